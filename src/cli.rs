@@ -1,0 +1,292 @@
+//! The command line: clap's definitions, and the spec that the flags of a machine spell.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::render::{Format, Shell};
+use crate::spec::{Spec, Word};
+
+/// Makes a remote Docker host without SSH.
+///
+/// `create` makes the TLS identity here and the user-data that a new VM boots from; `env` prints what the docker
+/// CLI needs to reach it.
+#[derive(Debug, Parser)]
+#[command(name = "hostseed", version, max_term_width = 100, infer_long_args = false)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or a wrong spec.")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Where machines are kept [default: ~/.docker/machine]
+    #[arg(
+        short = 's',
+        long = "store",
+        visible_alias = "storage-path",
+        env = "MACHINE_STORAGE_PATH",
+        hide_env_values = true
+    )]
+    #[arg(value_name = "DIR", global = true)]
+    pub store: Option<PathBuf>,
+
+    /// Say nothing but results and errors
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// One verb each.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a machine: its identity, what its VM boots from, and the client's side
+    Create(Create),
+    /// Print what a machine's VM boots from, always the same bytes
+    Render {
+        name: String,
+        /// The form of the seed
+        #[arg(long, default_value = "cloud-config", value_parser = names(&Format::ALL))]
+        format: String,
+        /// Write to FILE, mode 0600, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print the script that puts Docker into an image, without an identity
+    Bake(Bake),
+    /// Print the environment that the docker CLI needs, for a shell to evaluate
+    Env {
+        /// The machine [default: default]
+        #[arg(conflicts_with = "unset")]
+        name: Option<String>,
+        /// The shell's language [default: that of $SHELL]
+        #[arg(long, value_parser = names(&Shell::ALL))]
+        shell: Option<String>,
+        /// Unset the variables instead
+        #[arg(short, long)]
+        unset: bool,
+        /// Add the machine to NO_PROXY
+        #[arg(long)]
+        no_proxy: bool,
+    },
+    /// Print the docker CLI's flags for a machine
+    Config { name: String },
+    /// List the machines
+    Ls {
+        /// Names only
+        #[arg(short = 'q', long = "names")]
+        names: bool,
+        /// For programs
+        #[arg(long, conflicts_with = "names")]
+        json: bool,
+    },
+    /// Show a machine: addresses, certificates, files
+    Inspect {
+        name: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a machine's DOCKER_HOST
+    Url { name: String },
+    /// Print a machine's address
+    Ip { name: String },
+    /// Record the address where a machine came up
+    Address {
+        name: String,
+        address: String,
+        /// Also when the certificate does not cover it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove machines and their own authorities from the store
+    Rm {
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The machine's name: letters, digits, `-` and `.`, as a host is named
+    #[arg(required_unless_present = "file")]
+    pub name: Option<String>,
+
+    /// Take everything from a spec file (`-`: standard input)
+    #[arg(short, long, value_name = "SPEC", conflicts_with_all = ["name", "identity", "host"])]
+    pub file: Option<PathBuf>,
+
+    /// Print paths, addresses, fingerprints and expiry for programs
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub identity: Identity,
+
+    #[command(flatten)]
+    pub host: Host,
+}
+
+#[derive(Debug, Args)]
+pub struct Bake {
+    /// Take everything from a spec file (`-`: standard input)
+    #[arg(short, long, value_name = "SPEC", conflicts_with = "host")]
+    pub file: Option<PathBuf>,
+
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub host: Host,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "identity", multiple = true)]
+#[command(next_help_heading = "Identity")]
+pub struct Identity {
+    /// IP address or DNS name that clients dial; repeatable, the first goes into DOCKER_HOST
+    #[arg(long = "address", value_name = "ADDRESS")]
+    addresses: Vec<String>,
+
+    /// Further address or name for the server's certificate; repeatable
+    #[arg(long = "tls-san", value_name = "NAME")]
+    tls_sans: Vec<String>,
+
+    /// Kind of key: p256, p384, ed25519, rsa2048 or rsa4096 [default: p256]
+    #[arg(long, value_name = "KIND")]
+    key: Option<String>,
+
+    /// How long the server's and the client's certificates are valid [default: 730d]
+    #[arg(long, value_name = "TIME")]
+    valid_for: Option<String>,
+
+    /// Who signs: the machine's `own` authority, the store's `shared` one, or ca.pem and ca-key.pem of a folder
+    /// [default: own]
+    #[arg(long, value_name = "WHO")]
+    ca: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "host", multiple = true)]
+#[command(next_help_heading = "Docker")]
+pub struct Host {
+    /// Port of the Docker API [default: 2376]
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+
+    /// Whose Docker: auto, official, distro or none (the image has it) [default: auto]
+    #[arg(long, value_name = "WHOSE")]
+    docker: Option<String>,
+
+    /// Exact version, or fail saying which there are
+    #[arg(long, value_name = "VERSION")]
+    docker_version: Option<String>,
+
+    /// stable, test or nightly [default: stable]
+    #[arg(long, value_name = "CHANNEL")]
+    docker_channel: Option<String>,
+
+    /// Mirror of Docker's repositories [default: https://download.docker.com]
+    #[arg(long, value_name = "URL")]
+    docker_mirror: Option<String>,
+
+    /// Fingerprint of the mirror's key, 40 hex digits [default: Docker's keys]
+    #[arg(long, value_name = "HEX")]
+    docker_key_fingerprint: Option<String>,
+
+    /// Option of dockerd without hyphens, `FLAG=VALUE` or `FLAG`; repeatable
+    #[arg(long = "engine-opt", value_name = "FLAG=VALUE", help_heading = "Engine")]
+    engine_opts: Vec<String>,
+
+    /// Label of the daemon; repeatable
+    #[arg(long = "engine-label", value_name = "KEY=VALUE", help_heading = "Engine")]
+    engine_labels: Vec<String>,
+
+    /// Mirror of Docker Hub; repeatable
+    #[arg(long = "engine-registry-mirror", value_name = "URL", help_heading = "Engine")]
+    engine_registry_mirrors: Vec<String>,
+
+    /// Registry or network reached without verified TLS; repeatable
+    #[arg(long = "engine-insecure-registry", value_name = "HOST", help_heading = "Engine")]
+    engine_insecure_registries: Vec<String>,
+
+    /// Storage driver [default: the daemon's choice]
+    #[arg(long, value_name = "DRIVER", help_heading = "Engine")]
+    engine_storage_driver: Option<String>,
+
+    /// Variable in the daemon's environment; repeatable
+    #[arg(long = "engine-env", value_name = "NAME=VALUE", help_heading = "Engine")]
+    engine_env: Vec<String>,
+
+    /// Install with the script at URL instead of packages
+    #[arg(long, value_name = "URL", help_heading = "Engine")]
+    engine_install_url: Option<String>,
+}
+
+fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
+    PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
+}
+
+impl Create {
+    /// What the flags ask for.
+    pub fn spec(self) -> Spec {
+        let Identity { addresses, tls_sans, key, valid_for, ca } = self.identity;
+        Spec {
+            name: self.name.map(Word::from),
+            addresses: words(addresses),
+            tls_sans: words(tls_sans),
+            key: key.map(Word::from),
+            valid_for: valid_for.map(Word::from),
+            ca: ca.map(Word::from),
+            ..self.host.spec()
+        }
+    }
+}
+
+impl Host {
+    /// What the flags ask for.
+    pub fn spec(self) -> Spec {
+        Spec {
+            port: self.port.map(Word::from),
+            engine_opts: words(self.engine_opts),
+            engine_labels: words(self.engine_labels),
+            engine_registry_mirrors: words(self.engine_registry_mirrors),
+            engine_insecure_registries: words(self.engine_insecure_registries),
+            engine_storage_driver: self.engine_storage_driver.map(Word::from),
+            engine_env: words(self.engine_env),
+            engine_install_url: self.engine_install_url.map(Word::from),
+            docker: self.docker.map(Word::from),
+            docker_version: self.docker_version.map(Word::from),
+            docker_channel: self.docker_channel.map(Word::from),
+            docker_mirror: self.docker_mirror.map(Word::from),
+            docker_key_fingerprint: self.docker_key_fingerprint.map(Word::from),
+            ..Spec::default()
+        }
+    }
+}
+
+fn words(texts: Vec<String>) -> Vec<Word> {
+    texts.into_iter().map(Word::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_field_of_a_spec_is_a_flag_of_create() {
+        let command = Cli::command();
+        let create = command.find_subcommand("create").unwrap();
+        for field in Spec::FIELDS.iter().filter(|field| **field != "name") {
+            assert!(create.get_arguments().any(|arg| arg.get_long() == Some(field)), "--{field}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! `config`: a machine as flags of the docker CLI.
+
+use anyhow::Result;
+
+use super::machine_name;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// Prints the flags, a line each, as Docker Machine does.
+pub fn config(store: &Store, ui: Ui, name: &str) -> Result<()> {
+    let name = machine_name(name)?;
+    let url = store.connection(&name)?.url;
+    let dir = store.machine_dir(&name);
+    // JSON's quotes serve for the shell's, as Go's do in Docker Machine.
+    let quoted = |file: &str| serde_json::Value::from(dir.join(file).display().to_string());
+    ui.out(format!(
+        "--tlsverify\n--tlscacert={}\n--tlscert={}\n--tlskey={}\n-H={url}\n",
+        quoted("ca.pem"),
+        quoted("cert.pem"),
+        quoted("key.pem"),
+    ))
+}

@@ -1,0 +1,113 @@
+//! `create`: a machine from what was asked for.
+
+use anyhow::Result;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::inspect::CertificateView;
+use crate::pki;
+use crate::plan::{AuthoritySource, Plan};
+use crate::render::{self, Format};
+use crate::spec::Spec;
+use crate::store::{SHARED, Store};
+use crate::ui::Ui;
+
+/// Makes a machine and tells what to do next.
+pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool) -> Result<()> {
+    let mut plan = Plan::from_spec(&spec)?;
+    if let AuthoritySource::Dir(dir) = &mut plan.ca {
+        *dir = std::path::absolute(&dir)?;
+    }
+    store.refuse_taken(&plan.name)?;
+    let authority = match store.authority(&plan.ca, now)? {
+        Some(authority) => authority,
+        None => pki::issue_authority(authority_name(&plan), plan.key, now)?,
+    };
+    let identity = pki::issue_identity(&plan, authority, now)?;
+    let seed = [
+        render::render_seed(&plan, &identity.for_host(), Format::CloudConfig)?,
+        render::render_machine_yaml(&plan)?,
+    ];
+    store.put_machine(&plan, &identity, &seed)?;
+
+    let view = View::new(store, &plan, &identity, now)?;
+    if json {
+        ui.json(&view)?;
+    }
+    if identity.server.certificate.validity().not_after == identity.authority.certificate.validity().not_after
+    {
+        ui.note(format_args!(
+            "the certificates end with their authority, on {}",
+            view.certificates.server.not_after
+        ));
+    }
+    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &next_steps(store, &plan));
+    Ok(())
+}
+
+fn authority_name(plan: &Plan) -> &str {
+    match plan.ca {
+        AuthoritySource::Own => plan.name.as_str(),
+        AuthoritySource::Shared | AuthoritySource::Dir(_) => SHARED,
+    }
+}
+
+fn next_steps(store: &Store, plan: &Plan) -> Vec<String> {
+    let name = &plan.name;
+    let mut steps = vec![
+        format!(
+            "`{}` prints the user-data: give it to the new VM",
+            store.command(format_args!("render {name}"))
+        ),
+        format!("let your address reach TCP port {} in the cloud's firewall", plan.host.port),
+    ];
+    if plan.addresses.is_empty() {
+        steps.push(format!(
+            "the certificate is for the name `{name}` alone, since no `--address` was given: make `{name}` resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
+        ));
+    }
+    steps.push(format!(
+        "once it is up: `eval \"$({})\" && docker info`",
+        store.command(format_args!("env {name}"))
+    ));
+    steps.iter().enumerate().map(|(n, step)| format!("{}. {step}", n + 1)).collect()
+}
+
+/// A new machine for programs.
+#[derive(Serialize)]
+struct View {
+    name: String,
+    path: String,
+    user_data: String,
+    docker_host: String,
+    addresses: Vec<String>,
+    sans: Vec<String>,
+    certificates: Certificates,
+}
+
+#[derive(Serialize)]
+struct Certificates {
+    authority: CertificateView,
+    server: CertificateView,
+    client: CertificateView,
+}
+
+impl View {
+    fn new(store: &Store, plan: &Plan, identity: &pki::Identity, now: OffsetDateTime) -> Result<Self> {
+        let dir = store.machine_dir(&plan.name);
+        let view = |pair: &pki::Pair| CertificateView::new(&pair.certificate, now);
+        Ok(Self {
+            name: plan.name.to_string(),
+            path: dir.display().to_string(),
+            user_data: dir.join("user-data").display().to_string(),
+            docker_host: store.connection(&plan.name)?.url,
+            addresses: plan.addresses.iter().map(ToString::to_string).collect(),
+            sans: identity.server.certificate.sans().iter().map(ToString::to_string).collect(),
+            certificates: Certificates {
+                authority: view(&identity.authority)?,
+                server: view(&identity.server)?,
+                client: view(&identity.client)?,
+            },
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! `env`: what a shell evaluates so that the docker CLI reaches a machine. Asks no network.
+
+use std::env::var;
+
+use anyhow::Result;
+
+use super::machine_name;
+use crate::render::Shell;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// The machine that Docker Machine takes when none is named.
+const DEFAULT: &str = "default";
+
+/// Prints the lines that set the environment.
+pub fn env(store: &Store, ui: Ui, name: Option<&str>, shell: Option<&str>, no_proxy: bool) -> Result<()> {
+    let name = machine_name(name.unwrap_or(DEFAULT))?;
+    let mut variables = store.connection(&name)?.variables();
+    if no_proxy {
+        variables.push(with_no_proxy(store.record(&name)?.host));
+    }
+    let shell = shell_of(shell);
+    ui.out(shell.set(&variables) + &shell.hint(&command_line()))
+}
+
+/// Prints the lines that unset it.
+pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
+    let mut names = vec!["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
+    if no_proxy {
+        names.push(no_proxy_variable());
+    }
+    let shell = shell_of(shell);
+    ui.out(shell.unset(&names) + &shell.hint(&command_line()))
+}
+
+/// The shell asked for, else the user's, else any POSIX one.
+fn shell_of(asked: Option<&str>) -> Shell {
+    let users = var("SHELL").unwrap_or_default();
+    let name = asked.unwrap_or_else(|| users.rsplit(['/', '\\']).next().unwrap_or_default());
+    Shell::named(name.trim_end_matches(".exe")).unwrap_or(if cfg!(windows) {
+        Shell::PowerShell
+    } else {
+        Shell::Posix
+    })
+}
+
+/// Whichever spelling is in use, the lower-case one first.
+fn no_proxy_variable() -> &'static str {
+    if var("no_proxy").is_ok_and(|value| !value.is_empty()) { "no_proxy" } else { "NO_PROXY" }
+}
+
+fn with_no_proxy(host: String) -> (String, String) {
+    let variable = no_proxy_variable();
+    let before = var(variable).unwrap_or_default();
+    let value = match before.split(',').any(|entry| entry.trim() == host) {
+        true => before,
+        false if before.is_empty() => host,
+        false => format!("{before},{host}"),
+    };
+    (variable.to_owned(), value)
+}
+
+/// The command as it was typed, for the hint; a program's path with a space or a backslash in quotes.
+fn command_line() -> String {
+    let mut words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(program) = words.first_mut()
+        && program.contains([' ', '\\'])
+    {
+        *program = format!("\"{program}\"");
+    }
+    words.join(" ")
+}

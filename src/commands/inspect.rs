@@ -1,0 +1,105 @@
+//! `inspect`: all that the store knows of a machine, keys apart.
+
+use anyhow::Result;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::machine_name;
+use crate::pki::Certificate;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// Shows a machine.
+pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: bool) -> Result<()> {
+    let name = machine_name(name)?;
+    let record = store.record(&name)?;
+    let server = store.certificate(&name, "server")?;
+    let dir = store.machine_dir(&name);
+    let user_data = dir.join("user-data");
+    let view = View {
+        name: name.to_string(),
+        path: dir.display().to_string(),
+        driver: record.driver,
+        docker_host: record.url,
+        sans: server.sans().iter().map(ToString::to_string).collect(),
+        authority: CertificateView::new(&store.certificate(&name, "ca")?, now)?,
+        server: CertificateView::new(&server, now)?,
+        client: CertificateView::new(&store.certificate(&name, "cert")?, now)?,
+        user_data: user_data.is_file().then(|| user_data.display().to_string()),
+    };
+    if json { ui.json(&view) } else { ui.details(&view.rows()) }
+}
+
+/// A machine for people and programs.
+#[derive(Serialize)]
+struct View {
+    name: String,
+    path: String,
+    driver: String,
+    docker_host: String,
+    /// Of the server's certificate.
+    sans: Vec<String>,
+    authority: CertificateView,
+    server: CertificateView,
+    client: CertificateView,
+    /// None for machines of Docker Machine's.
+    user_data: Option<String>,
+}
+
+impl View {
+    fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut rows = vec![
+            ("name", vec![self.name.clone()]),
+            ("docker host", vec![self.docker_host.clone()]),
+            ("covers", self.sans.clone()),
+            ("authority", self.authority.lines()),
+            ("server", self.server.lines()),
+            ("client", self.client.lines()),
+            ("folder", vec![self.path.clone()]),
+        ];
+        rows.extend(self.user_data.iter().map(|path| ("user-data", vec![path.clone()])));
+        rows
+    }
+}
+
+/// A certificate for people and programs.
+#[derive(Serialize)]
+pub struct CertificateView {
+    /// SHA-256, as openssl prints it.
+    pub fingerprint: String,
+    /// RFC 3339.
+    pub not_before: String,
+    /// RFC 3339.
+    pub not_after: String,
+    pub days_left: i64,
+}
+
+impl CertificateView {
+    pub fn new(certificate: &Certificate, now: OffsetDateTime) -> Result<Self> {
+        let validity = certificate.validity();
+        Ok(Self {
+            fingerprint: certificate.fingerprint(),
+            not_before: validity.not_before.format(&Rfc3339)?,
+            not_after: validity.not_after.format(&Rfc3339)?,
+            days_left: certificate.days_left(now),
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        vec![
+            format!("until {}, {}", self.not_after, left(self.days_left)),
+            format!("SHA-256 {}", self.fingerprint),
+        ]
+    }
+}
+
+/// Days left in words.
+pub fn left(days: i64) -> String {
+    match days {
+        ..0 => format!("expired {} days ago", -days),
+        0 => "ends today".into(),
+        1 => "1 day left".into(),
+        _ => format!("{days} days left"),
+    }
+}

@@ -1,0 +1,52 @@
+//! One verb a file; each reads as the steps of the verb.
+
+mod address;
+mod bake;
+mod config;
+mod create;
+mod env;
+mod inspect;
+mod ls;
+mod render;
+mod rm;
+mod url;
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub use address::address;
+pub use bake::bake;
+pub use config::config;
+pub use create::create;
+pub use env::{env, env_unset};
+pub use inspect::inspect;
+pub use ls::ls;
+pub use render::render;
+pub use rm::rm;
+pub use url::{ip, url};
+
+use crate::names::MachineName;
+use crate::report::{Complaint, Failure, Report};
+use crate::spec::Spec;
+
+/// The spec of a file where one is given (`-`: standard input), else that of the flags.
+pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
+    let Some(file) = file else { return Ok(flags()) };
+    let (name, read) = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        ("<stdin>".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
+    } else {
+        (file.display().to_string(), std::fs::read_to_string(&file))
+    };
+    let text = read.map_err(|error| Failure::new(format!("cannot read `{name}`: {error}")))?;
+    Ok(Spec::from_yaml(&name, &text)?)
+}
+
+/// A machine's name from the command line.
+fn machine_name(text: &str) -> Result<MachineName> {
+    MachineName::parse(text).map_err(|Complaint { text, hint }| {
+        Report::usage(Complaint { text: format!("`NAME` {text}"), hint }).into()
+    })
+}

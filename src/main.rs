@@ -1,0 +1,88 @@
+//! hostseed makes a remote Docker host without SSH. Here the arguments are read, the clock is looked at once, and the
+//! exit status is decided.
+
+mod artifact;
+mod cli;
+mod commands;
+mod names;
+mod pki;
+mod plan;
+mod render;
+mod report;
+mod secret;
+mod spec;
+mod store;
+mod ui;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use time::OffsetDateTime;
+
+use cli::{Cli, Command};
+use report::Report;
+use store::Store;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui { quiet: cli.quiet };
+    match run(cli, ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has enough of it.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            if error.is::<Report>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli, ui: Ui) -> Result<()> {
+    let now = OffsetDateTime::now_utc();
+    let store = || store(cli.store);
+    match cli.command {
+        Command::Create(create) => {
+            let (json, file) = (create.json, create.file.clone());
+            commands::create(&store()?, ui, now, commands::read_spec(file, || create.spec())?, json)
+        }
+        Command::Render { name, format, output } => {
+            commands::render(&store()?, ui, &name, &format, output.as_deref())
+        }
+        Command::Bake(bake) => {
+            let (file, output) = (bake.file.clone(), bake.output.clone());
+            commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, output.as_deref())
+        }
+        Command::Env { unset: true, shell, no_proxy, .. } => {
+            commands::env_unset(ui, shell.as_deref(), no_proxy)
+        }
+        Command::Env { name, shell, no_proxy, .. } => {
+            commands::env(&store()?, ui, name.as_deref(), shell.as_deref(), no_proxy)
+        }
+        Command::Config { name } => commands::config(&store()?, ui, &name),
+        Command::Ls { names, json } => commands::ls(&store()?, ui, now, names, json),
+        Command::Inspect { name, json } => commands::inspect(&store()?, ui, now, &name, json),
+        Command::Url { name } => commands::url(&store()?, ui, &name),
+        Command::Ip { name } => commands::ip(&store()?, ui, &name),
+        Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
+        Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
+    }
+}
+
+/// The store that was asked for, else Docker Machine's usual one.
+fn store(asked: Option<PathBuf>) -> Result<Store> {
+    let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
+    let named = asked.is_some() && asked != from_environment;
+    let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
+    let root = asked.filter(|dir| !dir.as_os_str().is_empty()).or_else(usual).ok_or_else(|| {
+        report::Failure::new("cannot tell where machines are kept: there is no home folder")
+            .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
+    })?;
+    Store::at(root, named)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,96 @@
+//! What hostseed's certificates say, all of it. Pure: no keys, no randomness, no clock.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, SanType,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::names::Address;
+use crate::plan::{KeyType, Plan};
+
+/// An authority outlives several generations of leaves.
+const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
+/// A new VM's clock may lag until it has found a time server.
+const CLOCK_SKEW: Duration = Duration::hours(1);
+/// Room for one delegated authority between this one and a server's certificate (RFC 5280 §4.2.1.9).
+const AUTHORITY_PATH_LEN: u8 = 1;
+/// The organisation in each subject names the role, so the three subjects of a machine differ
+/// although its name is each one's common name; a chain of equal names is taken for self-signed.
+const AUTHORITY: &str = "hostseed authority";
+const SERVER: &str = "hostseed server";
+const CLIENT: &str = "hostseed client";
+
+/// From when until when a certificate is good, both inclusive (RFC 5280 §4.1.2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    pub not_before: OffsetDateTime,
+    pub not_after: OffsetDateTime,
+}
+
+impl Validity {
+    fn new(now: OffsetDateTime, life: Duration) -> Self {
+        // X.509 has whole seconds.
+        let now = now.replace_nanosecond(0).unwrap_or(now);
+        Self { not_before: now - CLOCK_SKEW, not_after: now + life }
+    }
+}
+
+/// An authority called `name`.
+pub(super) fn authority(name: &str, now: OffsetDateTime) -> CertificateParams {
+    let mut params = params(name, AUTHORITY, Validity::new(now, AUTHORITY_LIFE));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITY_PATH_LEN));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+/// The daemon's certificate.
+pub(super) fn server(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+    let mut params = leaf(plan, SERVER, authority, now);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // RSA key transport is still negotiated by some TLS 1.2 clients (RFC 5246 §7.4.2).
+    if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
+        params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+    }
+    params.subject_alt_names = plan.sans().iter().map(san).collect();
+    params
+}
+
+/// The certificate of those who may command the daemon.
+pub(super) fn client(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+    let mut params = leaf(plan, CLIENT, authority, now);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn leaf(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+    let asked = Validity::new(now, plan.valid_for.duration());
+    let validity = Validity {
+        not_before: asked.not_before.max(authority.not_before),
+        not_after: asked.not_after.min(authority.not_after),
+    };
+    let mut params = params(plan.name.as_str(), role, validity);
+    // Unlike `NoCa`, this writes the basic constraints and the subject key identifier.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+fn params(name: &str, role: &str, validity: Validity) -> CertificateParams {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::OrganizationName, role);
+    subject.push(DnType::CommonName, name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = subject;
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    params
+}
+
+fn san(address: &Address) -> SanType {
+    match address {
+        Address::Ip(ip) => SanType::IpAddress(*ip),
+        Address::Dns(name) => SanType::DnsName(name.as_str().try_into().expect("a host name is ASCII")),
+    }
+}

@@ -1,0 +1,134 @@
+//! Walks a spec's words and collects what is wrong with them, so that all of it is told at once.
+
+use crate::report::{Complaint, Finding, Report};
+use crate::spec::{Spec, Word};
+
+/// The findings of one spec so far.
+pub struct Check<'a> {
+    spec: &'a Spec,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    pub fn new(spec: &'a Spec) -> Self {
+        Self { spec, findings: Vec::new() }
+    }
+
+    /// Notes a finding about `field`, at `word` where there is one.
+    pub fn complain(&mut self, field: &str, word: Option<&Word>, complaint: Complaint) {
+        self.findings.push(self.spec.finding(field, word, complaint));
+    }
+
+    /// Reads a value that may be left out.
+    pub fn one<T>(
+        &mut self,
+        field: &str,
+        word: &Option<Word>,
+        read: impl Fn(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let word = word.as_ref()?;
+        read(&word.text).map_err(|complaint| self.complain(field, Some(word), complaint)).ok()
+    }
+
+    /// Reads a value that must be there; `example` shows how to give it.
+    pub fn required<T>(
+        &mut self,
+        field: &str,
+        word: &Option<Word>,
+        example: &str,
+        read: impl Fn(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        if word.is_none() {
+            self.complain(field, None, Complaint::new("is missing").hint(format!("`{example}`")));
+        }
+        self.one(field, word, read)
+    }
+
+    /// Reads a list. A value given twice counts once.
+    pub fn many<T: PartialEq>(
+        &mut self,
+        field: &str,
+        words: &[Word],
+        read: impl Fn(&str) -> Result<T, Complaint>,
+    ) -> Vec<T> {
+        let mut values = Vec::new();
+        for word in words {
+            match read(&word.text) {
+                Ok(value) if values.contains(&value) => {}
+                Ok(value) => values.push(value),
+                Err(complaint) => self.complain(field, Some(word), complaint),
+            }
+        }
+        values
+    }
+
+    /// Reads one of a few names.
+    pub fn choice<T: Copy>(&mut self, field: &str, word: &Option<Word>, all: &[(&str, T)], default: T) -> T {
+        let read = |text: &str| match all.iter().find(|(name, _)| *name == text) {
+            Some((_, value)) => Ok(*value),
+            None => {
+                let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
+                let one_of = names.join(", ");
+                Err(Complaint::new(format!("must be one of {one_of}, got `{}`", text.escape_debug())))
+            }
+        };
+        self.one(field, word, read).unwrap_or(default)
+    }
+
+    /// Nothing may be wrong from here on: values that are required are there.
+    pub fn finish(mut self) -> Result<(), Report> {
+        if self.findings.is_empty() {
+            return Ok(());
+        }
+        self.findings.sort_by_key(|finding| finding.position);
+        Err(Report { source: self.spec.source(), findings: self.findings })
+    }
+}
+
+/// The name of a value in such a list.
+pub fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], wanted: T) -> &'static str {
+    let found = all.iter().find(|(_, value)| *value == wanted);
+    found.map(|(name, _)| *name).expect("the list has every value")
+}
+
+/// Refuses control characters: they reach unit files, shells and consoles, and no label or variable needs them.
+pub fn printable(text: &str) -> Result<(), Complaint> {
+    match text.chars().find(|c| c.is_control()) {
+        None => Ok(()),
+        Some(c) => Err(Complaint::new(format!(
+            "must not have the control character `{}`, got `{}`",
+            c.escape_default(),
+            text.escape_debug()
+        ))),
+    }
+}
+
+/// Checks a URL that may be fetched from: http or https, a host, no user, query or fragment.
+pub fn web_url(text: &str) -> Result<(), Complaint> {
+    let refuse = |why: &str| Err(Complaint::new(format!("{why}, got `{}`", text.escape_debug())));
+    printable(text)?;
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        return refuse("must be a URL");
+    };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return refuse("must be a URL that begins with `https://` or `http://`");
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return refuse("must have a host");
+    }
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err(Complaint::new(
+            "must not have a user or password in it: it would stand on the host for all to read",
+        ));
+    }
+    Ok(())
+}
+
+/// As [`web_url`], without a query or fragment: something that paths are appended to.
+pub fn base_url(text: &str) -> Result<String, Complaint> {
+    web_url(text)?;
+    if text.contains(['?', '#']) {
+        return Err(Complaint::new(format!("must have no query and no fragment, got `{text}`")));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

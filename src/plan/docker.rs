@@ -1,0 +1,171 @@
+//! Where Docker comes from on the host.
+
+use super::Field;
+use super::check::{self, Check};
+use crate::report::Complaint;
+use crate::spec::{Spec, Word};
+
+/// The repository of Docker's own packages.
+const OFFICIAL: &str = "https://download.docker.com";
+
+/// How the host gets Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Docker {
+    pub install: Install,
+    /// The exact version, as upstream or the package has it; the newest without.
+    pub version: Option<String>,
+    pub channel: Channel,
+    /// What `linux/debian` and the like are appended to, without a final `/`.
+    pub mirror: String,
+    /// 40 upper-case hex digits; Docker's own keys without.
+    pub key_fingerprint: Option<String>,
+}
+
+/// Whose packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Install {
+    /// What is there already, else Docker's own, else the distribution's.
+    Auto,
+    Official,
+    Distro,
+    /// Nobody's: the image has Docker and the drop-in.
+    None,
+    /// A script of the user's, Docker Machine's `--engine-install-url`.
+    Script(String),
+}
+
+/// The channels of Docker's repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Stable,
+    Test,
+    Nightly,
+}
+
+const CHANNELS: [(&str, Channel); 3] =
+    [("stable", Channel::Stable), ("test", Channel::Test), ("nightly", Channel::Nightly)];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Choice {
+    Auto,
+    Official,
+    Distro,
+    None,
+}
+
+const CHOICES: [(&str, Choice); 4] = [
+    ("auto", Choice::Auto),
+    ("official", Choice::Official),
+    ("distro", Choice::Distro),
+    ("none", Choice::None),
+];
+
+impl Install {
+    /// As the `setup` script calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Official => "official",
+            Self::Distro => "distro",
+            Self::None => "none",
+            Self::Script(_) => "script",
+        }
+    }
+}
+
+impl Channel {
+    pub fn name(self) -> &'static str {
+        check::name_of(&CHANNELS, self)
+    }
+}
+
+impl Docker {
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let mut fields = match &self.install {
+            Install::Script(url) => vec![Field::One("engine-install-url", url.clone())],
+            packages => vec![Field::One("docker", packages.name().into())],
+        };
+        if let Some(version) = &self.version {
+            fields.push(Field::One("docker-version", version.clone()));
+        }
+        if matches!(self.install, Install::Auto | Install::Official) {
+            fields.push(Field::One("docker-channel", self.channel.name().into()));
+            fields.push(Field::One("docker-mirror", self.mirror.clone()));
+        }
+        if let Some(fingerprint) = &self.key_fingerprint {
+            fields.push(Field::One("docker-key-fingerprint", fingerprint.clone()));
+        }
+        fields
+    }
+}
+
+pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
+    let choice = check.choice("docker", &spec.docker, &CHOICES, Choice::Auto);
+    let url = check.one("engine-install-url", &spec.engine_install_url, |text| {
+        check::web_url(text).map(|()| text.to_owned())
+    });
+    let docker = Docker {
+        version: check.one("docker-version", &spec.docker_version, version),
+        channel: check.choice("docker-channel", &spec.docker_channel, &CHANNELS, Channel::Stable),
+        mirror: check
+            .one("docker-mirror", &spec.docker_mirror, check::base_url)
+            .unwrap_or_else(|| OFFICIAL.into()),
+        key_fingerprint: check.one("docker-key-fingerprint", &spec.docker_key_fingerprint, fingerprint),
+        install: match (url, choice) {
+            (Some(url), _) => Install::Script(url),
+            (None, Choice::Auto) => Install::Auto,
+            (None, Choice::Official) => Install::Official,
+            (None, Choice::Distro) => Install::Distro,
+            (None, Choice::None) => Install::None,
+        },
+    };
+    refuse_contradictions(check, spec, &docker.install);
+    docker
+}
+
+/// Options that the chosen way of installing would leave without effect.
+fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
+    let way = match install {
+        Install::Auto | Install::Official => return,
+        Install::Distro => "`docker: distro` takes the distribution's packages",
+        Install::None => "`docker: none` installs nothing",
+        Install::Script(_) => "`engine-install-url` installs what its script says",
+    };
+    let mut without_effect: Vec<(&str, &Option<Word>)> = vec![
+        ("docker-channel", &spec.docker_channel),
+        ("docker-mirror", &spec.docker_mirror),
+        ("docker-key-fingerprint", &spec.docker_key_fingerprint),
+    ];
+    if *install != Install::Distro {
+        without_effect.push(("docker-version", &spec.docker_version));
+    }
+    if matches!(install, Install::Script(_)) && spec.docker.as_ref().is_some_and(|w| w.text != "auto") {
+        without_effect.push(("docker", &spec.docker));
+    }
+    for (field, word) in without_effect {
+        if word.is_some() {
+            check.complain(field, word.as_ref(), Complaint::new(format!("has no effect here: {way}")));
+        }
+    }
+}
+
+fn version(text: &str) -> Result<String, Complaint> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | ':' | '-' | '_');
+    let text = text.trim_start_matches('v');
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(legal) {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(format!("must be a version like `28.0.4`, got `{}`", text.escape_debug())))
+}
+
+fn fingerprint(text: &str) -> Result<String, Complaint> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect::<String>().to_uppercase();
+    if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(digits);
+    }
+    Err(Complaint::new(format!(
+        "must be the 40 hex digits of an OpenPGP fingerprint, got `{}`",
+        text.escape_debug()
+    ))
+    .hint("`gpg --show-keys FILE` prints it"))
+}

@@ -1,0 +1,175 @@
+//! What the daemon is told: Docker Machine's `--engine-*` options, checked as the daemon would check them.
+
+use std::net::IpAddr;
+
+use super::Field;
+use super::check::{self, Check};
+use crate::report::Complaint;
+use crate::spec::{Spec, Word};
+
+/// The daemon's options, in the user's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Engine {
+    /// `flag=value` or `flag`, without hyphens in front.
+    pub opts: Vec<String>,
+    /// `key=value`.
+    pub labels: Vec<String>,
+    pub registry_mirrors: Vec<String>,
+    pub insecure_registries: Vec<String>,
+    pub storage_driver: Option<String>,
+    /// The daemon's environment, `NAME=value`.
+    pub env: Vec<String>,
+}
+
+impl Engine {
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::Many("engine-opt", self.opts.clone()),
+            Field::Many("engine-label", self.labels.clone()),
+            Field::Many("engine-registry-mirror", self.registry_mirrors.clone()),
+            Field::Many("engine-insecure-registry", self.insecure_registries.clone()),
+        ];
+        fields.extend(self.storage_driver.iter().map(|d| Field::One("engine-storage-driver", d.clone())));
+        fields.push(Field::Many("engine-env", self.env.clone()));
+        fields
+    }
+}
+
+pub(super) fn engine(check: &mut Check, spec: &Spec) -> Engine {
+    let engine = Engine {
+        opts: check.many("engine-opt", &spec.engine_opts, opt),
+        labels: check.many("engine-label", &spec.engine_labels, label),
+        registry_mirrors: check.many(
+            "engine-registry-mirror",
+            &spec.engine_registry_mirrors,
+            check::base_url,
+        ),
+        insecure_registries: check.many(
+            "engine-insecure-registry",
+            &spec.engine_insecure_registries,
+            registry,
+        ),
+        storage_driver: check.one("engine-storage-driver", &spec.engine_storage_driver, storage_driver),
+        env: check.many("engine-env", &spec.engine_env, variable),
+    };
+    refuse_conflicts(check, "engine-label", &spec.engine_labels);
+    refuse_conflicts(check, "engine-env", &spec.engine_env);
+    engine
+}
+
+/// A machine on a baked image brings its identity alone: the daemon's options are the image's.
+pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
+    let words = [
+        ("engine-opt", spec.engine_opts.first()),
+        ("engine-label", spec.engine_labels.first()),
+        ("engine-registry-mirror", spec.engine_registry_mirrors.first()),
+        ("engine-insecure-registry", spec.engine_insecure_registries.first()),
+        ("engine-storage-driver", spec.engine_storage_driver.as_ref()),
+        ("engine-env", spec.engine_env.first()),
+    ];
+    for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
+        let complaint =
+            Complaint::new("has no effect here: with `docker: none` the image has the daemon's options");
+        check.complain(field, word, complaint.hint("give it to `hostseed bake`"));
+    }
+}
+
+/// The same key with another value: the daemon refuses to start on such labels, and of variables the first is lost.
+fn refuse_conflicts(check: &mut Check, field: &str, words: &[Word]) {
+    for (n, word) in words.iter().enumerate() {
+        let Some((key, value)) = word.text.split_once('=') else { continue };
+        let earlier = words[..n].iter().filter_map(|w| w.text.split_once('='));
+        if earlier.into_iter().any(|(k, v)| k == key && v != value) {
+            let complaint =
+                Complaint::new(format!("has `{}` twice with different values", key.escape_debug()));
+            check.complain(field, Some(word), complaint);
+        }
+    }
+}
+
+fn opt(text: &str) -> Result<String, Complaint> {
+    check::printable(text)?;
+    let flag = text.split_once('=').map_or(text, |(flag, _)| flag);
+    if let Some(bare) = text.strip_prefix('-') {
+        return Err(Complaint::new(format!("must be without hyphens in front, got `{text}`"))
+            .hint(format!("`{}`", bare.trim_start_matches('-'))));
+    }
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if flag.is_empty() || !flag.bytes().all(legal) {
+        return Err(Complaint::new(format!("must be `FLAG=VALUE` or `FLAG` of dockerd, got `{text}`")));
+    }
+    // What makes the daemon reachable under TLS, and under nothing else.
+    if matches!(flag, "host" | "tls" | "tlsverify" | "tlscacert" | "tlscert" | "tlskey") {
+        return Err(Complaint::new(format!(
+            "must not set `{flag}`: hostseed sets it, and the host would be open or unreachable"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// A label as the daemon takes it: a key without white space, not in a namespace that Docker keeps
+/// for itself, `=`, and any value.
+fn label(text: &str) -> Result<String, Complaint> {
+    const RESERVED: [&str; 3] = ["com.docker.", "io.docker.", "org.dockerproject."];
+    check::printable(text)?;
+    let Some((key, _)) = text.split_once('=') else {
+        return Err(Complaint::new(format!("must be `KEY=VALUE`, got `{text}`")).hint(format!("`{text}=`")));
+    };
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        return Err(Complaint::new(format!("must have a key without spaces before `=`, got `{text}`")));
+    }
+    if let Some(reserved) = RESERVED.iter().find(|r| key.to_lowercase().starts_with(**r)) {
+        return Err(Complaint::new(format!(
+            "must not begin with `{reserved}`, which Docker keeps for itself, got `{text}`"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// A variable as systemd takes it (`Environment=` in systemd.exec(5)): a name of letters, digits and `_`.
+fn variable(text: &str) -> Result<String, Complaint> {
+    check::printable(text)?;
+    let Some((name, _)) = text.split_once('=') else {
+        return Err(Complaint::new(format!("must be `NAME=VALUE`, got `{text}`")));
+    };
+    let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if name.is_empty() || !legal || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(Complaint::new(format!(
+            "must have a name of letters, digits and `_` before `=`, got `{text}`"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// A registry as the daemon takes it: `host`, `host:port` or a network in CIDR form.
+fn registry(text: &str) -> Result<String, Complaint> {
+    check::printable(text)?;
+    let refuse = || {
+        Complaint::new(format!("must be `HOST`, `HOST:PORT` or a network like `10.0.0.0/8`, got `{text}`"))
+    };
+    if let Some((_, rest)) = text.split_once("://") {
+        return Err(refuse().hint(format!("leave out the scheme: `{rest}`")));
+    }
+    if let Some((network, bits)) = text.split_once('/') {
+        let width = match network.parse::<IpAddr>() {
+            Ok(IpAddr::V4(_)) => 32,
+            Ok(IpAddr::V6(_)) => 128,
+            Err(_) => return Err(refuse()),
+        };
+        return match bits.parse::<u8>() {
+            Ok(bits) if bits <= width => Ok(text.to_owned()),
+            _ => Err(refuse()),
+        };
+    }
+    match text.parse::<http::uri::Authority>() {
+        Ok(authority) if !authority.host().is_empty() && !text.contains('@') => Ok(text.to_owned()),
+        _ => Err(refuse()),
+    }
+}
+
+fn storage_driver(text: &str) -> Result<String, Complaint> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Ok(text.to_owned());
+    }
+    Err(Complaint::new(format!("must be a driver's name like `overlay2`, got `{}`", text.escape_debug())))
+}

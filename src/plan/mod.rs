@@ -1,0 +1,250 @@
+//! What is true: the spec, checked and completed. Pure, and the last place where values are checked.
+
+mod check;
+mod docker;
+mod engine;
+
+use std::path::PathBuf;
+
+use time::Duration;
+
+pub use docker::{Docker, Install};
+pub use engine::Engine;
+
+use crate::names::{Address, MachineName};
+use crate::report::{Complaint, Report};
+use crate::spec::Spec;
+use check::Check;
+
+/// Docker's registered port for TLS (IANA `docker-s`).
+pub const DEFAULT_PORT: u16 = 2376;
+/// Docker's leaf certificates have no outside limit; two years is long enough to forget a machine.
+const DEFAULT_VALID_FOR: ValidFor = ValidFor { hours: 730 * 24 };
+
+/// A machine to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub name: MachineName,
+    /// What clients dial; the first is the host of `DOCKER_HOST`. Empty when nothing is known yet.
+    pub addresses: Vec<Address>,
+    /// Further names for the server's certificate.
+    pub tls_sans: Vec<Address>,
+    pub key: KeyType,
+    pub valid_for: ValidFor,
+    pub ca: AuthoritySource,
+    pub host: HostPlan,
+}
+
+/// The part of a plan that a host has whoever it is: what a baked image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPlan {
+    pub port: u16,
+    pub engine: Engine,
+    pub docker: Docker,
+    /// Listen on IPv6 too, because a client dials it.
+    pub ipv6: bool,
+}
+
+/// The keys that hostseed makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyType {
+    P256,
+    P384,
+    Ed25519,
+    Rsa2048,
+    Rsa4096,
+}
+
+impl KeyType {
+    const ALL: [(&str, Self); 5] = [
+        ("p256", Self::P256),
+        ("p384", Self::P384),
+        ("ed25519", Self::Ed25519),
+        ("rsa2048", Self::Rsa2048),
+        ("rsa4096", Self::Rsa4096),
+    ];
+
+    /// As written after `--key`.
+    pub fn name(self) -> &'static str {
+        check::name_of(&Self::ALL, self)
+    }
+}
+
+/// How long a leaf certificate is valid, in whole hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValidFor {
+    hours: u32,
+}
+
+impl ValidFor {
+    /// A hundred years: past any use, and short of what a date can hold.
+    const MAX_HOURS: u32 = 100 * 365 * 24;
+
+    fn parse(text: &str) -> Result<Self, Complaint> {
+        let refuse = || Complaint::new(format!("must be a time like `730d`, `2y` or `12h`, got `{text}`"));
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
+        let unit_hours = match unit {
+            "h" => 1,
+            "d" => 24,
+            "y" => 365 * 24,
+            _ => return Err(refuse()),
+        };
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(refuse());
+        }
+        let hours = number.parse::<u32>().ok().and_then(|n| n.checked_mul(unit_hours));
+        match hours {
+            Some(hours @ 1..=Self::MAX_HOURS) => Ok(Self { hours }),
+            _ => Err(Complaint::new(format!("must be between `1h` and `100y`, got `{text}`"))),
+        }
+    }
+
+    pub fn duration(self) -> Duration {
+        Duration::hours(i64::from(self.hours))
+    }
+}
+
+impl std::fmt::Display for ValidFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.hours.is_multiple_of(24) {
+            write!(f, "{}d", self.hours / 24)
+        } else {
+            write!(f, "{}h", self.hours)
+        }
+    }
+}
+
+/// Whose authority signs a machine's certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthoritySource {
+    /// One of the machine's own, made with it.
+    Own,
+    /// The store's, as Docker Machine has it: `certs/{ca,ca-key}.pem`.
+    Shared,
+    /// `ca.pem` and `ca-key.pem` of another folder.
+    Dir(PathBuf),
+}
+
+impl AuthoritySource {
+    /// As written after `--ca`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Own => "own".into(),
+            Self::Shared => "shared".into(),
+            Self::Dir(dir) => dir.display().to_string(),
+        }
+    }
+}
+
+/// A field and its value, as a spec has it.
+pub enum Field {
+    One(&'static str, String),
+    Many(&'static str, Vec<String>),
+}
+
+impl Plan {
+    /// Checks and completes a spec; every finding at once.
+    pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
+        let mut check = Check::new(spec);
+        let name = check.required(
+            "name",
+            &spec.name,
+            "hostseed create web1 --address 203.0.113.7",
+            MachineName::parse,
+        );
+        let addresses = check.many("address", &spec.addresses, Address::parse);
+        let tls_sans = check.many("tls-san", &spec.tls_sans, Address::parse_san);
+        let key = check.choice("key", &spec.key, &KeyType::ALL, KeyType::P256);
+        let valid_for = check.one("valid-for", &spec.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
+        let ca = check.one("ca", &spec.ca, authority_source).unwrap_or(AuthoritySource::Own);
+        let mut host = host_plan(&mut check, spec);
+        host.ipv6 = addresses.iter().chain(&tls_sans).any(|a| matches!(a, Address::Ip(ip) if ip.is_ipv6()));
+        if host.docker.install == Install::None {
+            engine::refuse_for_a_finished_image(&mut check, spec);
+        }
+        check.finish()?;
+        let name = name.expect("a missing name is a finding");
+        Ok(Self { name, addresses, tls_sans, key, valid_for, ca, host })
+    }
+
+    /// The names of the server's certificate, without repetition: addresses, further SANs, the name,
+    /// `localhost` and `127.0.0.1`.
+    pub fn sans(&self) -> Vec<Address> {
+        let local = [Address::Dns("localhost".into()), Address::Ip([127, 0, 0, 1].into())];
+        let name = Address::Dns(self.name.to_string());
+        let mut sans: Vec<Address> = Vec::new();
+        for san in self.addresses.iter().chain(&self.tls_sans).chain([&name]).chain(&local) {
+            if !sans.contains(san) {
+                sans.push(san.clone());
+            }
+        }
+        sans
+    }
+
+    /// What clients dial: the first address, or the name, which then has to resolve.
+    pub fn dialled(&self) -> Address {
+        self.addresses.first().cloned().unwrap_or_else(|| Address::Dns(self.name.to_string()))
+    }
+
+    /// The whole plan as the fields of a spec that gives this plan again. Nothing is left to defaults,
+    /// so a stored machine renders the same whatever later defaults are.
+    pub fn fields(&self) -> Vec<Field> {
+        let text = |items: &[Address]| items.iter().map(Address::to_string).collect();
+        let mut fields = vec![
+            Field::One("name", self.name.to_string()),
+            Field::Many("address", text(&self.addresses)),
+            Field::Many("tls-san", text(&self.tls_sans)),
+            Field::One("port", self.host.port.to_string()),
+        ];
+        fields.extend(self.host.engine.fields());
+        fields.extend(self.host.docker.fields());
+        fields.extend([
+            Field::One("key", self.key.name().into()),
+            Field::One("valid-for", self.valid_for.to_string()),
+            Field::One("ca", self.ca.name()),
+        ]);
+        fields.retain(|field| !matches!(field, Field::Many(_, values) if values.is_empty()));
+        fields
+    }
+}
+
+impl HostPlan {
+    /// The plan of an image, which is no machine yet. The fields of a machine's identity are left alone:
+    /// one file may serve `bake` and `create`.
+    pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
+        let mut check = Check::new(spec);
+        let host = host_plan(&mut check, spec);
+        check.finish()?;
+        Ok(host)
+    }
+}
+
+fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
+    HostPlan {
+        port: check.one("port", &spec.port, port).unwrap_or(DEFAULT_PORT),
+        engine: engine::engine(check, spec),
+        docker: docker::docker(check, spec),
+        ipv6: false,
+    }
+}
+
+fn port(text: &str) -> Result<u16, Complaint> {
+    match text.parse::<u16>() {
+        Ok(port @ 1..) => Ok(port),
+        _ => Err(Complaint::new(format!("must be 1–65535, got `{}`", text.escape_debug()))),
+    }
+}
+
+fn authority_source(text: &str) -> Result<AuthoritySource, Complaint> {
+    match text {
+        "own" => Ok(AuthoritySource::Own),
+        "shared" => Ok(AuthoritySource::Shared),
+        // A bare word is more likely a misspelling than a folder beside the caller.
+        dir if dir.contains(['/', '\\']) || dir == "." || dir == ".." => Ok(AuthoritySource::Dir(dir.into())),
+        other => Err(Complaint::new(format!(
+            "must be `own`, `shared` or a folder, got `{}`",
+            other.escape_debug()
+        ))
+        .hint(format!("a folder here is written `./{other}`"))),
+    }
+}

@@ -1,0 +1,159 @@
+//! What a shell evaluates to reach a machine. The words are Docker Machine's, byte for byte, since scripts and
+//! fingers know them; values are escaped, which Docker Machine did not do.
+
+use std::fmt::Write;
+
+/// How a machine is reached.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub machine: String,
+    /// `tcp://HOST:PORT`.
+    pub url: String,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`.
+    pub cert_path: String,
+}
+
+/// A language to print the environment in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    Posix,
+    Fish,
+    PowerShell,
+    Cmd,
+    Tcsh,
+    Emacs,
+    Nu,
+    Dotenv,
+}
+
+impl Shell {
+    /// As written after `--shell`, or the end of `$SHELL`.
+    pub const ALL: [(&str, Self); 14] = [
+        ("bash", Self::Posix),
+        ("sh", Self::Posix),
+        ("zsh", Self::Posix),
+        ("dash", Self::Posix),
+        ("ash", Self::Posix),
+        ("ksh", Self::Posix),
+        ("fish", Self::Fish),
+        ("powershell", Self::PowerShell),
+        ("pwsh", Self::PowerShell),
+        ("cmd", Self::Cmd),
+        ("tcsh", Self::Tcsh),
+        ("emacs", Self::Emacs),
+        ("nu", Self::Nu),
+        ("dotenv", Self::Dotenv),
+    ];
+
+    /// The shell of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, shell)| *shell)
+    }
+
+    /// The lines that set `variables`.
+    pub fn set(self, variables: &[(String, String)]) -> String {
+        if self == Self::Nu {
+            // A record, because nushell evaluates no text: `from nuon | load-env` takes it.
+            let fields: Vec<_> =
+                variables.iter().map(|(name, value)| format!("{name}: {}", json(value))).collect();
+            return format!("{{{}}}\n", fields.join(", "));
+        }
+        let (before, between, after) = match self {
+            Self::Posix => ("export ", "=\"", "\"\n"),
+            Self::Fish => ("set -gx ", " \"", "\";\n"),
+            Self::PowerShell => ("$Env:", " = \"", "\"\n"),
+            Self::Cmd => ("SET ", "=", "\n"),
+            Self::Tcsh => ("setenv ", " \"", "\";\n"),
+            Self::Emacs => ("(setenv \"", "\" \"", "\")\n"),
+            Self::Nu | Self::Dotenv => ("", "=", "\n"),
+        };
+        let line = |(name, value): &(String, String)| {
+            format!("{before}{name}{between}{}{after}", self.quoted(value))
+        };
+        variables.iter().map(line).collect()
+    }
+
+    /// The lines that unset the variables of those names.
+    pub fn unset(self, names: &[&str]) -> String {
+        let (before, after) = match self {
+            Self::Posix => ("unset ", "\n"),
+            Self::Fish => ("set -e ", ";\n"),
+            Self::PowerShell => (r"Remove-Item Env:\\", "\n"),
+            Self::Cmd => ("SET ", "=\n"),
+            Self::Tcsh => ("unsetenv ", ";\n"),
+            Self::Emacs => ("(setenv \"", "\" nil)\n"),
+            Self::Nu => ("hide-env --ignore-errors ", "\n"),
+            Self::Dotenv => ("", "=\n"),
+        };
+        names.iter().map(|name| format!("{before}{name}{after}")).collect()
+    }
+
+    /// How to have the lines evaluated that `command` prints, as comments.
+    pub fn hint(self, command: &str) -> String {
+        let (comment, evaluate) = match self {
+            Self::Posix => ("#", format!("eval $({command})")),
+            Self::Fish => ("#", format!("eval ({command})")),
+            Self::PowerShell => ("#", format!("& {command} | Invoke-Expression")),
+            Self::Cmd => ("REM", format!("\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i")),
+            Self::Tcsh => (":", format!("eval `{command}`")),
+            Self::Emacs => (
+                ";;",
+                format!("(with-temp-buffer (shell-command \"{command}\" (current-buffer)) (eval-buffer))"),
+            ),
+            Self::Nu => ("#", format!("{command} | from nuon | load-env")),
+            Self::Dotenv => return String::new(),
+        };
+        format!("{comment} Run this command to configure your shell: \n{comment} {evaluate}\n")
+    }
+
+    /// A value inside this shell's quotes. Ordinary paths and URLs come out as they are.
+    fn quoted(self, value: &str) -> String {
+        let with = |escape: char, special: &str| {
+            let mut quoted = String::with_capacity(value.len());
+            for c in value.chars() {
+                if special.contains(c) {
+                    quoted.push(escape);
+                }
+                quoted.push(c);
+            }
+            quoted
+        };
+        match self {
+            Self::Posix => with('\\', "\\\"$`"),
+            Self::Fish => with('\\', "\\\"$"),
+            Self::PowerShell => with('`', "`\"$"),
+            Self::Emacs => with('\\', "\\\""),
+            // Double quotes hide nothing of these from tcsh; the string is left for each of them.
+            Self::Tcsh => value.chars().fold(String::new(), |mut quoted, c| {
+                match c {
+                    '"' | '$' | '`' => write!(quoted, "\"\\{c}\"").expect("a string takes it"),
+                    '!' => quoted.push_str("\\!"),
+                    c => quoted.push(c),
+                }
+                quoted
+            }),
+            // cmd has no quotes in SET; a caret hides what would end the command.
+            Self::Cmd => with('^', "&|<>^"),
+            Self::Nu => json(value),
+            Self::Dotenv => super::quote::shell(value),
+        }
+    }
+}
+
+impl Connection {
+    /// The variables that Docker's clients read, in Docker Machine's order.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        [
+            ("DOCKER_TLS_VERIFY", "1"),
+            ("DOCKER_HOST", &self.url),
+            ("DOCKER_CERT_PATH", &self.cert_path),
+            ("DOCKER_MACHINE_NAME", &self.machine),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,105 @@
+//! What lands on a host: the payloads, and the `setup` script that puts them into place.
+
+use anyhow::Result;
+use minijinja::context;
+
+use super::payload::Payload;
+use super::templates;
+use crate::artifact::Artifact;
+use crate::pki::HostIdentity;
+use crate::plan::{HostPlan, Install, Plan};
+
+/// Where payloads wait for `setup`.
+pub const STAGING: &str = "/var/lib/hostseed/seed";
+const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
+
+/// A machine, or an image that is to become one.
+pub struct Host<'a> {
+    /// Empty for an image.
+    pub machine: &'a str,
+    pub plan: &'a HostPlan,
+    pub identity: Option<&'a HostIdentity>,
+}
+
+impl<'a> Host<'a> {
+    pub fn machine(plan: &'a Plan, identity: &'a HostIdentity) -> Self {
+        Self { machine: plan.name.as_str(), plan: &plan.host, identity: Some(identity) }
+    }
+
+    pub fn image(plan: &'a HostPlan) -> Self {
+        Self { machine: "", plan, identity: None }
+    }
+
+    /// The files that `setup` puts into place, paths relative to `/`.
+    pub fn payloads(&self) -> Result<Vec<Artifact>> {
+        let mut files = Vec::new();
+        if let Some(identity) = self.identity {
+            files.push(Artifact::public("etc/docker/ca.pem", identity.ca.as_str()));
+            files.push(Artifact::public("etc/docker/server.pem", identity.server.as_str()));
+            files.push(Artifact::private("etc/docker/server-key.pem", identity.server_key.expose()));
+        }
+        // A machine on a baked image brings its identity alone: the image has the drop-in.
+        if self.identity.is_none() || self.plan.docker.install != Install::None {
+            files.push(Artifact::public(DROP_IN, self.drop_in()?));
+        }
+        Ok(files)
+    }
+
+    fn drop_in(&self) -> Result<String> {
+        let engine = &self.plan.engine;
+        // An address of IPv6 alone would also take IPv4's, but not where IPv6 is switched off.
+        let listen = if self.plan.ipv6 { "[::]" } else { "0.0.0.0" };
+        let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://{listen}:{}", self.plan.port))];
+        args.extend(engine.storage_driver.iter().map(|driver| flag("--storage-driver", driver)));
+        args.push(context! { flag => "--tlsverify", value => () });
+        args.push(flag("--tlscacert", "/etc/docker/ca.pem"));
+        args.push(flag("--tlscert", "/etc/docker/server.pem"));
+        args.push(flag("--tlskey", "/etc/docker/server-key.pem"));
+        args.extend(engine.labels.iter().map(|label| flag("--label", label)));
+        args.extend(engine.insecure_registries.iter().map(|r| flag("--insecure-registry", r)));
+        args.extend(engine.registry_mirrors.iter().map(|m| flag("--registry-mirror", m)));
+        args.extend(engine.opts.iter().map(|opt| context! { flag => format!("--{opt}"), value => () }));
+        let values = context! {
+            port => self.plan.port,
+            waits_for_identity => self.identity.is_none(),
+            env => engine.env.clone(),
+            args,
+        };
+        templates::render("host/10-machine.conf", values)
+    }
+
+    /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
+    pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
+        let docker = &self.plan.docker;
+        let payloads: Vec<String> = payloads
+            .iter()
+            .map(|file| format!("{} {:04o} /{}", Payload::plain(&file.bytes).sha256, file.mode, file.path))
+            .collect();
+        let install_url = match &docker.install {
+            Install::Script(url) => url.as_str(),
+            _ => "",
+        };
+        let values = context! {
+            machine => self.machine,
+            mode => mode(image),
+            port => self.plan.port,
+            docker => docker.install.name(),
+            docker_version => docker.version.as_deref().unwrap_or_default(),
+            docker_channel => docker.channel.name(),
+            docker_mirror => docker.mirror.as_str(),
+            docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
+            docker_install_url => install_url,
+            payloads => payloads.join("\n"),
+        };
+        templates::render("host/setup", values)
+    }
+}
+
+/// As the `setup` script calls it.
+pub fn mode(image: bool) -> &'static str {
+    if image { "image" } else { "host" }
+}
+
+fn flag(flag: &str, value: impl Into<String>) -> minijinja::Value {
+    context! { flag, value => value.into() }
+}

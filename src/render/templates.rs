@@ -1,0 +1,96 @@
+//! The templates and their engine. Each template's language decides its escape, so that no template can
+//! forget to quote.
+
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+use super::quote;
+
+/// Each template by what it renders, with the language that its values are quoted for.
+const TEMPLATES: [(&str, Language, &str); 5] = [
+    ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
+    (
+        "host/10-machine.conf",
+        Language::Unit,
+        include_str!("../../templates/host/etc/systemd/system/docker.service.d/10-machine.conf.j2"),
+    ),
+    ("seed/cloud-config", Language::Yaml, include_str!("../../templates/seed/cloud-config.j2")),
+    ("seed/script", Language::Shell, include_str!("../../templates/seed/script.j2")),
+    ("store/machine.yaml", Language::Yaml, include_str!("../../templates/store/machine.yaml.j2")),
+];
+
+#[derive(Clone, Copy)]
+enum Language {
+    Shell,
+    Unit,
+    Yaml,
+}
+
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .keep_trailing_newline(true)
+            .build()
+            .expect("the usual syntax"),
+    );
+    engine.set_auto_escape_callback(|name| AutoEscape::Custom(name.to_owned().into()));
+    engine.set_formatter(format);
+    engine.add_filter("environment", |value: String| Value::from_safe_string(quote::environment(&value)));
+    for (name, _, source) in TEMPLATES {
+        engine.add_template(name, source).expect("templates are compiled by the tests");
+    }
+    engine
+});
+
+/// Renders the template called `name`.
+pub fn render(name: &str, values: Value) -> Result<String> {
+    let template = ENGINE.get_template(name)?;
+    template.render(values).with_context(|| format!("cannot render {name}"))
+}
+
+/// Writes a value quoted for its template's language. Values are texts and numbers; anything else that
+/// reaches a template's output is a mistake in the template.
+fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let text = match value.as_str() {
+        Some(text) if value.is_safe() => return out.write_str(text).map_err(Error::from),
+        Some(text) => text,
+        None if value.is_number() => return write!(out, "{value}").map_err(Error::from),
+        None => {
+            let message = format!("{} is no text", value.kind());
+            return Err(Error::new(ErrorKind::InvalidOperation, message));
+        }
+    };
+    let quoted = match language(state.auto_escape()) {
+        Some(Language::Shell) => quote::shell(text),
+        Some(Language::Unit) => quote::exec(text),
+        Some(Language::Yaml) => quote::yaml(text),
+        None => return Err(Error::new(ErrorKind::InvalidOperation, "a template of no known language")),
+    };
+    out.write_str(&quoted).map_err(Error::from)
+}
+
+/// The language of the template whose name the engine carries as its escape.
+fn language(escape: &AutoEscape) -> Option<Language> {
+    let AutoEscape::Custom(template) = escape else { return None };
+    TEMPLATES.iter().find(|(name, ..)| name == template).map(|(_, language, _)| *language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_compiles() {
+        for (name, ..) in TEMPLATES {
+            ENGINE.get_template(name).unwrap();
+        }
+    }
+}

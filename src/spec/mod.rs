@@ -1,0 +1,156 @@
+//! What the user asked for, word for word, from flags or from a YAML file. Nothing is checked here but
+//! the file's shape: which fields there are, and that each is a text, a number or a list of those.
+//! What the words mean is decided in `plan/`.
+
+mod yaml;
+
+use crate::report::{Complaint, Finding, Position, Report, Source};
+
+pub use yaml::Document;
+
+/// A value as written, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    pub text: String,
+    /// The value's number among the file's nodes, for [`Spec::position`]; none on the command line.
+    node: Option<usize>,
+}
+
+impl From<String> for Word {
+    /// A word from the command line.
+    fn from(text: String) -> Self {
+        Self { text, node: None }
+    }
+}
+
+/// A machine or an image as asked for. Each field is the flag of the same name: `create --tls-san A` is
+/// `tls-san: [A]` in a file.
+#[derive(Debug, Clone, Default)]
+pub struct Spec {
+    pub name: Option<Word>,
+    pub addresses: Vec<Word>,
+    pub tls_sans: Vec<Word>,
+    pub port: Option<Word>,
+    pub engine_opts: Vec<Word>,
+    pub engine_labels: Vec<Word>,
+    pub engine_registry_mirrors: Vec<Word>,
+    pub engine_insecure_registries: Vec<Word>,
+    pub engine_storage_driver: Option<Word>,
+    pub engine_env: Vec<Word>,
+    pub engine_install_url: Option<Word>,
+    pub docker: Option<Word>,
+    pub docker_version: Option<Word>,
+    pub docker_channel: Option<Word>,
+    pub docker_mirror: Option<Word>,
+    pub docker_key_fingerprint: Option<Word>,
+    pub key: Option<Word>,
+    pub valid_for: Option<Word>,
+    pub ca: Option<Word>,
+    /// The file that this was read from; none for flags.
+    pub document: Option<Document>,
+}
+
+/// Where the values of one field go.
+enum Slot<'a> {
+    One(&'a mut Option<Word>),
+    Many(&'a mut Vec<Word>),
+    /// A list of `K=V`, in a file also a map.
+    Pairs(&'a mut Vec<Word>),
+}
+
+impl Spec {
+    /// Every field's name, in the order in which `machine.yaml` and the documentation have them.
+    pub const FIELDS: [&str; 19] = [
+        "name",
+        "address",
+        "tls-san",
+        "port",
+        "engine-opt",
+        "engine-label",
+        "engine-registry-mirror",
+        "engine-insecure-registry",
+        "engine-storage-driver",
+        "engine-env",
+        "engine-install-url",
+        "docker",
+        "docker-version",
+        "docker-channel",
+        "docker-mirror",
+        "docker-key-fingerprint",
+        "key",
+        "valid-for",
+        "ca",
+    ];
+
+    /// Reads a spec file. `file` is what findings call it.
+    ///
+    /// Fails with every finding about the file's shape at once: unknown and repeated fields, values of
+    /// the wrong type, YAML that is none.
+    pub fn from_yaml(file: &str, text: &str) -> Result<Self, Report> {
+        yaml::read(file, text)
+    }
+
+    fn slot(&mut self, field: &str) -> Option<Slot<'_>> {
+        Some(match field {
+            "name" => Slot::One(&mut self.name),
+            "address" => Slot::Many(&mut self.addresses),
+            "tls-san" => Slot::Many(&mut self.tls_sans),
+            "port" => Slot::One(&mut self.port),
+            "engine-opt" => Slot::Pairs(&mut self.engine_opts),
+            "engine-label" => Slot::Pairs(&mut self.engine_labels),
+            "engine-registry-mirror" => Slot::Many(&mut self.engine_registry_mirrors),
+            "engine-insecure-registry" => Slot::Many(&mut self.engine_insecure_registries),
+            "engine-storage-driver" => Slot::One(&mut self.engine_storage_driver),
+            "engine-env" => Slot::Pairs(&mut self.engine_env),
+            "engine-install-url" => Slot::One(&mut self.engine_install_url),
+            "docker" => Slot::One(&mut self.docker),
+            "docker-version" => Slot::One(&mut self.docker_version),
+            "docker-channel" => Slot::One(&mut self.docker_channel),
+            "docker-mirror" => Slot::One(&mut self.docker_mirror),
+            "docker-key-fingerprint" => Slot::One(&mut self.docker_key_fingerprint),
+            "key" => Slot::One(&mut self.key),
+            "valid-for" => Slot::One(&mut self.valid_for),
+            "ca" => Slot::One(&mut self.ca),
+            _ => return None,
+        })
+    }
+
+    /// The fields given here that are a machine's and mean nothing to an image.
+    pub fn identity_fields(&self) -> Vec<&'static str> {
+        let given = [
+            ("name", self.name.is_some()),
+            ("address", !self.addresses.is_empty()),
+            ("tls-san", !self.tls_sans.is_empty()),
+            ("key", self.key.is_some()),
+            ("valid-for", self.valid_for.is_some()),
+            ("ca", self.ca.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
+    }
+
+    /// Where this came from.
+    pub fn source(&self) -> Source {
+        match &self.document {
+            Some(document) => Source::File(document.file.clone()),
+            None => Source::CommandLine,
+        }
+    }
+
+    /// A finding about `field`, at `word` where there is one.
+    pub fn finding(&self, field: &str, word: Option<&Word>, complaint: Complaint) -> Finding {
+        let name = match (&self.document, field) {
+            (Some(_), _) => field.to_owned(),
+            (None, "name") => "NAME".to_owned(),
+            (None, _) => format!("--{field}"),
+        };
+        Finding {
+            position: word.and_then(|w| self.position(w)),
+            text: format!("`{name}` {}", complaint.text),
+            hint: complaint.hint,
+        }
+    }
+
+    fn position(&self, word: &Word) -> Option<Position> {
+        self.document.as_ref()?.position(word.node?)
+    }
+}

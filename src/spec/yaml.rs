@@ -1,0 +1,381 @@
+//! The one module that knows serde_yaml: a spec file's text in, words with their places out.
+//!
+//! serde_yaml tells a place only in an error. So the file is read once into nodes that know their number,
+//! and the place of a node is asked for by reading again with an error raised at that number. Only
+//! findings ask, so a good file is read once.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::{Slot, Spec, Word};
+use crate::report::{Complaint, Finding, Position, Report, Source};
+
+/// More than any spec needs, and little enough for the parser, whose time grows with the square of the depth.
+const MAX_BYTES: usize = 1 << 20;
+/// serde_yaml's own limit is 128 levels, but its scanner is slow long before that limit is looked at.
+const MAX_FLOW_DEPTH: usize = 32;
+/// Aliases multiply nodes; a spec of one machine has a few dozen.
+const MAX_NODES: usize = 100_000;
+
+/// A spec file's name and text, kept to tell places.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub file: String,
+    text: String,
+}
+
+impl Document {
+    /// Where node `number` starts.
+    pub fn position(&self, number: usize) -> Option<Position> {
+        let reader = Reader { next: Cell::new(0), stop_at: Some(number) };
+        let error = reader.deserialize(serde_yaml::Deserializer::from_str(&self.text)).err()?;
+        let location = error.location()?;
+        Some(Position { line: location.line(), column: location.column() })
+    }
+}
+
+/// One node of the file, numbered in the order of reading.
+struct Node {
+    number: usize,
+    value: Value,
+}
+
+enum Value {
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(String),
+    List(Vec<Node>),
+    /// In the file's order, repeated keys included.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Value {
+    fn kind(&self) -> String {
+        match self {
+            Self::Null => "nothing".into(),
+            Self::Bool(b) => format!("the boolean `{b}`"),
+            Self::Number(n) => format!("the number `{n}`"),
+            Self::Text(t) => format!("the text `{}`", t.escape_debug()),
+            Self::List(_) => "a list".into(),
+            Self::Map(_) => "a map".into(),
+        }
+    }
+}
+
+pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
+    let report = |findings| Report { source: Source::File(file.to_owned()), findings };
+    let alone = |position, text: String, hint: Option<String>| report(vec![Finding { position, text, hint }]);
+    if text.len() > MAX_BYTES {
+        let text = format!("is {} bytes, a spec has at most {MAX_BYTES}", text.len());
+        return Err(alone(None, text, None));
+    }
+    if let Some(position) = too_deep(text) {
+        let text = format!("`[` and `{{` are nested more than {MAX_FLOW_DEPTH} deep");
+        return Err(alone(Some(position), text, None));
+    }
+
+    let reader = Reader { next: Cell::new(0), stop_at: None };
+    let root = reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+        let position = error.location().map(|l| Position { line: l.line(), column: l.column() });
+        alone(position, without_place(&error.to_string()), None)
+    })?;
+
+    let document = Document { file: file.to_owned(), text: text.to_owned() };
+    let Value::Map(entries) = root.value else {
+        let text = format!("a spec is a map of fields, got {}", root.value.kind());
+        let hint = Some(format!("the fields are {}", Spec::FIELDS.join(", ")));
+        return Err(alone(document.position(root.number), text, hint));
+    };
+
+    let mut spec = Spec { document: Some(document.clone()), ..Spec::default() };
+    let mut findings = Vec::new();
+    let mut seen = Vec::new();
+    for (key, value) in entries {
+        let mut find = |node: &Node, text: String, hint: Option<String>| {
+            findings.push(Finding { position: document.position(node.number), text, hint });
+        };
+        let Value::Text(field) = &key.value else {
+            find(&key, format!("a field's name is a text, got {}", key.value.kind()), None);
+            continue;
+        };
+        if seen.contains(field) {
+            find(&key, format!("`{field}` is given twice"), None);
+            continue;
+        }
+        seen.push(field.clone());
+        match spec.slot(field) {
+            None => {
+                let hint = nearest(field).map(|near| format!("did you mean `{near}`?"));
+                find(&key, format!("unknown field `{}`", field.escape_debug()), hint);
+            }
+            Some(slot) => {
+                fill(slot, value, &mut |node, complaint: Complaint| {
+                    find(node, format!("`{field}` {}", complaint.text), complaint.hint);
+                });
+            }
+        }
+    }
+    if findings.is_empty() { Ok(spec) } else { Err(report(findings)) }
+}
+
+/// Puts a field's values into their place, and complains of each that has the wrong type.
+fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
+    match slot {
+        Slot::One(one) => *one = word(value, "must be a text or a number", complain),
+        Slot::Many(many) => *many = words(value, complain),
+        Slot::Pairs(pairs) => match value.value {
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    let number = key.number;
+                    let key = word(key, "must have texts for names", complain);
+                    let value = word(value, "must have texts for values", complain);
+                    if let (Some(key), Some(value)) = (key, value) {
+                        let text = format!("{}={}", key.text, value.text);
+                        pairs.push(Word { text, node: Some(number) });
+                    }
+                }
+            }
+            _ => *pairs = words(value, complain),
+        },
+    }
+}
+
+fn words(value: Node, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
+    match value.value {
+        Value::List(items) => {
+            items.into_iter().filter_map(|item| word(item, "must be a list of texts", complain)).collect()
+        }
+        _ => word(value, "must be a list of texts", complain).into_iter().collect(),
+    }
+}
+
+fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Complaint)) -> Option<Word> {
+    let text = match &node.value {
+        Value::Text(text) => text.clone(),
+        // A whole number reads the same however it is written; `28.10` as a number would be `28.1`.
+        Value::Number(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
+        other => {
+            let mut complaint = Complaint::new(format!("{expected}, got {}", other.kind()));
+            if matches!(other, Value::Bool(_) | Value::Number(_)) {
+                complaint = complaint.hint("put it in quotes");
+            }
+            complain(&node, complaint);
+            return None;
+        }
+    };
+    Some(Word { text, node: Some(node.number) })
+}
+
+/// The field that was probably meant.
+fn nearest(field: &str) -> Option<&'static str> {
+    let wanted = field.to_lowercase().replace('_', "-");
+    Spec::FIELDS
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known, &wanted), *known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
+}
+
+/// Where the text nests flow collections too deep. Brackets inside quotes are counted too: a spec has no use for
+/// so many.
+fn too_deep(text: &str) -> Option<Position> {
+    let mut depth = 0usize;
+    for (line, content) in text.lines().enumerate() {
+        for (column, c) in content.chars().enumerate() {
+            match c {
+                '[' | '{' => depth += 1,
+                ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > MAX_FLOW_DEPTH {
+                return Some(Position { line: line + 1, column: column + 1 });
+            }
+        }
+    }
+    None
+}
+
+/// The parser's message without the place at its end: the finding has it in front.
+fn without_place(message: &str) -> String {
+    message.split(" at line ").next().unwrap_or(message).trim_end_matches(',').to_owned()
+}
+
+/// Reads a node and all below it, and counts them; raises an error at node `stop_at`.
+struct Reader {
+    next: Cell<usize>,
+    stop_at: Option<usize>,
+}
+
+impl Reader {
+    fn node<E: de::Error>(&self, value: impl FnOnce() -> Result<Value, E>) -> Result<Node, E> {
+        let number = self.next.get();
+        if self.stop_at == Some(number) {
+            return Err(E::custom("stopped"));
+        }
+        if number >= MAX_NODES {
+            return Err(E::custom(format_args!("more than {MAX_NODES} values, aliases followed")));
+        }
+        self.next.set(number + 1);
+        Ok(Node { number, value: value()? })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Reader {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Reader {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a text, a number, a list or a map")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
+        self.node(|| Ok(Value::Null))
+    }
+
+    /// What serde_yaml calls an empty document.
+    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
+        self.visit_unit()
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
+        self.node(|| Ok(Value::Bool(value)))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
+        self.node(|| Ok(Value::Number(value.to_string())))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
+        self.node(|| Ok(Value::Number(value.to_string())))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+        // `{:?}` keeps the point: `28.0` stays a number that is no whole one.
+        self.node(|| Ok(Value::Number(format!("{value:?}"))))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
+        self.node(|| Ok(Value::Text(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+        self.node(|| {
+            let mut items = Vec::new();
+            while let Some(item) = seq.next_element_seed(self)? {
+                items.push(item);
+            }
+            Ok(Value::List(items))
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        self.node(|| {
+            let mut entries = Vec::new();
+            while let Some(entry) = map.next_entry_seed(self, self)? {
+                entries.push(entry);
+            }
+            Ok(Value::Map(entries))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn findings(text: &str) -> Vec<String> {
+        let report = read("s.yaml", text).expect_err("must be refused");
+        report.to_string().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_finding_comes_at_once_with_its_place() {
+        let text = "name: web1\nprot: 1\nport: [1]\nname: b\nengine-label:\n  a: {}\n  b: 1\n12: x\ndocker-version: 28.10\n";
+        assert_eq!(
+            findings(text),
+            [
+                "s.yaml:2:1: unknown field `prot`",
+                "s.yaml:3:7: `port` must be a text or a number, got a list",
+                "s.yaml:4:1: `name` is given twice",
+                "s.yaml:6:6: `engine-label` must have texts for values, got a map",
+                "s.yaml:8:1: a field's name is a text, got the number `12`",
+                "s.yaml:9:17: `docker-version` must be a text or a number, got the number `28.1`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_field_is_guessed() {
+        for (wrong, right) in [
+            ("adress", "address"),
+            ("tls_san", "tls-san"),
+            ("engine-labels", "engine-label"),
+            ("Port", "port"),
+        ] {
+            assert_eq!(nearest(wrong), Some(right));
+        }
+        assert_eq!(nearest("zebra"), None);
+    }
+
+    #[test]
+    fn broken_yaml_is_told_with_its_place() {
+        assert_eq!(findings("name: [a\n"), ["s.yaml:2:1: did not find expected ',' or ']'"]);
+        assert_eq!(findings("- a\n"), ["s.yaml:1:1: a spec is a map of fields, got a list"]);
+        assert_eq!(findings(""), ["s.yaml:1:1: a spec is a map of fields, got nothing"]);
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_go_off() {
+        let deep = "[".repeat(500_000);
+        assert!(findings(&deep)[0].contains("nested more than 32 deep"));
+        let blocks = "- ".repeat(100_000);
+        assert_eq!(findings(&blocks).len(), 1);
+        let wide: String = (0..400).map(|_| "*a, ").collect();
+        let bomb =
+            format!("x: &a [{}]\ny: &b [{}]\nz: [{}]\n", "1, ".repeat(400), wide, wide.replace('a', "b"));
+        assert!(findings(&bomb)[0].contains("aliases followed"));
+        assert!(findings(&"# \n".repeat(400_000))[0].contains("at most 1048576"));
+    }
+
+    #[test]
+    fn one_value_may_stand_for_a_list_and_a_map_for_pairs() {
+        let spec = read("s.yaml", "address: 10.0.0.1\nengine-env: {A: b, C: '1'}\nport: 2377\n").unwrap();
+        assert_eq!(spec.addresses[0].text, "10.0.0.1");
+        assert_eq!(spec.engine_env.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["A=b", "C=1"]);
+        assert_eq!(spec.port.unwrap().text, "2377");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,200}") {
+            let _ = read("s.yaml", &text);
+        }
+
+        #[test]
+        fn no_yaml_makes_the_reader_panic(text in "[a-z:\\-\\[\\]{}&*!|>'\"#,? \n]{0,120}") {
+            let _ = read("s.yaml", &text);
+        }
+
+        #[test]
+        fn a_quoted_text_arrives_as_written(text in "\\PC{0,60}") {
+            let yaml = format!("engine-label: [{}]\n", serde_json::to_string(&text).unwrap());
+            if let Ok(spec) = read("s.yaml", &yaml) {
+                prop_assert_eq!(&spec.engine_labels[0].text, &text);
+            } else {
+                prop_assert!(text.matches(['[', '{']).count() >= 30, "refused {:?}", text);
+            }
+        }
+    }
+}

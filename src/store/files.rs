@@ -1,0 +1,264 @@
+//! Files and folders that appear whole or not at all, with their modes from the first byte on.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::artifact::Artifact;
+use crate::report::Failure;
+
+/// What unfinished work is called. A name with a dot is no machine, to hostseed and to Docker Machine.
+const UNFINISHED: &str = ".hostseed-";
+const INSIDE: &str = "before";
+
+/// An error that names the file and says that nothing happened.
+pub fn failed(verb: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::StorageFull => "no space left on device".to_owned(),
+        _ => error.to_string(),
+    };
+    let outcome = if verb == "read" { "" } else { " (nothing was changed)" };
+    Failure::new(format!("cannot {verb} `{}`: {reason}{outcome}", path.display())).into()
+}
+
+/// Reads a text file.
+pub fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| failed("read", path, &error))
+}
+
+/// The right to write to a store, held by one process at a time.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Makes the store where there is none and waits until nobody else writes to it.
+    pub fn take(root: &Path) -> Result<Self> {
+        make_dir(root)?;
+        let path = root.join("hostseed.lock");
+        let open = || private_options().create(true).truncate(false).write(true).open(&path);
+        let locked = open().and_then(|file| file.lock().map(|()| file));
+        locked.map(|file| Self { _file: file }).map_err(|error| failed("lock", &path, &error))
+    }
+
+    /// Removes what an interrupted command left in `dir`. Under the lock nobody else's work can be there.
+    pub fn sweep(&self, dir: &Path) -> Result<()> {
+        let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                let path = entry.path();
+                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.map_err(|error| failed("remove", &path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a folder beside where it will be. It is gone again unless it is placed.
+    pub fn stage(&self, parent: &Path, files: &[Artifact]) -> Result<Staged> {
+        make_dir(parent)?;
+        let dir = unfinished_dir(parent).map_err(|error| failed("make a folder in", parent, &error))?;
+        for file in files {
+            let path = dir.path().join(&file.path);
+            write_new(&path, file).map_err(|error| failed("write", &parent.join(&file.path), &error))?;
+        }
+        sync_dir(dir.path());
+        Ok(Staged { dir })
+    }
+
+    /// Writes a file unless there is one of its name.
+    pub fn put_new(&self, dir: &Path, file: &Artifact) -> Result<()> {
+        let path = dir.join(&file.path);
+        if path.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        self.replace(dir, file)
+    }
+
+    /// Writes a file; until it is whole, the one of before is there.
+    pub fn replace(&self, dir: &Path, file: &Artifact) -> Result<()> {
+        make_dir(dir)?;
+        write_over(&dir.join(&file.path), file)
+    }
+
+    /// Takes a folder out of sight in one step, then removes it. A folder that is not there is no error.
+    pub fn discard(&self, dir: &Path) -> Result<()> {
+        match aside(dir) {
+            Ok(None) => Ok(()),
+            Ok(Some(hidden)) => fs::remove_dir_all(&hidden).map_err(|error| failed("remove", dir, &error)),
+            Err(error) => Err(failed("remove", dir, &error)),
+        }
+    }
+}
+
+/// A folder that is written and not yet in its place.
+pub struct Staged {
+    dir: TempDir,
+}
+
+impl Staged {
+    /// Puts the folder where it belongs, in one step. What stood there comes back unless the folder is kept.
+    pub fn place(self, target: &Path) -> Result<Placed> {
+        let place = || -> io::Result<Placed> {
+            let before = aside(target)?;
+            let placed = Placed { target: target.to_owned(), before, kept: false };
+            fs::rename(self.dir.path(), target)?;
+            Ok(placed)
+        };
+        let placed = place().map_err(|error| failed("write", target, &error))?;
+        let _ = self.dir.keep();
+        if let Some(parent) = target.parent() {
+            sync_dir(parent);
+        }
+        Ok(placed)
+    }
+}
+
+/// A folder in its place, which is taken back when dropped.
+pub struct Placed {
+    target: PathBuf,
+    before: Option<PathBuf>,
+    kept: bool,
+}
+
+impl Placed {
+    /// Makes it stay.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        // Nobody is left to tell of a failure here; what stays is swept up by the next command.
+        match (self.kept, &self.before) {
+            (true, Some(before)) => drop(fs::remove_dir_all(before)),
+            (true, None) => {}
+            (false, before) => {
+                drop(aside(&self.target).map(|hidden| hidden.map(fs::remove_dir_all)));
+                if let Some(before) = before {
+                    drop(fs::rename(before.join(INSIDE), &self.target));
+                    drop(fs::remove_dir(before));
+                }
+            }
+        }
+    }
+}
+
+/// Moves a folder, if it is there, into an unfinished one beside it, as [`INSIDE`].
+fn aside(dir: &Path) -> io::Result<Option<PathBuf>> {
+    if dir.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    let hidden = unfinished_dir(parent)?.keep();
+    fs::rename(dir, hidden.join(INSIDE))?;
+    Ok(Some(hidden))
+}
+
+/// Makes unfinished files, 0600.
+fn unfinished() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
+    builder
+}
+
+/// Makes an unfinished folder, 0700.
+fn unfinished_dir(parent: &Path) -> io::Result<TempDir> {
+    let mut builder = unfinished();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(parent)
+}
+
+/// Makes a folder and those above it, 0700.
+fn make_dir(dir: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| failed("make the folder", dir, &error))
+}
+
+/// Options that make a file 0600: a key is never readable by others, not even for a moment.
+fn private_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Writes an artifact where the user said. See [`super::put_artifact`].
+pub fn put(path: &Path, file: &Artifact) -> Result<()> {
+    let Ok(metadata) = fs::metadata(path) else {
+        return write_over(path, file);
+    };
+    if !metadata.is_file() {
+        let write = || OpenOptions::new().write(true).open(path)?.write_all(&file.bytes);
+        return write().map_err(|error| failed("write", path, &error));
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+        if file.mode == 0o600 && mode & 0o077 != 0 {
+            return Err(Failure::new(format!(
+                "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
+                path.display()
+            ))
+            .hint(format!("`chmod 600 {}`, or another name", path.display()))
+            .into());
+        }
+    }
+    // Not the link, but what it leads to.
+    let path = fs::canonicalize(path).map_err(|error| failed("write", path, &error))?;
+    write_over(&path, file)
+}
+
+/// Writes a file; until it is whole, the one of before is there.
+fn write_over(target: &Path, file: &Artifact) -> Result<()> {
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // tempfile makes its files 0600.
+    let write = || -> io::Result<()> {
+        let mut new = unfinished().tempfile_in(dir)?;
+        new.write_all(&file.bytes)?;
+        set_mode(new.as_file(), file.mode)?;
+        new.as_file().sync_all()?;
+        new.persist(target)?;
+        Ok(())
+    };
+    write().map_err(|error| failed("write", target, &error))?;
+    sync_dir(dir);
+    Ok(())
+}
+
+fn write_new(path: &Path, file: &Artifact) -> io::Result<()> {
+    // `create_new` follows no link that somebody has put there.
+    let mut new = private_options().create_new(true).write(true).open(path)?;
+    new.write_all(&file.bytes)?;
+    set_mode(&new, file.mode)?;
+    new.sync_all()
+}
+
+/// Widens the mode of a file that holds no key.
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    if mode != 0o600 {
+        return file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    }
+    let _ = (file, mode);
+    Ok(())
+}
+
+/// Makes names durable. A file system that cannot do so on a folder is no reason to fail.
+fn sync_dir(dir: &Path) {
+    #[cfg(unix)]
+    if let Ok(dir) = File::open(dir) {
+        let _ = dir.sync_all();
+    }
+    let _ = dir;
+}

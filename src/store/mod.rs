@@ -1,0 +1,317 @@
+//! The folder where machines are kept, laid out as Docker Machine's, whose own commands read it too. The only
+//! writer: a machine appears whole or not at all, and what was there before a failure is there after it.
+
+mod files;
+mod record;
+
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use anyhow::{Context, Result};
+use time::OffsetDateTime;
+
+pub use record::Record;
+
+use crate::artifact::Artifact;
+use crate::names::{Address, MachineName};
+use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
+use crate::plan::{AuthoritySource, Plan};
+use crate::render::{Connection, Shell};
+use crate::report::Failure;
+use crate::secret::Secret;
+use crate::spec::Spec;
+use files::Lock;
+
+/// A store, which need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+    /// Whether commands have to name it to reach it again.
+    named: bool,
+}
+
+impl Store {
+    /// The store at `root`. Nothing is read or made. `named` says that it is neither the usual one nor the environment's.
+    pub fn at(root: PathBuf, named: bool) -> Result<Self> {
+        let root = std::path::absolute(&root)
+            .with_context(|| format!("cannot use `{}` as a store", root.display()))?;
+        Ok(Self { root, named })
+    }
+
+    /// A command of hostseed's on this store, for the user to type.
+    pub fn command(&self, words: fmt::Arguments) -> String {
+        match self.named {
+            true => format!("hostseed --store {} {words}", self.root.display()),
+            false => format!("hostseed {words}"),
+        }
+    }
+
+    /// The folder of a machine.
+    pub fn machine_dir(&self, name: &MachineName) -> PathBuf {
+        self.machines().join(name.as_str())
+    }
+
+    fn machines(&self) -> PathBuf {
+        self.root.join("machines")
+    }
+
+    fn certs(&self) -> PathBuf {
+        self.root.join("certs")
+    }
+
+    /// The folder of a machine's own authority.
+    pub fn authority_dir(&self, name: &MachineName) -> PathBuf {
+        self.certs().join(name.as_str())
+    }
+
+    /// Whether there is a machine of that name.
+    pub fn has(&self, name: &MachineName) -> bool {
+        self.machine_dir(name).symlink_metadata().is_ok()
+    }
+
+    /// The names of all machines, sorted. Folders that are none are passed over, as Docker Machine does.
+    pub fn names(&self) -> Result<Vec<MachineName>> {
+        let entries = match fs::read_dir(self.machines()) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(files::failed("read", &self.machines(), &error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read `{}`", self.machines().display()))?;
+            if entry.path().is_dir()
+                && let Some(name) = entry.file_name().to_str().and_then(|name| MachineName::parse(name).ok())
+            {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Fails when there is no such machine, with the name that was probably meant.
+    pub fn require(&self, name: &MachineName) -> Result<()> {
+        if self.has(name) {
+            return Ok(());
+        }
+        let mut failure = Failure::new(format!("there is no machine `{name}` in `{}`", self.root.display()));
+        let names = self.names()?;
+        failure = match names.iter().max_by(|a, b| likeness(a, name).total_cmp(&likeness(b, name))) {
+            Some(near) if likeness(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
+            Some(_) => failure.hint("`hostseed ls` lists the machines"),
+            None => failure.hint(format!("`hostseed create {name} --address ADDRESS` makes it")),
+        };
+        Err(failure.into())
+    }
+
+    /// Reads what Docker Machine calls a machine's configuration: how it is reached.
+    pub fn record(&self, name: &MachineName) -> Result<Record> {
+        self.require(name)?;
+        let path = self.machine_dir(name).join("config.json");
+        Record::from_json(&files::read(&path)?)
+            .with_context(|| format!("`{}` cannot be used", path.display()))
+    }
+
+    /// How clients reach a machine.
+    pub fn connection(&self, name: &MachineName) -> Result<Connection> {
+        Ok(self.connect(name, self.record(name)?.url))
+    }
+
+    fn connect(&self, name: &MachineName, url: String) -> Connection {
+        let cert_path = self.machine_dir(name).display().to_string();
+        Connection { machine: name.to_string(), url, cert_path }
+    }
+
+    /// The plan that a machine was made from.
+    pub fn plan(&self, name: &MachineName) -> Result<Plan> {
+        self.require(name)?;
+        let path = self.machine_dir(name).join("machine.yaml");
+        if path.symlink_metadata().is_err() {
+            return Err(Failure::new(format!(
+                "`{name}` was not made by hostseed: it has no machine.yaml, so there is nothing to render"
+            ))
+            .hint("its `env`, `config`, `url`, `ip` and `inspect` work all the same")
+            .into());
+        }
+        let text = files::read(&path)?;
+        let spec = Spec::from_yaml(&path.display().to_string(), &text);
+        // Its author is hostseed, so what is wrong with it is a failure and no usage error.
+        spec.and_then(|spec| Plan::from_spec(&spec)).map_err(|report| Failure::new(report.to_string()).into())
+    }
+
+    /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.
+    pub fn host_identity(&self, name: &MachineName) -> Result<HostIdentity> {
+        self.require(name)?;
+        let dir = self.machine_dir(name);
+        let pem = |file: &str, label: &str| {
+            let path = dir.join(file);
+            let text = Secret::new(files::read(&path)?);
+            // A file in another's place must not travel; a key where a certificate belongs least of all.
+            match pem::parse_many(text.expose()) {
+                Ok(blocks) if !blocks.is_empty() && blocks.iter().all(|b| b.tag().ends_with(label)) => {
+                    Ok(text)
+                }
+                _ => Err(Failure::new(format!("`{}` must hold a {}", path.display(), label.to_lowercase()))),
+            }
+            .map_err(anyhow::Error::from)
+        };
+        Ok(HostIdentity {
+            ca: pem("ca.pem", "CERTIFICATE")?.expose().to_owned(),
+            server: pem("server.pem", "CERTIFICATE")?.expose().to_owned(),
+            server_key: pem("server-key.pem", "PRIVATE KEY")?,
+        })
+    }
+
+    /// One of a machine's certificates: `ca`, `server` or `cert`.
+    pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
+        let path = self.machine_dir(name).join(format!("{file}.pem"));
+        Certificate::from_pem(&files::read(&path)?)
+            .with_context(|| format!("`{}` cannot be used", path.display()))
+    }
+
+    /// The authority that a plan asks for, when it is not to be made: the store's shared one where there is
+    /// one, or that of another folder.
+    pub fn authority(&self, source: &AuthoritySource, now: OffsetDateTime) -> Result<Option<Pair>> {
+        let dir = match source {
+            AuthoritySource::Own => return Ok(None),
+            AuthoritySource::Shared => &self.certs(),
+            AuthoritySource::Dir(dir) => dir,
+        };
+        let key = dir.join("ca-key.pem");
+        let certificate = dir.join("ca.pem");
+        if *source == AuthoritySource::Shared && certificate.symlink_metadata().is_err() {
+            if key.symlink_metadata().is_err() {
+                return Ok(None);
+            }
+            // The key is written first; whoever was interrupted then left it without a certificate.
+            let key = Secret::new(files::read(&key)?);
+            return pki::certify_authority(SHARED, key, now).map(Some);
+        }
+        let certificate = files::read(&certificate)?;
+        let key = Secret::new(files::read(&key)?);
+        let pair = pki::load_authority(&certificate, key, now);
+        pair.map(Some).with_context(|| format!("the authority in `{}` cannot be used", dir.display()))
+    }
+
+    /// Writes a new machine: the identity, the plan, the seed and how to reach it.
+    ///
+    /// Fails without a trace when the name is taken or anything cannot be written.
+    pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<()> {
+        let name = &plan.name;
+        let lock = Lock::take(&self.root)?;
+        self.refuse_taken(name)?;
+        lock.sweep(&self.machines())?;
+        lock.sweep(&self.certs())?;
+
+        let address = plan.dialled();
+        let url = record::url(&address, plan.host.port);
+        let record =
+            Record::json(plan, &address, &url, &self.root, &self.machine_dir(name), &self.certs_of(plan))?;
+        let env = Shell::Posix.set(&self.connect(name, url).variables());
+        let mut files = vec![
+            Artifact::public("ca.pem", identity.authority.certificate.pem()),
+            Artifact::public("cert.pem", identity.client.certificate.pem()),
+            Artifact::private("key.pem", identity.client.key.expose()),
+            Artifact::public("server.pem", identity.server.certificate.pem()),
+            Artifact::private("server-key.pem", identity.server.key.expose()),
+            Artifact::private("config.json", record),
+            Artifact::private("env", env),
+        ];
+        files.extend_from_slice(seed);
+
+        let machine = lock.stage(&self.machines(), &files)?;
+        let authority = [
+            Artifact::private("ca-key.pem", identity.authority.key.expose()),
+            Artifact::public("ca.pem", identity.authority.certificate.pem()),
+        ];
+        match plan.ca {
+            AuthoritySource::Own => {
+                let authority = lock.stage(&self.certs(), &authority)?.place(&self.authority_dir(name))?;
+                machine.place(&self.machine_dir(name))?.keep();
+                authority.keep();
+            }
+            AuthoritySource::Shared => {
+                self.refuse_other_shared(identity)?;
+                // The key first: a certificate without its key could not be mended.
+                for file in &authority {
+                    lock.put_new(&self.certs(), file)?;
+                }
+                machine.place(&self.machine_dir(name))?.keep();
+            }
+            AuthoritySource::Dir(_) => machine.place(&self.machine_dir(name))?.keep(),
+        }
+        Ok(())
+    }
+
+    /// Refuses when another command has made the shared authority since this one looked for it.
+    fn refuse_other_shared(&self, identity: &Identity) -> Result<()> {
+        let path = self.certs().join("ca.pem");
+        if path.symlink_metadata().is_ok() && files::read(&path)? != identity.authority.certificate.pem() {
+            return Err(Failure::new(
+                "another command has just made the shared authority, nothing was changed",
+            )
+            .hint("run this again")
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Where a plan's authority is kept.
+    fn certs_of(&self, plan: &Plan) -> PathBuf {
+        match &plan.ca {
+            AuthoritySource::Own => self.authority_dir(&plan.name),
+            AuthoritySource::Shared => self.certs(),
+            AuthoritySource::Dir(dir) => dir.clone(),
+        }
+    }
+
+    /// Refuses a name that is taken.
+    pub fn refuse_taken(&self, name: &MachineName) -> Result<()> {
+        if !self.has(name) {
+            return Ok(());
+        }
+        Err(Failure::new(format!("machine `{name}` exists already, nothing was changed"))
+            .hint(format!(
+                "`hostseed render {name}` prints its user-data again; `hostseed rm {name}` removes it"
+            ))
+            .into())
+    }
+
+    /// Records where a machine came up.
+    pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
+        let lock = Lock::take(&self.root)?;
+        let record = self.record(name)?;
+        let url = record::url(address, record.port);
+        let connection = self.connect(name, url.clone());
+        let env = Shell::Posix.set(&connection.variables());
+        let dir = self.machine_dir(name);
+        lock.replace(&dir, &Artifact::private("config.json", record.moved(address, &url)?))?;
+        lock.replace(&dir, &Artifact::private("env", env))?;
+        Ok(connection)
+    }
+
+    /// Removes a machine and its own authority. Both are gone from sight at once, whatever happens next.
+    pub fn remove(&self, name: &MachineName) -> Result<()> {
+        let lock = Lock::take(&self.root)?;
+        self.require(name)?;
+        lock.discard(&self.machine_dir(name))?;
+        lock.discard(&self.authority_dir(name))?;
+        lock.sweep(&self.machines())?;
+        lock.sweep(&self.certs())
+    }
+}
+
+/// Writes an artifact to a file of the user's choice: whole or not at all, 0600 where it holds a key.
+///
+/// Refuses to put a key where a file that others can read is already. What is no regular file (a pipe, a device)
+/// is written to as it is.
+pub fn put_artifact(path: &Path, artifact: &Artifact) -> Result<()> {
+    files::put(path, artifact)
+}
+
+/// What the store's shared authority is called in its certificate.
+pub const SHARED: &str = "shared";
+
+fn likeness(a: &MachineName, b: &MachineName) -> f64 {
+    strsim::jaro_winkler(a.as_str(), b.as_str())
+}

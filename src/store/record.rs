@@ -1,0 +1,130 @@
+//! `config.json`: Docker Machine's record of a machine, driver `none`, complete enough for its own `ls`, `env`,
+//! `config`, `url`, `ip` and `inspect`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::names::Address;
+use crate::plan::{DEFAULT_PORT, Plan};
+
+/// How a machine is reached, whoever made it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// `tcp://HOST:PORT`.
+    pub url: String,
+    /// The host alone, IPv6 without brackets.
+    pub host: String,
+    pub port: u16,
+    /// `none` for hostseed's machines.
+    pub driver: String,
+    json: Value,
+}
+
+/// `DOCKER_HOST` of an address.
+pub fn url(address: &Address, port: u16) -> String {
+    format!("tcp://{}:{port}", address.in_url())
+}
+
+impl Record {
+    /// Reads the record of a machine of hostseed's or Docker Machine's.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(text).context("it is no JSON")?;
+        let text =
+            |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let driver = text("/DriverName");
+        let mut host = text("/Driver/IPAddress");
+        let mut url = text("/Driver/URL");
+        if url.is_empty() && !host.is_empty() {
+            // Drivers other than `none` record the address alone.
+            url = self::url(&Address::parse(&host).ok().context("its address cannot be read")?, DEFAULT_PORT);
+        }
+        let uri: http::Uri =
+            url.parse().ok().with_context(|| format!("it has no address, but `{url}` for one"))?;
+        let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
+        if host.is_empty() {
+            host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        }
+        Ok(Self { url, host, port, driver, json })
+    }
+
+    /// The record with another address, everything else as it is.
+    pub fn moved(&self, address: &Address, url: &str) -> Result<String> {
+        let mut json = self.json.clone();
+        let driver =
+            json.get_mut("Driver").and_then(Value::as_object_mut).context("config.json has no `Driver`")?;
+        driver.insert("IPAddress".into(), address.to_string().into());
+        driver.insert("URL".into(), url.into());
+        pretty(&json)
+    }
+
+    /// The record of a new machine.
+    pub fn json(
+        plan: &Plan,
+        address: &Address,
+        url: &str,
+        root: &Path,
+        dir: &Path,
+        certs: &Path,
+    ) -> Result<String> {
+        let engine = &plan.host.engine;
+        let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
+        pretty(&json!({
+            "ConfigVersion": 3,
+            "Driver": {
+                "IPAddress": address.to_string(),
+                "MachineName": plan.name.as_str(),
+                "SSHUser": "",
+                "SSHPort": 0,
+                "SSHKeyPath": "",
+                "StorePath": root.display().to_string(),
+                "SwarmMaster": false,
+                "SwarmHost": "",
+                "SwarmDiscovery": "",
+                "URL": url,
+            },
+            "DriverName": "none",
+            "HostOptions": {
+                "Driver": "",
+                "Memory": 0,
+                "Disk": 0,
+                "EngineOptions": {
+                    "ArbitraryFlags": engine.opts,
+                    "Dns": null,
+                    "GraphDir": "",
+                    "Env": engine.env,
+                    "Ipv6": false,
+                    "InsecureRegistry": engine.insecure_registries,
+                    "Labels": engine.labels,
+                    "LogLevel": "",
+                    "StorageDriver": engine.storage_driver.as_deref().unwrap_or_default(),
+                    "SelinuxEnabled": false,
+                    "TlsVerify": true,
+                    "RegistryMirror": engine.registry_mirrors,
+                    "InstallURL": "",
+                },
+                "SwarmOptions": { "IsSwarm": false, "Master": false },
+                "AuthOptions": {
+                    "CertDir": file(root, "certs"),
+                    "CaCertPath": file(dir, "ca.pem"),
+                    "CaPrivateKeyPath": file(certs, "ca-key.pem"),
+                    "CaCertRemotePath": "/etc/docker/ca.pem",
+                    "ServerCertPath": file(dir, "server.pem"),
+                    "ServerKeyPath": file(dir, "server-key.pem"),
+                    "ClientKeyPath": file(dir, "key.pem"),
+                    "ServerCertRemotePath": "/etc/docker/server.pem",
+                    "ServerKeyRemotePath": "/etc/docker/server-key.pem",
+                    "ClientCertPath": file(dir, "cert.pem"),
+                    "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
+                    "StorePath": dir.display().to_string(),
+                },
+            },
+            "Name": plan.name.as_str(),
+        }))
+    }
+}
+
+fn pretty(json: &Value) -> Result<String> {
+    Ok(serde_json::to_string_pretty(json)? + "\n")
+}

@@ -1,0 +1,167 @@
+//! The only place that prints.
+//!
+//! Standard output has what was asked for and nothing else. Standard error has the rest, in lower case and without
+//! full stops: `error:` for what went wrong, `hint:` for the way out, `note:` for what is worth knowing, and the next
+//! steps. Colour goes to terminals only, and NO_COLOR is honoured.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::artifact::Artifact;
+use crate::report::{Failure, Report};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+const BOLD: Style = Style::new().bold();
+
+/// How much is said.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    pub quiet: bool,
+}
+
+impl Ui {
+    /// Prints a result.
+    pub fn out(self, text: impl AsRef<[u8]>) -> Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_ref())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Prints a result for programs.
+    pub fn json<T: Serialize>(self, value: &T) -> Result<()> {
+        self.out(serde_json::to_string_pretty(value)? + "\n")
+    }
+
+    /// Prints an artifact, unless it holds a key and standard output is a file that others can read.
+    pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
+        if artifact.mode == 0o600
+            && let Some(mode) = shared_mode(&io::stdout())
+        {
+            return Err(Failure::new(format!(
+                "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
+            ))
+            .hint(format!("`{instead} -o FILE` makes the file with mode 0600; or `umask 077` before redirecting"))
+            .into());
+        }
+        self.out(&artifact.bytes)
+    }
+
+    /// Prints columns as wide as they need to be, the first row as their heads.
+    pub fn table(self, rows: &[Vec<String>]) -> Result<()> {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let mut text = String::new();
+        for row in rows {
+            let cells: Vec<_> = row
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| match column + 1 == columns {
+                    true => cell.clone(),
+                    false => format!("{cell:<w$}", w = width(column).unwrap_or(0)),
+                })
+                .collect();
+            text += cells.join("   ").trim_end();
+            text.push('\n');
+        }
+        self.out(text)
+    }
+
+    /// Prints names and their values, a line each; several values stand below each other.
+    pub fn details(self, rows: &[(&str, Vec<String>)]) -> Result<()> {
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (name, values) in rows {
+            for (n, value) in values.iter().enumerate() {
+                text += &format!("{:<width$}   {value}\n", if n == 0 { name } else { "" });
+            }
+        }
+        self.out(text)
+    }
+
+    /// Tells something worth knowing.
+    pub fn note(self, text: impl Display) {
+        if !self.quiet {
+            say(format_args!("{CYAN}note:{CYAN:#} {text}\n"));
+        }
+    }
+
+    /// Tells what to do next: a heading and its lines, as they are.
+    pub fn steps(self, heading: impl Display, lines: &[String]) {
+        if !self.quiet {
+            say(format_args!("{BOLD}{heading}{BOLD:#}\n"));
+            for line in lines {
+                say(format_args!("  {line}\n"));
+            }
+        }
+    }
+
+    /// Asks, on a terminal. Only `y` and `yes` are a yes.
+    pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            bail!(Report::usage(
+                crate::report::Complaint::new(format!(
+                    "{question} There is no terminal to ask on, nothing was changed"
+                ))
+                .hint(format!("`{instead}` does not ask"))
+            ));
+        }
+        say(format_args!("{question} [y/N] "));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Tells what went wrong, all of it.
+    pub fn error(self, error: &anyhow::Error) {
+        if let Some(report) = error.downcast_ref::<Report>() {
+            for finding in &report.findings {
+                let alone = Report { source: report.source.clone(), findings: vec![finding.clone()] };
+                say(format_args!("{RED}error:{RED:#} {alone}\n"));
+                hint(finding.hint.as_deref());
+            }
+            return;
+        }
+        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
+        say(format_args!("{RED}error:{RED:#} {}\n", chain.join(": ")));
+        hint(
+            error
+                .chain()
+                .find_map(|e| e.downcast_ref::<Failure>())
+                .and_then(|failure| failure.hint.as_deref()),
+        );
+    }
+}
+
+fn hint(text: Option<&str>) {
+    if let Some(text) = text {
+        say(format_args!("{CYAN}hint:{CYAN:#} {text}\n"));
+    }
+}
+
+/// Writes to standard error. When even that is closed there is nobody left to tell.
+fn say(text: std::fmt::Arguments) {
+    let _ = anstream::stderr().lock().write_fmt(text);
+}
+
+/// The mode of an open regular file that others than its owner can read.
+#[cfg(unix)]
+fn shared_mode(stream: &impl std::os::fd::AsFd) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = std::fs::File::from(stream.as_fd().try_clone_to_owned().ok()?);
+    let metadata = file.metadata().ok()?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    (metadata.is_file() && mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn shared_mode<T>(_: &T) -> Option<u32> {
+    None
+}
