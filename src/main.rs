@@ -14,6 +14,11 @@ mod spec;
 mod store;
 mod ui;
 
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/support/skip.rs"]
+mod skip;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 

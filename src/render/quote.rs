@@ -3,12 +3,8 @@
 
 use std::fmt::Write;
 
-/// A word of a POSIX shell: plain where nothing in it is special, else in single quotes.
+/// A word of a POSIX shell, always in single quotes: nothing in them is special but their end.
 pub fn shell(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) {
-        return text.to_owned();
-    }
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -64,11 +60,19 @@ pub fn yaml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
+    use crate::skip;
 
     #[test]
     fn values_that_mean_something_elsewhere_arrive_as_text() {
-        assert_eq!(shell("web1"), "web1");
+        assert_eq!(shell("web1"), "'web1'");
         assert_eq!(shell(""), "''");
         assert_eq!(shell("it's $HOME"), r"'it'\''s $HOME'");
         assert_eq!(exec("--label"), "--label");
@@ -77,5 +81,98 @@ mod tests {
         assert_eq!(environment("A=$HOME 100%"), "\"A=$HOME 100%%\"");
         assert_eq!(yaml("no"), "\"no\"");
         assert_eq!(yaml("a\u{85}\u{feff}b"), "\"a\\u0085\\ufeffb\"");
+    }
+
+    /// Texts of every kind, the awkward ones more often than chance would have them.
+    fn texts(count: usize) -> Vec<String> {
+        let awkward = [
+            "",
+            " ",
+            "no",
+            "Yes",
+            "on",
+            "~",
+            "null",
+            "=",
+            "<<",
+            "1_000",
+            "1:30",
+            "0644",
+            "0x1f",
+            "1e3",
+            ".inf",
+            "2026-11-23",
+            "a: b",
+            "a #b",
+            "- a",
+            "? a",
+            "&a",
+            "*a",
+            "!a",
+            "|",
+            ">",
+            "%a",
+            "@a",
+            "`a",
+            "'",
+            "\"",
+            "\\",
+            "\\n",
+            "$HOME",
+            "%n",
+            "\n",
+            "\r\n",
+            "\t",
+            "a\n\nb\n",
+            "\u{0}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}",
+            "\u{feff}",
+            "\u{fffe}",
+            "\u{ffff}",
+            "\u{1f433}",
+            "---",
+            "...",
+            "#cloud-config",
+        ];
+        let mut runner = TestRunner::deterministic();
+        let any = prop_oneof![any::<String>(), "[ -~]{0,40}", "[:#\\-\\[\\]{}&*!|>'\"%@`\\\\\n\t ]{0,20}"];
+        let random = std::iter::repeat_with(|| any.new_tree(&mut runner).expect("a text").current());
+        awkward.iter().map(|text| (*text).to_owned()).chain(random.take(count)).collect()
+    }
+
+    /// Runs a program on `input` and returns its standard output.
+    fn through(command: &mut Command, input: &str) -> String {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn any_text_reads_back_from_yaml_as_pyyaml_reads_it() {
+        if !skip::need_python_module("yaml") {
+            return;
+        }
+        let texts = texts(4000);
+        let document: String = texts.iter().map(|text| format!("- {}\n", yaml(text))).collect();
+        let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
+        let read = through(Command::new(skip::PYTHON).args(["-c", read]), &document);
+        let read: Vec<String> = serde_json::from_str(&read).unwrap();
+        for (read, text) in read.iter().zip(&texts) {
+            assert_eq!(read, text);
+        }
+        assert_eq!(read.len(), texts.len());
+    }
+
+    #[test]
+    fn any_text_reads_back_from_a_shell_word() {
+        let texts: Vec<_> = texts(1000).into_iter().filter(|text| !text.contains('\0')).collect();
+        let script: String = texts.iter().map(|text| format!("printf '%s\\0' {}\n", shell(text))).collect();
+        let read = through(&mut Command::new("sh"), &script);
+        assert_eq!(read.split_terminator('\0').collect::<Vec<_>>(), texts);
     }
 }

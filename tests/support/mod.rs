@@ -2,39 +2,14 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+mod skip;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Whether a program that a test needs is there. Where it is not, a line says so and the test is skipped, or fails
-/// when `HOSTSEED_REQUIRE_ALL` is set, as it is in CI.
-pub fn need(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(program).is_file());
-    found || skip(program)
-}
-
-/// Whether a test that needs root may run.
-pub fn need_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|id| id.stdout == b"0\n") || skip("root")
-}
-
-/// Whether Python has the module.
-pub fn need_python_module(module: &str) -> bool {
-    let import = Command::new(PYTHON).args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
-    import.is_ok_and(|status| status.success()) || skip(&format!("Python's {module}"))
-}
-
-/// Debian's own Python, which has Debian's modules, rather than the first in the path.
-pub const PYTHON: &str = "/usr/bin/python3";
-
-/// Says what is missing; always false.
-pub fn skip(missing: &str) -> bool {
-    assert!(std::env::var_os("HOSTSEED_REQUIRE_ALL").is_none(), "HOSTSEED_REQUIRE_ALL is set, and {missing} is missing");
-    eprintln!("skipped: needs {missing}");
-    false
-}
+#[allow(unused_imports)]
+pub use skip::{PYTHON, need, need_python_module, need_root, skip};
 
 /// A home folder of the test's own, gone with it.
 pub struct Home {
@@ -62,7 +37,9 @@ impl Home {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostseed"));
         command.args(args).env("HOME", self.path()).current_dir(self.path()).stdin(Stdio::null());
-        for variable in ["MACHINE_STORAGE_PATH", "SHELL", "NO_PROXY", "no_proxy", "NO_COLOR", "CLICOLOR_FORCE"] {
+        for variable in
+            ["MACHINE_STORAGE_PATH", "SHELL", "NO_PROXY", "no_proxy", "NO_COLOR", "CLICOLOR_FORCE"]
+        {
             command.env_remove(variable);
         }
         command

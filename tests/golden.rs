@@ -1,0 +1,228 @@
+//! Every case of `golden/` renders to what it says there: the seed, what lands on the host, what is kept in the store,
+//! and each file's mode. `BLESS=1 cargo test --test golden` writes the cases anew; the diff belongs into the
+//! commit that caused it.
+//!
+//! A case is a folder with `command`, what a user types after `hostseed`, and `spec.yaml`. Certificates and keys
+//! are placeholders of the right kind and size: real ones are never twice the same.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use support::{Home, files_below, mode};
+
+/// Bytes of DER of an authority's, a server's and a client's certificate, and of a key.
+const SIZES: [(&str, [usize; 4]); 5] = [
+    ("p256", [413, 497, 460, 138]),
+    ("p384", [477, 557, 521, 185]),
+    ("ed25519", [357, 441, 403, 83]),
+    ("rsa2048", [808, 886, 852, 1218]),
+    ("rsa4096", [1319, 1399, 1365, 2373]),
+];
+
+#[test]
+fn every_case_renders_to_its_golden_tree() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    assert!(cases.len() >= 10);
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let rendered = render(case);
+        if bless {
+            write(case, &rendered);
+        } else {
+            wrong.extend(differences(case, &rendered));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\n`BLESS=1 cargo test --test golden` takes these as right",
+        wrong.join("\n")
+    );
+}
+
+/// Everything that a case makes, by path in the case's folder.
+fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let home = Home::new();
+    fs::copy(case.join("spec.yaml"), home.path().join("spec.yaml")).unwrap();
+    let command = fs::read_to_string(case.join("command")).unwrap();
+    let args: Vec<&str> = command.split_whitespace().collect();
+    let mut tree = BTreeMap::new();
+    let mut modes = Vec::new();
+
+    if args[0] == "render" {
+        home.ok(&["create", "-f", "spec.yaml"]);
+        let machine = home.machine(args[1]);
+        put_placeholders(&machine);
+        for file in ["config.json", "env", "machine.yaml"] {
+            let text = fs::read_to_string(machine.join(file)).unwrap();
+            let text = text.replace(home.store().to_str().unwrap(), "/home/user/.docker/machine");
+            tree.insert(Path::new("store/machines").join(args[1]).join(file), text.into_bytes());
+        }
+        for file in files_below(&home.store()) {
+            if file != Path::new("hostseed.lock") {
+                modes.push((Path::new("store").join(&file), mode(&home.store().join(file))));
+            }
+        }
+    }
+
+    let seed = home.ok(&args);
+    assert_eq!(seed, home.ok(&args), "{}: rendering again gives other bytes", case.display());
+    let name = seed_name(&args);
+    let written = home.path().join("out");
+    home.ok(&[&args[..], &["-o", "out"]].concat());
+    modes.push((name.into(), mode(&written)));
+    for (path, file_mode, bytes) in on_the_host(&seed) {
+        modes.push((Path::new("host").join(&path), file_mode));
+        tree.insert(Path::new("host").join(path), bytes);
+    }
+    tree.insert(name.into(), seed.into_bytes());
+    modes.sort();
+    let modes: String = modes.iter().map(|(path, mode)| format!("{mode:04o} {}\n", path.display())).collect();
+    tree.insert("modes".into(), modes.into_bytes());
+    tree
+}
+
+fn seed_name(args: &[&str]) -> &'static str {
+    match args {
+        ["bake", ..] | ["render", _, "--format", "bake"] => "bake.sh",
+        ["render", _, "--format", "script"] => "user-data.sh",
+        _ => "user-data",
+    }
+}
+
+fn put_placeholders(machine: &Path) {
+    let plan = fs::read_to_string(machine.join("machine.yaml")).unwrap();
+    let (kind, sizes) = SIZES.iter().find(|(kind, _)| plan.contains(&format!("key: \"{kind}\""))).unwrap();
+    let [ca, server, client, key] = *sizes;
+    for (file, label, size) in [
+        ("ca.pem", "CERTIFICATE", ca),
+        ("server.pem", "CERTIFICATE", server),
+        ("cert.pem", "CERTIFICATE", client),
+        ("server-key.pem", "PRIVATE KEY", key),
+        ("key.pem", "PRIVATE KEY", key),
+    ] {
+        let words = format!("placeholder for {kind} {file} ");
+        let bytes: Vec<u8> = words.bytes().cycle().take(size).collect();
+        fs::write(machine.join(file), pem::encode(&pem::Pem::new(label, bytes)).replace('\r', "")).unwrap();
+    }
+}
+
+/// What a seed puts on the host in the end: paths without the first `/`, modes, contents. Unpacked as the host does it,
+/// with each checksum verified.
+fn on_the_host(seed: &str) -> Vec<(String, u32, Vec<u8>)> {
+    let carried = if seed.starts_with("#cloud-config") { in_cloud_config(seed) } else { in_script(seed) };
+    let (_, setup) =
+        carried.iter().find(|(path, _)| path.ends_with("/setup")).expect("every seed has `setup`");
+    let setup_text = String::from_utf8(setup.clone()).unwrap();
+    let mut files = vec![("usr/local/lib/hostseed/setup".to_owned(), 0o755, setup.clone())];
+    for (path, bytes) in carried.iter().filter(|(path, _)| !path.ends_with("/setup")) {
+        let name = path.rsplit('/').next().unwrap();
+        let sum = sha256(bytes);
+        let line = setup_text
+            .lines()
+            .find(|line| line.trim_end_matches('\'').ends_with(&format!("/{name}")) && line.contains(&sum));
+        let words: Vec<_> =
+            line.unwrap_or_else(|| panic!("setup does not know {path}")).split_whitespace().collect();
+        let [.., file_mode, target] = words[..] else { panic!("{words:?}") };
+        let target = target.trim_end_matches('\'').trim_start_matches('/');
+        files.push((target.to_owned(), u32::from_str_radix(file_mode, 8).unwrap(), bytes.clone()));
+    }
+    files
+}
+
+fn in_cloud_config(seed: &str) -> Vec<(String, Vec<u8>)> {
+    let yaml: serde_yaml::Value = serde_yaml::from_str(seed).unwrap();
+    let files = yaml["write_files"].as_sequence().unwrap();
+    let text = |file: &serde_yaml::Value, key: &str| file[key].as_str().unwrap().to_owned();
+    files
+        .iter()
+        .map(|file| {
+            let bytes = STANDARD.decode(text(file, "content")).unwrap();
+            let bytes = if text(file, "encoding") == "gz+b64" { gunzip(&bytes) } else { bytes };
+            (text(file, "path"), bytes)
+        })
+        .collect()
+}
+
+fn in_script(seed: &str) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut lines = seed.lines();
+    while let Some(line) = lines.next() {
+        if !line.ends_with("<<'END'") {
+            continue;
+        }
+        let words: Vec<_> = line.split_whitespace().collect();
+        let text: String = lines.by_ref().take_while(|line| *line != "END").collect();
+        let bytes = STANDARD.decode(text).unwrap();
+        let bytes = if words[3] == "gzip" { gunzip(&bytes) } else { bytes };
+        let [sum, path] = [words[1], words[2]].map(|word| word.trim_matches('\''));
+        assert_eq!(sha256(&bytes), sum, "{path}");
+        files.push((path.to_owned(), bytes));
+    }
+    files
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
+    plain
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What belongs to the case itself, and is not rendered.
+fn is_input(path: &Path) -> bool {
+    path == Path::new("command") || path == Path::new("spec.yaml")
+}
+
+fn write(case: &Path, rendered: &BTreeMap<PathBuf, Vec<u8>>) {
+    for stale in files_below(case).iter().filter(|path| !is_input(path)) {
+        fs::remove_file(case.join(stale)).unwrap();
+    }
+    for (path, bytes) in rendered {
+        let path = case.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn differences(case: &Path, rendered: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in files_below(case).iter().filter(|path| !is_input(path)) {
+        if !rendered.contains_key(path) {
+            wrong.push(format!("{}: is rendered no more", case.join(path).display()));
+        }
+    }
+    for (path, bytes) in rendered {
+        let file = case.join(path);
+        match fs::read(&file) {
+            Ok(golden) if golden == *bytes => {}
+            Ok(golden) => {
+                let (golden, now) = (String::from_utf8_lossy(&golden), String::from_utf8_lossy(bytes));
+                let first = golden.lines().zip(now.lines()).position(|(a, b)| a != b).unwrap_or(0);
+                let line = |text: &str| {
+                    text.lines().nth(first).unwrap_or_default().chars().take(120).collect::<String>()
+                };
+                wrong.push(format!(
+                    "{}:{}:\n  - {}\n  + {}",
+                    file.display(),
+                    first + 1,
+                    line(&golden),
+                    line(&now)
+                ));
+            }
+            Err(_) => wrong.push(format!("{}: is new", file.display())),
+        }
+    }
+    wrong
+}
