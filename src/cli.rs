@@ -197,7 +197,12 @@ pub struct Host {
     docker_key_fingerprint: Option<String>,
 
     /// Option of dockerd without hyphens, `FLAG=VALUE` or `FLAG`; repeatable
-    #[arg(long = "engine-opt", value_name = "FLAG=VALUE", help_heading = "Engine")]
+    #[arg(
+        long = "engine-opt",
+        value_name = "FLAG=VALUE",
+        help_heading = "Engine",
+        allow_hyphen_values = true
+    )]
     engine_opts: Vec<String>,
 
     /// Label of the daemon; repeatable

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::artifact::Artifact;
-use crate::report::{Failure, Report};
+use crate::report::{Complaint, Failure, Report};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -46,7 +46,7 @@ impl Ui {
             return Err(Failure::new(format!(
                 "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
             ))
-            .hint(format!("`{instead} -o FILE` makes the file with mode 0600; or `umask 077` before redirecting"))
+            .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
             .into());
         }
         self.out(&artifact.bytes)
@@ -103,15 +103,11 @@ impl Ui {
         }
     }
 
-    /// Asks, on a terminal. Only `y` and `yes` are a yes.
+    /// Asks, on a terminal. Only `y` and `yes` are a yes. Without a terminal, `instead` is what does not ask.
     pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            bail!(Report::usage(
-                crate::report::Complaint::new(format!(
-                    "{question} There is no terminal to ask on, nothing was changed"
-                ))
-                .hint(format!("`{instead}` does not ask"))
-            ));
+            let complaint = Complaint::new("there is no terminal to ask on, nothing was changed");
+            bail!(Report::usage(complaint.hint(format!("`{instead}` does not ask"))));
         }
         say(format_args!("{question} [y/N] "));
         let mut answer = String::new();

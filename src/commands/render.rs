@@ -18,6 +18,10 @@ pub fn render(store: &Store, ui: Ui, name: &str, format: &str, output: Option<&P
     let seed = render::render_seed(&plan, &identity, form)?;
     match output {
         Some(path) => store::put_artifact(path, &seed),
-        None => ui.artifact(&seed, &store.command(format_args!("render {name} --format {format}"))),
+        None => {
+            let option =
+                if form == Format::CloudConfig { String::new() } else { format!(" --format {format}") };
+            ui.artifact(&seed, &store.command(format_args!("render {name}{option} -o FILE")))
+        }
     }
 }

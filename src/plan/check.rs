@@ -10,8 +10,9 @@ pub struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
+    /// Begins with what is wrong with the spec's shape.
     pub fn new(spec: &'a Spec) -> Self {
-        Self { spec, findings: Vec::new() }
+        Self { spec, findings: spec.findings.clone() }
     }
 
     /// Notes a finding about `field`, at `word` where there is one.
@@ -38,7 +39,7 @@ impl<'a> Check<'a> {
         example: &str,
         read: impl Fn(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
-        if word.is_none() {
+        if word.is_none() && !self.spec.given.iter().any(|given| given == field) {
             self.complain(field, None, Complaint::new("is missing").hint(format!("`{example}`")));
         }
         self.one(field, word, read)

@@ -127,9 +127,9 @@ pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
 fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
     let way = match install {
         Install::Auto | Install::Official => return,
-        Install::Distro => "`docker: distro` takes the distribution's packages",
-        Install::None => "`docker: none` installs nothing",
-        Install::Script(_) => "`engine-install-url` installs what its script says",
+        Install::Distro => "docker `distro` takes the distribution's packages",
+        Install::None => "docker `none` installs nothing",
+        Install::Script(_) => "the script of the install URL decides",
     };
     let mut without_effect: Vec<(&str, &Option<Word>)> = vec![
         ("docker-channel", &spec.docker_channel),

@@ -69,7 +69,7 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
     ];
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
         let complaint =
-            Complaint::new("has no effect here: with `docker: none` the image has the daemon's options");
+            Complaint::new("has no effect here: with docker `none` the image has the daemon's options");
         check.complain(field, word, complaint.hint("give it to `hostseed bake`"));
     }
 }

@@ -48,6 +48,11 @@ pub struct Spec {
     pub ca: Option<Word>,
     /// The file that this was read from; none for flags.
     pub document: Option<Document>,
+    /// What is wrong with the file's shape. The values that are right are there all the same, so that what is
+    /// wrong with them can be told at once.
+    pub findings: Vec<Finding>,
+    /// The fields that the file names, whatever became of their values.
+    pub given: Vec<String>,
 }
 
 /// Where the values of one field go.
@@ -84,8 +89,8 @@ impl Spec {
 
     /// Reads a spec file. `file` is what findings call it.
     ///
-    /// Fails with every finding about the file's shape at once: unknown and repeated fields, values of
-    /// the wrong type, YAML that is none.
+    /// Fails where the text is no YAML, or no map. Unknown and repeated fields and values of the wrong type are in
+    /// [`findings`](Self::findings).
     pub fn from_yaml(file: &str, text: &str) -> Result<Self, Report> {
         yaml::read(file, text)
     }

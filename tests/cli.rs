@@ -1,0 +1,106 @@
+//! Every transcript of `tests/cli/` is what a user sees. A new case needs no Rust; `BLESS=1 cargo test --test cli` writes
+//! what is seen now, and the diff goes into the commit that caused it.
+//!
+//! A line `$ COMMAND` is run by `sh` in a home of the transcript's own, where `< FILE` and the lines indented by
+//! four blanks below it have made a file. Then come standard output, standard error behind `! `, and `? N` where the
+//! exit status is not 0. `#` begins a remark. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[SHA256]`.
+
+mod support;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::Home;
+
+#[test]
+fn every_transcript_is_what_a_user_sees() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let written = fs::read_to_string(&path).unwrap();
+        let seen = replay(&written);
+        count += 1;
+        if seen == written {
+            continue;
+        }
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, seen).unwrap();
+            continue;
+        }
+        let line = written.lines().zip(seen.lines()).position(|(a, b)| a != b);
+        let line = line.unwrap_or(written.lines().count().min(seen.lines().count()));
+        let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
+        wrong.push(format!("{}:{}:\n  - {}\n  + {}", path.display(), line + 1, at(&written), at(&seen)));
+    }
+    assert!(count >= 5);
+    assert!(wrong.is_empty(), "{}\n`BLESS=1 cargo test --test cli` takes these as right", wrong.join("\n"));
+}
+
+fn replay(transcript: &str) -> String {
+    let home = Home::new();
+    let mut seen = String::new();
+    let mut lines = transcript.lines().peekable();
+    while let Some(line) = lines.next() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            writeln!(seen, "{line}\n{}", run(&home, command)).unwrap();
+        } else if let Some(file) = line.strip_prefix("< ") {
+            let mut text = String::new();
+            writeln!(seen, "{line}").unwrap();
+            while let Some(content) = lines.next_if(|line| line.starts_with("    ")) {
+                writeln!(seen, "{content}").unwrap();
+                writeln!(text, "{}", &content[4..]).unwrap();
+            }
+            fs::write(home.path().join(file), text).unwrap();
+        } else if line.starts_with('#') {
+            writeln!(seen, "{line}").unwrap();
+        }
+    }
+    seen
+}
+
+/// What a command prints, and a blank line.
+fn run(home: &Home, command: &str) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_hostseed")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut sh = Command::new("sh");
+    sh.args(["-c", command]).env_clear().env("PATH", path).env("HOME", home.path()).env("LANG", "C.UTF-8");
+    let output = sh.current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
+    let mut seen = String::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        writeln!(seen, "{line}").unwrap();
+    }
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        writeln!(seen, "! {line}").unwrap();
+    }
+    if !output.status.success() {
+        writeln!(seen, "? {}", output.status.code().unwrap()).unwrap();
+    }
+    redact(&seen.replace(home.path().to_str().unwrap(), "[HOME]"))
+}
+
+/// Puts placeholders for times and fingerprints.
+fn redact(text: &str) -> String {
+    let is_time = |word: &str| {
+        let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        shape == "9999-99-99T99:99:99Z"
+    };
+    let is_fingerprint =
+        |word: &str| word.len() == 95 && word.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
+    let mut redacted = String::new();
+    for piece in text.split_inclusive(['"', ' ', ',', '\n']) {
+        let word = piece.trim_end_matches(['"', ' ', ',', '\n']);
+        let after = &piece[word.len()..];
+        let word = match word {
+            word if is_time(word) => "[TIME]",
+            word if is_fingerprint(word) => "[SHA256]",
+            word => word,
+        };
+        redacted.push_str(word);
+        redacted.push_str(after);
+    }
+    redacted
+}
