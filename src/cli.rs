@@ -42,6 +42,7 @@ pub enum Command {
     Create(Create),
     /// Print what a machine's VM boots from, always the same bytes
     Render {
+        /// The machine
         name: String,
         /// The form of the seed
         #[arg(long, default_value = "cloud-config", value_parser = names(&Format::ALL))]
@@ -68,7 +69,10 @@ pub enum Command {
         no_proxy: bool,
     },
     /// Print the docker CLI's flags for a machine
-    Config { name: String },
+    Config {
+        /// The machine
+        name: String,
+    },
     /// List the machines
     Ls {
         /// Names only
@@ -80,18 +84,27 @@ pub enum Command {
     },
     /// Show a machine: addresses, certificates, files
     Inspect {
+        /// The machine
         name: String,
         /// For programs
         #[arg(long)]
         json: bool,
     },
     /// Print a machine's DOCKER_HOST
-    Url { name: String },
+    Url {
+        /// The machine
+        name: String,
+    },
     /// Print a machine's address
-    Ip { name: String },
+    Ip {
+        /// The machine
+        name: String,
+    },
     /// Record the address where a machine came up
     Address {
+        /// The machine
         name: String,
+        /// The IP address or DNS name that clients dial from now on
         address: String,
         /// Also when the certificate does not cover it
         #[arg(long)]
@@ -99,6 +112,7 @@ pub enum Command {
     },
     /// Remove machines and their own authorities from the store
     Rm {
+        /// The machines
         #[arg(required = true)]
         names: Vec<String>,
         /// Do not ask

@@ -41,7 +41,7 @@ pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
-    /// Listen on IPv6 too, because a client dials it.
+    /// Listen on IPv6 too, because a client dials it: an image's spec may name the addresses of its hosts to be.
     pub ipv6: bool,
 }
 
@@ -157,8 +157,7 @@ impl Plan {
         let key = check.choice("key", &spec.key, &KeyType::ALL, KeyType::P256);
         let valid_for = check.one("valid-for", &spec.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
         let ca = check.one("ca", &spec.ca, authority_source).unwrap_or(AuthoritySource::Own);
-        let mut host = host_plan(&mut check, spec);
-        host.ipv6 = addresses.iter().chain(&tls_sans).any(|a| matches!(a, Address::Ip(ip) if ip.is_ipv6()));
+        let host = host_plan(&mut check, spec);
         if host.docker.install == Install::None {
             engine::refuse_for_a_finished_image(&mut check, spec);
         }
@@ -220,11 +219,12 @@ impl HostPlan {
 }
 
 fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
+    let mut dialled = spec.addresses.iter().chain(&spec.tls_sans).map(|word| Address::parse(&word.text));
     HostPlan {
         port: check.one("port", &spec.port, port).unwrap_or(DEFAULT_PORT),
         engine: engine::engine(check, spec),
         docker: docker::docker(check, spec),
-        ipv6: false,
+        ipv6: dialled.any(|address| matches!(address, Ok(Address::Ip(ip)) if ip.is_ipv6())),
     }
 }
 

@@ -17,7 +17,11 @@ const INSIDE: &str = "before";
 /// An error that names the file and says that nothing happened.
 pub fn failed(verb: &str, path: &Path, error: &io::Error) -> anyhow::Error {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::NotFound if verb == "read" => "it is not there".to_owned(),
+        io::ErrorKind::NotFound => "its folder is not there".to_owned(),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a file stands where a folder should".to_owned()
+        }
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::StorageFull => "no space left on device".to_owned(),
         _ => error.to_string(),
