@@ -47,6 +47,8 @@ fn replay(transcript: &str) -> String {
     while let Some(line) = lines.next() {
         if let Some(command) = line.strip_prefix("$ ") {
             writeln!(seen, "{line}\n{}", run(&home, command)).unwrap();
+            // What was seen before, up to the blank line, is not read for remarks and commands.
+            while lines.next_if(|line| !line.is_empty()).is_some() {}
         } else if let Some(file) = line.strip_prefix("< ") {
             let mut text = String::new();
             writeln!(seen, "{line}").unwrap();
