@@ -3,7 +3,7 @@
 //!
 //! A line `$ COMMAND` is run by `sh` in a home of the transcript's own, where `< FILE` and the lines indented by
 //! four blanks below it have made a file. Then come standard output, standard error behind `! `, and `? N` where the
-//! exit status is not 0. `#` begins a remark. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[SHA256]`.
+//! exit status is not 0. `#` begins a remark, above the first command. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[SHA256]`.
 
 mod support;
 
@@ -57,7 +57,7 @@ fn replay(transcript: &str) -> String {
                 writeln!(text, "{}", &content[4..]).unwrap();
             }
             fs::write(home.path().join(file), text).unwrap();
-        } else if line.starts_with('#') {
+        } else if line.starts_with('#') && !seen.contains("\n$ ") && !seen.starts_with('$') {
             writeln!(seen, "{line}").unwrap();
         }
     }
