@@ -1,0 +1,55 @@
+//! On a terminal hostseed asks before it removes, and has colours unless NO_COLOR is set.
+
+mod support;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use support::{Home, need};
+
+/// Runs a command line on a terminal of its own, types `answer`, and returns what the terminal shows.
+fn on_a_terminal(home: &Home, line: &str, answer: &str, no_color: bool) -> String {
+    let mut script = std::process::Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", line, "/dev/null"])
+        .env("HOME", home.path())
+        .env("TERM", "xterm");
+    if no_color {
+        script.env("NO_COLOR", "1");
+    } else {
+        script.env_remove("NO_COLOR");
+    }
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
+    String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn rm_asks_and_only_a_yes_removes() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1"]);
+    let rm = format!("{} rm web1", env!("CARGO_BIN_EXE_hostseed"));
+    let shown = on_a_terminal(&home, &rm, "n\n", true);
+    assert!(shown.contains("[y/N]") && shown.contains("nothing was removed"), "{shown}");
+    assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
+    on_a_terminal(&home, &rm, "\n", true);
+    assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
+    let shown = on_a_terminal(&home, &rm, "y\n", true);
+    assert!(shown.contains("removed `web1`"), "{shown}");
+    assert_eq!(home.ok(&["ls", "-q"]), "");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    let url = format!("{} url nobody", env!("CARGO_BIN_EXE_hostseed"));
+    assert!(on_a_terminal(&home, &url, "", false).contains("\u{1b}["));
+    assert!(!on_a_terminal(&home, &url, "", true).contains("\u{1b}["));
+    assert!(!home.fails(1, &["url", "nobody"]).contains("\u{1b}["));
+}
