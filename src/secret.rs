@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub fn new(pem: String) -> Self {
-        Self(Zeroizing::new(pem))
+    pub fn new(pem: impl Into<Zeroizing<String>>) -> Self {
+        Self(pem.into())
     }
 
     /// The key itself, for writing it to where it belongs.
@@ -34,6 +34,6 @@ mod tests {
 
     #[test]
     fn debug_shows_nothing_of_a_key() {
-        assert_eq!(format!("{:?}", Secret::new("PRIVATE KEY".into())), "Secret(…)");
+        assert_eq!(format!("{:?}", Secret::new("PRIVATE KEY".to_owned())), "Secret(…)");
     }
 }

@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::artifact::Artifact;
@@ -28,9 +28,7 @@ impl Ui {
     /// Prints a result.
     pub fn out(self, text: impl AsRef<[u8]>) -> Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_ref())?;
-        out.flush()?;
-        Ok(())
+        out.write_all(text.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
     }
 
     /// Prints a result for programs.

@@ -31,9 +31,6 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
     store.put_machine(&plan, &identity, &seed)?;
 
     let view = View::new(store, &plan, &identity, now)?;
-    if json {
-        ui.json(&view)?;
-    }
     if identity.server.certificate.validity().not_after == identity.authority.certificate.validity().not_after
     {
         ui.note(format_args!(
@@ -42,7 +39,7 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
         ));
     }
     ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &next_steps(store, &plan));
-    Ok(())
+    if json { ui.json(&view) } else { Ok(()) }
 }
 
 fn authority_name(plan: &Plan) -> &str {

@@ -20,7 +20,7 @@ pub fn env(store: &Store, ui: Ui, name: Option<&str>, shell: Option<&str>, no_pr
         variables.push(with_no_proxy(store.record(&name)?.host));
     }
     let shell = shell_of(shell);
-    ui.out(shell.set(&variables) + &shell.hint(&command_line()))
+    ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))
 }
 
 /// Prints the lines that unset it.
@@ -30,7 +30,7 @@ pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
         names.push(no_proxy_variable());
     }
     let shell = shell_of(shell);
-    ui.out(shell.unset(&names) + &shell.hint(&command_line()))
+    ui.out(shell.unset(&names) + &shell.hint(&command_line(), true))
 }
 
 /// The shell asked for, else the user's, else any POSIX one.

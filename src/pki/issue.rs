@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber};
 use ring::rand::{SecureRandom, SystemRandom};
-use rsa::pkcs8::EncodePrivateKey;
+use rsa::pkcs8::der::pem::PemLabel;
+use rsa::pkcs8::{EncodePrivateKey, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
@@ -44,7 +45,20 @@ fn sign(params: CertificateParams, key: KeyType, issuer: &Issuer<KeyPair>) -> Re
 
 fn pair(certificate: &rcgen::Certificate, key: &KeyPair) -> Result<Pair> {
     let certificate = Certificate::from_pem(&certificate.pem().replace("\r\n", "\n"))?;
-    Ok(Pair { certificate, key: Secret::new(key.serialize_pem().replace("\r\n", "\n")) })
+    Ok(Pair { certificate, key: private_pem(key)? })
+}
+
+/// PKCS#8 in its first version (RFC 5208). ring writes Ed25519 keys in the second (RFC 5958), with the public key behind the
+/// private one, and OpenSSL 3.0 reads no such thing.
+fn private_pem(key: &KeyPair) -> Result<Secret> {
+    let mut info = PrivateKeyInfoRef::try_from(key.serialized_der()).ok().context("cannot read a new key")?;
+    info.public_key = None;
+    let document = SecretDocument::try_from(info).ok().context("cannot encode a new key")?;
+    let pem = document
+        .to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
+        .ok()
+        .context("cannot encode a new key")?;
+    Ok(Secret::new(pem))
 }
 
 /// 128 bits, more than the 64 that the CA/Browser Forum asks for, and within the 20 octets of RFC 5280 §4.1.2.2.

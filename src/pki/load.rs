@@ -55,7 +55,10 @@ pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
         // `openssl ecparam -genkey` writes the curve in a block of its own before the key.
         .find(|block| block.tag().ends_with("PRIVATE KEY"))
         .ok_or_else(|| anyhow!("it holds no private key"))?;
+    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
+    let encrypted = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
     let pkcs8 = match block.tag() {
+        _ if encrypted => bail!("its key is encrypted, hostseed reads none with a passphrase"),
         "PRIVATE KEY" => SecretDocument::try_from(block.contents()).ok(),
         "RSA PRIVATE KEY" => wrap_pkcs1(block.contents()),
         "EC PRIVATE KEY" => wrap_sec1(block.contents()),

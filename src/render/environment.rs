@@ -89,8 +89,8 @@ impl Shell {
         names.iter().map(|name| format!("{before}{name}{after}")).collect()
     }
 
-    /// How to have the lines evaluated that `command` prints, as comments.
-    pub fn hint(self, command: &str) -> String {
+    /// How to have the lines evaluated that `command` prints, as comments. `unset` says which lines those are.
+    pub fn hint(self, command: &str, unset: bool) -> String {
         let (comment, evaluate) = match self {
             Self::Posix => ("#", format!("eval $({command})")),
             Self::Fish => ("#", format!("eval ({command})")),
@@ -101,8 +101,9 @@ impl Shell {
                 ";;",
                 format!("(with-temp-buffer (shell-command \"{command}\" (current-buffer)) (eval-buffer))"),
             ),
-            Self::Nu => ("#", format!("{command} | from nuon | load-env")),
-            Self::Dotenv => return String::new(),
+            Self::Nu if !unset => ("#", format!("{command} | from nuon | load-env")),
+            // Neither nushell's `hide-env` nor a file of variables is evaluated by a command.
+            Self::Nu | Self::Dotenv => return String::new(),
         };
         format!("{comment} Run this command to configure your shell: \n{comment} {evaluate}\n")
     }

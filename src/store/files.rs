@@ -63,16 +63,17 @@ impl Lock {
         Ok(())
     }
 
-    /// Writes a folder beside where it will be. It is gone again unless it is placed.
-    pub fn stage(&self, parent: &Path, files: &[Artifact]) -> Result<Staged> {
+    /// Writes a folder beside where it will be, `target`. It is gone again unless it is placed.
+    pub fn stage(&self, target: &Path, files: &[Artifact]) -> Result<Staged> {
+        let parent = target.parent().unwrap_or(Path::new("."));
         make_dir(parent)?;
         let dir = unfinished_dir(parent).map_err(|error| failed("make a folder in", parent, &error))?;
         for file in files {
             let path = dir.path().join(&file.path);
-            write_new(&path, file).map_err(|error| failed("write", &parent.join(&file.path), &error))?;
+            write_new(&path, file).map_err(|error| failed("write", &target.join(&file.path), &error))?;
         }
         sync_dir(dir.path());
-        Ok(Staged { dir })
+        Ok(Staged { dir, target: target.to_owned() })
     }
 
     /// Writes a file unless there is one of its name.
@@ -90,79 +91,108 @@ impl Lock {
         write_over(&dir.join(&file.path), file)
     }
 
-    /// Takes a folder out of sight in one step, then removes it. A folder that is not there is no error.
-    pub fn discard(&self, dir: &Path) -> Result<()> {
-        match aside(dir) {
-            Ok(None) => Ok(()),
-            Ok(Some(hidden)) => fs::remove_dir_all(&hidden).map_err(|error| failed("remove", dir, &error)),
-            Err(error) => Err(failed("remove", dir, &error)),
+    /// Takes a folder out of sight in one step. A folder that is not there is no error.
+    pub fn hide(&self, dir: &Path) -> Result<Hidden> {
+        Hidden::new(dir).map_err(|error| failed("remove", dir, &error))
+    }
+}
+
+/// A folder out of sight, which comes back when dropped.
+pub struct Hidden {
+    dir: PathBuf,
+    /// The unfinished folder that it is in, as [`INSIDE`].
+    within: Option<PathBuf>,
+}
+
+impl Hidden {
+    fn new(dir: &Path) -> io::Result<Self> {
+        let mut hidden = Self { dir: dir.to_owned(), within: None };
+        if dir.symlink_metadata().is_ok() {
+            let within = unfinished_dir(dir.parent().unwrap_or(Path::new(".")))?;
+            fs::rename(dir, within.path().join(INSIDE))?;
+            hidden.within = Some(within.keep());
+        }
+        Ok(hidden)
+    }
+
+    /// Lets it go: what is left of it may be deleted now.
+    pub fn release(mut self) -> Option<PathBuf> {
+        self.within.take()
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(within) = &self.within {
+            // Nobody is left to tell of a failure here; what stays is swept up by the next command.
+            let _ = fs::rename(within.join(INSIDE), &self.dir);
+            let _ = fs::remove_dir(within);
         }
     }
+}
+
+/// Deletes what was let go.
+pub fn delete(released: Option<PathBuf>) -> Result<()> {
+    let Some(dir) = released else { return Ok(()) };
+    fs::remove_dir_all(&dir).map_err(|error| {
+        let message = format!(
+            "it is removed, but what is left of it in `{}` cannot be deleted: {error}",
+            dir.display()
+        );
+        Failure::new(message).hint("delete that folder: it holds keys").into()
+    })
 }
 
 /// A folder that is written and not yet in its place.
 pub struct Staged {
     dir: TempDir,
+    target: PathBuf,
 }
 
 impl Staged {
     /// Puts the folder where it belongs, in one step. What stood there comes back unless the folder is kept.
-    pub fn place(self, target: &Path) -> Result<Placed> {
-        let place = || -> io::Result<Placed> {
-            let before = aside(target)?;
-            let placed = Placed { target: target.to_owned(), before, kept: false };
-            fs::rename(self.dir.path(), target)?;
-            Ok(placed)
+    pub fn place(self) -> Result<Placed> {
+        let target = self.target;
+        let place = || -> io::Result<Hidden> {
+            let before = Hidden::new(&target)?;
+            fs::rename(self.dir.path(), &target)?;
+            Ok(before)
         };
-        let placed = place().map_err(|error| failed("write", target, &error))?;
+        let before = place().map_err(|error| failed("write", &target, &error))?;
+        // It has moved: there is nothing left to clean up.
         let _ = self.dir.keep();
         if let Some(parent) = target.parent() {
             sync_dir(parent);
         }
-        Ok(placed)
+        Ok(Placed { target, before: Some(before) })
     }
 }
 
 /// A folder in its place, which is taken back when dropped.
 pub struct Placed {
     target: PathBuf,
-    before: Option<PathBuf>,
-    kept: bool,
+    /// What stood there, until the folder is kept.
+    before: Option<Hidden>,
 }
 
 impl Placed {
     /// Makes it stay.
     pub fn keep(mut self) {
-        self.kept = true;
+        if let Some(within) = self.before.take().and_then(Hidden::release) {
+            let _ = fs::remove_dir_all(within);
+        }
     }
 }
 
 impl Drop for Placed {
     fn drop(&mut self) {
-        // Nobody is left to tell of a failure here; what stays is swept up by the next command.
-        match (self.kept, &self.before) {
-            (true, Some(before)) => drop(fs::remove_dir_all(before)),
-            (true, None) => {}
-            (false, before) => {
-                drop(aside(&self.target).map(|hidden| hidden.map(fs::remove_dir_all)));
-                if let Some(before) = before {
-                    drop(fs::rename(before.join(INSIDE), &self.target));
-                    drop(fs::remove_dir(before));
-                }
-            }
+        if self.before.is_some()
+            && let Ok(hidden) = Hidden::new(&self.target)
+            && let Some(within) = hidden.release()
+        {
+            let _ = fs::remove_dir_all(within);
         }
     }
-}
-
-/// Moves a folder, if it is there, into an unfinished one beside it, as [`INSIDE`].
-fn aside(dir: &Path) -> io::Result<Option<PathBuf>> {
-    if dir.symlink_metadata().is_err() {
-        return Ok(None);
-    }
-    let parent = dir.parent().unwrap_or(Path::new("."));
-    let hidden = unfinished_dir(parent)?.keep();
-    fs::rename(dir, hidden.join(INSIDE))?;
-    Ok(Some(hidden))
 }
 
 /// Makes unfinished files, 0600.

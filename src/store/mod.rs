@@ -219,15 +219,15 @@ impl Store {
         ];
         files.extend_from_slice(seed);
 
-        let machine = lock.stage(&self.machines(), &files)?;
+        let machine = lock.stage(&self.machine_dir(name), &files)?;
         let authority = [
             Artifact::private("ca-key.pem", identity.authority.key.expose()),
             Artifact::public("ca.pem", identity.authority.certificate.pem()),
         ];
         match plan.ca {
             AuthoritySource::Own => {
-                let authority = lock.stage(&self.certs(), &authority)?.place(&self.authority_dir(name))?;
-                machine.place(&self.machine_dir(name))?.keep();
+                let authority = lock.stage(&self.authority_dir(name), &authority)?.place()?;
+                machine.place()?.keep();
                 authority.keep();
             }
             AuthoritySource::Shared => {
@@ -236,9 +236,9 @@ impl Store {
                 for file in &authority {
                     lock.put_new(&self.certs(), file)?;
                 }
-                machine.place(&self.machine_dir(name))?.keep();
+                machine.place()?.keep();
             }
-            AuthoritySource::Dir(_) => machine.place(&self.machine_dir(name))?.keep(),
+            AuthoritySource::Dir(_) => machine.place()?.keep(),
         }
         Ok(())
     }
@@ -284,18 +284,28 @@ impl Store {
         let url = record::url(address, record.port);
         let connection = self.connect(name, url.clone());
         let env = Shell::Posix.set(&connection.variables());
+        let record = record.moved(address, &url)?;
         let dir = self.machine_dir(name);
-        lock.replace(&dir, &Artifact::private("config.json", record.moved(address, &url)?))?;
+        lock.sweep(&dir)?;
+        let before = files::read(&dir.join("env")).ok();
         lock.replace(&dir, &Artifact::private("env", env))?;
+        if let Err(error) = lock.replace(&dir, &Artifact::private("config.json", record)) {
+            if let Some(before) = before {
+                lock.replace(&dir, &Artifact::private("env", before))?;
+            }
+            return Err(error);
+        }
         Ok(connection)
     }
 
-    /// Removes a machine and its own authority. Both are gone from sight at once, whatever happens next.
+    /// Removes a machine and its own authority: both are out of sight before either is deleted, or both stay.
     pub fn remove(&self, name: &MachineName) -> Result<()> {
         let lock = Lock::take(&self.root)?;
         self.require(name)?;
-        lock.discard(&self.machine_dir(name))?;
-        lock.discard(&self.authority_dir(name))?;
+        let machine = lock.hide(&self.machine_dir(name))?;
+        let authority = lock.hide(&self.authority_dir(name))?;
+        let released = [machine.release(), authority.release()];
+        released.into_iter().try_for_each(files::delete)?;
         lock.sweep(&self.machines())?;
         lock.sweep(&self.certs())
     }

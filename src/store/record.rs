@@ -34,18 +34,20 @@ impl Record {
         let text =
             |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let driver = text("/DriverName");
-        let mut host = text("/Driver/IPAddress");
         let mut url = text("/Driver/URL");
-        if url.is_empty() && !host.is_empty() {
+        let address = text("/Driver/IPAddress");
+        if url.is_empty() && !address.is_empty() {
             // Drivers other than `none` record the address alone.
-            url = self::url(&Address::parse(&host).ok().context("its address cannot be read")?, DEFAULT_PORT);
+            url = self::url(
+                &Address::parse(&address).ok().context("its address cannot be read")?,
+                DEFAULT_PORT,
+            );
         }
         let uri: http::Uri =
             url.parse().ok().with_context(|| format!("it has no address, but `{url}` for one"))?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
-        if host.is_empty() {
-            host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        }
+        // Docker Machine's driver `none` has the port in its `IPAddress` too.
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         Ok(Self { url, host, port, driver, json })
     }
 

@@ -1,0 +1,512 @@
+//! `env`, `config`, `url` and `ip` against what Docker Machine prints, and against the shells that evaluate it.
+//!
+//! `tests/docker-machine/` has Docker Machine's own words, as it gives them to a user at `/home/user`.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use support::{Home, need, run};
+
+const VARIABLES: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
+const RECORDED: [&str; 10] =
+    ["bash", "sh", "zsh", "dash", "ksh", "fish", "powershell", "cmd", "tcsh", "emacs"];
+/// Shells that may be here, with the way to say "evaluate what this prints": one that keeps every character, and
+/// Docker Machine's own, which is in its hint.
+const SHELLS: [(&str, &str, &str); 7] = [
+    ("bash", "eval \"$(CMD)\"", "eval $(CMD)"),
+    ("sh", "eval \"$(CMD)\"", "eval $(CMD)"),
+    ("dash", "eval \"$(CMD)\"", "eval $(CMD)"),
+    ("zsh", "eval \"$(CMD)\"", "eval $(CMD)"),
+    ("ksh", "eval \"$(CMD)\"", "eval $(CMD)"),
+    ("fish", "CMD | source", "eval (CMD)"),
+    ("tcsh", "eval `CMD`", "eval `CMD`"),
+];
+
+/// What Docker Machine printed, for this home and by this program's name.
+fn recording(home: &Home, name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker-machine").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.replace("/home/user/", &format!("{}/", home.path().display()))
+        .replace("docker-machine ", "hostseed ")
+}
+
+/// A home with a machine.
+fn home(options: &[&str]) -> Home {
+    let home = Home::new();
+    home.ok(&[&["create", "web1", "--quiet"], options].concat());
+    home
+}
+
+const ADDRESS: [&str; 2] = ["--address", "203.0.113.7"];
+
+/// A program with ours found by its name, as users call it.
+fn program(home: &Home, program: &str, args: &[&str]) -> Command {
+    let ours = home.command(&[]);
+    let mut command = Command::new(program);
+    command.args(args).current_dir(home.path()).stdin(Stdio::null());
+    for (name, value) in ours.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let binary = Path::new(env!("CARGO_BIN_EXE_hostseed")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([binary.to_owned()].into_iter().chain(std::env::split_paths(&path)));
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command.env("PATH", path.unwrap()).env("XDG_CONFIG_HOME", home.path()).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// Our program's output, called through a shell's path.
+fn typed(home: &Home, line: &str) -> String {
+    String::from_utf8(run(&mut program(home, "sh", &["-c", line])).stdout).unwrap()
+}
+
+/// Runs a script in a shell that reads no startup files.
+fn shell(home: &Home, name: &str, script: &str) -> Command {
+    let flags: &[&str] = match name {
+        "zsh" | "tcsh" => &["-f", "-c"],
+        "bash" => &["--norc", "-c"],
+        "fish" => &["--no-config", "-c"],
+        _ => &["-c"],
+    };
+    program(home, name, &[flags, &[script]].concat())
+}
+
+fn stdout(output: Output) -> String {
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The values that a shell hands on after `script`, with a line for each that is set.
+fn environment_after(home: &Home, name: &str, script: &str) -> Vec<String> {
+    let names = VARIABLES.join("|");
+    let script =
+        format!("{script}\nenv -0 | tr '\\n\\0' '?\\n' | grep -E '^({names}|NO_PROXY|no_proxy)=' | sort");
+    // The status is grep's in some shells, and 1 when nothing is set.
+    let output = shell(home, name, &script).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}: {script}");
+    stdout(output).lines().map(str::to_owned).collect()
+}
+
+fn wanted(store: &Path) -> Vec<String> {
+    vec![
+        format!("DOCKER_CERT_PATH={}/machines/web1", store.display()),
+        "DOCKER_HOST=tcp://203.0.113.7:2376".into(),
+        "DOCKER_MACHINE_NAME=web1".into(),
+        "DOCKER_TLS_VERIFY=1".into(),
+    ]
+}
+
+#[test]
+fn env_prints_docker_machines_words_for_every_shell() {
+    let home = home(&ADDRESS);
+    for name in RECORDED {
+        let env = |line: &str| typed(&home, &format!("hostseed env {line}"));
+        assert_eq!(env(&format!("--shell {name} web1")), recording(&home, &format!("env/{name}")));
+        assert_eq!(env(&format!("--unset --shell {name}")), recording(&home, &format!("env/{name}.unset")));
+        let no_proxy = env(&format!("--no-proxy --shell {name} web1"));
+        assert_eq!(no_proxy, recording(&home, &format!("env/{name}.no-proxy")));
+    }
+}
+
+#[test]
+fn the_hint_can_be_typed_as_it_stands() {
+    let home = home(&ADDRESS);
+    let output = typed(&home, "SHELL=/bin/bash hostseed env web1");
+    assert_eq!(output, recording(&home, "env/detected"));
+    assert!(output.ends_with("# Run this command to configure your shell: \n# eval $(hostseed env web1)\n"));
+    for (name, ..) in SHELLS {
+        if !need(name) {
+            continue;
+        }
+        for command in [format!("env --shell {name} web1"), format!("env --no-proxy --shell {name} web1")] {
+            let printed = typed(&home, &format!("hostseed {command}"));
+            let hint = printed.lines().last().unwrap().split_once(' ').unwrap().1;
+            let values = environment_after(&home, name, hint);
+            assert_eq!(values[..4], wanted(&home.store()), "{name}: {hint}");
+        }
+        let printed = typed(&home, &format!("hostseed env --unset --shell {name}"));
+        let hint = printed.lines().last().unwrap().split_once(' ').unwrap().1;
+        let set = SHELLS
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .unwrap()
+            .2
+            .replace("CMD", &format!("hostseed env --shell {name} web1"));
+        assert_eq!(environment_after(&home, name, &format!("{set}\n{hint}")), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn every_shell_gets_the_values_and_loses_them_again() {
+    let home = home(&ADDRESS);
+    for (name, evaluate, _) in SHELLS {
+        if !need(name) {
+            continue;
+        }
+        let set = evaluate.replace("CMD", &format!("hostseed env web1 --shell {name}"));
+        let unset = evaluate.replace("CMD", &format!("hostseed env --unset --shell {name}"));
+        assert_eq!(environment_after(&home, name, &set), wanted(&home.store()), "{name}");
+        let after = environment_after(&home, name, &format!("{set}\n{unset}"));
+        assert_eq!(after, Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Folders that a shell would make something else of.
+const ODD_FOLDERS: [&str; 10] = [
+    "my machines",
+    "it's mine",
+    "say \"docker\"",
+    "$HOME",
+    "${HOME}",
+    "`id`",
+    "back\\slash",
+    "it's \"my\" $HOME `id`",
+    "bang!bang",
+    "a;b&c|d(e)*[f]?~#ü",
+];
+
+#[test]
+fn a_store_with_an_odd_name_reaches_the_shell_as_it_is() {
+    let home = Home::new();
+    for folder in ODD_FOLDERS {
+        let store = home.path().join(folder);
+        let named = store.to_str().unwrap();
+        home.ok(&["--store", named, "create", "web1", "--quiet", "--address", "203.0.113.7"]);
+        for (name, evaluate, _) in SHELLS {
+            if !need(name) {
+                continue;
+            }
+            // tcsh takes what a backquote gives for patterns first, as tset(1) has its users know.
+            let before = if name == "tcsh" { "set noglob\n" } else { "" };
+            let set =
+                before.to_owned() + &evaluate.replace("CMD", &format!("hostseed env web1 --shell {name}"));
+            let names = VARIABLES.join("|");
+            let script = format!("{set}\nenv -0 | tr '\\n\\0' '?\\n' | grep -E '^({names})=' | sort");
+            let output = shell(&home, name, &script).env("MACHINE_STORAGE_PATH", &store).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let values: Vec<_> = stdout(output).lines().map(str::to_owned).collect();
+            assert_eq!(values, wanted(&store), "{name}: {folder}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_store_with_an_odd_name_on_the_command_line_does_not_spoil_the_hint() {
+    let home = Home::new();
+    for folder in ODD_FOLDERS {
+        let store = home.path().join(folder);
+        let named = store.to_str().unwrap();
+        home.ok(&["--store", named, "create", "web1", "--quiet", "--address", "203.0.113.7"]);
+        for (name, ..) in SHELLS {
+            // tcsh looks for `!` even behind a `:`.
+            if name == "tcsh" && folder.contains('!') {
+                continue;
+            }
+            if !need(name) {
+                continue;
+            }
+            // The folder gets to our program through a variable, so that only the output has to be quoted.
+            let printed =
+                run(program(&home, "sh", &["-c", "hostseed --store \"$ODD\" env web1 --shell \"$NAME\""])
+                    .env("ODD", &store)
+                    .env("NAME", name));
+            let file = home.path().join("printed");
+            fs::write(&file, &printed.stdout).unwrap();
+            let source = match name {
+                "fish" | "tcsh" => "source ./printed",
+                _ => ". ./printed",
+            };
+            assert_eq!(environment_after(&home, name, source), wanted(&store), "{name}: {folder}");
+        }
+    }
+}
+
+#[test]
+fn the_env_file_of_a_machine_can_be_sourced() {
+    for shell in ["dash", "bash", "zsh", "ksh"] {
+        if !need(shell) {
+            continue;
+        }
+        let home = home(&ADDRESS);
+        let source = ". .docker/machine/machines/web1/env";
+        assert_eq!(environment_after(&home, shell, source), wanted(&home.store()), "{shell}");
+        home.ok(&["address", "web1", "localhost"]);
+        let values = environment_after(&home, shell, source);
+        assert!(values.contains(&"DOCKER_HOST=tcp://localhost:2376".to_owned()), "{shell}: {values:?}");
+    }
+}
+
+#[test]
+fn dotenv_is_read_back_as_it_was_written() {
+    let home = Home::new();
+    for folder in ODD_FOLDERS {
+        let store = home.path().join(folder);
+        let named = store.to_str().unwrap();
+        home.ok(&["--store", named, "create", "web1", "--quiet", "--address", "203.0.113.7"]);
+        let file = home.ok(&["--store", named, "env", "web1", "--shell", "dotenv"]);
+        assert!(!file.contains('#') || folder.contains('#'), "a dotenv file needs no hint: {file}");
+        fs::write(home.path().join("file"), file).unwrap();
+        assert_eq!(environment_after(&home, "sh", "set -a; . ./file"), wanted(&store), "{folder}");
+    }
+}
+
+#[test]
+fn dotenv_and_nu_are_what_their_readers_take() {
+    let home = home(&ADDRESS);
+    let dir = home.machine("web1").display().to_string();
+    let dotenv = home.ok(&["env", "web1", "--shell", "dotenv"]);
+    let pairs: Vec<_> = dotenv.lines().map(|line| line.split_once('=').unwrap()).collect();
+    let bare: Vec<_> = pairs.iter().map(|(name, value)| (*name, value.trim_matches('\''))).collect();
+    let wanted = ["1", "tcp://203.0.113.7:2376", &dir, "web1"];
+    assert_eq!(bare, VARIABLES.into_iter().zip(wanted).collect::<Vec<_>>());
+    let unset = home.ok(&["env", "--unset", "--shell", "dotenv"]);
+    assert_eq!(unset, VARIABLES.map(|name| format!("{name}=\n")).concat());
+
+    // nuon takes names without quotes, and is JSON but for them.
+    let nu = typed(&home, "hostseed env web1 --shell nu");
+    let mut lines = nu.lines();
+    let mut record = lines.next().unwrap().to_owned();
+    for name in VARIABLES {
+        record = record.replace(&format!("{name}: "), &format!("\"{name}\": "));
+    }
+    let record: Value = serde_json::from_str(&record).unwrap();
+    for (name, value) in VARIABLES.into_iter().zip(wanted) {
+        assert_eq!(record[name], value);
+    }
+    let hint: Vec<_> = lines.collect();
+    let told = [
+        "# Run this command to configure your shell: ",
+        "# hostseed env web1 --shell nu | from nuon | load-env",
+    ];
+    assert_eq!(hint, told);
+    let unset = typed(&home, "hostseed env --unset --shell nu");
+    for name in VARIABLES {
+        assert!(unset.lines().any(|line| line.starts_with("hide-env ") && line.ends_with(name)), "{unset}");
+    }
+    assert!(!unset.contains("load-env"), "the hint is for setting: {unset}");
+}
+
+#[test]
+fn no_proxy_gains_the_machine_once_and_keeps_what_it_had() {
+    let home = home(&ADDRESS);
+    let line = |variables: &[(&str, &str)]| {
+        let mut command = program(&home, "sh", &["-c", "hostseed env --no-proxy web1"]);
+        let output = run(command.envs(variables.iter().copied()));
+        stdout(output).lines().nth(4).unwrap().to_owned()
+    };
+    assert_eq!(line(&[]), "export NO_PROXY=\"203.0.113.7\"");
+    assert_eq!(line(&[("NO_PROXY", "localhost")]), "export NO_PROXY=\"localhost,203.0.113.7\"");
+    assert_eq!(line(&[("no_proxy", "10.0.0.1")]), "export no_proxy=\"10.0.0.1,203.0.113.7\"");
+    assert_eq!(line(&[("no_proxy", "a"), ("NO_PROXY", "b")]), "export no_proxy=\"a,203.0.113.7\"");
+    assert_eq!(line(&[("no_proxy", ""), ("NO_PROXY", "b")]), "export NO_PROXY=\"b,203.0.113.7\"");
+    // Idempotent, and told apart from an address that only looks alike.
+    assert_eq!(line(&[("NO_PROXY", "a,203.0.113.7,b")]), "export NO_PROXY=\"a,203.0.113.7,b\"");
+    assert_eq!(line(&[("NO_PROXY", "a, 203.0.113.7")]), "export NO_PROXY=\"a, 203.0.113.7\"");
+    assert_eq!(line(&[("NO_PROXY", "203.0.113.77")]), "export NO_PROXY=\"203.0.113.77,203.0.113.7\"");
+    let twice = "eval \"$(hostseed env --no-proxy web1)\"; eval \"$(hostseed env --no-proxy web1)\"; echo \"$NO_PROXY\"";
+    assert_eq!(typed(&home, twice), "203.0.113.7\n");
+    let unset = typed(&home, "no_proxy=a hostseed env --unset --no-proxy --shell sh");
+    assert!(unset.contains("unset no_proxy\n"), "{unset}");
+}
+
+#[test]
+fn the_users_shell_is_known_by_its_variable() {
+    let home = home(&ADDRESS);
+    let first = |shell: Option<&str>, args: &str| {
+        let mut command = program(
+            &home,
+            "sh",
+            &["-c", &format!("unset SHELL; ${{S+export SHELL=\"$S\"}}; hostseed env {args}")],
+        );
+        if let Some(shell) = shell {
+            command.env("S", shell);
+        }
+        stdout(run(&mut command)).lines().next().unwrap().to_owned()
+    };
+    let posix = "export DOCKER_TLS_VERIFY=\"1\"";
+    let fish = "set -gx DOCKER_TLS_VERIFY \"1\";";
+    for (shell, wanted) in [
+        (Some("/usr/bin/fish"), fish),
+        (Some("/opt/homebrew/bin/fish"), fish),
+        (Some("/bin/tcsh"), "setenv DOCKER_TLS_VERIFY \"1\";"),
+        (Some("/bin/bash"), posix),
+        (Some("/bin/zsh"), posix),
+        (Some("/bin/mksh"), posix),
+        (Some(""), posix),
+        (None, posix),
+    ] {
+        assert_eq!(first(shell, "web1"), wanted, "{shell:?}");
+    }
+    // What is asked for goes before.
+    assert_eq!(first(Some("/usr/bin/fish"), "web1 --shell bash"), posix);
+    assert_eq!(first(Some("/usr/bin/fish"), "--unset"), "set -e DOCKER_TLS_VERIFY;");
+}
+
+#[test]
+fn a_shell_that_is_not_known_is_refused_with_those_that_are() {
+    let home = home(&ADDRESS);
+    for args in [&["env", "web1", "--shell", "csh2"][..], &["env", "--unset", "--shell", ""]] {
+        let stderr = home.fails(2, args);
+        for name in ["bash", "fish", "powershell", "cmd", "tcsh", "emacs", "nu", "dotenv"] {
+            assert!(stderr.contains(name), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn without_a_name_it_is_the_machine_default() {
+    let home = home(&ADDRESS);
+    let stderr = home.fails(1, &["env"]);
+    assert!(stderr.contains("no machine `default`"), "{stderr}");
+    home.ok(&["create", "default", "--quiet", "--address", "198.51.100.1"]);
+    let env = typed(&home, "hostseed env");
+    assert!(env.contains("DOCKER_HOST=\"tcp://198.51.100.1:2376\""), "{env}");
+    assert!(env.contains("DOCKER_MACHINE_NAME=\"default\""), "{env}");
+    assert!(env.ends_with("# eval $(hostseed env)\n"), "{env}");
+}
+
+#[test]
+fn env_asks_neither_the_network_nor_the_machine() {
+    let home = home(&["--address", "host.invalid"]);
+    let started = std::time::Instant::now();
+    for args in [["env", "web1"], ["config", "web1"], ["url", "web1"], ["ip", "web1"], ["inspect", "web1"]] {
+        home.ok(&args);
+    }
+    assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
+    // Nor is a store needed to unset.
+    assert!(Home::new().ok(&["env", "--unset"]).contains("unset DOCKER_HOST\n"));
+}
+
+#[test]
+fn config_url_and_ip_print_docker_machines_lines() {
+    let home = home(&ADDRESS);
+    assert_eq!(home.ok(&["config", "web1"]), recording(&home, "config/web1"));
+    assert_eq!(home.ok(&["url", "web1"]), "tcp://203.0.113.7:2376\n");
+    assert_eq!(home.ok(&["ip", "web1"]), "203.0.113.7\n");
+    if need("docker") {
+        // The docker CLI takes the flags and gets as far as dialling.
+        let script = "docker $(hostseed config web1 | sed 's/tcp:.*/tcp:\\/\\/127.0.0.1:1/' | tr -d '\"') version 2>&1 | tail -1";
+        let said = typed(&home, script);
+        assert!(said.contains("127.0.0.1:1"), "{said}");
+    }
+}
+
+#[test]
+fn an_ipv6_machine_has_brackets_in_urls_only() {
+    let home = home(&["--address", "2001:db8::7", "--port", "2377"]);
+    assert_eq!(home.ok(&["url", "web1"]), "tcp://[2001:db8::7]:2377\n");
+    assert_eq!(home.ok(&["ip", "web1"]), "2001:db8::7\n");
+    assert!(home.ok(&["config", "web1"]).ends_with("\n-H=tcp://[2001:db8::7]:2377\n"));
+    let env = home.ok(&["env", "web1", "--no-proxy", "--shell", "sh"]);
+    assert!(env.contains("export DOCKER_HOST=\"tcp://[2001:db8::7]:2377\"\n"), "{env}");
+    assert!(env.contains("export NO_PROXY=\"2001:db8::7\"\n"), "{env}");
+    if need("fish") {
+        let values = environment_after(&home, "fish", "eval (hostseed env web1 --shell fish)");
+        assert!(values.contains(&"DOCKER_HOST=tcp://[2001:db8::7]:2377".to_owned()), "{values:?}");
+    }
+}
+
+/// Puts a machine of Docker Machine's own into the store: its record as recorded, its certificates from openssl.
+fn docker_machines_own(home: &Home, name: &str, driver: &str) -> PathBuf {
+    let dir = home.machine(name);
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.json"), recording(home, &format!("config/{driver}.json"))).unwrap();
+    for (certificate, key) in
+        [("ca.pem", "id_rsa"), ("cert.pem", "key.pem"), ("server.pem", "server-key.pem")]
+    {
+        let new =
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=somebody.web1", "-days", "1080"];
+        let sans = ["-addext", "subjectAltName=IP:192.168.99.100,DNS:localhost"];
+        let files = ["-out", certificate, "-keyout", key];
+        run(Command::new("openssl").args(new).args(sans).args(files).current_dir(&dir));
+    }
+    dir
+}
+
+#[test]
+fn machines_of_docker_machines_own_can_be_read() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let cases = [("default", "virtualbox", "192.168.99.100"), ("legacy", "none", "198.51.100.9")];
+    for (name, driver, ip) in cases {
+        let dir = docker_machines_own(&home, name, driver);
+        let url = format!("tcp://{ip}:2376");
+        assert_eq!(home.ok(&["url", name]), format!("{url}\n"));
+        assert_eq!(home.ok(&["ip", name]), format!("{ip}\n"), "{driver}");
+        let env = home.ok(&["env", name, "--shell", "sh", "--no-proxy"]);
+        let lines = [
+            "DOCKER_TLS_VERIFY=\"1\"".to_owned(),
+            format!("DOCKER_HOST=\"{url}\""),
+            format!("DOCKER_CERT_PATH=\"{}\"", dir.display()),
+            format!("DOCKER_MACHINE_NAME=\"{name}\""),
+            format!("NO_PROXY=\"{ip}\""),
+        ];
+        assert_eq!(env.lines().take(5).collect::<Vec<_>>(), lines.map(|line| format!("export {line}")));
+        let config = home.ok(&["config", name]);
+        assert!(config.starts_with("--tlsverify\n") && config.ends_with(&format!("-H={url}\n")), "{config}");
+        let inspected: Value = serde_json::from_str(&home.ok(&["inspect", name, "--json"])).unwrap();
+        assert_eq!(inspected["driver"], driver);
+        assert_eq!(inspected["docker_host"], url);
+        assert_eq!(inspected["sans"], serde_json::json!(["192.168.99.100", "localhost"]));
+        assert_eq!(inspected["user_data"], Value::Null);
+        home.ok(&["inspect", name]);
+        let stderr = home.fails(1, &["render", name]);
+        assert!(stderr.contains("was not made by hostseed"), "{stderr}");
+    }
+    home.ok(&["create", "web1", "--quiet"]);
+    assert_eq!(home.ok(&["ls", "-q"]), "default\nlegacy\nweb1\n");
+    let table = home.ok(&["ls"]);
+    for (name, _, ip) in cases {
+        let row = table.lines().find(|line| line.starts_with(name)).unwrap();
+        assert!(row.contains(&format!("tcp://{ip}:2376")) && row.contains("1079 days left"), "{table}");
+    }
+    let rows: Value = serde_json::from_str(&home.ok(&["ls", "--json"])).unwrap();
+    assert_eq!(rows[0]["driver"], "virtualbox");
+    assert_eq!(rows.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn one_broken_machine_hides_no_other() {
+    let home = home(&ADDRESS);
+    for (name, config) in [("broken", "{"), ("empty", ""), ("nowhere", "{\"Driver\": {}}")] {
+        fs::create_dir_all(home.machine(name)).unwrap();
+        fs::write(home.machine(name).join("config.json"), config).unwrap();
+        for command in ["env", "url", "ip", "config", "inspect"] {
+            let stderr = home.fails(1, &[command, name]);
+            assert!(
+                stderr.contains("config.json") && !stderr.contains("panicked"),
+                "{command} {name}: {stderr}"
+            );
+        }
+    }
+    let table = home.ok(&["ls"]);
+    assert!(table.contains("tcp://203.0.113.7:2376"), "{table}");
+    assert_eq!(table.lines().count(), 5, "{table}");
+}
+
+#[test]
+fn a_reader_that_has_enough_hears_no_complaint() {
+    let home = home(&ADDRESS);
+    for command in
+        ["render web1", "render web1 --format script", "env web1", "ls", "inspect web1", "bake", "--help"]
+    {
+        // The pipe is closed before anything is written to it.
+        let script = format!("{{ sleep 0.1; hostseed {command}; echo $? >status; }} | head -c 0");
+        let output = run(&mut program(&home, "sh", &["-c", &script]));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+        assert_eq!(fs::read_to_string(home.path().join("status")).unwrap(), "0\n", "{command}");
+    }
+    let first = typed(&home, "hostseed render web1 | head -c 1");
+    assert_eq!(first, "#");
+}
