@@ -92,12 +92,14 @@ pub fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], wanted: T) -> &'s
     found.map(|(name, _)| *name).expect("the list has every value")
 }
 
-/// Refuses control characters: they reach unit files, shells and consoles, and no label or variable needs them.
+/// Refuses control characters, which reach unit files, shells and consoles, and which no label or variable needs; and
+/// Unicode's noncharacters (Unicode Standard §23.7), since systemd takes no unit file with one.
 pub fn printable(text: &str) -> Result<(), Complaint> {
-    match text.chars().find(|c| c.is_control()) {
+    let noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe;
+    match text.chars().find(|c| c.is_control() || noncharacter(*c)) {
         None => Ok(()),
         Some(c) => Err(Complaint::new(format!(
-            "must not have the control character `{}`, got `{}`",
+            "must not have the character `{}`, got `{}`",
             c.escape_default(),
             text.escape_debug()
         ))),
