@@ -1,0 +1,265 @@
+//! What `setup` does on each distribution, and when things go wrong there: it runs in a root of busybox and stubs, and
+//! each case's transcript (the console's lines and every command, in order), exit status and files must be as
+//! `expected` says. `BLESS=1 cargo test --test distributions` writes it anew; the diff belongs into the commit that
+//! caused it.
+//!
+//! A case is a folder, and a new one needs no Rust:
+//! - `spec`: `script`, `bake` or `image` (a bake without identity), then options as for `hostseed create`
+//! - `os-release`: the distribution's
+//! - `answers/TOOL`: what that tool answers, in place of `stubs/answers/TOOL`; `packages/NAME` likewise, what installing it
+//!   puts there
+//! - `absent`: tools that the host lacks at first
+//! - `root/`: files that are there before
+//! - `before`: shell, run before with the words of `stubs/lib.sh`; `run`: in place of the one run of the `seed`
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use support::{Home, files_below, mode, need, run};
+
+#[test]
+fn every_case_runs_exactly_the_commands_it_expects() {
+    if !(need("busybox") && need("chroot") && (is_root() || need("unshare"))) {
+        return;
+    }
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/distributions");
+    let mut names: Vec<String> = fs::read_dir(&cases)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "stubs")
+        .collect();
+    names.sort();
+    names.reverse();
+    let (queue, wrong) = (Mutex::new(names), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, |n| n.get()) {
+            scope.spawn(|| {
+                loop {
+                    let Some(name) = queue.lock().unwrap().pop() else { break };
+                    let as_expected = check(&cases, &name);
+                    println!("{name}: {}", if as_expected { "ok" } else { "WRONG" });
+                    if !as_expected {
+                        wrong.lock().unwrap().push(name);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "not as expected: {}", wrong.join(", "));
+}
+
+fn is_root() -> bool {
+    run(Command::new("id").arg("-u")).stdout == b"0\n"
+}
+
+fn check(cases: &Path, name: &str) -> bool {
+    let case = cases.join(name);
+    let found = play(cases, &case);
+    let expected = case.join("expected");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&expected, &found).unwrap();
+        return true;
+    }
+    if fs::read_to_string(&expected).is_ok_and(|expected| expected == found) {
+        return true;
+    }
+    let mut diff = Command::new("diff");
+    diff.args(["-u", "--label", "expected", "--label", name]).arg(&expected).arg("-");
+    let mut child = diff.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), found.as_bytes()).unwrap();
+    println!("{}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout));
+    false
+}
+
+/// Plays a case in a root of its own, and returns its transcript and what it left.
+fn play(cases: &Path, case: &Path) -> String {
+    let home = Home::new();
+    let root = home.path().join("root");
+    let spec = fs::read_to_string(case.join("spec")).unwrap();
+    let words: Vec<&str> = spec.split_whitespace().collect();
+    furnish(&root, cases, case, words[0] == "script");
+    fs::write(root.join("seed"), rendered(&home, words[0], &words[1..])).unwrap();
+    enter(&root, ". /stub/lib.sh; . /stub/before");
+    let before = snapshot(&root);
+    enter(&root, ". /stub/lib.sh; . /stub/run");
+    let after = snapshot(&root);
+
+    let log = fs::read_to_string(root.join("var/log/hostseed.log")).unwrap_or_default();
+    assert!(!log.contains("PRIVATE KEY"), "{}: key material in the log", case.display());
+    if let Ok(status) = fs::read_to_string(root.join("var/lib/hostseed/status.json")) {
+        serde_json::from_str::<serde_json::Value>(&status).unwrap();
+    }
+    let mut text = fs::read_to_string(root.join("stub/log")).unwrap();
+    text += "\nfiles\n";
+    for (path, (mode, content)) in &after {
+        if before.get(path).is_none_or(|was| was != &(*mode, content.clone())) {
+            text += &format!("{mode:04o} /{}\n", path.display());
+            text.extend(
+                content.lines().filter(|line| worth_showing(path, line)).map(|line| format!("    {line}\n")),
+            );
+        }
+    }
+    text.extend(
+        before
+            .keys()
+            .filter(|path| !after.contains_key(*path))
+            .map(|path| format!("gone /{}\n", path.display())),
+    );
+    steady(&text)
+}
+
+/// The script that a user would give to the host.
+fn rendered(home: &Home, form: &str, options: &[&str]) -> String {
+    if form == "image" {
+        return home.ok(&[&["bake"], options].concat());
+    }
+    home.ok(&[&["create", "web1", "--address", "203.0.113.7"], options].concat());
+    home.ok(&["render", "web1", "--format", form])
+}
+
+/// A root with busybox for the shell and coreutils, stubs for everything else, and what the case adds.
+fn furnish(root: &Path, cases: &Path, case: &Path, systemd_runs: bool) {
+    for dir in
+        ["bin", "dev", "etc/ssl/certs", "root", "run", "stub/state", "tmp", "usr/bin", "usr/sbin", "var/log"]
+    {
+        fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    if systemd_runs {
+        fs::create_dir_all(root.join("run/systemd/system")).unwrap();
+    }
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].iter().find(|path| Path::new(path).exists()).unwrap();
+    fs::copy(busybox, root.join("bin/busybox")).unwrap();
+    let applets = run(Command::new(busybox).arg("--list")).stdout;
+    for applet in String::from_utf8(applets).unwrap().lines().filter(|applet| *applet != "busybox") {
+        symlink("busybox", root.join("bin").join(applet)).unwrap();
+    }
+    fs::write(root.join("etc/ssl/certs/ca-certificates.crt"), "roots\n").unwrap();
+    fs::write(root.join("stub/before"), "").unwrap();
+    fs::write(root.join("stub/run"), "seed\n").unwrap();
+    copy(&cases.join("stubs"), &root.join("stub"));
+    for part in ["answers", "packages", "before", "run"] {
+        copy(&case.join(part), &root.join("stub").join(part));
+    }
+    copy(&case.join("root"), root);
+    copy(&case.join("os-release"), &root.join("etc/os-release"));
+    let absent = fs::read_to_string(case.join("absent")).unwrap_or_default();
+    for tool in files_below(&root.join("stub/answers")) {
+        let comes_with_docker = tool == Path::new("docker") || tool == Path::new("dockerd");
+        if !comes_with_docker && !absent.lines().any(|line| Path::new(line) == tool) {
+            symlink("/stub/stub", root.join("usr/bin").join(tool)).unwrap();
+        }
+    }
+}
+
+/// Copies a file, or all files below a folder, over what is there.
+fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    for file in files_below(from) {
+        fs::create_dir_all(to.join(&file).parent().unwrap()).unwrap();
+        fs::copy(from.join(&file), to.join(&file)).unwrap();
+    }
+}
+
+/// Runs shell in the root, its output added to the transcript. Who is not root is root in a namespace.
+fn enter(root: &Path, shell: &str) {
+    let null = root.join("dev/null");
+    if !null.exists() {
+        File::create(&null).unwrap();
+        if is_root() {
+            fs::remove_file(&null).unwrap();
+            run(Command::new("mknod").args(["-m", "666"]).arg(&null).args(["c", "1", "3"]));
+        }
+    }
+    let script = "[ -c \"$1/dev/null\" ] || mount --bind /dev/null \"$1/dev/null\"; exec chroot \"$1\" /bin/sh -c \"$2\"";
+    let mut command = if is_root() { Command::new("sh") } else { Command::new("unshare") };
+    if !is_root() {
+        command.args(["-rm", "sh"]);
+    }
+    let transcript = File::options().create(true).append(true).open(root.join("stub/log")).unwrap();
+    command.args(["-ec", script, "sh"]).arg(root).arg(shell).stdin(Stdio::null());
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.stdout(transcript.try_clone().unwrap()).stderr(transcript);
+    command.status().unwrap();
+}
+
+/// Mode and content of every file that is the host's and not the test's.
+fn snapshot(root: &Path) -> BTreeMap<PathBuf, (u32, String)> {
+    let is_hosts = |path: &PathBuf| {
+        !["bin", "dev", "stub", "usr/bin", "usr/lib/systemd"].iter().any(|dir| path.starts_with(dir))
+            && !path.starts_with("usr/sbin/dockerd")
+    };
+    let describe = |path: PathBuf| {
+        let file = root.join(&path);
+        let link = fs::symlink_metadata(&file).unwrap().is_symlink();
+        let content = match fs::read_link(&file) {
+            Ok(target) => format!("-> {}\n", target.display()),
+            Err(_) => String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned(),
+        };
+        (path, (if link { 0o777 } else { mode(&file) }, content))
+    };
+    files_below(root).into_iter().filter(is_hosts).map(describe).collect()
+}
+
+/// Lines of a file that a transcript shows: repositories, status, the drop-in's listeners, links.
+fn worth_showing(path: &Path, line: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("sources" | "repo" | "json") => true,
+        Some("conf") => line.contains("-H ") || line.starts_with("Condition"),
+        _ => line.starts_with("-> ") || path.ends_with("machine-id"),
+    }
+}
+
+/// What differs from run to run and from machine to machine is named instead: temporary folders, checksums, times, the
+/// architecture. A few lines that come again and again are there once, with how often.
+fn steady(text: &str) -> String {
+    let mut steady = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("/tmp/tmp.") {
+        steady += &rest[..at];
+        steady += "/tmp/tmp";
+        rest = rest[at + "/tmp/tmp.".len()..].trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+    }
+    steady += rest;
+    let is_part_of_word = |c: char| c.is_ascii_alphanumeric() || ":-_".contains(c);
+    let name = |word: &str| {
+        let bare = word.trim_end_matches(|c| c == ':' || !is_part_of_word(c));
+        let is_sum = bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_time = bare.len() == 20 && bare.ends_with('Z') && bare.as_bytes()[10] == b'T';
+        let named = match bare {
+            _ if is_sum => "SHA-256",
+            _ if is_time => "TIME",
+            std::env::consts::ARCH => "ARCH",
+            _ => bare,
+        };
+        named.to_owned() + &word[bare.len()..]
+    };
+    let steady: String = steady.split_inclusive(|c| !is_part_of_word(c)).map(name).collect();
+    let lines: Vec<&str> = steady.lines().collect();
+    let (mut folded, mut at) = (String::new(), 0);
+    while at < lines.len() {
+        let times = |length: usize| {
+            lines[at..].chunks(length).take_while(|chunk| *chunk == &lines[at..at + length]).count()
+        };
+        let block = (1..=4).filter(|length| at + length <= lines.len()).find(|length| times(*length) > 3);
+        for line in &lines[at..at + block.unwrap_or(1)] {
+            folded += &format!("{line}\n");
+        }
+        if let Some(length) = block {
+            folded += &format!("    … {} times\n", times(length));
+        }
+        at += block.map_or(1, |length| length * times(length));
+    }
+    folded
+}

@@ -1,0 +1,1 @@
+unit containerd.service
