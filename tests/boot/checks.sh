@@ -1,0 +1,269 @@
+# shellcheck shell=bash
+# The client's side, and what is asked of a booted host: by the real docker CLI, by curl, by systemd, by cloud-init.
+# shellcheck disable=SC2154 # sourced by lib.sh, on whose names it stands
+
+hs() { "$hostseed" --store "$work/store" "$@"; }
+
+# with_env MACHINE COMMAND…: under what `hostseed env` prints.
+with_env() {
+    local machine=$1 environment
+    shift
+    environment=$(hs env "$machine" --shell bash) || return
+    (
+        eval "$environment"
+        timeout 20 "$@"
+    )
+}
+
+# Values that a careless template, a shell or systemd would change.
+# shellcheck disable=SC1003 # as written, that is the point
+nasty=(
+    "  two  spaces  "
+    "it's 'single' quoted"
+    'it is "double" quoted'
+    '$HOME ${HOME} $$ `id`'
+    '%n %h %% 100%'
+    'back\slash \n \x41 \\'
+    'grün — 日本語 🐳'
+    ';# = , end;'
+)
+
+# labels_and_env: prints, NUL-separated, options that give each nasty value to a label and to the engine's environment.
+labels_and_env() {
+    local number
+    for number in "${!nasty[@]}"; do
+        printf '%s\0' --engine-label "nasty$number=${nasty[$number]}" --engine-env "NASTY$number=${nasty[$number]}"
+    done
+}
+
+# create_machine NAME OPTION…
+create_machine() {
+    check "hostseed create $1" hs create "$1" --address "$address" "${@:2}"
+}
+
+status_is() {
+    /usr/bin/python3 - "$root/var/lib/hostseed/status.json" "$1" <<'PY'
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    sys.exit(json.load(file)["state"] != sys.argv[2])
+PY
+}
+
+# plain_http: the status, 000 where nothing listens, and the body of what the port says without TLS.
+plain_http() {
+    : >"$work/plain"
+    curl --silent --max-time 5 --output "$work/plain" --write-out '%{http_code} ' "http://$address:2376/version" || true
+    cat "$work/plain"
+}
+
+# wait_for_answer MACHINE: until the docker CLI gets one. All the while plain HTTP must get none.
+wait_for_answer() {
+    local limit=$((SECONDS + ${ANSWER_LIMIT:-300})) plain
+    until with_env "$1" docker version >/dev/null 2>&1; do
+        plain=$(plain_http | cut -c 1-3)
+        [[ $plain == 000 || $plain == 400 ]] || fail "plain HTTP was answered with $plain during the boot"
+        host_is_up || fail 'the host went down'
+        ! status_is failed 2>/dev/null || fail "setup failed: $(<"$root/var/lib/hostseed/status.json")"
+        ! grep -qs '"errors": \[[^]]' "$root/var/lib/cloud/data/result.json" || fail 'cloud-init ended with errors'
+        ((SECONDS < limit)) || fail 'docker does not answer within the time'
+        sleep 0.5
+    done
+    told 'docker answers'
+}
+
+wait_for_cloud_init() {
+    check 'cloud-init comes to its end' timeout 300 nsenter --all --target "$leader" -- cloud-init status --wait
+    told 'cloud-init has ended'
+}
+
+cloud_init_is_content() {
+    local json=$work/cloud-init-status.json
+    on_host cloud-init status --long
+    on_host cloud-init status --format json >"$json"
+    /usr/bin/python3 - "$json" <<'PY'
+import json, sys
+with open(sys.argv[1], encoding="utf-8") as file:
+    status = json.load(file)
+assert status["status"] == "done", status
+assert not status["errors"], status
+assert not status.get("recoverable_errors"), status
+PY
+}
+
+check_cloud_init() { check 'cloud-init is done, without errors' cloud_init_is_content; }
+
+console_has() { grep -Eq -- "$1" "$console"; }
+
+# check_console MACHINE: each step, and the verdict.
+check_console() {
+    local step
+    for step in 1 2 3 4 5 6; do
+        check "the console shows step $step/6" console_has "hostseed\[$1\]: $step/6 .+"
+    done
+    check 'the console shows the verdict' \
+        console_has "hostseed\[$1\]: ready: docker .+ answers on port 2376 with this machine's certificate"
+}
+
+# check_client MACHINE: the real docker CLI under the environment that hostseed prints.
+check_client() {
+    local machine=$1 number labels
+    check 'docker version answers' with_env "$machine" docker version
+    check 'docker is reached by its address' grep -Fq "DOCKER_HOST=\"tcp://$address:2376\"" <(hs env "$machine" --shell bash)
+
+    labels=$(with_env "$machine" docker info --format '{{json .Labels}}')
+    for number in "${!nasty[@]}"; do
+        check "docker info shows the label: ${nasty[$number]}" \
+            /usr/bin/python3 -c 'import json, sys; assert sys.argv[2] in json.loads(sys.argv[1]), sys.argv[1]' \
+            "$labels" "nasty$number=${nasty[$number]}"
+        check "the engine's environment has: ${nasty[$number]}" engine_has "NASTY$number=${nasty[$number]}"
+    done
+
+    check_refused 'plain HTTP: refused' 'HTTP request to an HTTPS server' docker -H "tcp://$address:2376" version
+    check_same 'plain HTTP, curl: status 400 and no data' '400 Client sent an HTTP request to an HTTPS server.' "$(plain_http)"
+
+    # With TLS 1.3 a client may have written before it reads the refusal, and then sees a broken connection instead.
+    local refused='certificate|connection reset|broken pipe'
+    [[ -d $work/store/machines/stranger ]] || hs create stranger --address "$address" >/dev/null 2>&1
+    client_files none "$machine"
+    check_refused 'no client certificate: refused' "$refused" docker_with none
+    client_files foreign "$machine" stranger/cert stranger/key
+    check_refused 'the client certificate of another machine: refused' "$refused" docker_with foreign
+    client_files role "$machine" "$machine/server" "$machine/server-key"
+    check_refused "this machine's own server certificate as a client's: refused" "$refused" docker_with role
+    check_refused "another machine's environment does not trust this host" 'unknown authority' with_env stranger docker version
+
+    # The docker CLI may see that its certificate is not among those asked for, and send none; curl sends what it was given.
+    # With TLS 1.2 it reads the refusal as such.
+    client_files own "$machine" "$machine/cert" "$machine/key"
+    check "curl with this machine's client certificate: answers" curl_with own
+    check_refused "curl with another machine's: refused" 'alert.*(unknown ca|bad certificate)' curl_with foreign
+    check_refused "curl with the server's: refused" 'alert.*(unsupported|bad) certificate' curl_with role
+}
+
+# client_files NAME MACHINE [CERTIFICATE KEY]: a folder for DOCKER_CERT_PATH that trusts the machine and has that pair.
+client_files() {
+    local machines=$work/store/machines folder=$work/client-$1
+    mkdir -p "$folder"
+    cp "$machines/$2/ca.pem" "$folder/ca.pem"
+    if (($# > 2)); then
+        cp "$machines/$3.pem" "$folder/cert.pem"
+        cp "$machines/$4.pem" "$folder/key.pem"
+    fi
+}
+
+docker_with() {
+    env DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH="$work/client-$1" timeout 20 docker -H "tcp://$address:2376" version
+}
+
+curl_with() {
+    local folder=$work/client-$1
+    curl --silent --show-error --fail --max-time 20 --tls-max 1.2 --cacert "$folder/ca.pem" \
+        --cert "$folder/cert.pem" --key "$folder/key.pem" "https://$address:2376/version"
+}
+
+engine_has() {
+    local pid
+    pid=$(on_host systemctl show docker --property=MainPID --value)
+    grep -Fzxq -- "$1" <(on_host cat "/proc/$pid/environ")
+}
+
+# check_host MACHINE: what lies on the host, and who may read it.
+check_host() {
+    local machine=$1 wanted got file properties
+    local stored=$work/store/machines/$machine
+    wanted='/etc/docker/ca.pem 644 root root
+/etc/docker/server-key.pem 600 root root
+/etc/docker/server.pem 644 root root
+/etc/systemd/system/docker.service.d/10-machine.conf 644 root root
+/usr/local/lib/hostseed 755 root root
+/usr/local/lib/hostseed/setup 755 root root
+/var/lib/hostseed/status.json 600 root root
+/var/log/hostseed.log 600 root root'
+    # shellcheck disable=SC2046 # one word a path
+    got=$(on_host stat --format '%n %a %U %G' $(cut -d ' ' -f 1 <<<"$wanted"))
+    check_same 'files on the host: modes and owners' "$wanted" "$got"
+    for file in ca server server-key; do
+        check "/etc/docker/$file.pem is the stored one" cmp "$root/etc/docker/$file.pem" "$stored/$file.pem"
+    done
+    check_not 'the staging folder is gone' test -e "$root/var/lib/hostseed/seed"
+    check_not 'the log holds no key' grep -q 'PRIVATE KEY' "$root/var/log/hostseed.log"
+    check "the host has the server's key" key_on_host "$stored/server-key.pem"
+    check_not "the host does not have the client's key" key_on_host "$stored/key.pem"
+    check_not "the host does not have the authority's key" key_on_host "$work/store/certs/$machine/ca-key.pem"
+    check 'status.json says ready' status_is ready
+    properties=$(on_host systemctl show docker --property=DropInPaths,ExecStart,UnitFileState,ActiveState)
+    check 'systemd has the drop-in' \
+        grep -q '^DropInPaths=.*/etc/systemd/system/docker.service.d/10-machine.conf' <<<"$properties"
+    check 'systemd starts dockerd as the drop-in says' \
+        grep -q '^ExecStart=.*dockerd .*tcp://0.0.0.0:2376 .*--tlsverify' <<<"$properties"
+    check 'docker is enabled and active' test "$(grep -Exc 'UnitFileState=enabled|ActiveState=active' <<<"$properties")" = 2
+    check 'docker answers on its own socket, too' on_host docker version
+    check_same 'the daemon was started once, with all of this in place' 1 \
+        "$(on_host journalctl --quiet --output=cat --unit=docker.service | grep -c '^Starting docker.service' || true)"
+}
+
+# key_on_host KEY-FILE: whether a piece of that key lies where a seed or its log could have left it, as it is or in base64,
+# whose letters depend on where in a group of three bytes the piece begins.
+key_on_host() {
+    local piece phase
+    piece=$(sed -n 3p "$1" | cut -c 1-48)
+    find "$root"/etc/docker "$root"/etc/systemd "$root"/usr/local "$root"/var/lib/cloud "$root"/var/lib/hostseed \
+        "$root"/var/log "$root"/root -type f -exec cat {} + | tr -d ' \r\n' >"$work/haystack"
+    for phase in '' x xx; do
+        printf '%s%s' "$phase" "$piece" | base64 -w 0 | cut -c 5-60
+    done | grep -qF -f - -e "$piece" "$work/haystack"
+}
+
+# placed: everything that a second run could have touched.
+placed() {
+    on_host find /etc /usr /boot /var/lib/hostseed/ /var/lib/dpkg ! -path /var/lib/hostseed/ ! -name status.json \
+        -printf '%p %m %u %g %s %T@ %i\n' | sort
+    on_host sh -c 'sha256sum /etc/docker/*.pem /etc/systemd/system/docker.service.d/* /usr/local/lib/hostseed/setup'
+    on_host systemctl show docker --property=MainPID --property=ExecMainStartTimestampMonotonic
+}
+
+check_second_run() {
+    local before
+    before=$(placed)
+    check 'setup runs a second time' on_host /usr/local/lib/hostseed/setup
+    check_same 'the second run changed nothing, the daemon is the same process' "$before" "$(placed)"
+    check 'status.json says ready still' status_is ready
+}
+
+# check_containers MACHINE: an image goes in, a container runs, with and without a network.
+check_containers() {
+    tar -C / -c bin/busybox | with_env "$1" docker import - boot-test >/dev/null
+    check_same 'a container runs' 'hello from within' \
+        "$(with_env "$1" docker run --name kept --network none boot-test /bin/busybox echo 'hello from within')"
+    check_same "a container runs in the host's network" "$address" \
+        "$(with_env "$1" docker run --rm --net=host boot-test /bin/busybox sh -c \
+            '/bin/busybox ip -4 -o address show host0 | /bin/busybox sed "s|.*inet \([0-9.]*\)/.*|\1|"')"
+}
+
+check_after_reboot() { # MACHINE
+    local verdicts
+    verdicts=$(grep -c "hostseed\[$1\]: ready" "$console")
+    reboot_host
+    wait_for_answer "$1"
+    check 'docker version answers after a reboot' with_env "$1" docker version
+    if [[ -n $(with_env "$1" docker images --quiet boot-test) ]]; then
+        check_same 'the container of before is there' kept "$(with_env "$1" docker ps --all --format '{{.Names}}')"
+        check_same 'and runs again' 'hello from within' "$(with_env "$1" docker start --attach kept)"
+    fi
+    wait_for_cloud_init
+    check_cloud_init
+    check_same 'setup did not run again by itself' "$verdicts" "$(grep -c "hostseed\[$1\]: ready" "$console")"
+}
+
+# check_ready MACHINE: all of it, in the order of a story.
+check_ready() {
+    wait_for_answer "$1"
+    wait_for_cloud_init
+    check_cloud_init
+    check_console "$1"
+    check_client "$1"
+    check_host "$1"
+    check_second_run
+    check_containers "$1"
+    check_after_reboot "$1"
+}
