@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # The client's side, and what is asked of a booted host: by the real docker CLI, by curl, by systemd, by cloud-init.
-# shellcheck disable=SC2154 # sourced by lib.sh, on whose names it stands
 
 hs() { "$hostseed" --store "$work/store" "$@"; }
 

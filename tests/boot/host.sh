@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # A host: its network, the Debian that it is a copy of, its boot under systemd-nspawn.
-# shellcheck disable=SC2154 # sourced by lib.sh, on whose names it stands
 
 nspawn=
 leader=
