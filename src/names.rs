@@ -14,6 +14,9 @@ const HOST_NAME_MAX: usize = 253;
 /// name goes there.
 const COMMON_NAME_MAX: usize = 64;
 
+/// The shared authority's files in `certs/`, where each machine's own authority has a folder of the machine's name.
+const SHARED_FILES: [&str; 4] = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"];
+
 /// The name of a machine: a Docker Machine name (`^[a-zA-Z0-9][a-zA-Z0-9\-\.]*$`) that is also a host
 /// name, because it is a folder, a common name and a SAN.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +30,9 @@ impl MachineName {
                 "must have at most {COMMON_NAME_MAX} characters, `{text}` has {}",
                 text.len()
             )));
+        }
+        if SHARED_FILES.iter().any(|file| file.eq_ignore_ascii_case(text)) {
+            return Err(Complaint::new(format!("must not be `{text}`: the store has a file of that name")));
         }
         if text.parse::<IpAddr>().is_ok() {
             return Err(Complaint::new(format!("must be a name, `{text}` is an address"))
@@ -206,6 +212,8 @@ mod tests {
             "10.0.0.1",
             "a.",
             "a\n",
+            "ca.pem",
+            "CA-key.pem",
             &"a".repeat(64),
             &"a.".repeat(40),
         ] {

@@ -295,6 +295,47 @@ fn an_authority_that_must_not_sign_is_refused() {
     assert_refused(&home, &authority("plain", "subjectKeyIdentifier = hash\n", USUAL_LIFE), "CA");
     let no_signing = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, digitalSignature, cRLSign\n";
     assert_refused(&home, &authority("usage", no_signing, USUAL_LIFE), "keyCertSign");
+    let clients_only = format!("{CA}extendedKeyUsage = clientAuth\n");
+    assert_refused(&home, &authority("purpose", &clients_only, USUAL_LIFE), "extended key usage");
+}
+
+#[test]
+fn an_authority_whose_name_cannot_be_repeated_as_an_issuer_is_refused() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for (name, subject) in [("units", "/O=Acme/OU=a/OU=b/CN=root"), ("domain", "/DC=com/DC=example/CN=root")]
+    {
+        let authority = Elsewhere::new(&home, name, FOREIGN_KEYS[5].1, CA, USUAL_LIFE);
+        let ca = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign"];
+        let (key, certificate) = (authority.key(), authority.certificate());
+        let request =
+            ["req", "-x509", "-new", "-key", text(&key), "-subj", subject, "-out", text(&certificate)];
+        openssl(&[&request[..], &ca].concat());
+        assert_refused(&home, &authority.dir, "attribute twice");
+    }
+}
+
+#[test]
+fn six_first_machines_at_once_share_one_authority() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let names: Vec<String> = (0..6).map(|n| format!("web{n}")).collect();
+    let spawn = |name: &String| {
+        home.command(&["create", name, "--ca", "shared", "--quiet", "--address", "203.0.113.7"])
+            .spawn()
+            .unwrap()
+    };
+    let children: Vec<_> = names.iter().map(spawn).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    for name in &names {
+        assert_signed_by(&home, name, &home.store().join("certs/ca.pem"), true);
+    }
 }
 
 #[test]

@@ -47,8 +47,10 @@ fn replay(transcript: &str) -> String {
     while let Some(line) = lines.next() {
         if let Some(command) = line.strip_prefix("$ ") {
             writeln!(seen, "{line}\n{}", run(&home, command)).unwrap();
-            // What was seen before, up to the blank line, is not read for remarks and commands.
-            while lines.next_if(|line| !line.is_empty()).is_some() {}
+            // What was seen before is not read for remarks.
+            let seen_before =
+                |line: &&str| !(line.is_empty() || line.starts_with("$ ") || line.starts_with("< "));
+            while lines.next_if(seen_before).is_some() {}
         } else if let Some(file) = line.strip_prefix("< ") {
             let mut text = String::new();
             writeln!(seen, "{line}").unwrap();

@@ -22,7 +22,10 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
             "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse it; it covers {}; nothing was changed",
             sans.join(", ")
         ))
-        .hint(format!("make the machine again with `--address {address}`; `--force` records it all the same"))
+        .hint(format!(
+            "make the machine again with `--address {address}`; `{}` records it all the same",
+            store.command(format_args!("address --force {name} {address}"))
+        ))
         .into());
     }
     let connection = store.put_address(&name, &address)?;

@@ -13,12 +13,13 @@ use crate::ui::Ui;
 /// Prints the bake, or writes it to `output`. It holds no identity, and so no secret.
 pub fn bake(ui: Ui, spec: Spec, output: Option<&Path>) -> Result<()> {
     let plan = HostPlan::from_spec(&spec)?;
-    let left_out = spec.identity_fields();
+    let mut left_out = spec.identity_fields();
+    left_out.retain(|field| !(plan.ipv6 && matches!(*field, "address" | "tls-san")));
     if !left_out.is_empty() {
         ui.note(format_args!("an image has no identity, left out: {}", left_out.join(", ")));
     }
     let bake = render::render_image(&plan)?;
-    match output {
+    match output.filter(|path| *path != Path::new("-")) {
         Some(path) => store::put_artifact(path, &bake),
         None => ui.out(&*bake.bytes),
     }

@@ -19,16 +19,21 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
         *dir = std::path::absolute(&dir)?;
     }
     store.refuse_taken(&plan.name)?;
-    let authority = match store.authority(&plan.ca, now)? {
-        Some(authority) => authority,
-        None => pki::issue_authority(authority_name(&plan), plan.key, now)?,
+    let identity = loop {
+        let authority = match store.authority(&plan.ca, now)? {
+            Some(authority) => authority,
+            None => pki::issue_authority(authority_name(&plan), plan.key, now)?,
+        };
+        let identity = pki::issue_identity(&plan, authority, now)?;
+        let seed = [
+            render::render_seed(&plan, &identity.for_host(), Format::CloudConfig)?,
+            render::render_machine_yaml(&plan)?,
+        ];
+        // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
+        if store.put_machine(&plan, &identity, &seed)? {
+            break identity;
+        }
     };
-    let identity = pki::issue_identity(&plan, authority, now)?;
-    let seed = [
-        render::render_seed(&plan, &identity.for_host(), Format::CloudConfig)?,
-        render::render_machine_yaml(&plan)?,
-    ];
-    store.put_machine(&plan, &identity, &seed)?;
 
     let view = View::new(store, &plan, &identity, now)?;
     if identity.server.certificate.validity().not_after == identity.authority.certificate.validity().not_after
@@ -58,10 +63,15 @@ fn next_steps(store: &Store, plan: &Plan) -> Vec<String> {
         ),
         format!("let your address reach TCP port {} in the cloud's firewall", plan.host.port),
     ];
-    if plan.addresses.is_empty() {
-        steps.push(format!(
-            "the certificate is for the name `{name}` alone, since no `--address` was given: make `{name}` resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
-        ));
+    match (plan.addresses.first(), plan.tls_sans.first()) {
+        (Some(_), _) => {}
+        (None, Some(san)) => steps.push(format!(
+            "no `--address` was given, so docker dials `{name}`: `{}` makes it dial another name of the certificate",
+            store.command(format_args!("address {name} {san}"))
+        )),
+        (None, None) => steps.push(format!(
+            "no `--address` was given, so the certificate is for the name `{name}`: make it resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
+        )),
     }
     steps.push(format!(
         "once it is up: `eval \"$({})\" && docker info`",

@@ -16,7 +16,7 @@ pub fn render(store: &Store, ui: Ui, name: &str, format: &str, output: Option<&P
     let plan = store.plan(&name)?;
     let identity = store.host_identity(&name)?;
     let seed = render::render_seed(&plan, &identity, form)?;
-    match output {
+    match output.filter(|path| *path != Path::new("-")) {
         Some(path) => store::put_artifact(path, &seed),
         None => {
             let option =

@@ -1,6 +1,6 @@
 //! Makes keys and certificates. The only randomness in hostseed is here.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber};
 use ring::rand::{SecureRandom, SystemRandom};
 use rsa::pkcs8::der::pem::PemLabel;
@@ -31,10 +31,13 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
-            .context("the authority's certificate cannot sign")?;
+            .context("the authority's subject has a form that hostseed cannot repeat as an issuer")?;
     let validity = authority.certificate.validity();
     let server = sign(profile::server(plan, validity, now), plan.key, &issuer)?;
     let client = sign(profile::client(plan, validity, now), plan.key, &issuer)?;
+    if server.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
+        bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
+    }
     Ok(Identity { authority, server, client })
 }
 

@@ -33,6 +33,24 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
         {
             bail!("its certificate may not sign others: its key usage lacks keyCertSign");
         }
+        // rcgen keeps one value for each attribute, and a chain with another name in it does not verify (RFC 5280 §6.1.3).
+        let mut attributes = Vec::new();
+        for attribute in parsed.subject().iter_attributes() {
+            if attributes.contains(&attribute.attr_type()) {
+                bail!(
+                    "its subject `{}` has an attribute twice, which hostseed cannot repeat as an issuer",
+                    parsed.subject()
+                );
+            }
+            attributes.push(attribute.attr_type());
+        }
+        if let Ok(Some(purpose)) = parsed.extended_key_usage()
+            && !(purpose.value.any || (purpose.value.server_auth && purpose.value.client_auth))
+        {
+            bail!(
+                "its certificate does not sign for servers and clients both: its extended key usage forbids it"
+            );
+        }
         if parsed.public_key().raw != key_pair.subject_public_key_info() {
             bail!("its key does not belong to its certificate");
         }

@@ -47,9 +47,8 @@ impl<'a> Host<'a> {
 
     fn drop_in(&self) -> Result<String> {
         let engine = &self.plan.engine;
-        // An address of IPv6 alone would also take IPv4's, but not where IPv6 is switched off.
-        let listen = if self.plan.ipv6 { "[::]" } else { "0.0.0.0" };
-        let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://{listen}:{}", self.plan.port))];
+        let mut args =
+            vec![flag("-H", "fd://"), flag("-H", format!("tcp://{}:{}", self.listen(), self.plan.port))];
         args.extend(engine.storage_driver.iter().map(|driver| flag("--storage-driver", driver)));
         args.push(context! { flag => "--tlsverify", value => () });
         args.push(flag("--tlscacert", "/etc/docker/ca.pem"));
@@ -68,6 +67,11 @@ impl<'a> Host<'a> {
         templates::render("host/10-machine.conf", values)
     }
 
+    /// Where the daemon listens. IPv6's "any" takes IPv4 too, but is not to be had where IPv6 is switched off.
+    fn listen(&self) -> &'static str {
+        if self.plan.ipv6 { "[::]" } else { "0.0.0.0" }
+    }
+
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
@@ -82,6 +86,7 @@ impl<'a> Host<'a> {
         let values = context! {
             machine => self.machine,
             mode => mode(image),
+            listen => self.listen(),
             port => self.plan.port,
             docker => docker.install.name(),
             docker_version => docker.version.as_deref().unwrap_or_default(),

@@ -120,7 +120,8 @@ impl Spec {
         })
     }
 
-    /// The fields given here that are a machine's and mean nothing to an image.
+    /// The fields given here that are a machine's and mean nothing to an image. Of addresses an image takes only
+    /// whether they are IPv6's.
     pub fn identity_fields(&self) -> Vec<&'static str> {
         let given = [
             ("name", self.name.is_some()),

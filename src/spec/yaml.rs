@@ -128,7 +128,15 @@ fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
         Slot::Many(many) => *many = words(value, complain),
         Slot::Pairs(pairs) => match value.value {
             Value::Map(entries) => {
+                let mut names = Vec::new();
                 for (key, value) in entries {
+                    if let Value::Text(name) = &key.value {
+                        if names.contains(name) {
+                            complain(&key, Complaint::new(format!("has `{}` twice", name.escape_debug())));
+                            continue;
+                        }
+                        names.push(name.clone());
+                    }
                     let number = key.number;
                     let key = word(key, "must have texts for names", complain);
                     let value = word(value, "must have texts for values", complain);

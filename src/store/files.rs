@@ -76,13 +76,14 @@ impl Lock {
         Ok(Staged { dir, target: target.to_owned() })
     }
 
-    /// Writes a file unless there is one of its name.
-    pub fn put_new(&self, dir: &Path, file: &Artifact) -> Result<()> {
+    /// Writes a file unless there is one of its name. It is gone again unless it is kept.
+    pub fn put_new(&self, dir: &Path, file: &Artifact) -> Result<NewFile> {
         let path = dir.join(&file.path);
         if path.symlink_metadata().is_ok() {
-            return Ok(());
+            return Ok(NewFile { path: None });
         }
-        self.replace(dir, file)
+        self.replace(dir, file)?;
+        Ok(NewFile { path: Some(path) })
     }
 
     /// Writes a file; until it is whole, the one of before is there.
@@ -97,6 +98,26 @@ impl Lock {
     }
 }
 
+/// A file that was not there before, which is removed when dropped.
+pub struct NewFile {
+    path: Option<PathBuf>,
+}
+
+impl NewFile {
+    /// Makes it stay.
+    pub fn keep(mut self) {
+        self.path = None;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// A folder out of sight, which comes back when dropped.
 pub struct Hidden {
     dir: PathBuf,
@@ -107,7 +128,10 @@ pub struct Hidden {
 impl Hidden {
     fn new(dir: &Path) -> io::Result<Self> {
         let mut hidden = Self { dir: dir.to_owned(), within: None };
-        if dir.symlink_metadata().is_ok() {
+        if let Ok(metadata) = dir.symlink_metadata() {
+            if !metadata.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
             let within = unfinished_dir(dir.parent().unwrap_or(Path::new(".")))?;
             fs::rename(dir, within.path().join(INSIDE))?;
             hidden.within = Some(within.keep());
@@ -239,7 +263,8 @@ pub fn put(path: &Path, file: &Artifact) -> Result<()> {
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-        if file.mode == 0o600 && mode & 0o077 != 0 {
+        // An empty file is what a shell's `>` has left: the new one takes its place, 0600 from the start.
+        if file.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
             return Err(Failure::new(format!(
                 "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
                 path.display()

@@ -16,7 +16,7 @@ use crate::artifact::Artifact;
 use crate::names::{Address, MachineName};
 use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, Plan};
-use crate::render::{Connection, Shell};
+use crate::render::{self, Connection, Shell};
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::Spec;
@@ -41,7 +41,9 @@ impl Store {
     /// A command of hostseed's on this store, for the user to type.
     pub fn command(&self, words: fmt::Arguments) -> String {
         match self.named {
-            true => format!("hostseed --store {} {words}", self.root.display()),
+            true => {
+                format!("hostseed --store {} {words}", render::shell_word(&self.root.display().to_string()))
+            }
             false => format!("hostseed {words}"),
         }
     }
@@ -98,8 +100,11 @@ impl Store {
         let names = self.names()?;
         failure = match names.iter().max_by(|a, b| likeness(a, name).total_cmp(&likeness(b, name))) {
             Some(near) if likeness(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
-            Some(_) => failure.hint("`hostseed ls` lists the machines"),
-            None => failure.hint(format!("`hostseed create {name} --address ADDRESS` makes it")),
+            Some(_) => failure.hint(format!("`{}` lists the machines", self.command(format_args!("ls")))),
+            None => {
+                let create = self.command(format_args!("create {name} --address ADDRESS"));
+                failure.hint(format!("`{create}` makes it"))
+            }
         };
         Err(failure.into())
     }
@@ -195,8 +200,9 @@ impl Store {
 
     /// Writes a new machine: the identity, the plan, the seed and how to reach it.
     ///
-    /// Fails without a trace when the name is taken or anything cannot be written.
-    pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<()> {
+    /// Fails without a trace when the name is taken or anything cannot be written. Says `false`, with nothing written,
+    /// when another command has made the shared authority since this one looked for it: that one has to sign.
+    pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<bool> {
         let name = &plan.name;
         let lock = Lock::take(&self.root)?;
         self.refuse_taken(name)?;
@@ -231,29 +237,31 @@ impl Store {
                 authority.keep();
             }
             AuthoritySource::Shared => {
-                self.refuse_other_shared(identity)?;
-                // The key first: a certificate without its key could not be mended.
-                for file in &authority {
-                    lock.put_new(&self.certs(), file)?;
+                if self.is_other(&authority)? {
+                    return Ok(false);
                 }
+                // The key first: a certificate without its key could not be mended.
+                let [key, certificate] = &authority;
+                let key = lock.put_new(&self.certs(), key)?;
+                let certificate = lock.put_new(&self.certs(), certificate)?;
                 machine.place()?.keep();
+                certificate.keep();
+                key.keep();
             }
             AuthoritySource::Dir(_) => machine.place()?.keep(),
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Refuses when another command has made the shared authority since this one looked for it.
-    fn refuse_other_shared(&self, identity: &Identity) -> Result<()> {
-        let path = self.certs().join("ca.pem");
-        if path.symlink_metadata().is_ok() && files::read(&path)? != identity.authority.certificate.pem() {
-            return Err(Failure::new(
-                "another command has just made the shared authority, nothing was changed",
-            )
-            .hint("run this again")
-            .into());
+    /// Whether the shared authority is another one than this.
+    fn is_other(&self, authority: &[Artifact]) -> Result<bool> {
+        for file in authority {
+            let path = self.certs().join(&file.path);
+            if path.symlink_metadata().is_ok() && files::read(&path)?.as_bytes() != file.bytes.as_slice() {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Where a plan's authority is kept.
@@ -272,7 +280,9 @@ impl Store {
         }
         Err(Failure::new(format!("machine `{name}` exists already, nothing was changed"))
             .hint(format!(
-                "`hostseed render {name}` prints its user-data again; `hostseed rm {name}` removes it"
+                "`{}` prints its user-data again; `{}` removes it",
+                self.command(format_args!("render {name}")),
+                self.command(format_args!("rm {name}"))
             ))
             .into())
     }
@@ -298,16 +308,43 @@ impl Store {
         Ok(connection)
     }
 
-    /// Removes a machine and its own authority: both are out of sight before either is deleted, or both stay.
+    /// Removes a machine, and its authority where that is its own: both are out of sight before either is deleted, or
+    /// both stay. Refuses while the authority signs for another machine.
     pub fn remove(&self, name: &MachineName) -> Result<()> {
         let lock = Lock::take(&self.root)?;
         self.require(name)?;
-        let machine = lock.hide(&self.machine_dir(name))?;
-        let authority = lock.hide(&self.authority_dir(name))?;
-        let released = [machine.release(), authority.release()];
-        released.into_iter().try_for_each(files::delete)?;
+        let own = match self.plan(name) {
+            Ok(plan) => plan.ca == AuthoritySource::Own,
+            // A plan that cannot be read must not leave a key behind.
+            Err(_) => self.is_signed_from(name, &self.authority_dir(name)),
+        };
+        if let Some(other) = self.signed_from(&self.authority_dir(name), name)? {
+            return Err(Failure::new(format!(
+                "the authority of `{name}` signs for `{other}` too, nothing was removed"
+            ))
+            .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
+            .into());
+        }
         lock.sweep(&self.machines())?;
-        lock.sweep(&self.certs())
+        lock.sweep(&self.certs())?;
+        let machine = lock.hide(&self.machine_dir(name))?;
+        let authority = if own { lock.hide(&self.authority_dir(name))?.release() } else { None };
+        [machine.release(), authority].into_iter().try_for_each(files::delete)
+    }
+
+    /// Whether a machine's authority is the one in `dir`, by its certificate.
+    fn is_signed_from(&self, name: &MachineName, dir: &Path) -> bool {
+        let certificates =
+            [self.machine_dir(name), dir.to_owned()].map(|dir| files::read(&dir.join("ca.pem")));
+        matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
+    }
+
+    /// Another machine than `but` whose certificates the authority in `dir` has signed.
+    fn signed_from(&self, dir: &Path, but: &MachineName) -> Result<Option<MachineName>> {
+        let signed = |name: &MachineName| {
+            self.plan(name).is_ok_and(|plan| plan.ca == AuthoritySource::Dir(dir.to_owned()))
+        };
+        Ok(self.names()?.into_iter().find(|name| name != but && signed(name)))
     }
 }
 

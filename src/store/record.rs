@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::names::Address;
-use crate::plan::{DEFAULT_PORT, Plan};
+use crate::plan::{DEFAULT_PORT, Install, Plan};
 
 /// How a machine is reached, whoever made it.
 #[derive(Debug, Clone)]
@@ -37,14 +37,13 @@ impl Record {
         let mut url = text("/Driver/URL");
         let address = text("/Driver/IPAddress");
         if url.is_empty() && !address.is_empty() {
-            // Drivers other than `none` record the address alone.
-            url = self::url(
-                &Address::parse(&address).ok().context("its address cannot be read")?,
-                DEFAULT_PORT,
-            );
+            // Drivers other than `none` record the address alone, and the port where it can be chosen.
+            let port = json.pointer("/Driver/EnginePort").and_then(Value::as_u64);
+            let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
+            let address = Address::parse(&address).ok().context("its address cannot be read")?;
+            url = self::url(&address, port.unwrap_or(DEFAULT_PORT));
         }
-        let uri: http::Uri =
-            url.parse().ok().with_context(|| format!("it has no address, but `{url}` for one"))?;
+        let uri: http::Uri = url.parse().ok().context("it has no address recorded")?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         // Docker Machine's driver `none` has the port in its `IPAddress` too.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -71,6 +70,10 @@ impl Record {
         certs: &Path,
     ) -> Result<String> {
         let engine = &plan.host.engine;
+        let install_url = match &plan.host.docker.install {
+            Install::Script(url) => url.as_str(),
+            _ => "",
+        };
         let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
         pretty(&json!({
             "ConfigVersion": 3,
@@ -104,7 +107,7 @@ impl Record {
                     "SelinuxEnabled": false,
                     "TlsVerify": true,
                     "RegistryMirror": engine.registry_mirrors,
-                    "InstallURL": "",
+                    "InstallURL": install_url,
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
                 "AuthOptions": {
