@@ -15,7 +15,7 @@ mod store;
 mod ui;
 
 #[cfg(test)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests beside the code use a part of it")]
 #[path = "../tests/support/skip.rs"]
 mod skip;
 

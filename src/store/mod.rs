@@ -148,17 +148,16 @@ impl Store {
     pub fn host_identity(&self, name: &MachineName) -> Result<HostIdentity> {
         self.require(name)?;
         let dir = self.machine_dir(name);
-        let pem = |file: &str, label: &str| {
+        let pem = |file: &str, label: &str| -> Result<Secret> {
             let path = dir.join(file);
             let text = Secret::new(files::read(&path)?);
+            let blocks = pem::parse_many(text.expose()).unwrap_or_default();
             // A file in another's place must not travel; a key where a certificate belongs least of all.
-            match pem::parse_many(text.expose()) {
-                Ok(blocks) if !blocks.is_empty() && blocks.iter().all(|b| b.tag().ends_with(label)) => {
-                    Ok(text)
-                }
-                _ => Err(Failure::new(format!("`{}` must hold a {}", path.display(), label.to_lowercase()))),
+            if blocks.is_empty() || !blocks.iter().all(|block| block.tag().ends_with(label)) {
+                let message = format!("`{}` must hold a {}", path.display(), label.to_lowercase());
+                return Err(Failure::new(message).into());
             }
-            .map_err(anyhow::Error::from)
+            Ok(text)
         };
         Ok(HostIdentity {
             ca: pem("ca.pem", "CERTIFICATE")?.expose().to_owned(),
