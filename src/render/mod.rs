@@ -11,16 +11,11 @@ mod templates;
 use anyhow::Result;
 
 pub use environment::{Connection, Shell};
+pub use quote::shell_word;
 
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{Field, HostPlan, Plan};
-
-/// A word of a command that the user is to type, quoted where it has to be.
-pub fn shell_word(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&b);
-    if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { quote::shell(text) }
-}
 
 /// A form that a seed takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

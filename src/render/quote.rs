@@ -8,6 +8,12 @@ pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// A word of a POSIX shell for people: as it is where nothing in it is special, else in single quotes.
+pub fn shell_word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { shell(text) }
+}
+
 /// A word of `ExecStart=`: systemd.service(5), "Command lines". Specifiers (`%`) and variables (`$`) are doubled,
 /// the rest is quoted where it has to be.
 pub fn exec(text: &str) -> String {
