@@ -48,8 +48,15 @@ struct Call {
 
 fn strace(home: &Home, options: &[&str], args: &[&str]) -> Command {
     let plain = home.command(args);
-    let mut command = Command::new("strace");
-    command.args(["-f", "-qq"]).args(options).arg("--").arg(BINARY).args(args).stdin(Stdio::null());
+    // Whoever runs the tests in the background may have them ignore Ctrl-C.
+    let mut command = Command::new("env");
+    command
+        .args(["--default-signal=INT", "strace", "-f", "-qq"])
+        .args(options)
+        .arg("--")
+        .arg(BINARY)
+        .args(args)
+        .stdin(Stdio::null());
     command.current_dir(home.path());
     for (name, value) in plain.get_envs() {
         match value {
@@ -74,7 +81,9 @@ fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
         let Some((name, _)) = call.trim_start().split_once('(') else { continue };
         let nth = seen.entry(name).or_default();
         *nth += 1;
-        if line.contains(home.path().to_str().unwrap()) {
+        // strace tells the current folder with each path, the loader's too.
+        let call = call.replace(&format!("AT_FDCWD<{}>", home.path().display()), "AT_FDCWD");
+        if call.contains(home.path().to_str().unwrap()) {
             calls.push(Call { name: name.to_owned(), nth: *nth, line: call.trim().to_owned() });
         }
     }
