@@ -71,6 +71,14 @@ impl Install {
             Self::Script(_) => "script",
         }
     }
+
+    /// Where the user's script is; empty where packages are installed, as Docker Machine and `setup` have it.
+    pub fn script_url(&self) -> &str {
+        match self {
+            Self::Script(url) => url,
+            _ => "",
+        }
+    }
 }
 
 impl Channel {

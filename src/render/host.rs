@@ -79,10 +79,6 @@ impl<'a> Host<'a> {
             .iter()
             .map(|file| format!("{} {:04o} /{}", Payload::plain(&file.bytes).sha256, file.mode, file.path))
             .collect();
-        let install_url = match &docker.install {
-            Install::Script(url) => url.as_str(),
-            _ => "",
-        };
         let values = context! {
             machine => self.machine,
             mode => mode(image),
@@ -93,7 +89,7 @@ impl<'a> Host<'a> {
             docker_channel => docker.channel.name(),
             docker_mirror => docker.mirror.as_str(),
             docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
-            docker_install_url => install_url,
+            docker_install_url => docker.install.script_url(),
             payloads => payloads.join("\n"),
         };
         templates::render("host/setup", values)

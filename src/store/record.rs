@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::names::Address;
-use crate::plan::{DEFAULT_PORT, Install, Plan};
+use crate::plan::{DEFAULT_PORT, Plan};
 
 /// How a machine is reached, whoever made it.
 #[derive(Debug, Clone)]
@@ -70,10 +70,6 @@ impl Record {
         certs: &Path,
     ) -> Result<String> {
         let engine = &plan.host.engine;
-        let install_url = match &plan.host.docker.install {
-            Install::Script(url) => url.as_str(),
-            _ => "",
-        };
         let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
         pretty(&json!({
             "ConfigVersion": 3,
@@ -107,7 +103,7 @@ impl Record {
                     "SelinuxEnabled": false,
                     "TlsVerify": true,
                     "RegistryMirror": engine.registry_mirrors,
-                    "InstallURL": install_url,
+                    "InstallURL": plan.host.docker.install.script_url(),
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
                 "AuthOptions": {
