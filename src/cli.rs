@@ -67,6 +67,9 @@ pub enum Command {
         /// Add the machine to NO_PROXY
         #[arg(long)]
         no_proxy: bool,
+        /// Dial this IP address or DNS name, without recording it
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "unset")]
+        address: Option<String>,
     },
     /// Print the docker CLI's flags for a machine
     Config {
@@ -168,11 +171,20 @@ pub struct Identity {
     #[arg(long = "tls-san", value_name = "NAME")]
     tls_sans: Vec<String>,
 
+    /// Let the host issue its own certificate, for these addresses and those that it finds; without any address
+    /// that is so anyway
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    boot_issuer: Option<String>,
+
+    /// Where such a host asks for its public address, in place of its cloud's metadata
+    #[arg(long, value_name = "URL")]
+    public_address_url: Option<String>,
+
     /// Kind of key: p256, p384, ed25519, rsa2048 or rsa4096 [default: p256]
     #[arg(long, value_name = "KIND")]
     key: Option<String>,
 
-    /// How long the server's and the client's certificates are valid [default: 730d]
+    /// How long the certificates of client and server, or boot issuer, are valid [default: 730d]
     #[arg(long, value_name = "TIME")]
     valid_for: Option<String>,
 
@@ -251,11 +263,14 @@ fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
 impl Create {
     /// What the flags ask for.
     pub fn spec(self) -> Spec {
-        let Identity { addresses, tls_sans, key, valid_for, ca } = self.identity;
+        let Identity { addresses, tls_sans, boot_issuer, public_address_url, key, valid_for, ca } =
+            self.identity;
         Spec {
             name: self.name.map(Word::from),
             addresses: words(addresses),
             tls_sans: words(tls_sans),
+            boot_issuer: boot_issuer.map(Word::from),
+            public_address_url: public_address_url.map(Word::from),
             key: key.map(Word::from),
             valid_for: valid_for.map(Word::from),
             ca: ca.map(Word::from),

@@ -63,8 +63,8 @@ fn run(cli: Cli, ui: Ui) -> Result<()> {
         Command::Env { unset: true, shell, no_proxy, .. } => {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
-        Command::Env { name, shell, no_proxy, .. } => {
-            commands::env(&store()?, ui, name.as_deref(), shell.as_deref(), no_proxy)
+        Command::Env { name, shell, no_proxy, address, .. } => {
+            commands::env(&store()?, ui, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
         }
         Command::Config { name } => commands::config(&store()?, ui, &name),
         Command::Ls { names, json } => commands::ls(&store()?, ui, now, names, json),

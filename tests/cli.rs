@@ -3,7 +3,7 @@
 //!
 //! A line `$ COMMAND` is run by `sh` in a home of the transcript's own, where `< FILE` and the lines indented by
 //! four blanks below it have made a file. Then come standard output, standard error behind `! `, and `? N` where the
-//! exit status is not 0. `#` begins a remark, above the first command. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[SHA256]`.
+//! exit status is not 0. `#` begins a remark, above the first command. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[DATE]`, `[SHA256]`.
 
 mod support;
 
@@ -88,18 +88,18 @@ fn run(home: &Home, command: &str) -> String {
 
 /// Puts placeholders for times and fingerprints.
 fn redact(text: &str) -> String {
-    let is_time = |word: &str| {
-        let shape: String = word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-        shape == "9999-99-99T99:99:99Z"
+    let has_shape = |word: &str, shape: &str| {
+        word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).eq(shape.chars())
     };
     let is_fingerprint =
         |word: &str| word.len() == 95 && word.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
     let mut redacted = String::new();
-    for piece in text.split_inclusive(['"', ' ', ',', '\n']) {
-        let word = piece.trim_end_matches(['"', ' ', ',', '\n']);
+    for piece in text.split_inclusive(['"', ' ', ',', ';', '\n']) {
+        let word = piece.trim_end_matches(['"', ' ', ',', ';', '\n']);
         let after = &piece[word.len()..];
         let word = match word {
-            word if is_time(word) => "[TIME]",
+            word if has_shape(word, "9999-99-99T99:99:99Z") => "[TIME]",
+            word if has_shape(word, "9999-99-99") => "[DATE]",
             word if is_fingerprint(word) => "[SHA256]",
             word => word,
         };

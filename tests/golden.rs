@@ -15,13 +15,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use support::{Home, files_below, mode};
 
-/// Bytes of DER of an authority's, a server's and a client's certificate, and of a key.
-const SIZES: [(&str, [usize; 4]); 5] = [
-    ("p256", [413, 497, 460, 138]),
-    ("p384", [477, 557, 521, 185]),
-    ("ed25519", [357, 441, 403, 83]),
-    ("rsa2048", [808, 886, 852, 1218]),
-    ("rsa4096", [1319, 1399, 1365, 2373]),
+/// Bytes of DER of an authority's, a server's, a boot issuer's and a client's certificate, and of a key.
+const SIZES: [(&str, [usize; 5]); 5] = [
+    ("p256", [413, 497, 473, 460, 138]),
+    ("p384", [477, 557, 534, 521, 185]),
+    ("ed25519", [357, 441, 416, 403, 83]),
+    ("rsa2048", [808, 886, 875, 852, 1218]),
+    ("rsa4096", [1319, 1399, 1388, 1365, 2373]),
 ];
 
 #[test]
@@ -100,14 +100,17 @@ fn seed_name(args: &[&str]) -> &'static str {
 fn put_placeholders(machine: &Path) {
     let plan = fs::read_to_string(machine.join("machine.yaml")).unwrap();
     let (kind, sizes) = SIZES.iter().find(|(kind, _)| plan.contains(&format!("key: \"{kind}\""))).unwrap();
-    let [ca, server, client, key] = *sizes;
-    for (file, label, size) in [
+    let [ca, server, issuer, client, key] = *sizes;
+    let files = [
         ("ca.pem", "CERTIFICATE", ca),
         ("server.pem", "CERTIFICATE", server),
+        ("issuer.pem", "CERTIFICATE", issuer),
         ("cert.pem", "CERTIFICATE", client),
         ("server-key.pem", "PRIVATE KEY", key),
+        ("issuer-key.pem", "PRIVATE KEY", key),
         ("key.pem", "PRIVATE KEY", key),
-    ] {
+    ];
+    for (file, label, size) in files.into_iter().filter(|(file, ..)| machine.join(file).exists()) {
         let words = format!("placeholder for {kind} {file} ");
         let bytes: Vec<u8> = words.bytes().cycle().take(size).collect();
         fs::write(machine.join(file), pem::encode(&pem::Pem::new(label, bytes)).replace('\r', "")).unwrap();

@@ -75,15 +75,17 @@ fn the_smallest_user_data_fits_the_tightest_cloud() {
 
 #[test]
 fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
-    for kind in ["p256", "p384", "ed25519", "rsa2048"] {
+    let kinds = ["p256", "p384", "ed25519", "rsa2048"];
+    let hosts = [("server-key.pem", &["--address", "203.0.113.7"][..]), ("issuer-key.pem", &[])];
+    for (kind, (hosts_key, options)) in kinds.into_iter().flat_map(|kind| hosts.map(|host| (kind, host))) {
         let home = Home::new();
-        home.ok(&["create", "web1", "--key", kind]);
+        home.ok(&[&["create", "web1", "--quiet", "--key", kind], options].concat());
         let secrets: Vec<String> =
             [home.machine("web1").join("key.pem"), home.store().join("certs/web1/ca-key.pem")]
                 .iter()
                 .map(|path| fs::read_to_string(path).unwrap())
                 .collect();
-        let server_key = fs::read_to_string(home.machine("web1").join("server-key.pem")).unwrap();
+        let hosts_key = fs::read_to_string(home.machine("web1").join(hosts_key)).unwrap();
         for format in ["cloud-config", "script", "bake"] {
             let seed = home.ok(&["render", "web1", "--format", format]);
             let everything = unpacked(seed.as_bytes());
@@ -95,7 +97,7 @@ fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
                     );
                 }
             }
-            assert!(contains(&everything, server_key.as_bytes()), "the search would not find a key");
+            assert!(contains(&everything, hosts_key.as_bytes()), "the search would not find a key");
         }
         let bake = unpacked(home.ok(&["bake"]).as_bytes());
         assert!(!contains(&bake, b"PRIVATE KEY-----"));

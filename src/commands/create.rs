@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::inspect::CertificateView;
-use crate::pki;
-use crate::plan::{AuthoritySource, Plan};
+use super::inspect::{CertificateView, HostCertificateView};
+use crate::pki::{self, Identity};
+use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::{self, Format};
 use crate::spec::Spec;
 use crate::store::{SHARED, Store};
@@ -36,12 +36,16 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
     };
 
     let view = View::new(store, &plan, &identity, now)?;
-    if identity.server.certificate.validity().not_after == identity.authority.certificate.validity().not_after
-    {
+    if identity.host.certificate.validity().not_after == identity.authority.certificate.validity().not_after {
         ui.note(format_args!(
             "the certificates end with their authority, on {}",
-            view.certificates.server.not_after
+            view.certificates.client.not_after
         ));
+    }
+    if plan.host_role() == HostRole::BootIssuer {
+        for note in about_boot_issuer(&plan, &identity) {
+            ui.note(note);
+        }
     }
     ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &next_steps(store, &plan));
     if json { ui.json(&view) } else { Ok(()) }
@@ -54,6 +58,25 @@ fn authority_name(plan: &Plan) -> &str {
     }
 }
 
+/// What it means that the host issues its certificate itself, the bad part included.
+fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
+    let name = &plan.name;
+    let until = identity.host.certificate.validity().not_after.date();
+    let found = if plan.addresses.is_empty() { "the addresses" } else { "these addresses and those" };
+    let (as_whom, what, others) = match plan.ca {
+        AuthoritySource::Own => (format!("`{name}` to its"), "it", "other machines"),
+        _ => ("any machine of its authority to their".into(), "one", "machines of other authorities"),
+    };
+    [
+        format!(
+            "the host issues its own certificate, for {found} that it finds, until {until}; then make the machine again"
+        ),
+        format!(
+            "until then whoever reads the user-data can pose as {as_whom} clients, at any address, but cannot command {what}, make clients, or touch {others}"
+        ),
+    ]
+}
+
 fn next_steps(store: &Store, plan: &Plan) -> Vec<String> {
     let name = &plan.name;
     let mut steps = vec![
@@ -63,14 +86,18 @@ fn next_steps(store: &Store, plan: &Plan) -> Vec<String> {
         ),
         format!("let your address reach TCP port {} in the cloud's firewall", plan.host.port),
     ];
-    match (plan.addresses.first(), plan.tls_sans.first()) {
-        (Some(_), _) => {}
-        (None, Some(san)) => steps.push(format!(
-            "no `--address` was given, so docker dials `{name}`: `{}` makes it dial another name of the certificate",
+    match (&plan.boot_issuer, plan.addresses.first(), plan.tls_sans.first()) {
+        (_, Some(_), _) => {}
+        (Some(_), None, _) => steps.push(format!(
+            "once you know where it came up: `{}`",
+            store.command(format_args!("address {name} ADDRESS"))
+        )),
+        (None, None, Some(san)) => steps.push(format!(
+            "no address was given, so docker dials `{name}`: `{}` makes it dial another name of the certificate",
             store.command(format_args!("address {name} {san}"))
         )),
-        (None, None) => steps.push(format!(
-            "no `--address` was given, so the certificate is for the name `{name}`: make it resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
+        (None, None, None) => steps.push(format!(
+            "no address was given, so the certificate is for the name `{name}`: make it resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
         )),
     }
     steps.push(format!(
@@ -88,6 +115,7 @@ struct View {
     user_data: String,
     docker_host: String,
     addresses: Vec<String>,
+    /// What the certificate covers; with a boot issuer, whatever the host finds besides.
     sans: Vec<String>,
     certificates: Certificates,
 }
@@ -95,12 +123,13 @@ struct View {
 #[derive(Serialize)]
 struct Certificates {
     authority: CertificateView,
-    server: CertificateView,
+    #[serde(flatten)]
+    host: HostCertificateView,
     client: CertificateView,
 }
 
 impl View {
-    fn new(store: &Store, plan: &Plan, identity: &pki::Identity, now: OffsetDateTime) -> Result<Self> {
+    fn new(store: &Store, plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<Self> {
         let dir = store.machine_dir(&plan.name);
         let view = |pair: &pki::Pair| CertificateView::new(&pair.certificate, now);
         Ok(Self {
@@ -109,10 +138,10 @@ impl View {
             user_data: dir.join("user-data").display().to_string(),
             docker_host: store.connection(&plan.name)?.url,
             addresses: plan.addresses.iter().map(ToString::to_string).collect(),
-            sans: identity.server.certificate.sans().iter().map(ToString::to_string).collect(),
+            sans: plan.sans().iter().map(ToString::to_string).collect(),
             certificates: Certificates {
                 authority: view(&identity.authority)?,
-                server: view(&identity.server)?,
+                host: HostCertificateView::new(plan.host_role(), view(&identity.host)?),
                 client: view(&identity.client)?,
             },
         })

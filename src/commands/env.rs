@@ -4,7 +4,9 @@ use std::env::var;
 
 use anyhow::Result;
 
+use super::address::refuse_uncovered;
 use super::machine_name;
+use crate::plan::HostRole;
 use crate::render::Shell;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -12,12 +14,36 @@ use crate::ui::Ui;
 /// The machine that Docker Machine takes when none is named.
 const DEFAULT: &str = "default";
 
-/// Prints the lines that set the environment.
-pub fn env(store: &Store, ui: Ui, name: Option<&str>, shell: Option<&str>, no_proxy: bool) -> Result<()> {
+/// Prints the lines that set the environment, for `address` where one is given, without recording it.
+pub fn env(
+    store: &Store,
+    ui: Ui,
+    name: Option<&str>,
+    shell: Option<&str>,
+    no_proxy: bool,
+    address: Option<&str>,
+) -> Result<()> {
     let name = machine_name(name.unwrap_or(DEFAULT))?;
-    let mut variables = store.connection(&name)?.variables();
+    let record = store.record(&name)?;
+    let (connection, host) = match address {
+        Some(address) => {
+            let address = super::address::parse(address)?;
+            refuse_uncovered(store, &name, &address, "")?;
+            (store.connection_at(&name, &address)?, address.to_string())
+        }
+        None => (store.connection(&name)?, record.host),
+    };
+    if host == name.as_str()
+        && store.host_certificate(&name).is_ok_and(|(role, _)| role == HostRole::BootIssuer)
+    {
+        ui.note(format_args!(
+            "no address of `{name}` is known, so docker dials that name; `{}` records where it came up",
+            store.command(format_args!("address {name} ADDRESS"))
+        ));
+    }
+    let mut variables = connection.variables();
     if no_proxy {
-        variables.push(with_no_proxy(store.record(&name)?.host));
+        variables.push(with_no_proxy(host));
     }
     let shell = shell_of(shell);
     ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))

@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::machine_name;
 use crate::pki::Certificate;
+use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -14,7 +15,11 @@ use crate::ui::Ui;
 pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: bool) -> Result<()> {
     let name = machine_name(name)?;
     let record = store.record(&name)?;
-    let server = store.certificate(&name, "server")?;
+    let (role, host) = store.host_certificate(&name)?;
+    let sans = match role {
+        HostRole::Server => host.sans(),
+        HostRole::BootIssuer => store.plan(&name)?.sans(),
+    };
     let dir = store.machine_dir(&name);
     let user_data = dir.join("user-data");
     let view = View {
@@ -22,9 +27,9 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
         path: dir.display().to_string(),
         driver: record.driver,
         docker_host: record.url,
-        sans: server.sans().iter().map(ToString::to_string).collect(),
+        sans: sans.iter().map(ToString::to_string).collect(),
         authority: CertificateView::new(&store.certificate(&name, "ca")?, now)?,
-        server: CertificateView::new(&server, now)?,
+        host: HostCertificateView::new(role, CertificateView::new(&host, now)?),
         client: CertificateView::new(&store.certificate(&name, "cert")?, now)?,
         user_data: user_data.is_file().then(|| user_data.display().to_string()),
     };
@@ -38,10 +43,11 @@ struct View {
     path: String,
     driver: String,
     docker_host: String,
-    /// Of the server's certificate.
+    /// Of the server's certificate; with a boot issuer, whatever the host finds besides.
     sans: Vec<String>,
     authority: CertificateView,
-    server: CertificateView,
+    #[serde(flatten)]
+    host: HostCertificateView,
     client: CertificateView,
     /// None for machines of Docker Machine's.
     user_data: Option<String>,
@@ -49,17 +55,54 @@ struct View {
 
 impl View {
     fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
+        let mut sans = self.sans.clone();
+        if self.host.issuer.is_some() {
+            sans.push("and what the host finds at boot".into());
+        }
         let mut rows = vec![
             ("name", vec![self.name.clone()]),
             ("docker host", vec![self.docker_host.clone()]),
-            ("covers", self.sans.clone()),
+            ("covers", sans),
             ("authority", self.authority.lines()),
-            ("server", self.server.lines()),
+            self.host.row(),
             ("client", self.client.lines()),
             ("folder", vec![self.path.clone()]),
         ];
         rows.extend(self.user_data.iter().map(|path| ("user-data", vec![path.clone()])));
         rows
+    }
+}
+
+/// The certificate of a machine's host, under the name of its role.
+#[derive(Serialize)]
+pub struct HostCertificateView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<CertificateView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<CertificateView>,
+}
+
+impl HostCertificateView {
+    pub fn new(role: HostRole, certificate: CertificateView) -> Self {
+        match role {
+            HostRole::Server => Self { server: Some(certificate), issuer: None },
+            HostRole::BootIssuer => Self { server: None, issuer: Some(certificate) },
+        }
+    }
+
+    fn row(&self) -> (&'static str, Vec<String>) {
+        match (&self.server, &self.issuer) {
+            (_, Some(issuer)) => ("boot issuer", issuer.lines()),
+            (server, None) => ("server", server.as_ref().map(CertificateView::lines).unwrap_or_default()),
+        }
+    }
+
+    /// Days left in words, for a table.
+    pub fn left(&self) -> String {
+        match (&self.server, &self.issuer) {
+            (_, Some(issuer)) => format!("{} (boot issuer)", left(issuer.days_left)),
+            (server, None) => server.as_ref().map(|server| left(server.days_left)).unwrap_or_default(),
+        }
     }
 }
 
@@ -95,7 +138,7 @@ impl CertificateView {
 }
 
 /// Days left in words.
-pub fn left(days: i64) -> String {
+fn left(days: i64) -> String {
     match days {
         ..0 => format!("expired {} days ago", -days),
         0 => "ends today".into(),

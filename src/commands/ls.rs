@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::inspect::{CertificateView, left};
+use super::inspect::{CertificateView, HostCertificateView};
 use crate::names::MachineName;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -21,7 +21,8 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, names_only: bool, json: bo
     }
     let mut table = vec![["NAME", "DOCKER HOST", "CERTIFICATE"].map(str::to_owned).to_vec()];
     table.extend(rows.into_iter().map(|row| {
-        let state = row.error.unwrap_or_else(|| row.server.map(|s| left(s.days_left)).unwrap_or_default());
+        let state =
+            row.error.unwrap_or_else(|| row.host.as_ref().map(HostCertificateView::left).unwrap_or_default());
         vec![row.name, row.docker_host.unwrap_or_else(|| "-".into()), state]
     }));
     ui.table(&table)
@@ -32,7 +33,8 @@ struct Row {
     name: String,
     docker_host: Option<String>,
     driver: Option<String>,
-    server: Option<CertificateView>,
+    #[serde(flatten)]
+    host: Option<HostCertificateView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -40,9 +42,11 @@ struct Row {
 impl Row {
     fn new(store: &Store, name: &MachineName, now: OffsetDateTime) -> Self {
         let record = store.record(name);
-        let server = store.certificate(name, "server").and_then(|server| CertificateView::new(&server, now));
-        let error = record.as_ref().err().or(server.as_ref().err()).map(|error| format!("{error:#}"));
+        let host = store.host_certificate(name).and_then(|(role, certificate)| {
+            Ok(HostCertificateView::new(role, CertificateView::new(&certificate, now)?))
+        });
+        let error = record.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
         let (docker_host, driver) = record.ok().map(|r| (r.url, r.driver)).unzip();
-        Self { name: name.to_string(), docker_host, driver, server: server.ok(), error }
+        Self { name: name.to_string(), docker_host, driver, host: host.ok(), error }
     }
 }

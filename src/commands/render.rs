@@ -14,7 +14,7 @@ pub fn render(store: &Store, ui: Ui, name: &str, format: &str, output: Option<&P
     let name = machine_name(name)?;
     let form = Format::named(format).with_context(|| format!("there is no format `{format}`"))?;
     let plan = store.plan(&name)?;
-    let identity = store.host_identity(&name)?;
+    let identity = store.host_identity(&plan)?;
     let seed = render::render_seed(&plan, &identity, form)?;
     match output.filter(|path| *path != Path::new("-")) {
         Some(path) => store::put_artifact(path, &seed),

@@ -61,6 +61,15 @@ impl Certificate {
         left.whole_seconds().div_euclid(24 * 60 * 60)
     }
 
+    /// How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); any number where nothing is said.
+    pub fn path_len(&self) -> Option<u32> {
+        self.parsed()
+            .basic_constraints()
+            .ok()
+            .flatten()
+            .and_then(|constraints| constraints.value.path_len_constraint)
+    }
+
     /// The addresses and DNS names that it is for, in its order.
     pub fn sans(&self) -> Vec<Address> {
         let parsed = self.parsed();

@@ -9,7 +9,8 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
 use super::{Certificate, Identity, Pair, load, profile};
-use crate::plan::{KeyType, Plan};
+use crate::plan::{HostRole, KeyType, Plan};
+use crate::report::Failure;
 use crate::secret::Secret;
 
 /// Makes an authority called `name`, good from an hour before `now` for ten years.
@@ -25,20 +26,32 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
     Ok(Pair { certificate: Certificate::from_pem(&certificate.pem())?, key })
 }
 
-/// Makes the server's and the client's keys and certificates of a machine, signed by `authority`.
+/// Makes the keys and certificates of a machine's host and client, signed by `authority`. The host's is the server's, or
+/// the boot issuer's, as the plan says.
 ///
-/// No certificate outlives the authority.
+/// No certificate outlives the authority. Fails where the authority may have no boot issuer below it.
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
             .context("the authority's subject has a form that hostseed cannot repeat as an issuer")?;
     let validity = authority.certificate.validity();
-    let server = sign(profile::server(plan, validity, now), plan.key, &issuer)?;
+    let host = match plan.host_role() {
+        HostRole::Server => profile::server(plan, validity, now),
+        HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
+            return Err(Failure::new(
+                "the authority may sign no boot issuer: its certificate allows none (path length 0)",
+            )
+            .hint("give `--address`, and it signs the server's certificate itself")
+            .into());
+        }
+        HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),
+    };
+    let host = sign(host, plan.key, &issuer)?;
     let client = sign(profile::client(plan, validity, now), plan.key, &issuer)?;
-    if server.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
+    if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
         bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
     }
-    Ok(Identity { authority, server, client })
+    Ok(Identity { authority, host, client })
 }
 
 fn sign(params: CertificateParams, key: KeyType, issuer: &Issuer<KeyPair>) -> Result<Pair> {

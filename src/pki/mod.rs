@@ -23,7 +23,8 @@ pub struct Pair {
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub authority: Pair,
-    pub server: Pair,
+    /// The server's or the boot issuer's, as the plan says.
+    pub host: Pair,
     pub client: Pair,
 }
 
@@ -32,8 +33,8 @@ impl Identity {
     pub fn for_host(&self) -> HostIdentity {
         HostIdentity {
             ca: self.authority.certificate.pem().to_owned(),
-            server: self.server.certificate.pem().to_owned(),
-            server_key: self.server.key.clone(),
+            certificate: self.host.certificate.pem().to_owned(),
+            key: self.host.key.clone(),
         }
     }
 }
@@ -44,7 +45,7 @@ impl Identity {
 pub struct HostIdentity {
     /// The authority's certificate, in PEM: who may be a client.
     pub ca: String,
-    /// The server's certificate in PEM, its chain after it.
-    pub server: String,
-    pub server_key: Secret,
+    /// The server's certificate in PEM, its chain after it; or the boot issuer's.
+    pub certificate: String,
+    pub key: Secret,
 }

@@ -13,13 +13,14 @@ use crate::plan::{KeyType, Plan};
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
 /// A new VM's clock may lag until it has found a time server.
 const CLOCK_SKEW: Duration = Duration::hours(1);
-/// Room for one delegated authority between this one and a server's certificate (RFC 5280 §4.2.1.9).
+/// Room for a boot issuer between this one and a server's certificate (RFC 5280 §4.2.1.9).
 const AUTHORITY_PATH_LEN: u8 = 1;
 /// The organisation in each subject names the role, so the three subjects of a machine differ
 /// although its name is each one's common name; a chain of equal names is taken for self-signed.
 const AUTHORITY: &str = "hostseed authority";
 const SERVER: &str = "hostseed server";
 const CLIENT: &str = "hostseed client";
+const BOOT_ISSUER: &str = "hostseed boot issuer";
 
 /// From when until when a certificate is good, both inclusive (RFC 5280 §4.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,16 @@ pub(super) fn server(plan: &Plan, authority: Validity, now: OffsetDateTime) -> C
     params
 }
 
+/// The delegated authority that goes along: it signs servers and nothing else (RFC 5280 §4.2.1.12: a purpose that an
+/// authority's certificate lacks is lacking in all below it), and no further authority.
+pub(super) fn boot_issuer(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+    let mut params = below(plan, BOOT_ISSUER, authority, now);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params
+}
+
 /// The certificate of those who may command the daemon.
 pub(super) fn client(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
     let mut params = leaf(plan, CLIENT, authority, now);
@@ -64,16 +75,22 @@ pub(super) fn client(plan: &Plan, authority: Validity, now: OffsetDateTime) -> C
 }
 
 fn leaf(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+    let mut params = below(plan, role, authority, now);
+    // Unlike `NoCa`, this writes the basic constraints and the subject key identifier.
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+/// What an authority signs: never valid outside its own time.
+fn below(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
     let asked = Validity::new(now, plan.valid_for.duration());
     let validity = Validity {
         not_before: asked.not_before.max(authority.not_before),
         not_after: asked.not_after.min(authority.not_after),
     };
     let mut params = params(plan.name.as_str(), role, validity);
-    // Unlike `NoCa`, this writes the basic constraints and the subject key identifier.
-    params.is_ca = IsCa::ExplicitNoCa;
     params.use_authority_key_identifier_extension = true;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params
 }
 

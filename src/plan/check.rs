@@ -20,6 +20,15 @@ impl<'a> Check<'a> {
         self.findings.push(self.spec.finding(field, word, complaint));
     }
 
+    /// How to give a field that value, for a hint: as the spec was given.
+    pub fn flag(&self, field: &str, value: &str) -> String {
+        match (&self.spec.document, value) {
+            (Some(_), _) => format!("`{field}: {value}`"),
+            (None, "true") => format!("`--{field}`"),
+            (None, _) => format!("`--{field} {value}`"),
+        }
+    }
+
     /// Reads a value that may be left out.
     pub fn one<T>(
         &mut self,

@@ -22,6 +22,12 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Whether the user has decided over that flag of dockerd, and how; empty without a value.
+    pub fn opt(&self, flag: &str) -> Option<&str> {
+        let opts = self.opts.iter().map(|opt| opt.split_once('=').unwrap_or((opt, "")));
+        opts.filter(|(name, _)| *name == flag).map(|(_, value)| value).next_back()
+    }
+
     pub(super) fn fields(&self) -> Vec<Field> {
         let mut fields = vec![
             Field::Many("engine-opt", self.opts.clone()),

@@ -32,7 +32,35 @@ pub struct Plan {
     pub key: KeyType,
     pub valid_for: ValidFor,
     pub ca: AuthoritySource,
+    /// The host issues its own server's certificate.
+    pub boot_issuer: Option<BootIssuer>,
     pub host: HostPlan,
+}
+
+/// How a host finds what its certificate is for, beside what the plan says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootIssuer {
+    /// Asked for the public address, in place of the cloud's metadata.
+    pub public_address_url: Option<String>,
+}
+
+/// What the host's part of an identity is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostRole {
+    /// The daemon's own certificate.
+    Server,
+    /// A delegated authority, from which the host makes the daemon's certificate.
+    BootIssuer,
+}
+
+impl HostRole {
+    /// What its files are called, in the store and on the host: `NAME.pem` and `NAME-key.pem`.
+    pub fn file_stem(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::BootIssuer => "issuer",
+        }
+    }
 }
 
 /// The part of a plan that a host has whoever it is: what a baked image holds.
@@ -157,13 +185,19 @@ impl Plan {
         let key = check.choice("key", &spec.key, &KeyType::ALL, KeyType::P256);
         let valid_for = check.one("valid-for", &spec.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
         let ca = check.one("ca", &spec.ca, authority_source).unwrap_or(AuthoritySource::Own);
+        let boot_issuer = boot_issuer(&mut check, spec, &ca);
         let host = host_plan(&mut check, spec);
         if host.docker.install == Install::None {
             engine::refuse_for_a_finished_image(&mut check, spec);
         }
         check.finish()?;
         let name = name.expect("a missing name is a finding");
-        Ok(Self { name, addresses, tls_sans, key, valid_for, ca, host })
+        Ok(Self { name, addresses, tls_sans, key, valid_for, ca, boot_issuer, host })
+    }
+
+    /// What the host gets of the identity.
+    pub fn host_role(&self) -> HostRole {
+        if self.boot_issuer.is_some() { HostRole::BootIssuer } else { HostRole::Server }
     }
 
     /// The names of the server's certificate, without repetition: addresses, further SANs, the name,
@@ -193,8 +227,11 @@ impl Plan {
             Field::One("name", self.name.to_string()),
             Field::Many("address", text(&self.addresses)),
             Field::Many("tls-san", text(&self.tls_sans)),
-            Field::One("port", self.host.port.to_string()),
+            Field::One("boot-issuer", self.boot_issuer.is_some().to_string()),
         ];
+        let url = self.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.clone());
+        fields.extend(url.map(|url| Field::One("public-address-url", url)));
+        fields.push(Field::One("port", self.host.port.to_string()));
         fields.extend(self.host.engine.fields());
         fields.extend(self.host.docker.fields());
         fields.extend([
@@ -226,6 +263,38 @@ fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
         docker: docker::docker(check, spec),
         ipv6: dialled.any(|address| matches!(address, Ok(Address::Ip(ip)) if ip.is_ipv6())),
     }
+}
+
+/// A host issues its own certificate where that is asked for, and where nobody has said what it is reached as.
+fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<BootIssuer> {
+    let asked =
+        check.choice("boot-issuer", &spec.boot_issuer, &[("true", Some(true)), ("false", Some(false))], None);
+    let public_address_url = check.one("public-address-url", &spec.public_address_url, |text| {
+        check::web_url(text).map(|()| text.to_owned())
+    });
+    if !asked.unwrap_or(spec.addresses.is_empty()) {
+        if let Some(word) = &spec.public_address_url {
+            let complaint =
+                Complaint::new("has no effect here: the certificate is made before there is a host");
+            let hint = check.flag("boot-issuer", "true");
+            check.complain(
+                "public-address-url",
+                Some(word),
+                complaint.hint(format!("{hint} lets the host issue it")),
+            );
+        }
+        return None;
+    }
+    if *ca != AuthoritySource::Own && asked.is_none() {
+        let complaint = Complaint::new(format!(
+            "`{}` would sign a boot issuer, since no address is given: whoever reads the user-data of one machine could then pose as any machine of that authority",
+            ca.name()
+        ));
+        let hint =
+            format!("give the address, or {} as well if that is meant", check.flag("boot-issuer", "true"));
+        check.complain("ca", spec.ca.as_ref(), complaint.hint(hint));
+    }
+    Some(BootIssuer { public_address_url })
 }
 
 fn port(text: &str) -> Result<u16, Complaint> {

@@ -1,48 +1,95 @@
 //! What lands on a host: the payloads, and the `setup` script that puts them into place.
 
 use anyhow::Result;
-use minijinja::context;
+use minijinja::{Value, context};
 
 use super::payload::Payload;
 use super::templates;
 use crate::artifact::Artifact;
+use crate::names::Address;
 use crate::pki::HostIdentity;
-use crate::plan::{HostPlan, Install, Plan};
+use crate::plan::{HostPlan, HostRole, Install, KeyType, Plan};
 
 /// Where payloads wait for `setup`.
 pub const STAGING: &str = "/var/lib/hostseed/seed";
 const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
 
+/// Where dockerd keeps its state, unless told otherwise.
+const DATA_ROOT: &str = "/var/lib/docker";
+
 /// A machine, or an image that is to become one.
 pub struct Host<'a> {
-    /// Empty for an image.
-    pub machine: &'a str,
     pub plan: &'a HostPlan,
-    pub identity: Option<&'a HostIdentity>,
+    /// None for an image.
+    pub machine: Option<(&'a Plan, &'a HostIdentity)>,
 }
 
 impl<'a> Host<'a> {
     pub fn machine(plan: &'a Plan, identity: &'a HostIdentity) -> Self {
-        Self { machine: plan.name.as_str(), plan: &plan.host, identity: Some(identity) }
+        Self { plan: &plan.host, machine: Some((plan, identity)) }
     }
 
     pub fn image(plan: &'a HostPlan) -> Self {
-        Self { machine: "", plan, identity: None }
+        Self { plan, machine: None }
+    }
+
+    /// Empty for an image.
+    pub fn name(&self) -> &'a str {
+        self.machine.map_or("", |(plan, _)| plan.name.as_str())
+    }
+
+    /// What the host has of the machine's identity; none for an image.
+    pub fn role(&self) -> Option<HostRole> {
+        self.machine.map(|(plan, _)| plan.host_role())
+    }
+
+    fn issues(&self) -> bool {
+        self.role() == Some(HostRole::BootIssuer)
     }
 
     /// The files that `setup` puts into place, paths relative to `/`.
     pub fn payloads(&self) -> Result<Vec<Artifact>> {
         let mut files = Vec::new();
-        if let Some(identity) = self.identity {
+        if let Some((plan, identity)) = self.machine {
+            let stem = plan.host_role().file_stem();
             files.push(Artifact::public("etc/docker/ca.pem", identity.ca.as_str()));
-            files.push(Artifact::public("etc/docker/server.pem", identity.server.as_str()));
-            files.push(Artifact::private("etc/docker/server-key.pem", identity.server_key.expose()));
+            files.push(Artifact::public(format!("etc/docker/{stem}.pem"), identity.certificate.as_str()));
+            files.push(Artifact::private(format!("etc/docker/{stem}-key.pem"), identity.key.expose()));
         }
         // A machine on a baked image brings its identity alone: the image has the drop-in.
-        if self.identity.is_none() || self.plan.docker.install != Install::None {
+        if self.machine.is_none() || self.plan.docker.install != Install::None {
             files.push(Artifact::public(DROP_IN, self.drop_in()?));
         }
         Ok(files)
+    }
+
+    /// The files that travel inside `setup`, where they compress together with it: what a host needs that issues its own
+    /// certificate. Paths relative to `/`.
+    fn attachments(&self) -> Result<Vec<Artifact>> {
+        let Some((plan, _)) = self.machine.filter(|_| self.issues()) else { return Ok(Vec::new()) };
+        let names: Vec<String> = plan.sans().iter().map(san).collect();
+        let (key, key_usage) = openssl_key(plan.key);
+        let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
+        let issue = templates::render(
+            "host/issue",
+            context! {
+                machine => plan.name.as_str(),
+                key,
+                key_usage,
+                names => names.join("\n"),
+                public_address_url => url.unwrap_or_default(),
+                data_root => self.plan.engine.opt("data-root").unwrap_or(DATA_ROOT),
+            },
+        )?;
+        let unit = |name: &str| -> Result<Artifact> {
+            let text = templates::render(&format!("host/{name}"), context! {})?;
+            Ok(Artifact::public(format!("etc/systemd/system/{name}"), text))
+        };
+        Ok(vec![
+            Artifact { mode: 0o755, ..Artifact::public("usr/local/lib/hostseed/issue", issue) },
+            unit("hostseed-issue.service")?,
+            unit("hostseed-issue.timer")?,
+        ])
     }
 
     fn drop_in(&self) -> Result<String> {
@@ -60,7 +107,10 @@ impl<'a> Host<'a> {
         args.extend(engine.opts.iter().map(|opt| context! { flag => format!("--{opt}"), value => () }));
         let values = context! {
             port => self.plan.port,
-            waits_for_identity => self.identity.is_none(),
+            waits_for_identity => self.machine.is_none(),
+            issues => self.issues(),
+            // A host without an identity may get a boot issuer one day.
+            keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
             env => engine.env.clone(),
             args,
         };
@@ -75,12 +125,15 @@ impl<'a> Host<'a> {
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
+        let attachments: Vec<Value> = self.attachments()?.iter().map(attachment).collect();
         let payloads: Vec<String> = payloads
             .iter()
             .map(|file| format!("{} {:04o} /{}", Payload::plain(&file.bytes).sha256, file.mode, file.path))
             .collect();
         let values = context! {
-            machine => self.machine,
+            machine => self.name(),
+            has_identity => self.machine.is_some(),
+            attachments => attachments,
             mode => mode(image),
             listen => self.listen(),
             port => self.plan.port,
@@ -101,6 +154,37 @@ pub fn mode(image: bool) -> &'static str {
     if image { "image" } else { "host" }
 }
 
-fn flag(flag: &str, value: impl Into<String>) -> minijinja::Value {
+/// A file as `setup` has it in a here-document, which is taken as it is.
+fn attachment(file: &Artifact) -> Value {
+    context! {
+        path => format!("/{}", file.path),
+        mode => format!("{:04o}", file.mode),
+        text => Value::from_safe_string(String::from_utf8_lossy(&file.bytes).into_owned()),
+        end => format!("END OF {}", file.file_name()),
+    }
+}
+
+/// As openssl writes it in `subjectAltName`.
+fn san(address: &Address) -> String {
+    match address {
+        Address::Ip(ip) => format!("IP:{ip}"),
+        Address::Dns(name) => format!("DNS:{name}"),
+    }
+}
+
+/// The words for `openssl genpkey`, and the key usage of a server with such a key: as `pki/profile.rs` has it.
+fn openssl_key(key: KeyType) -> (&'static str, &'static str) {
+    const SIGNS: &str = "digitalSignature";
+    const SIGNS_AND_CARRIES: &str = "digitalSignature, keyEncipherment";
+    match key {
+        KeyType::P256 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", SIGNS),
+        KeyType::P384 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-384", SIGNS),
+        KeyType::Ed25519 => ("-algorithm ED25519", SIGNS),
+        KeyType::Rsa2048 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:2048", SIGNS_AND_CARRIES),
+        KeyType::Rsa4096 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:4096", SIGNS_AND_CARRIES),
+    }
+}
+
+fn flag(flag: &str, value: impl Into<String>) -> Value {
     context! { flag, value => value.into() }
 }

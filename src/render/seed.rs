@@ -8,6 +8,7 @@ use super::host::{self, Host, STAGING};
 use super::payload::Payload;
 use super::{quote, templates};
 use crate::artifact::Artifact;
+use crate::plan::HostRole;
 
 const SETUP: &str = "/usr/local/lib/hostseed/setup";
 
@@ -21,10 +22,11 @@ pub fn render(host: &Host, format: Format) -> Result<Artifact> {
         .map(|file| carry(&Payload::plain(&file.bytes), &format!("{STAGING}/{}", file.file_name())))
         .collect();
     let values = context! {
-        machine => host.machine,
+        machine => host.name(),
         port => host.plan.port,
         mode => host::mode(image),
-        has_identity => host.identity.is_some(),
+        has_identity => host.machine.is_some(),
+        issues => host.role() == Some(HostRole::BootIssuer),
         payloads => carried,
         setup => carry(&setup, SETUP),
         run_setup => format!("echo {} | sha256sum -c && exec {SETUP}", quote::shell(&format!("{}  {SETUP}", setup.sha256))),
@@ -34,7 +36,7 @@ pub fn render(host: &Host, format: Format) -> Result<Artifact> {
         Format::Script | Format::Bake => "seed/script",
     };
     let text = templates::render(template, values)?;
-    Ok(match host.identity {
+    Ok(match host.machine {
         Some(_) => Artifact::private(format.file_name(), text),
         None => Artifact::public(format.file_name(), text),
     })

@@ -11,8 +11,20 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use super::quote;
 
 /// Each template by what it renders, with the language that its values are quoted for.
-const TEMPLATES: [(&str, Language, &str); 5] = [
+const TEMPLATES: [(&str, Language, &str); 9] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
+    ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
+    ("host/words", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/words.j2")),
+    (
+        "host/hostseed-issue.service",
+        Language::Unit,
+        include_str!("../../templates/host/etc/systemd/system/hostseed-issue.service.j2"),
+    ),
+    (
+        "host/hostseed-issue.timer",
+        Language::Unit,
+        include_str!("../../templates/host/etc/systemd/system/hostseed-issue.timer.j2"),
+    ),
     (
         "host/10-machine.conf",
         Language::Unit,

@@ -30,6 +30,8 @@ pub struct Spec {
     pub name: Option<Word>,
     pub addresses: Vec<Word>,
     pub tls_sans: Vec<Word>,
+    pub boot_issuer: Option<Word>,
+    pub public_address_url: Option<Word>,
     pub port: Option<Word>,
     pub engine_opts: Vec<Word>,
     pub engine_labels: Vec<Word>,
@@ -58,6 +60,8 @@ pub struct Spec {
 /// Where the values of one field go.
 enum Slot<'a> {
     One(&'a mut Option<Word>),
+    /// `true` or `false`, in a file without quotes too.
+    Switch(&'a mut Option<Word>),
     Many(&'a mut Vec<Word>),
     /// A list of `K=V`, in a file also a map.
     Pairs(&'a mut Vec<Word>),
@@ -65,10 +69,12 @@ enum Slot<'a> {
 
 impl Spec {
     /// Every field's name, in the order in which `machine.yaml` and the documentation have them.
-    pub const FIELDS: [&str; 19] = [
+    pub const FIELDS: [&str; 21] = [
         "name",
         "address",
         "tls-san",
+        "boot-issuer",
+        "public-address-url",
         "port",
         "engine-opt",
         "engine-label",
@@ -100,6 +106,8 @@ impl Spec {
             "name" => Slot::One(&mut self.name),
             "address" => Slot::Many(&mut self.addresses),
             "tls-san" => Slot::Many(&mut self.tls_sans),
+            "boot-issuer" => Slot::Switch(&mut self.boot_issuer),
+            "public-address-url" => Slot::One(&mut self.public_address_url),
             "port" => Slot::One(&mut self.port),
             "engine-opt" => Slot::Pairs(&mut self.engine_opts),
             "engine-label" => Slot::Pairs(&mut self.engine_labels),
@@ -127,6 +135,8 @@ impl Spec {
             ("name", self.name.is_some()),
             ("address", !self.addresses.is_empty()),
             ("tls-san", !self.tls_sans.is_empty()),
+            ("boot-issuer", self.boot_issuer.is_some()),
+            ("public-address-url", self.public_address_url.is_some()),
             ("key", self.key.is_some()),
             ("valid-for", self.valid_for.is_some()),
             ("ca", self.ca.is_some()),

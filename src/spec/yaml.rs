@@ -125,6 +125,12 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
 fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
     match slot {
         Slot::One(one) => *one = word(value, "must be a text or a whole number", complain),
+        Slot::Switch(switch) => {
+            *switch = match value.value {
+                Value::Bool(on) => Some(Word { text: on.to_string(), node: Some(value.number) }),
+                _ => word(value, "must be `true` or `false`", complain),
+            }
+        }
         Slot::Many(many) => *many = words(value, complain),
         Slot::Pairs(pairs) => match value.value {
             Value::Map(entries) => {

@@ -15,7 +15,7 @@ pub use record::Record;
 use crate::artifact::Artifact;
 use crate::names::{Address, MachineName};
 use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
-use crate::plan::{AuthoritySource, Plan};
+use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::{self, Connection, Shell};
 use crate::report::Failure;
 use crate::secret::Secret;
@@ -122,6 +122,11 @@ impl Store {
         Ok(self.connect(name, self.record(name)?.url))
     }
 
+    /// How clients would reach it at another address.
+    pub fn connection_at(&self, name: &MachineName, address: &Address) -> Result<Connection> {
+        Ok(self.connect(name, record::url(address, self.record(name)?.port)))
+    }
+
     fn connect(&self, name: &MachineName, url: String) -> Connection {
         let cert_path = self.machine_dir(name).display().to_string();
         Connection { machine: name.to_string(), url, cert_path }
@@ -145,8 +150,10 @@ impl Store {
     }
 
     /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.
-    pub fn host_identity(&self, name: &MachineName) -> Result<HostIdentity> {
+    pub fn host_identity(&self, plan: &Plan) -> Result<HostIdentity> {
+        let name = &plan.name;
         self.require(name)?;
+        let stem = plan.host_role().file_stem();
         let dir = self.machine_dir(name);
         let pem = |file: &str, label: &str| -> Result<Secret> {
             let path = dir.join(file);
@@ -161,12 +168,19 @@ impl Store {
         };
         Ok(HostIdentity {
             ca: pem("ca.pem", "CERTIFICATE")?.expose().to_owned(),
-            server: pem("server.pem", "CERTIFICATE")?.expose().to_owned(),
-            server_key: pem("server-key.pem", "PRIVATE KEY")?,
+            certificate: pem(&format!("{stem}.pem"), "CERTIFICATE")?.expose().to_owned(),
+            key: pem(&format!("{stem}-key.pem"), "PRIVATE KEY")?,
         })
     }
 
-    /// One of a machine's certificates: `ca`, `server` or `cert`.
+    /// The certificate of a machine's host, and in what role the host has it.
+    pub fn host_certificate(&self, name: &MachineName) -> Result<(HostRole, Certificate)> {
+        let is_issuer = self.machine_dir(name).join("issuer.pem").symlink_metadata().is_ok();
+        let role = if is_issuer { HostRole::BootIssuer } else { HostRole::Server };
+        Ok((role, self.certificate(name, role.file_stem())?))
+    }
+
+    /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         let path = self.machine_dir(name).join(format!("{file}.pem"));
         Certificate::from_pem(&files::read(&path)?)
@@ -213,12 +227,13 @@ impl Store {
         let record =
             Record::json(plan, &address, &url, &self.root, &self.machine_dir(name), &self.certs_of(plan))?;
         let env = Shell::Posix.set(&self.connect(name, url).variables());
+        let stem = plan.host_role().file_stem();
         let mut files = vec![
             Artifact::public("ca.pem", identity.authority.certificate.pem()),
             Artifact::public("cert.pem", identity.client.certificate.pem()),
             Artifact::private("key.pem", identity.client.key.expose()),
-            Artifact::public("server.pem", identity.server.certificate.pem()),
-            Artifact::private("server-key.pem", identity.server.key.expose()),
+            Artifact::public(format!("{stem}.pem"), identity.host.certificate.pem()),
+            Artifact::private(format!("{stem}-key.pem"), identity.host.key.expose()),
             Artifact::private("config.json", record),
             Artifact::private("env", env),
         ];
