@@ -62,7 +62,10 @@ fn authority_name(plan: &Plan) -> &str {
 fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
     let name = &plan.name;
     let until = identity.host.certificate.validity().not_after.date();
-    let found = if plan.addresses.is_empty() { "the addresses" } else { "these addresses and those" };
+    let (found, otherwise) = match plan.addresses.is_empty() {
+        true => ("the addresses", "with `--address` only there"),
+        false => ("these addresses and those", "without `--boot-issuer` only at these"),
+    };
     let (as_whom, what, others) = match plan.ca {
         AuthoritySource::Own => (format!("`{name}` to its"), "it", "other machines"),
         _ => ("any machine of its authority to their".into(), "one", "machines of other authorities"),
@@ -72,7 +75,7 @@ fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
             "the host issues its own certificate, for {found} that it finds, until {until}; then make the machine again"
         ),
         format!(
-            "until then whoever reads the user-data can pose as {as_whom} clients, at any address, but cannot command {what}, make clients, or touch {others}"
+            "until then whoever reads the user-data can pose as {as_whom} clients, at any address ({otherwise}), but cannot command {what}, make clients, or touch {others}"
         ),
     ]
 }
