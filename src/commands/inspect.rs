@@ -56,7 +56,7 @@ struct View {
 impl View {
     fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
         let mut sans = self.sans.clone();
-        if self.host.issuer.is_some() {
+        if matches!(self.host, HostCertificateView::Issuer(_)) {
             sans.push("and what the host finds at boot".into());
         }
         let mut rows = vec![
@@ -75,33 +75,32 @@ impl View {
 
 /// The certificate of a machine's host, under the name of its role.
 #[derive(Serialize)]
-pub struct HostCertificateView {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<CertificateView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<CertificateView>,
+#[serde(rename_all = "lowercase")]
+pub enum HostCertificateView {
+    Server(CertificateView),
+    Issuer(CertificateView),
 }
 
 impl HostCertificateView {
     pub fn new(role: HostRole, certificate: CertificateView) -> Self {
         match role {
-            HostRole::Server => Self { server: Some(certificate), issuer: None },
-            HostRole::BootIssuer => Self { server: None, issuer: Some(certificate) },
+            HostRole::Server => Self::Server(certificate),
+            HostRole::BootIssuer => Self::Issuer(certificate),
         }
     }
 
     fn row(&self) -> (&'static str, Vec<String>) {
-        match (&self.server, &self.issuer) {
-            (_, Some(issuer)) => ("boot issuer", issuer.lines()),
-            (server, None) => ("server", server.as_ref().map(CertificateView::lines).unwrap_or_default()),
+        match self {
+            Self::Server(server) => ("server", server.lines()),
+            Self::Issuer(issuer) => ("boot issuer", issuer.lines()),
         }
     }
 
     /// Days left in words, for a table.
     pub fn left(&self) -> String {
-        match (&self.server, &self.issuer) {
-            (_, Some(issuer)) => format!("{} (boot issuer)", left(issuer.days_left)),
-            (server, None) => server.as_ref().map(|server| left(server.days_left)).unwrap_or_default(),
+        match self {
+            Self::Server(server) => left(server.days_left),
+            Self::Issuer(issuer) => format!("{} (boot issuer)", left(issuer.days_left)),
         }
     }
 }

@@ -4,18 +4,14 @@ use anyhow::Result;
 use minijinja::{Value, context};
 
 use super::payload::Payload;
-use super::templates;
+use super::{issue, templates};
 use crate::artifact::Artifact;
-use crate::names::Address;
 use crate::pki::HostIdentity;
-use crate::plan::{HostPlan, HostRole, Install, KeyType, Plan};
+use crate::plan::{HostPlan, HostRole, Install, Plan};
 
 /// Where payloads wait for `setup`.
 pub const STAGING: &str = "/var/lib/hostseed/seed";
 const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
-
-/// Where dockerd keeps its state, unless told otherwise.
-const DATA_ROOT: &str = "/var/lib/docker";
 
 /// A machine, or an image that is to become one.
 pub struct Host<'a> {
@@ -63,35 +59,6 @@ impl<'a> Host<'a> {
         Ok(files)
     }
 
-    /// The files that travel inside `setup`, where they compress together with it: what a host needs that issues its own
-    /// certificate. Paths relative to `/`.
-    fn attachments(&self) -> Result<Vec<Artifact>> {
-        let Some((plan, _)) = self.machine.filter(|_| self.issues()) else { return Ok(Vec::new()) };
-        let names: Vec<String> = plan.sans().iter().map(san).collect();
-        let (key, key_usage) = openssl_key(plan.key);
-        let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
-        let issue = templates::render(
-            "host/issue",
-            context! {
-                machine => plan.name.as_str(),
-                key,
-                key_usage,
-                names => names.join("\n"),
-                public_address_url => url.unwrap_or_default(),
-                data_root => self.plan.engine.opt("data-root").unwrap_or(DATA_ROOT),
-            },
-        )?;
-        let unit = |name: &str| -> Result<Artifact> {
-            let text = templates::render(&format!("host/{name}"), context! {})?;
-            Ok(Artifact::public(format!("etc/systemd/system/{name}"), text))
-        };
-        Ok(vec![
-            Artifact { mode: 0o755, ..Artifact::public("usr/local/lib/hostseed/issue", issue) },
-            unit("hostseed-issue.service")?,
-            unit("hostseed-issue.timer")?,
-        ])
-    }
-
     fn drop_in(&self) -> Result<String> {
         let engine = &self.plan.engine;
         let mut args =
@@ -125,7 +92,10 @@ impl<'a> Host<'a> {
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
-        let attachments: Vec<Value> = self.attachments()?.iter().map(attachment).collect();
+        let attachments = match self.machine {
+            Some((plan, _)) if self.issues() => issue::attachments(plan)?,
+            _ => Vec::new(),
+        };
         let payloads: Vec<String> = payloads
             .iter()
             .map(|file| format!("{} {:04o} /{}", Payload::plain(&file.bytes).sha256, file.mode, file.path))
@@ -133,7 +103,7 @@ impl<'a> Host<'a> {
         let values = context! {
             machine => self.name(),
             has_identity => self.machine.is_some(),
-            attachments => attachments,
+            attachments => attachments.iter().map(attachment).collect::<Vec<_>>(),
             mode => mode(image),
             listen => self.listen(),
             port => self.plan.port,
@@ -161,27 +131,6 @@ fn attachment(file: &Artifact) -> Value {
         mode => format!("{:04o}", file.mode),
         text => Value::from_safe_string(String::from_utf8_lossy(&file.bytes).into_owned()),
         end => format!("END OF {}", file.file_name()),
-    }
-}
-
-/// As openssl writes it in `subjectAltName`.
-fn san(address: &Address) -> String {
-    match address {
-        Address::Ip(ip) => format!("IP:{ip}"),
-        Address::Dns(name) => format!("DNS:{name}"),
-    }
-}
-
-/// The words for `openssl genpkey`, and the key usage of a server with such a key: as `pki/profile.rs` has it.
-fn openssl_key(key: KeyType) -> (&'static str, &'static str) {
-    const SIGNS: &str = "digitalSignature";
-    const SIGNS_AND_CARRIES: &str = "digitalSignature, keyEncipherment";
-    match key {
-        KeyType::P256 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", SIGNS),
-        KeyType::P384 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-384", SIGNS),
-        KeyType::Ed25519 => ("-algorithm ED25519", SIGNS),
-        KeyType::Rsa2048 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:2048", SIGNS_AND_CARRIES),
-        KeyType::Rsa4096 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:4096", SIGNS_AND_CARRIES),
     }
 }
 

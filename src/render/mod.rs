@@ -3,6 +3,7 @@
 
 mod environment;
 mod host;
+mod issue;
 mod payload;
 mod quote;
 mod seed;

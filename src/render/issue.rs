@@ -1,0 +1,60 @@
+//! What goes along to a host that issues its own server's certificate: the `issue` script and the units that run it.
+
+use anyhow::Result;
+use minijinja::context;
+
+use super::templates;
+use crate::artifact::Artifact;
+use crate::names::Address;
+use crate::plan::{KeyType, Plan};
+
+/// Where dockerd keeps its state, unless told otherwise.
+const DATA_ROOT: &str = "/var/lib/docker";
+
+/// The files, paths relative to `/`. They travel inside `setup`: only compressed together with it do they leave room for
+/// themselves in what Amazon EC2 takes, gzipped user-data of 16 384 bytes.
+pub fn attachments(plan: &Plan) -> Result<Vec<Artifact>> {
+    let names: Vec<String> = plan.sans().iter().map(san).collect();
+    let (key, key_usage) = openssl_key(plan.key);
+    let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
+    let values = context! {
+        machine => plan.name.as_str(),
+        key,
+        key_usage,
+        names => names.join("\n"),
+        public_address_url => url.unwrap_or_default(),
+        data_root => plan.host.engine.opt("data-root").unwrap_or(DATA_ROOT),
+    };
+    let issue = Artifact::public("usr/local/lib/hostseed/issue", templates::render("host/issue", values)?);
+    Ok(vec![
+        Artifact { mode: 0o755, ..issue },
+        unit("hostseed-issue.service")?,
+        unit("hostseed-issue.timer")?,
+    ])
+}
+
+fn unit(name: &str) -> Result<Artifact> {
+    let text = templates::render(&format!("host/{name}"), context! {})?;
+    Ok(Artifact::public(format!("etc/systemd/system/{name}"), text))
+}
+
+/// As openssl writes it in `subjectAltName`.
+fn san(address: &Address) -> String {
+    match address {
+        Address::Ip(ip) => format!("IP:{ip}"),
+        Address::Dns(name) => format!("DNS:{name}"),
+    }
+}
+
+/// The words for `openssl genpkey`, and the key usage of a server with such a key: as `pki/profile.rs` has it.
+fn openssl_key(key: KeyType) -> (&'static str, &'static str) {
+    const SIGNS: &str = "digitalSignature";
+    const SIGNS_AND_CARRIES: &str = "digitalSignature, keyEncipherment";
+    match key {
+        KeyType::P256 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-256", SIGNS),
+        KeyType::P384 => ("-algorithm EC -pkeyopt ec_paramgen_curve:P-384", SIGNS),
+        KeyType::Ed25519 => ("-algorithm ED25519", SIGNS),
+        KeyType::Rsa2048 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:2048", SIGNS_AND_CARRIES),
+        KeyType::Rsa4096 => ("-algorithm RSA -pkeyopt rsa_keygen_bits:4096", SIGNS_AND_CARRIES),
+    }
+}
