@@ -259,6 +259,87 @@ fn nothing_outlives_a_short_lived_authority() {
     }
 }
 
+const BELOW_IT: [&str; 2] = ["issuer", "cert"];
+
+#[test]
+fn a_boot_issuer_does_not_outlive_a_short_lived_authority() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let life = (Duration::minutes(-5), Duration::hours(3));
+    for (name, command, _) in [FOREIGN_KEYS[0], FOREIGN_KEYS[5], FOREIGN_KEYS[8]] {
+        let authority = Elsewhere::new(&home, name, command, CA, life);
+        let output = home.run(&["create", name, "--boot-issuer", "--ca", authority.option()]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{name}: {said}");
+        assert!(said.contains("note: ") && said.contains("end with their authority"), "{name}: {said}");
+        for below in BELOW_IT {
+            let certificate = home.machine(name).join(format!("{below}.pem"));
+            assert_eq!(not_after(&certificate), not_after(&authority.certificate()), "{name}");
+            assert_eq!(not_before(&certificate), not_before(&authority.certificate()), "{name}");
+            assert_eq!(field(&certificate, "-issuer"), field(&authority.certificate(), "-subject"), "{name}");
+            assert_verifies(&authority.certificate(), &certificate, &[]);
+        }
+    }
+}
+
+#[test]
+fn an_authority_that_allows_none_below_it_signs_no_boot_issuer() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let alone = CA.replace("CA:TRUE", "CA:TRUE, pathlen:0");
+    let authority = Elsewhere::new(&home, "alone", FOREIGN_KEYS[5].1, &alone, USUAL_LIFE);
+    let before = [authority.certificate(), authority.key()].map(|file| fs::read(file).unwrap());
+    let words = ["create", "web1", "--ca", authority.option()];
+    for options in [&["--boot-issuer"][..], &["--boot-issuer", "--address", "203.0.113.7"]] {
+        let stderr = home.fails(1, &[&words, options].concat());
+        assert!(stderr.starts_with("error: ") && stderr.contains("path length 0"), "{stderr}");
+        assert!(stderr.contains("hint: ") && stderr.contains("--address"), "{stderr}");
+        assert_eq!(home.ok(&["ls", "-q"]), "");
+        assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
+    }
+    assert!(before == [authority.certificate(), authority.key()].map(|file| fs::read(file).unwrap()));
+    // It signs a server's certificate as ever.
+    home.ok(&[&words[..], &["--quiet", "--address", "203.0.113.7"]].concat());
+    assert_signed_by(&home, "web1", &authority.certificate(), true);
+}
+
+#[test]
+fn an_authority_of_several_machines_signs_a_boot_issuer_only_where_that_is_asked_for() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let authority = Elsewhere::new(&home, "authority", FOREIGN_KEYS[5].1, CA, USUAL_LIFE);
+    for ca in ["shared", authority.option()] {
+        for options in [&[][..], &["--tls-san", "web1.example.com"]] {
+            let stderr = home.fails(2, &[&["create", "web1", "--ca", ca], options].concat());
+            assert!(stderr.contains(&format!("`{ca}`")) && stderr.contains("--boot-issuer"), "{stderr}");
+            assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
+        }
+    }
+    for (name, ca, certificate) in [
+        ("web1", "shared", home.store().join("certs/ca.pem")),
+        ("web2", authority.option(), authority.certificate()),
+    ] {
+        home.ok(&["create", name, "--quiet", "--ca", ca, "--boot-issuer"]);
+        for below in BELOW_IT {
+            assert_verifies(&certificate, &home.machine(name).join(format!("{below}.pem")), &[]);
+        }
+        // `false` is an answer too, and then the certificate is the server's.
+        let plain = format!("plain-{name}");
+        home.ok(&["create", &plain, "--quiet", "--ca", ca, "--boot-issuer=false"]);
+        assert_verifies(
+            &certificate,
+            &home.machine(&plain).join("server.pem"),
+            &["-verify_hostname", &plain],
+        );
+    }
+}
+
 /// Tries to make a machine under an authority that is no good: one clear message, and no trace of the try.
 fn assert_refused(home: &Home, dir: &Path, told: &str) {
     let secrets: Vec<String> = fs::read_to_string(dir.join("ca-key.pem"))

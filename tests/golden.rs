@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use support::seed::on_the_host;
 use support::{Home, files_below, mode};
 
 /// Bytes of DER of an authority's, a server's, a boot issuer's and a client's certificate, and of a key.
@@ -115,72 +114,6 @@ fn put_placeholders(machine: &Path) {
         let bytes: Vec<u8> = words.bytes().cycle().take(size).collect();
         fs::write(machine.join(file), pem::encode(&pem::Pem::new(label, bytes)).replace('\r', "")).unwrap();
     }
-}
-
-/// What a seed puts on the host in the end: paths without the first `/`, modes, contents. Unpacked as the host does it,
-/// with each checksum verified.
-fn on_the_host(seed: &str) -> Vec<(String, u32, Vec<u8>)> {
-    let carried = if seed.starts_with("#cloud-config") { in_cloud_config(seed) } else { in_script(seed) };
-    let (_, setup) =
-        carried.iter().find(|(path, _)| path.ends_with("/setup")).expect("every seed has `setup`");
-    let setup_text = String::from_utf8(setup.clone()).unwrap();
-    let mut files = vec![("usr/local/lib/hostseed/setup".to_owned(), 0o755, setup.clone())];
-    for (path, bytes) in carried.iter().filter(|(path, _)| !path.ends_with("/setup")) {
-        let name = path.rsplit('/').next().unwrap();
-        let sum = sha256(bytes);
-        let line = setup_text
-            .lines()
-            .find(|line| line.trim_end_matches('\'').ends_with(&format!("/{name}")) && line.contains(&sum));
-        let words: Vec<_> =
-            line.unwrap_or_else(|| panic!("setup does not know {path}")).split_whitespace().collect();
-        let [.., file_mode, target] = words[..] else { panic!("{words:?}") };
-        let target = target.trim_end_matches('\'').trim_start_matches('/');
-        files.push((target.to_owned(), u32::from_str_radix(file_mode, 8).unwrap(), bytes.clone()));
-    }
-    files
-}
-
-fn in_cloud_config(seed: &str) -> Vec<(String, Vec<u8>)> {
-    let yaml: serde_yaml::Value = serde_yaml::from_str(seed).unwrap();
-    let files = yaml["write_files"].as_sequence().unwrap();
-    let text = |file: &serde_yaml::Value, key: &str| file[key].as_str().unwrap().to_owned();
-    files
-        .iter()
-        .map(|file| {
-            let bytes = STANDARD.decode(text(file, "content")).unwrap();
-            let bytes = if text(file, "encoding") == "gz+b64" { gunzip(&bytes) } else { bytes };
-            (text(file, "path"), bytes)
-        })
-        .collect()
-}
-
-fn in_script(seed: &str) -> Vec<(String, Vec<u8>)> {
-    let mut files = Vec::new();
-    let mut lines = seed.lines();
-    while let Some(line) = lines.next() {
-        if !line.ends_with("<<'END'") {
-            continue;
-        }
-        let words: Vec<_> = line.split_whitespace().collect();
-        let text: String = lines.by_ref().take_while(|line| *line != "END").collect();
-        let bytes = STANDARD.decode(text).unwrap();
-        let bytes = if words[3] == "gzip" { gunzip(&bytes) } else { bytes };
-        let [sum, path] = [words[1], words[2]].map(|word| word.trim_matches('\''));
-        assert_eq!(sha256(&bytes), sum, "{path}");
-        files.push((path.to_owned(), bytes));
-    }
-    files
-}
-
-fn gunzip(bytes: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
-    plain
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What belongs to the case itself, and is not rendered.

@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
+use webpki::KeyUsage;
 
 use support::openssl::*;
-use support::{Home, mode, need};
+use support::rustls::judge;
+use support::{Home, files_below, mode, need, run};
 
 #[test]
 fn every_name_that_was_asked_for_is_covered_and_no_other() {
@@ -323,6 +325,222 @@ fn what_create_and_inspect_print_of_certificates_is_what_openssl_prints() {
         assert_eq!(view["sans"], Value::from(covered.clone()));
     }
 }
+
+/// Makes a machine whose host issues its own certificate, and returns its folder.
+fn create_issuer(home: &Home, name: &str, options: &[&str]) -> PathBuf {
+    home.ok(&[&["create", name, "--quiet"], options].concat());
+    home.machine(name)
+}
+
+#[test]
+fn a_boot_issuer_may_sign_servers_and_is_good_for_nothing_else() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for key in KEYS {
+        let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
+        let (issuer, ca) = (dir.join("issuer.pem"), dir.join("ca.pem"));
+        assert_eq!(extension(&issuer, "basicConstraints"), "critical CA:TRUE, pathlen:0", "{key}");
+        assert_eq!(extension(&issuer, "keyUsage"), "critical Certificate Sign", "{key}");
+        assert_eq!(extension(&issuer, "extendedKeyUsage"), "TLS Web Server Authentication", "{key}");
+        let said = openssl(&["x509", "-noout", "-text", "-in", text(&issuer)]);
+        let extensions = said.lines().filter(|line| line.contains("X509v3 ") && !line.contains("extensions"));
+        assert_eq!(extensions.count(), 5, "{key}: more than these and the key identifiers: {said}");
+        let subject = extension(&ca, "subjectKeyIdentifier");
+        let of_issuer = extension(&issuer, "authorityKeyIdentifier");
+        assert_eq!(of_issuer.trim_start_matches("keyid:"), subject, "{key}");
+        assert_verifies(&ca, &issuer, &[]);
+
+        let subjects: BTreeSet<_> = ["ca.pem", "issuer.pem", "cert.pem"]
+            .iter()
+            .map(|file| field(&dir.join(file), "-subject"))
+            .collect();
+        assert_eq!(subjects.len(), 3, "{key}: {subjects:?}");
+        let serial = field(&issuer, "-serial");
+        assert!((24..=32).contains(&serial.len()), "{key}: {serial}");
+        assert_ne!(serial, field(&dir.join("cert.pem"), "-serial"), "{key}");
+    }
+}
+
+#[test]
+fn a_machine_with_a_boot_issuer_has_its_pair_and_no_servers_pair() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let by_key = KEYS.map(|key| create_issuer(&home, &format!("web-{key}"), &["--key", key]));
+    let asked = create_issuer(&home, "web1", &["--boot-issuer", "--address", "203.0.113.7"]);
+    for dir in by_key.into_iter().chain([asked]) {
+        let (certificate, key) = (dir.join("issuer.pem"), dir.join("issuer-key.pem"));
+        assert_eq!((mode(&certificate), mode(&key)), (0o644, 0o600), "{}", dir.display());
+        assert!(fs::read_to_string(&key).unwrap().starts_with("-----BEGIN PRIVATE KEY-----\n"));
+        openssl(&["pkey", "-check", "-noout", "-in", text(&key)]);
+        assert_eq!(public_key_of_key(&key), public_key_of_certificate(&certificate), "{}", dir.display());
+        let server: Vec<_> =
+            files_below(&dir).into_iter().filter(|file| text(file).contains("server")).collect();
+        assert!(server.is_empty(), "{}: {server:?}", dir.display());
+        assert_verifies(&dir.join("ca.pem"), &dir.join("cert.pem"), &["-purpose", "sslclient"]);
+    }
+}
+
+#[test]
+fn a_boot_issuer_lives_two_years_or_as_asked_and_never_longer_than_its_authority() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for (n, (valid_for, hours)) in [("", 2 * 365 * 24), ("90d", 90 * 24), ("12h", 12)].into_iter().enumerate()
+    {
+        let now = OffsetDateTime::now_utc();
+        let options: &[&str] = if valid_for.is_empty() { &[] } else { &["--valid-for", valid_for] };
+        let issuer = create_issuer(&home, &format!("web{n}"), options).join("issuer.pem");
+        assert_close(not_before(&issuer), now - Duration::HOUR);
+        assert_close(not_after(&issuer), now + Duration::hours(hours));
+    }
+    let dir = create_issuer(&home, "long", &["--valid-for", "50y"]);
+    assert_eq!(not_after(&dir.join("issuer.pem")), not_after(&dir.join("ca.pem")));
+}
+
+const SERVERS: &str = "serverAuth";
+const CLIENTS: &str = "clientAuth";
+
+/// What a thief of a boot issuer's key could sign: a certificate below `issuer`, its files called `name`.
+fn signed_below(dir: &Path, name: &str, issuer: &str, extensions: &str) -> PathBuf {
+    let file = |name: &str, suffix: &str| dir.join(format!("{name}{suffix}"));
+    let (key, request, wording) = (file(name, "-key.pem"), file(name, ".request"), file(name, ".extensions"));
+    let certificate = file(name, ".pem");
+    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", text(&key)]);
+    let subject = format!("/O=thief/CN={name}");
+    openssl(&["req", "-new", "-key", text(&key), "-subj", &subject, "-out", text(&request)]);
+    let identifiers = "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n";
+    fs::write(&wording, format!("{identifiers}{extensions}")).unwrap();
+    let (ca, ca_key) = (file(issuer, ".pem"), file(issuer, "-key.pem"));
+    run(Command::new("openssl")
+        .args([
+            "x509",
+            "-req",
+            "-days",
+            "30",
+            "-set_serial",
+            "7",
+            "-in",
+            text(&request),
+            "-out",
+            text(&certificate),
+        ])
+        .args(["-CA", text(&ca), "-CAkey", text(&ca_key), "-extfile", text(&wording)]));
+    certificate
+}
+
+/// The extensions of a leaf for those purposes.
+fn leaf_for(purposes: &str) -> String {
+    format!(
+        "basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\n\
+         extendedKeyUsage = {purposes}\nsubjectAltName = IP:203.0.113.7, IP:2001:db8::7, DNS:web1.example.com\n"
+    )
+}
+
+#[test]
+fn a_server_below_a_boot_issuer_is_accepted_for_its_names() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for key in KEYS {
+        let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
+        let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
+        let server = signed_below(&dir, "leaf", "issuer", &leaf_for(SERVERS));
+        let sslserver = ["-untrusted", text(&issuer), "-purpose", "sslserver"];
+        for name in [
+            ["-verify_ip", "203.0.113.7"],
+            ["-verify_ip", "2001:db8::7"],
+            ["-verify_hostname", "web1.example.com"],
+        ] {
+            assert_verifies(&ca, &server, &[&sslserver[..], &name].concat());
+        }
+        let webpki =
+            |sent: &[&Path], names: &[&str]| judge(&ca, &server, sent, KeyUsage::server_auth(), names);
+        assert_eq!(webpki(&[&issuer], &["203.0.113.7", "2001:db8::7", "web1.example.com"]), Ok(()), "{key}");
+        // And neither without the issuer, nor for another name.
+        assert!(!verifies(&ca, &server, &["-purpose", "sslserver"]), "{key}");
+        assert!(webpki(&[], &[]).is_err(), "{key}");
+        assert!(!verifies(&ca, &server, &[&sslserver[..], &["-verify_ip", "203.0.113.8"]].concat()), "{key}");
+        assert!(webpki(&[&issuer], &["203.0.113.8"]).is_err(), "{key}");
+    }
+}
+
+#[test]
+fn a_stolen_boot_issuer_makes_no_client() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for key in KEYS {
+        let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
+        let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
+        let both = format!("{CLIENTS}, {SERVERS}");
+        for (name, purposes) in [("client", CLIENTS), ("both", &both), ("any", "anyExtendedKeyUsage")] {
+            let leaf = signed_below(&dir, name, "issuer", &leaf_for(purposes));
+            let output = verify(&ca, &leaf, &["-untrusted", text(&issuer), "-purpose", "sslclient"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            // Depth 1 is the issuer: it is refused whatever the leaf says.
+            let refused = said.lines().any(|line| line.contains("at 1 depth") && line.contains("purpose"));
+            assert!(!output.status.success() && refused, "{key}: {purposes}: {said}");
+            let webpki = judge(&ca, &leaf, &[&issuer], KeyUsage::client_auth(), &[]);
+            assert!(
+                matches!(webpki, Err(webpki::Error::RequiredEkuNotFoundContext(_))),
+                "{key}: {purposes}: {webpki:?}"
+            );
+        }
+        // Without a purpose of its own, a leaf is taken for any: the issuer's still holds.
+        let wording = "basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\n";
+        let leaf = signed_below(&dir, "none", "issuer", wording);
+        assert!(!verifies(&ca, &leaf, &["-untrusted", text(&issuer), "-purpose", "sslclient"]), "{key}");
+        let webpki = judge(&ca, &leaf, &[&issuer], KeyUsage::client_auth(), &[]);
+        assert!(webpki.is_err(), "{key}: {webpki:?}");
+        // Nor is it one itself.
+        assert!(!verifies(&ca, &issuer, &["-purpose", "sslclient"]), "{key}");
+        assert!(judge(&ca, &issuer, &[], KeyUsage::client_auth(), &[]).is_err(), "{key}");
+    }
+}
+
+#[test]
+fn a_stolen_boot_issuer_makes_no_further_issuer() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    for key in KEYS {
+        let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
+        let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
+        for purpose in ["", "extendedKeyUsage = serverAuth\n", "extendedKeyUsage = clientAuth\n"] {
+            let wording =
+                format!("basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign\n{purpose}");
+            let further = signed_below(&dir, "further", "issuer", &wording);
+            for (leaf_purpose, openssl_purpose, usage) in [
+                (SERVERS, "sslserver", KeyUsage::server_auth()),
+                (CLIENTS, "sslclient", KeyUsage::client_auth()),
+            ] {
+                let leaf = signed_below(&dir, "leaf", "further", &leaf_for(leaf_purpose));
+                let chain = ["-untrusted", text(&further), "-untrusted", text(&issuer)];
+                assert!(
+                    !verifies(&ca, &leaf, &[&chain[..], &["-purpose", openssl_purpose]].concat()),
+                    "{key}"
+                );
+                let output = verify(&ca, &leaf, &chain);
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(said.contains("path length constraint exceeded"), "{key}: {said}");
+                let webpki = judge(&ca, &leaf, &[&further, &issuer], usage, &[]);
+                assert!(webpki.is_err(), "{key}: {leaf_purpose}: {webpki:?}");
+                if leaf_purpose == SERVERS && !purpose.contains(CLIENTS) {
+                    assert_eq!(webpki, Err(webpki::Error::PathLenConstraintViolated), "{key}");
+                }
+            }
+        }
+    }
+}
+
 /// A TLS server that wants a client's certificate and sends back each line reversed.
 struct Server {
     process: Child,

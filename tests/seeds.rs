@@ -30,7 +30,7 @@ fn golden(name: &str) -> Vec<PathBuf> {
 }
 
 fn scripts() -> Vec<PathBuf> {
-    ["setup", "user-data.sh", "bake.sh"].into_iter().flat_map(golden).collect()
+    ["setup", "issue", "user-data.sh", "bake.sh"].into_iter().flat_map(golden).collect()
 }
 
 #[test]

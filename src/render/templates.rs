@@ -14,7 +14,7 @@ use super::quote;
 const TEMPLATES: [(&str, Language, &str); 9] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
-    ("host/words", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/words.j2")),
+    ("host/shared", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/shared.j2")),
     (
         "host/hostseed-issue.service",
         Language::Unit,

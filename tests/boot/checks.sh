@@ -3,11 +3,18 @@
 
 hs() { "$hostseed" --store "$work/store" "$@"; }
 
-# with_env MACHINE COMMAND…: under what `hostseed env` prints.
+# env_of MACHINE[@ADDRESS]: what `hostseed env` prints, for that address where one is said.
+env_of() {
+    local at=()
+    [[ $1 != *@* ]] || at=(--address "${1#*@}")
+    hs env "${1%%@*}" "${at[@]}" --shell bash
+}
+
+# with_env MACHINE[@ADDRESS] COMMAND…: under what `hostseed env` prints.
 with_env() {
-    local machine=$1 environment
+    local environment
+    environment=$(env_of "$1") || return
     shift
-    environment=$(hs env "$machine" --shell bash) || return
     (
         eval "$environment"
         timeout 20 "$@"
@@ -40,6 +47,18 @@ create_machine() {
     check "hostseed create $1" hs create "$1" --address "$address" "${@:2}"
 }
 
+# create_without_address NAME OPTION…: the host is to find out where it is, and to issue its own certificate.
+create_without_address() {
+    check "hostseed create $1, without an address" hs create "$@"
+    check 'there is a boot issuer' issues "$1"
+    check_same 'and nothing of a server' '' "$(find "$work/store/machines/$1" -name 'server*')"
+}
+
+# issues MACHINE: whether its host issues its own certificate.
+issues() { [[ -s $work/store/machines/$1/issuer.pem ]]; }
+
+record_address() { check "hostseed address $1 $address" hs address "$1" "$address"; } # MACHINE
+
 status_is() {
     /usr/bin/python3 - "$root/var/lib/hostseed/status.json" "$1" <<'PY'
 import json, sys
@@ -55,7 +74,7 @@ plain_http() {
     cat "$work/plain"
 }
 
-# wait_for_answer MACHINE: until the docker CLI gets one. All the while plain HTTP must get none.
+# wait_for_answer MACHINE[@ADDRESS]: until the docker CLI gets one. All the while plain HTTP must get none.
 wait_for_answer() {
     local limit=$((SECONDS + ${ANSWER_LIMIT:-300})) plain
     until with_env "$1" docker version >/dev/null 2>&1; do
@@ -106,8 +125,9 @@ check_console() {
 # check_client MACHINE: the real docker CLI under the environment that hostseed prints.
 check_client() {
     local machine=$1 number labels
+    local stored=$work/store/machines/$machine stranger=$work/store/machines/stranger
     check 'docker version answers' with_env "$machine" docker version
-    check 'docker is reached by its address' grep -Fq "DOCKER_HOST=\"tcp://$address:2376\"" <(hs env "$machine" --shell bash)
+    check 'docker is reached by its address' grep -Fq "DOCKER_HOST=\"tcp://$address:2376\"" <(env_of "$machine")
 
     labels=$(with_env "$machine" docker info --format '{{json .Labels}}')
     for number in "${!nasty[@]}"; do
@@ -122,18 +142,18 @@ check_client() {
 
     # With TLS 1.3 a client may have written before it reads the refusal, and then sees a broken connection instead.
     local refused='certificate|connection reset|broken pipe'
-    [[ -d $work/store/machines/stranger ]] || hs create stranger --address "$address" >/dev/null 2>&1
+    [[ -d $stranger ]] || hs create stranger --address "$address" >/dev/null 2>&1
     client_files none "$machine"
     check_refused 'no client certificate: refused' "$refused" docker_with none
-    client_files foreign "$machine" stranger/cert stranger/key
+    client_files foreign "$machine" "$stranger/cert.pem" "$stranger/key.pem"
     check_refused 'the client certificate of another machine: refused' "$refused" docker_with foreign
-    client_files role "$machine" "$machine/server" "$machine/server-key"
+    client_files role "$machine" "$root/etc/docker/server.pem" "$root/etc/docker/server-key.pem"
     check_refused "this machine's own server certificate as a client's: refused" "$refused" docker_with role
     check_refused "another machine's environment does not trust this host" 'unknown authority' with_env stranger docker version
 
     # The docker CLI may see that its certificate is not among those asked for, and send none; curl sends what it was given.
     # With TLS 1.2 it reads the refusal as such.
-    client_files own "$machine" "$machine/cert" "$machine/key"
+    client_files own "$machine" "$stored/cert.pem" "$stored/key.pem"
     check "curl with this machine's client certificate: answers" curl_with own
     check_refused "curl with another machine's: refused" 'alert.*(unknown ca|bad certificate)' curl_with foreign
     check_refused "curl with the server's: refused" 'alert.*(unsupported|bad) certificate' curl_with role
@@ -141,12 +161,12 @@ check_client() {
 
 # client_files NAME MACHINE [CERTIFICATE KEY]: a folder for DOCKER_CERT_PATH that trusts the machine and has that pair.
 client_files() {
-    local machines=$work/store/machines folder=$work/client-$1
+    local folder=$work/client-$1
     mkdir -p "$folder"
-    cp "$machines/$2/ca.pem" "$folder/ca.pem"
+    cp "$work/store/machines/$2/ca.pem" "$folder/ca.pem"
     if (($# > 2)); then
-        cp "$machines/$3.pem" "$folder/cert.pem"
-        cp "$machines/$4.pem" "$folder/key.pem"
+        cp "$3" "$folder/cert.pem"
+        cp "$4" "$folder/key.pem"
     fi
 }
 
@@ -169,7 +189,7 @@ engine_has() {
 # check_host MACHINE: what lies on the host, and who may read it.
 check_host() {
     local machine=$1 wanted got file properties
-    local stored=$work/store/machines/$machine
+    local stored=$work/store/machines/$machine from_seed=(ca server server-key)
     wanted='/etc/docker/ca.pem 644 root root
 /etc/docker/server-key.pem 600 root root
 /etc/docker/server.pem 644 root root
@@ -178,15 +198,24 @@ check_host() {
 /usr/local/lib/hostseed/setup 755 root root
 /var/lib/hostseed/status.json 600 root root
 /var/log/hostseed.log 600 root root'
+    if issues "$machine"; then
+        from_seed=(ca issuer issuer-key)
+        wanted+='
+/etc/docker/issuer-key.pem 600 root root
+/etc/docker/issuer.pem 644 root root
+/etc/systemd/system/hostseed-issue.service 644 root root
+/etc/systemd/system/hostseed-issue.timer 644 root root
+/usr/local/lib/hostseed/issue 755 root root'
+    fi
     # shellcheck disable=SC2046 # one word a path
-    got=$(on_host stat --format '%n %a %U %G' $(cut -d ' ' -f 1 <<<"$wanted"))
+    got=$(on_host stat --dereference --format '%n %a %U %G' $(cut -d ' ' -f 1 <<<"$wanted"))
     check_same 'files on the host: modes and owners' "$wanted" "$got"
-    for file in ca server server-key; do
+    for file in "${from_seed[@]}"; do
         check "/etc/docker/$file.pem is the stored one" cmp "$root/etc/docker/$file.pem" "$stored/$file.pem"
     done
     check_not 'the staging folder is gone' test -e "$root/var/lib/hostseed/seed"
     check_not 'the log holds no key' grep -q 'PRIVATE KEY' "$root/var/log/hostseed.log"
-    check "the host has the server's key" key_on_host "$stored/server-key.pem"
+    check "the host has the key of ${from_seed[1]}.pem" key_on_host "$stored/${from_seed[2]}.pem"
     check_not "the host does not have the client's key" key_on_host "$stored/key.pem"
     check_not "the host does not have the authority's key" key_on_host "$work/store/certs/$machine/ca-key.pem"
     check 'status.json says ready' status_is ready
@@ -199,15 +228,69 @@ check_host() {
     check 'docker answers on its own socket, too' on_host docker version
     check_same 'the daemon was started once, with all of this in place' 1 \
         "$(on_host journalctl --quiet --output=cat --unit=docker.service | grep -c '^Starting docker.service' || true)"
+    if issues "$machine"; then check_issued "$machine"; fi
 }
 
-# key_on_host KEY-FILE: whether a piece of that key lies where a seed or its log could have left it, as it is or in base64,
-# whose letters depend on where in a group of three bytes the piece begins.
+# check_issued MACHINE: the pair that the host made for itself, and what looks after it.
+check_issued() {
+    local etc=$root/etc/docker server=$root/etc/docker/server.pem leaf
+    check_same 'certificate and key are links into one folder' 'issued/server.pem issued/server-key.pem' \
+        "$(readlink "$etc/server.pem") $(readlink "$etc/server-key.pem")"
+    check_same 'and there is one such folder' "$(readlink "$etc/issued")" "$(cd "$etc" && ls -d issued-*)"
+    leaf=$(openssl x509 -in "$server")
+    check_same 'server.pem is the certificate and then its issuer' "$leaf"$'\n'"$(<"$etc/issuer.pem")" "$(<"$server")"
+    check_same 'the key is its own' "$(openssl x509 -in "$server" -noout -pubkey)" \
+        "$(openssl pkey -in "$etc/server-key.pem" -pubout)"
+    check_same 'the certificate is for what the host is reachable as' \
+        "DNS:localhost, DNS:web1, IP Address:127.0.0.1, IP Address:$address" \
+        "$(openssl x509 -in "$server" -noout -ext subjectAltName | sed -n 's/^ *//; 2p')"
+    check 'it ends within 90 days' openssl x509 -in "$server" -noout -checkend $((89 * 86400))
+    check_not 'and not later' openssl x509 -in "$server" -noout -checkend $((90 * 86400))
+    check_not 'its key is in nothing that was sent or written about it' key_in "$etc/server-key.pem" "$work/store" \
+        "$root"/{etc/systemd,usr/local,var/lib/cloud,var/lib/hostseed,var/log,root}
+    check_same 'both units are enabled' $'enabled\nenabled' \
+        "$(on_host systemctl is-enabled hostseed-issue.service hostseed-issue.timer)"
+    check 'the timer is active' on_host systemctl is-active hostseed-issue.timer
+    check 'the timer has a next time' grep -q 'NextElapseUSecRealtime=.' \
+        <<<"$(on_host systemctl show hostseed-issue.timer --property=NextElapseUSecRealtime)"
+    check 'the console tells of the certificate' console_has "hostseed\[$1\]: issued a certificate until .*$address"
+}
+
+# docker_process: what another process would not have; nor one that is about to be restarted.
+docker_process() { on_host systemctl show docker --property=MainPID,ExecMainStartTimestampMonotonic,ActiveState,Job; }
+
+server_key() { openssl pkey -in "$root/etc/docker/server-key.pem" -pubout; }
+server_pair() {
+    openssl x509 -in "$root/etc/docker/server.pem" -noout -fingerprint -sha256 -enddate
+    server_key
+}
+
+# look_after: what the timer does.
+look_after() { on_host systemctl start hostseed-issue.service; }
+
+# check_idle WORDS: that finds nothing to do.
+check_idle() {
+    local pair process
+    # Where it is starting still, this waits.
+    on_host systemctl start docker.service
+    pair=$(server_pair)
+    process=$(docker_process)
+    check "hostseed-issue.service runs$1" look_after
+    check_same 'the certificate is the one of before' "$pair" "$(server_pair)"
+    check_same 'the daemon is the same process' "$process" "$(docker_process)"
+}
+
+# key_on_host KEY-FILE: whether a piece of that key lies where a seed or its log could have left it.
 key_on_host() {
+    key_in "$1" "$root"/{etc/docker,etc/systemd,usr/local,var/lib/cloud,var/lib/hostseed,var/log,root}
+}
+
+# key_in KEY-FILE FOLDER…: whether a piece of that key lies in a file there, as it is or in base64, whose letters depend
+# on where in a group of three bytes the piece begins.
+key_in() {
     local piece phase
     piece=$(sed -n 3p "$1" | cut -c 1-48)
-    find "$root"/etc/docker "$root"/etc/systemd "$root"/usr/local "$root"/var/lib/cloud "$root"/var/lib/hostseed \
-        "$root"/var/log "$root"/root -type f -exec cat {} + | tr -d ' \r\n' >"$work/haystack"
+    find "${@:2}" -type f -exec cat {} + | tr -d ' \r\n' >"$work/haystack"
     for phase in '' x xx; do
         printf '%s%s' "$phase" "$piece" | base64 -w 0 | cut -c 5-60
     done | grep -qF -f - -e "$piece" "$work/haystack"
@@ -218,7 +301,7 @@ placed() {
     on_host find /etc /usr /boot /var/lib/hostseed/ /var/lib/dpkg ! -path /var/lib/hostseed/ ! -name status.json \
         -printf '%p %m %u %g %s %T@ %i\n' | sort
     on_host sh -c 'sha256sum /etc/docker/*.pem /etc/systemd/system/docker.service.d/* /usr/local/lib/hostseed/setup'
-    on_host systemctl show docker --property=MainPID --property=ExecMainStartTimestampMonotonic
+    docker_process
 }
 
 check_second_run() {
@@ -239,6 +322,17 @@ check_containers() {
             '/bin/busybox ip -4 -o address show host0 | /bin/busybox sed "s|.*inet \([0-9.]*\)/.*|\1|"')"
 }
 
+# run_on MACHINE NAME: a container from the image of check_containers that goes on running, and does not listen to SIGTERM: at
+# a shutdown it must not be waited for longer than Docker would.
+run_on() {
+    check "a container runs on: $2" with_env "$1" docker run --detach --name "$2" --network none boot-test \
+        /bin/busybox sleep 86400
+}
+
+life_of() { # MACHINE NAME
+    with_env "$1" docker inspect --format '{{.State.Status}} {{.State.StartedAt}} {{.State.Pid}}' "$2"
+}
+
 check_after_reboot() { # MACHINE
     local verdicts
     verdicts=$(grep -c "hostseed\[$1\]: ready" "$console")
@@ -246,7 +340,7 @@ check_after_reboot() { # MACHINE
     wait_for_answer "$1"
     check 'docker version answers after a reboot' with_env "$1" docker version
     if [[ -n $(with_env "$1" docker images --quiet boot-test) ]]; then
-        check_same 'the container of before is there' kept "$(with_env "$1" docker ps --all --format '{{.Names}}')"
+        check 'the container of before is there' grep -qx kept <<<"$(with_env "$1" docker ps --all --format '{{.Names}}')"
         check_same 'and runs again' 'hello from within' "$(with_env "$1" docker start --attach kept)"
     fi
     wait_for_cloud_init

@@ -29,6 +29,28 @@ lay_network() {
     wait_for 10 "a mirror listens at $outside:$mirror_port" answers_tcp "$outside" "$mirror_port"
 }
 
+# without_proxy ADDRESS: what is asked of it is asked of it.
+without_proxy() { no_proxy=$no_proxy,$1 && NO_PROXY=$no_proxy; }
+
+# also_at ADDRESS: the host is there, too, from now on. only_at ADDRESS: there and nowhere else; it is its `address`.
+also_at() {
+    without_proxy "$1"
+    ip -n "hostseed-$slot" address add "$1/24" dev host0
+}
+only_at() {
+    address=$1
+    ip -n "hostseed-$slot" -4 address flush dev host0
+    also_at "$1"
+}
+
+# lay_ipv6: the cable has IPv6 as well; the host is at `address6`.
+lay_ipv6() {
+    address6=fd00:198:18:$slot::2
+    without_proxy "$address6"
+    ip address add "fd00:198:18:$slot::1/64" dev "hostseed$slot" nodad
+    ip -n "hostseed-$slot" address add "$address6/64" dev host0 nodad
+}
+
 # answers_tcp ADDRESS PORT
 answers_tcp() { timeout 2 bash -c "exec 3<>/dev/tcp/$1/$2"; }
 
@@ -175,6 +197,16 @@ on_host() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
         nsenter --all --target "$leader" -- "$@"
 }
+
+# carry_clock: `root` gets what on_host_at needs, which is this machine's, so the host has to be of its release.
+carry_clock() {
+    local library
+    library=$(dpkg-query --listfiles libfaketime | grep '/libfaketime\.so\.1$')
+    install -D -m 0644 "$library" "$root/opt/clock.so"
+}
+
+# on_host_at SHIFT COMMAND…: as if the host's clock were off by that: -61d.
+on_host_at() { on_host env LD_PRELOAD=/opt/clock.so FAKETIME="$1" FAKETIME_DONT_FAKE_MONOTONIC=1 "${@:2}"; }
 
 # reboot_host: from within, as a person would.
 reboot_host() {

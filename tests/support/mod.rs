@@ -3,6 +3,8 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 pub mod openssl;
+pub mod rustls;
+pub mod seed;
 mod skip;
 
 use std::fs;

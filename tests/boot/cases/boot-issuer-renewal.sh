@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# A host's own certificate comes to its end: with a third of its life to go nothing is done, soon after there is another
+# one, and no container has noticed. The certificates are made in the past, since a container cannot set the clock.
+# shellcheck source=../lib.sh
+. "${0%/*}/../lib.sh"
+
+# issued_before DAYS: the host's certificate is now one that it has issued then.
+issued_before() {
+    check "a certificate is issued $1 days ago" on_host_at "-$1d" /usr/local/lib/hostseed/issue
+    check "it has $((90 - $1)) days left" openssl x509 -in "$root/etc/docker/server.pem" -noout \
+        -checkend $(((90 - $1) * 86400 - 600))
+    check_not 'and no more' openssl x509 -in "$root/etc/docker/server.pem" -noout -checkend $(((90 - $1) * 86400))
+    wait_for 60 'docker has it' serves_the_pair
+    check 'docker version answers' with_env web1 docker version
+}
+
+# serves_the_pair: whether the daemon shows the certificate that is in place.
+serves_the_pair() {
+    [[ $(openssl x509 -in "$root/etc/docker/server.pem" -noout -fingerprint -sha256) == \
+        "$(openssl s_client -connect "$address:2376" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256)" ]]
+}
+
+lay_network
+check 'hostseed create web1, 65 days ago' faketime '-65 days' "$hostseed" --store "$work/store" create web1 --docker distro
+
+copy_root bookworm web1
+carry_clock
+give_seed "$work/store/machines/web1/user-data"
+boot
+record_address web1
+wait_for_answer web1
+wait_for_cloud_init
+check_cloud_init
+check_console web1
+check_containers web1
+run_on web1 stays
+life=$(life_of web1 stays)
+
+issued_before 59
+check_idle ' with 31 days left'
+
+issued_before 61
+pair=$(server_pair) key=$(server_key) process=$(docker_process)
+check 'hostseed-issue.service runs with 29 days left' look_after
+check_not 'the certificate is another one' test "$pair" = "$(server_pair)"
+check_not 'the key is another one' test "$key" = "$(server_key)"
+check 'it has its whole life before it' openssl x509 -in "$root/etc/docker/server.pem" -noout -checkend $((89 * 86400))
+check 'the console tells why' console_has 'issued a certificate until .*less than a third of the life .* was left'
+wait_for 60 'docker has it' serves_the_pair
+check_not 'the daemon is another process' test "$process" = "$(docker_process)"
+check 'docker version answers' with_env web1 docker version
+check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
+check_idle ' again'
+check 'status.json says ready still' status_is ready

@@ -1,0 +1,1263 @@
+//! A host with a boot issuer makes its own certificate: under each shell, at other times, killed between any two steps.
+//!
+//! The script runs as on a host, in namespaces of its own: what it sees of `/etc/docker`, `/usr/local`, `/run` and `/var` are
+//! folders of the test, and its network and host name are the test's too.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use time::{Duration, OffsetDateTime};
+
+use support::openssl::*;
+use support::rustls::judge_server;
+use support::seed::on_the_host;
+use support::{Home, mode, need, need_root, run};
+
+/// What restarts the daemon: the first, because systemd counts the starts of Docker's unit and ours with them.
+const RESTART: [&str; 2] =
+    ["systemctl reset-failed docker.service docker.socket", "systemctl --no-block restart docker.service"];
+/// `ROOT COMMAND…`: runs the command where the folders below ROOT are the host's. Nothing of this machine can change.
+const SANDBOX: &str = r#"
+set -eu
+root=$1
+shift
+mount --make-rprivate /
+mount -t overlay -o "lowerdir=$root/etc:/etc" none /etc
+mount --bind "$root/etc/docker" /etc/docker
+mount --bind "$root/usr-local" /usr/local
+mount --bind "$root/run" /run
+mount --bind "$root/var" /var
+printf %s "$HOST_NAME" >/proc/sys/kernel/hostname
+ip -batch - <<END
+link set lo up
+link add eth0 type veth peer name peer0
+link set peer0 up
+link set eth0 up
+address add 10.0.0.5/24 dev eth0
+address add 2001:db8::5/64 dev eth0 nodad
+END
+eval "$PREPARE"
+exec "$@"
+"#;
+/// Notes each call, and knows of Docker what `/run/docker` says: whether it is active, and whether it is enabled.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+read -r active enabled </run/docker
+case $1 in
+    is-active) echo "$active" && [ "$active" = active ] ;;
+    is-enabled) [ "$enabled" = enabled ] ;;
+    *) echo "systemctl $*" >>/var/calls ;;
+esac
+"#;
+const SYSTEMD_RUN: &str = "#!/bin/sh\necho \"systemd-run $*\" >>/var/calls\n";
+const ISSUE: &str = "/usr/local/lib/hostseed/issue";
+/// What every certificate here is for, unless a test does something about it.
+const USUAL_NAMES: [&str; 6] = ["10.0.0.5", "127.0.0.1", "2001:db8::5", "host1", "localhost", "web1"];
+const ONE_MORE_ADDRESS: &str = "ip address add 10.0.0.6/24 dev eth0";
+
+/// A host that has been given the seed of `web1`.
+struct Host {
+    home: Home,
+    shell: Vec<&'static str>,
+    host_name: String,
+    /// Shell commands inside, before the script runs.
+    prepare: String,
+    /// What the clock shows, from now: as `faketime` has it.
+    at: Option<&'static str>,
+}
+
+fn can_run() -> bool {
+    need_root() && ["unshare", "ip", "openssl", "bash"].iter().all(|program| need(program))
+}
+
+impl Host {
+    fn new(options: &[&str]) -> Self {
+        let host = Self {
+            home: Home::new(),
+            shell: vec!["sh"],
+            host_name: "host1".into(),
+            prepare: String::new(),
+            at: None,
+        };
+        for dir in
+            ["etc/docker", "usr-local/sbin", "usr-local/lib/hostseed", "run/hostseed", "run/cloud-init"]
+        {
+            fs::create_dir_all(host.root().join(dir)).unwrap();
+        }
+        for dir in ["var/log", "var/tmp", "var/lib/hostseed"] {
+            fs::create_dir_all(host.root().join(dir)).unwrap();
+        }
+        // Its own resolver, and no name server that could keep it waiting.
+        for (file, text) in [
+            ("etc/hosts", "127.0.0.1 localhost\n"),
+            ("etc/nsswitch.conf", "hosts: files\n"),
+            ("etc/resolv.conf", ""),
+            ("run/docker", "inactive enabled\n"),
+            ("var/calls", ""),
+        ] {
+            fs::write(host.root().join(file), text).unwrap();
+        }
+        host.put_program("systemctl", SYSTEMCTL);
+        host.put_program("systemd-run", SYSTEMD_RUN);
+        host.apply_seed(options);
+        host
+    }
+
+    /// As `setup` does it: certificates and script, of a machine that is made for it.
+    fn apply_seed(&self, options: &[&str]) {
+        self.home.run(&["rm", "-y", "web1"]);
+        self.home.ok(&[&["create", "web1", "--quiet"], options].concat());
+        let files = on_the_host(&self.home.ok(&["render", "web1"]));
+        for (path, mode, bytes) in &files {
+            if path.starts_with("etc/docker/") {
+                self.put(&self.root().join(path), bytes, *mode);
+            }
+        }
+        let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
+        let setup = String::from_utf8(setup.clone()).unwrap();
+        let begin = format!("attach '{ISSUE}' '0755' <<'END OF issue'\n");
+        let script = setup.split_once(&begin).unwrap().1.split_once("END OF issue\n").unwrap().0;
+        self.put(&self.root().join("usr-local/lib/hostseed/issue"), script.as_bytes(), 0o755);
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8], mode: u32) {
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn put_program(&self, name: &str, text: &str) {
+        self.put(&self.root().join("usr-local/sbin").join(name), text.as_bytes(), 0o755);
+    }
+
+    fn root(&self) -> PathBuf {
+        self.home.path().join("host")
+    }
+
+    fn docker_dir(&self) -> PathBuf {
+        self.root().join("etc/docker")
+    }
+
+    fn state(&self, file: &str) -> PathBuf {
+        self.root().join("var/lib/hostseed").join(file)
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.docker_dir().join("server.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.docker_dir().join("server-key.pem")
+    }
+
+    fn pair(&self) -> [Vec<u8>; 2] {
+        [self.certificate(), self.key()].map(|file| fs::read(file).unwrap())
+    }
+
+    fn is_waiting_for_restart(&self) -> bool {
+        self.state("restart-docker").exists()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.root().join("var/log/hostseed.log")).unwrap()
+    }
+
+    /// Docker from now on, `active enabled` for one.
+    fn docker_is(&self, state: &str) {
+        fs::write(self.root().join("run/docker"), format!("{state}\n")).unwrap();
+    }
+
+    /// What systemd was told since this was asked last.
+    fn calls(&self) -> Vec<String> {
+        let calls = fs::read_to_string(self.root().join("var/calls")).unwrap();
+        fs::write(self.root().join("var/calls"), "").unwrap();
+        calls.lines().map(str::to_owned).collect()
+    }
+
+    fn inside(&self, command: &[&str]) -> Command {
+        let mut inside = Command::new("unshare");
+        inside.args(["--mount", "--net", "--uts", "sh", "-c", SANDBOX, "sandbox"]).arg(self.root());
+        if let Some(at) = self.at {
+            inside.args(["faketime", "-f", at]);
+        }
+        inside.args(command).env("TMPDIR", "/var/tmp").env("HOST_NAME", &self.host_name);
+        inside.env("PREPARE", &self.prepare).stdin(Stdio::null());
+        inside
+    }
+
+    fn issue(&self, options: &[&str]) -> Command {
+        self.inside(&[&self.shell, &[ISSUE][..], options].concat())
+    }
+
+    /// Runs the script and returns what it told the console; it has to succeed.
+    #[track_caller]
+    fn issues(&self, options: &[&str]) -> String {
+        let output = self.issue(options).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}{stderr}{}", output.status, self.log());
+        said
+    }
+
+    /// Runs the script, which has to fail, and returns what it was told to have failed of. With `--no-restart` it is called by
+    /// `setup`, which reads that in the log and tells it.
+    #[track_caller]
+    fn fails(&self, options: &[&str]) -> String {
+        let output = self.issue(options).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}{}", self.log());
+        let log = self.log();
+        let last = log.lines().rfind(|line| line.contains(" FAILED: "));
+        let why = last.unwrap_or_else(|| panic!("nothing is told: {log}")).split_once(" FAILED: ").unwrap().1;
+        assert!(
+            options.contains(&"--no-restart") || said.contains(&format!("FAILED: {why}")),
+            "{why}: {said}"
+        );
+        why.to_owned()
+    }
+
+    /// What keeps a daemon from starting with the pair, or its clients from taking it.
+    fn wrong_with_pair(&self) -> Option<String> {
+        let (ca, certificate, key) = (self.docker_dir().join("ca.pem"), self.certificate(), self.key());
+        // What comes with the certificate is all that a client gets of its chain.
+        let output = verify(&ca, &certificate, &["-untrusted", text(&certificate), "-purpose", "sslserver"]);
+        if !output.status.success() {
+            return Some(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let public = Command::new("openssl").args(["pkey", "-pubout", "-in", text(&key)]).output().unwrap();
+        if String::from_utf8_lossy(&public.stdout) != public_key_of_certificate(&certificate) {
+            return Some("the key is not the certificate's".into());
+        }
+        (mode(&key) != 0o600).then(|| format!("the key has mode {:o}", mode(&key)))
+    }
+
+    #[track_caller]
+    fn assert_good(&self) {
+        assert_eq!(self.wrong_with_pair(), None, "{}", self.log());
+        assert_eq!(self.leftovers(), Vec::<String>::new());
+    }
+
+    /// What has no business there once the script has ended well.
+    fn leftovers(&self) -> Vec<String> {
+        let current = fs::read_link(self.docker_dir().join("issued")).unwrap_or_default();
+        let wanted = [
+            "ca.pem",
+            "issuer.pem",
+            "issuer-key.pem",
+            "server.pem",
+            "server-key.pem",
+            "issued",
+            text(&current),
+        ];
+        let mut left = Vec::new();
+        for dir in [self.docker_dir(), self.root().join("var/lib/hostseed"), self.root().join("run/hostseed")]
+        {
+            for name in names_in(&dir) {
+                let is_known =
+                    if dir == self.docker_dir() { wanted.contains(&&*name) } else { !name.ends_with(".new") };
+                if !is_known {
+                    left.push(name);
+                }
+            }
+        }
+        left
+    }
+
+    /// Runs the script, which has no reason to change anything.
+    #[track_caller]
+    fn assert_leaves_all(&self, options: &[&str], why: &str) -> String {
+        let before = (self.pair(), fs::read_link(self.docker_dir().join("issued")).unwrap());
+        fs::remove_file(self.state("restart-docker")).ok();
+        self.calls();
+        let said = self.issues(options);
+        let after = (self.pair(), fs::read_link(self.docker_dir().join("issued")).unwrap());
+        assert!(before == after, "{why}: {said}");
+        assert!(!self.is_waiting_for_restart(), "{why}: docker would be restarted");
+        assert_eq!(self.calls(), Vec::<String>::new(), "{why}");
+        said
+    }
+
+    /// Runs the script, which has a reason for another pair.
+    #[track_caller]
+    fn assert_renews(&self, options: &[&str], why: &str) -> String {
+        let before = [self.certificate(), self.key()].map(|file| fs::read(file).unwrap_or_default());
+        let said = self.issues(options);
+        let after = self.pair();
+        assert!(
+            before[0] != after[0] && before[1] != after[1],
+            "{why}: nothing was issued: {said}{}",
+            self.log()
+        );
+        said
+    }
+}
+
+fn names_in(dir: &Path) -> BTreeSet<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    fs::read_dir(dir).unwrap().map(name).collect()
+}
+
+fn sorted_sans(certificate: &Path) -> Vec<String> {
+    let mut names = sans(certificate);
+    names.sort();
+    names
+}
+
+fn with_usual(names: &[&str]) -> Vec<String> {
+    let mut all: Vec<String> = USUAL_NAMES.iter().chain(names).map(|name| (*name).to_owned()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_host_gets_a_certificate_for_each_kind_of_key_under_each_shell() {
+    if !can_run() {
+        return;
+    }
+    let shells: [(&str, &[&str]); 3] =
+        [("dash", &["dash"]), ("busybox", &["busybox", "sh"]), ("bash", &["bash", "--posix"])];
+    for (program, shell) in shells {
+        if !need(program) {
+            continue;
+        }
+        for kind in KEYS {
+            let mut host = Host::new(&["--key", kind]);
+            host.shell = shell.to_vec();
+            let now = OffsetDateTime::now_utc();
+            let said = host.issues(&["--no-restart"]);
+            let case = format!("{program} {kind}");
+            assert!(said.starts_with("hostseed[web1]: issued a certificate until "), "{case}: {said}");
+            assert!(said.ends_with("(there was no good one)\n"), "{case}: {said}");
+            host.assert_good();
+
+            let certificate = host.certificate();
+            let usage = match kind.starts_with("rsa") {
+                true => "critical Digital Signature, Key Encipherment",
+                false => "critical Digital Signature",
+            };
+            assert_eq!(extension(&certificate, "keyUsage"), usage, "{case}");
+            assert_eq!(
+                extension(&certificate, "extendedKeyUsage"),
+                "TLS Web Server Authentication",
+                "{case}"
+            );
+            assert_eq!(extension(&certificate, "basicConstraints"), "critical CA:FALSE", "{case}");
+            assert_eq!(field(&certificate, "-subject"), "CN=web1,O=hostseed server", "{case}");
+            assert_eq!(field(&certificate, "-issuer"), "CN=web1,O=hostseed boot issuer", "{case}");
+            assert!((32..=40).contains(&field(&certificate, "-serial").len()), "{case}");
+            assert_close(not_before(&certificate), now - Duration::HOUR);
+            assert_close(not_after(&certificate), now + Duration::days(90));
+            assert_eq!(sorted_sans(&certificate), with_usual(&[]), "{case}");
+            let ca = host.docker_dir().join("ca.pem");
+            assert_eq!(judge_server(&ca, &certificate, &USUAL_NAMES), Ok(()), "{case}");
+
+            let wanted = match kind {
+                "p256" => "prime256v1",
+                "p384" => "secp384r1",
+                "ed25519" => "ED25519 Public-Key",
+                "rsa2048" => "(2048 bit)",
+                _ => "(4096 bit)",
+            };
+            let text_of = openssl(&["x509", "-noout", "-text", "-in", text(&certificate)]);
+            assert!(text_of.contains(wanted), "{case}: {text_of}");
+            let pem = fs::read_to_string(&certificate).unwrap();
+            assert_eq!(pem.matches("BEGIN CERTIFICATE").count(), 2, "{case}: {pem}");
+            assert!(fs::read_to_string(host.key()).unwrap().starts_with("-----BEGIN PRIVATE KEY-----\n"));
+
+            host.assert_leaves_all(&["--no-restart"], &case);
+        }
+    }
+}
+
+#[test]
+fn what_a_host_is_reached_as_is_covered_and_what_its_containers_have_is_not() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.prepare = "
+        for bridge in docker0 docker_gwbridge br-0a1b2c3d4e5f virbr0 cni0; do
+            ip link add $bridge type bridge
+            ip link set $bridge up
+        done
+        ip address add 172.17.0.1/16 dev docker0
+        ip -6 address add 2001:db8:d::1/64 dev docker0 nodad
+        ip address add 172.18.0.1/16 dev docker_gwbridge
+        ip address add 172.19.0.1/16 dev br-0a1b2c3d4e5f
+        ip address add 192.168.122.1/24 dev virbr0
+        ip address add 10.88.0.1/16 dev cni0
+        ip link add veth1a2b3c type veth peer name peer1
+        ip link set peer1 up
+        ip link set veth1a2b3c up
+        ip address add 172.20.0.1/16 dev veth1a2b3c
+        ip link add down0 type veth peer name peer2
+        ip address add 10.99.0.1/16 dev down0
+        ip link add br0 type bridge
+        ip link set br0 up
+        ip address add 192.168.7.7/24 dev br0
+        ip address add 10.0.0.9/24 dev eth0
+        ip address add 10.1.1.1 peer 10.1.1.2/32 dev eth0
+        ip address add 198.51.100.9/32 dev lo
+        ip address add 169.254.7.7/16 dev eth0 scope link
+        echo 2 >/proc/sys/net/ipv6/conf/eth0/use_tempaddr
+        ip -6 address add 2001:db8:7::7/64 dev eth0 nodad mngtmpaddr valid_lft 7200 preferred_lft 3600
+        ip -6 address add 2001:db8::dead/64 dev eth0 nodad valid_lft 7200 preferred_lft 0
+        ip -6 address add fd00::5/64 dev eth0 nodad
+        ip -o address show >/var/addresses
+    "
+    .into();
+    host.issues(&["--no-restart"]);
+    let there = fs::read_to_string(host.root().join("var/addresses")).unwrap();
+    for flag in [" temporary", " deprecated"] {
+        assert!(there.contains(flag), "no address is{flag}, so none can be left out: {there}");
+    }
+    let more = ["10.0.0.9", "10.1.1.1", "192.168.7.7", "198.51.100.9", "2001:db8:7::7", "fd00::5"];
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&more), "{there}");
+}
+
+#[test]
+fn a_host_name_is_covered_where_it_is_one_that_dns_can_have() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    let without_name: Vec<String> = with_usual(&[]).into_iter().filter(|name| name != "host1").collect();
+    let (longest, too_long) = ("a".repeat(63), "a".repeat(64));
+    let cases: [(&str, bool); 13] = [
+        ("host2", true),
+        ("HOST3", true),
+        ("host4.example.com", true),
+        ("4th", true),
+        (&longest, true),
+        ("host_5", false),
+        ("host5-", false),
+        ("-host5", false),
+        ("host5.", false),
+        ("host..5", false),
+        ("host-.example", false),
+        ("host 5", false),
+        (&too_long, false),
+    ];
+    let mut wrong = Vec::new();
+    for (name, is_covered) in cases {
+        fs::remove_file(host.docker_dir().join("issued")).ok();
+        host.host_name = name.into();
+        host.issues(&["--no-restart"]);
+        let mut wanted = without_name.clone();
+        wanted.extend(is_covered.then(|| name.to_owned()));
+        wanted.sort();
+        let covered = sorted_sans(&host.certificate());
+        if covered != wanted {
+            wrong.push(format!("{name:?}: {covered:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_hosts_name_in_full_is_covered_too() {
+    if !can_run() || !need("hostname") {
+        return;
+    }
+    let host = Host::new(&[]);
+    fs::write(host.root().join("etc/hosts"), "127.0.0.1 localhost\n10.0.0.5 host1.example.com host1\n")
+        .unwrap();
+    host.issues(&["--no-restart"]);
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&["host1.example.com"]));
+    // One that is no DNS name is left out, and what was covered once and is gone is no reason for another certificate.
+    fs::write(host.root().join("etc/hosts"), "10.0.0.5 host_1.example.com host1\n").unwrap();
+    host.assert_leaves_all(&["--no-restart"], "the full name is gone");
+}
+
+#[test]
+fn what_was_asked_for_is_covered_wherever_the_host_is() {
+    if !can_run() {
+        return;
+    }
+    let words = ["--boot-issuer", "--address", "203.0.113.7", "--address", "docker.example.com"];
+    let more = ["--address", "2001:DB8::0007", "--address", "2001:db8:0::5", "--tls-san", "*.example.org"];
+    let host = Host::new(&[&words[..], &more].concat());
+    host.issues(&["--no-restart"]);
+    let asked = ["203.0.113.7", "docker.example.com", "2001:db8::7", "*.example.org"];
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&asked));
+    let dialled = ["203.0.113.7", "2001:db8::7", "docker.example.com", "any.example.org"];
+    let ca = host.docker_dir().join("ca.pem");
+    assert_eq!(judge_server(&ca, &host.certificate(), &dialled), Ok(()));
+}
+
+#[test]
+fn a_certificate_stays_until_the_host_is_reached_as_something_new() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.prepare = ONE_MORE_ADDRESS.into();
+    host.issues(&["--no-restart"]);
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&["10.0.0.6"]));
+    host.docker_is("active enabled");
+    host.assert_leaves_all(&["--no-restart"], "all is as before");
+    host.assert_leaves_all(&[], "all is as before");
+    host.prepare.clear();
+    host.assert_leaves_all(&["--no-restart"], "an address is gone");
+    host.prepare = format!("{ONE_MORE_ADDRESS}; ip address add 10.0.0.7/24 dev eth0");
+    let said = host.assert_renews(&["--no-restart"], "an address has come");
+    assert!(said.contains("lacked IP:10.0.0.7"), "{said}");
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&["10.0.0.6", "10.0.0.7"]));
+    host.assert_good();
+    host.host_name = "host2".into();
+    let said = host.assert_renews(&["--no-restart"], "the host has another name");
+    assert!(said.contains("lacked DNS:host2"), "{said}");
+    host.assert_good();
+}
+
+#[test]
+fn a_pair_that_no_daemon_or_client_would_take_is_replaced() {
+    if !can_run() {
+        return;
+    }
+    type Damage = fn(&Host);
+    let cases: [(&str, Damage); 11] = [
+        ("another one's key", |host| {
+            let key = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+            fs::write(host.key(), key).unwrap();
+        }),
+        ("an empty key", |host| fs::write(host.key(), "").unwrap()),
+        ("a certificate cut short", |host| cut(&host.certificate(), 200)),
+        ("an empty certificate", |host| fs::write(host.certificate(), "").unwrap()),
+        ("a certificate without its issuer", |host| {
+            let pem = fs::read_to_string(host.certificate()).unwrap();
+            let end = pem.find("-----END CERTIFICATE-----\n").unwrap() + "-----END CERTIFICATE-----\n".len();
+            cut(&host.certificate(), end);
+        }),
+        ("a certificate whose issuer is cut short", |host| {
+            let length = fs::read(host.certificate()).unwrap().len();
+            cut(&host.certificate(), length - 100);
+        }),
+        ("a folder that is gone", |host| {
+            let folder = fs::read_link(host.docker_dir().join("issued")).unwrap();
+            fs::remove_dir_all(host.docker_dir().join(folder)).unwrap();
+        }),
+        ("a link that is gone", |host| fs::remove_file(host.docker_dir().join("issued")).unwrap()),
+        ("an issuer of another seed", |host| host.apply_seed(&[])),
+        ("an issuer of another seed and kind", |host| host.apply_seed(&["--key", "ed25519"])),
+        ("a pair that is no link", |host| {
+            // As an earlier seed of the machine left it, which brought the server's certificate itself.
+            let home = Home::new();
+            let dir = create(&home, "web1", &[]);
+            for file in ["server.pem", "server-key.pem"] {
+                fs::remove_file(host.docker_dir().join(file)).unwrap();
+                fs::copy(dir.join(file), host.docker_dir().join(file)).unwrap();
+            }
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (case, damage) in cases {
+        let host = Host::new(&[]);
+        host.issues(&["--no-restart"]);
+        fs::remove_file(host.state("restart-docker")).unwrap();
+        damage(&host);
+        let damaged = [host.certificate(), host.key()].map(|file| fs::read(file).unwrap_or_default());
+        let said = host.issues(&["--no-restart"]);
+        let found = host.wrong_with_pair().or_else(|| {
+            let left = host.leftovers();
+            (!left.is_empty()).then(|| format!("left over: {left:?}"))
+        });
+        wrong.extend(found.map(|found| format!("{case}: {found}{said}")));
+        if host.pair() != damaged && !host.is_waiting_for_restart() {
+            wrong.push(format!("{case}: the daemon would go on with it"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn cut(file: &Path, length: usize) {
+    let bytes = fs::read(file).unwrap();
+    fs::write(file, &bytes[..length]).unwrap();
+}
+
+#[test]
+fn links_that_are_gone_come_back() {
+    if !can_run() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    for gone in [&["server.pem"][..], &["server-key.pem"], &["server.pem", "server-key.pem"]] {
+        let host = Host::new(&[]);
+        host.issues(&["--no-restart"]);
+        for file in gone {
+            fs::remove_file(host.docker_dir().join(file)).unwrap();
+        }
+        host.issues(&["--no-restart"]);
+        if !host.certificate().exists() || !host.key().exists() {
+            wrong.push(format!("{gone:?}: {:?}", names_in(&host.docker_dir())));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_address_that_comes_is_seen_even_if_the_list_of_those_before_is_gone() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.issues(&["--no-restart"]);
+    fs::remove_file(host.docker_dir().join("issued/names")).unwrap();
+    host.prepare = ONE_MORE_ADDRESS.into();
+    host.assert_renews(&["--no-restart"], "an address has come");
+    assert_eq!(sorted_sans(&host.certificate()), with_usual(&["10.0.0.6"]));
+}
+
+#[test]
+fn a_pair_in_use_is_never_written_to() {
+    if !can_run() {
+        return;
+    }
+    // At every boot a process may get the same number, and all certificates near the issuer's end have its end.
+    let mut host = Host::new(&["--valid-for", "60d"]);
+    host.shell = vec!["unshare", "--pid", "--fork", "sh"];
+    host.issues(&["--no-restart"]);
+    let folder = host.docker_dir().join(fs::read_link(host.docker_dir().join("issued")).unwrap());
+    let kept = host.root().join("kept");
+    fs::create_dir(&kept).unwrap();
+    for file in ["server.pem", "server-key.pem"] {
+        fs::hard_link(folder.join(file), kept.join(file)).unwrap();
+    }
+    let before = host.pair();
+    host.prepare = ONE_MORE_ADDRESS.into();
+    host.assert_renews(&["--no-restart"], "an address has come");
+    host.assert_good();
+    let after = ["server.pem", "server-key.pem"].map(|file| fs::read(kept.join(file)).unwrap());
+    assert!(before == after, "the old pair was overwritten while a daemon could read it");
+}
+
+#[test]
+fn two_at_once_do_not_disturb_each_other() {
+    if !can_run() || !need("flock") {
+        return;
+    }
+    let host = Host::new(&[]);
+    let spawn = |_| host.issue(&["--no-restart"]).stdout(Stdio::null()).spawn().unwrap();
+    let children: Vec<Child> = (0..4).map(spawn).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success(), "{}", host.log());
+    }
+    host.assert_good();
+    assert_eq!(host.log().matches(" issued a certificate").count(), 1, "{}", host.log());
+}
+
+#[test]
+fn a_console_that_is_gone_does_not_stop_the_work() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    for shell in [&["sh"][..], &["bash", "--posix"]] {
+        fs::remove_file(host.docker_dir().join("issued")).ok();
+        host.shell = shell.to_vec();
+        let mut child = host.issue(&["--no-restart"]).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{shell:?}: {status}: {}", host.log());
+        host.assert_good();
+    }
+}
+
+#[test]
+fn a_certificate_is_renewed_when_a_third_of_its_life_is_left() {
+    if !can_run() || !need("faketime") {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.issues(&["--no-restart"]);
+    host.at = Some("+59d");
+    host.assert_leaves_all(&["--no-restart"], "31 days are left");
+    host.at = Some("+61d");
+    let said = host.assert_renews(&["--no-restart"], "29 days are left");
+    assert!(said.contains("less than a third"), "{said}");
+    assert_close(not_after(&host.certificate()), OffsetDateTime::now_utc() + Duration::days(61 + 90));
+    assert_close(
+        not_before(&host.certificate()),
+        OffsetDateTime::now_utc() + Duration::days(61) - Duration::HOUR,
+    );
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+    host.assert_leaves_all(&["--no-restart"], "it is new");
+    // A host that was switched off for long.
+    host.at = Some("+400d");
+    let said = host.assert_renews(&["--no-restart"], "it has expired");
+    assert!(said.contains("there was no good one"), "{said}");
+    // A clock that has been put right again.
+    host.at = None;
+    host.assert_renews(&["--no-restart"], "it is not valid yet");
+    host.assert_good();
+}
+
+#[test]
+fn a_certificate_that_ends_with_its_issuer_is_not_renewed_again_and_again() {
+    if !can_run() || !need("faketime") {
+        return;
+    }
+    for (valid_for, later) in [("12h", ["+1h", "+11h"]), ("60d", ["+31d", "+59d"])] {
+        let mut host = Host::new(&["--valid-for", valid_for]);
+        let said = host.issues(&["--no-restart"]);
+        let issuer = host.docker_dir().join("issuer.pem");
+        assert_eq!(not_after(&host.certificate()), not_after(&issuer), "{valid_for}");
+        assert!(not_before(&host.certificate()) >= not_before(&issuer), "{valid_for}");
+        assert_eq!(said.contains("the boot issuer ends on"), valid_for == "12h", "{valid_for}: {said}");
+        for at in later {
+            host.at = Some(at);
+            let said = host.assert_leaves_all(&["--no-restart"], at);
+            assert!(said.contains("the boot issuer ends on"), "{valid_for} {at}: {said}");
+            assert!(said.contains("make the machine again before"), "{valid_for} {at}: {said}");
+        }
+    }
+    // Renewed once more, up to the issuer's end, and then no more.
+    let mut host = Host::new(&["--valid-for", "100d"]);
+    host.issues(&["--no-restart"]);
+    let issuer = host.docker_dir().join("issuer.pem");
+    host.at = Some("+61d");
+    let said = host.assert_renews(&["--no-restart"], "29 days are left");
+    assert!(!said.contains("the boot issuer ends on"), "39 days of the issuer are left: {said}");
+    assert_eq!(not_after(&host.certificate()), not_after(&issuer));
+    host.at = Some("+75d");
+    let said = host.assert_leaves_all(&["--no-restart"], "25 days are left, of the issuer too");
+    assert!(said.contains("the boot issuer ends on"), "{said}");
+}
+
+const READY: &str = "{\"machine\":\"web1\",\"state\":\"ready\",\"step\":6,\"steps\":6,\"what\":\"docker answers\",\
+    \"error\":\"\",\"hint\":\"\",\"time\":\"2026-01-01T00:00:00Z\"}\n";
+
+#[test]
+fn an_expired_issuer_is_told_until_a_good_one_is_back() {
+    if !can_run() || !need("faketime") {
+        return;
+    }
+    let mut host = Host::new(&["--valid-for", "60d"]);
+    fs::write(host.state("status.json"), READY).unwrap();
+    host.issues(&["--no-restart"]);
+    fs::remove_file(host.state("restart-docker")).unwrap();
+    host.docker_is("active enabled");
+    let before = host.pair();
+    for at in ["+61d", "+62d"] {
+        host.at = Some(at);
+        let said = host.fails(&[]);
+        assert!(said.contains("the boot issuer expired on ") && said.contains("hostseed create"), "{said}");
+        assert!(host.pair() == before, "the old pair was touched");
+        assert!(!host.is_waiting_for_restart());
+        let status: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(host.state("status.json")).unwrap()).unwrap();
+        assert_eq!(status["state"], "failed", "{status}");
+        assert_eq!(status["machine"], "web1", "{status}");
+        assert!(status["error"].as_str().unwrap().starts_with("the boot issuer expired on "), "{status}");
+        assert!(status["hint"].as_str().unwrap().contains("hostseed create"), "{status}");
+        let calls = host.calls();
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        assert!(
+            calls[0].starts_with("systemd-run ") && calls[0].contains("hostseed-issue.service"),
+            "{calls:?}"
+        );
+    }
+    // `setup` tells itself what is wrong.
+    fs::write(host.state("status.json"), READY).unwrap();
+    fs::remove_file(host.state("status.before")).unwrap();
+    host.fails(&["--no-restart"]);
+    assert_eq!(fs::read_to_string(host.state("status.json")).unwrap(), READY);
+    assert_eq!(host.calls(), Vec::<String>::new());
+
+    host.fails(&[]);
+    host.calls();
+    host.at = None;
+    host.apply_seed(&[]);
+    host.assert_renews(&[], "a good issuer is back");
+    assert_eq!(fs::read_to_string(host.state("status.json")).unwrap(), READY);
+    assert!(!host.state("status.before").exists());
+    assert_eq!(host.calls(), RESTART);
+    host.assert_good();
+}
+
+#[test]
+fn an_issue_that_is_mended_is_told_no_more_where_nothing_was_told_before() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new(&[]);
+    let issuer = host.docker_dir().join("issuer.pem");
+    let good = fs::read(&issuer).unwrap();
+    fs::write(&issuer, "").unwrap();
+    host.fails(&[]);
+    fs::write(&issuer, good).unwrap();
+    host.issues(&[]);
+    let status = fs::read_to_string(host.state("status.json")).unwrap_or_default();
+    assert!(!status.contains("failed"), "{status}");
+    // And it stays as it is from then on.
+    let before = names_in(&host.root().join("var/lib/hostseed"));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    host.assert_leaves_all(&[], "all is well");
+    assert_eq!(fs::read_to_string(host.state("status.json")).unwrap_or_default(), status);
+    assert_eq!(names_in(&host.root().join("var/lib/hostseed")), before);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_named() {
+    if !can_run() || !need("faketime") {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.at = Some("-2d");
+    let said = host.fails(&[]);
+    assert!(said.contains("by this host's clock, 2") && said.contains("set the clock"), "{said}");
+    assert!(!host.certificate().exists() && !host.key().exists());
+    assert_eq!(host.leftovers(), Vec::<String>::new());
+    // A host that has a pair keeps it.
+    host.at = None;
+    host.issues(&["--no-restart"]);
+    let before = host.pair();
+    host.at = Some("-2d");
+    let said = host.fails(&["--no-restart"]);
+    assert!(said.contains("set the clock"), "{said}");
+    assert!(host.pair() == before, "the pair was touched");
+    host.at = None;
+    host.assert_leaves_all(&["--no-restart"], "the clock is right again");
+}
+
+#[test]
+fn an_issuer_that_is_not_this_authoritys_is_told() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new(&[]);
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    fs::copy(home.machine("web1").join("issuer.pem"), host.docker_dir().join("issuer.pem")).unwrap();
+    let said = host.fails(&["--no-restart"]);
+    assert!(
+        said.contains("issuer.pem is not signed by") && said.contains("apply the whole seed again"),
+        "{said}"
+    );
+    // Its certificate is right, its key is not.
+    let host = Host::new(&[]);
+    let key = host.docker_dir().join("issuer-key.pem");
+    fs::copy(home.machine("web1").join("issuer-key.pem"), key).unwrap();
+    let said = host.fails(&["--no-restart"]);
+    assert!(said.contains("no certificate could be made"), "{said}");
+    assert!(!host.certificate().exists() && !host.key().exists());
+}
+
+#[test]
+fn the_daemon_is_restarted_once_for_a_new_certificate_and_not_without() {
+    if !can_run() {
+        return;
+    }
+    const START: &str = "systemctl --no-block start docker.service";
+    let nothing: [&str; 0] = [];
+    let mut host = Host::new(&[]);
+    // Before `setup` has installed Docker, or with its own restart to come.
+    host.docker_is("inactive disabled");
+    host.issues(&["--no-restart"]);
+    assert!(host.is_waiting_for_restart());
+    assert_eq!(host.calls(), nothing);
+    // That restart did not come: it is made up for.
+    host.docker_is("active enabled");
+    host.issues(&[]);
+    assert_eq!(host.calls(), RESTART);
+    assert!(!host.is_waiting_for_restart());
+    host.issues(&[]);
+    assert_eq!(host.calls(), nothing);
+
+    host.prepare = ONE_MORE_ADDRESS.into();
+    let said = host.assert_renews(&[], "an address has come");
+    assert!(said.contains("restarting docker"), "{said}");
+    assert_eq!(host.calls(), RESTART);
+    assert!(!host.is_waiting_for_restart());
+
+    // Somebody has stopped it: it stays stopped.
+    host.docker_is("inactive enabled");
+    host.prepare.push_str("; ip address add 10.0.0.7/24 dev eth0");
+    host.assert_renews(&[], "an address has come");
+    assert_eq!(host.calls(), nothing);
+    assert!(!host.is_waiting_for_restart());
+
+    // It has waited for a certificate.
+    for (state, told) in [("inactive enabled", &[START][..]), ("inactive disabled", &[])] {
+        let host = Host::new(&[]);
+        host.docker_is(state);
+        host.issues(&[]);
+        assert_eq!(host.calls(), told, "{state}");
+        assert!(!host.is_waiting_for_restart(), "{state}");
+    }
+}
+
+#[test]
+fn a_daemon_that_is_just_starting_is_restarted_too() {
+    if !can_run() {
+        return;
+    }
+    // It may have read the pair of before by now.
+    let mut host = Host::new(&[]);
+    host.issues(&["--no-restart"]);
+    fs::remove_file(host.state("restart-docker")).unwrap();
+    host.docker_is("activating enabled");
+    host.prepare = ONE_MORE_ADDRESS.into();
+    host.assert_renews(&[], "an address has come");
+    assert_eq!(host.calls(), RESTART);
+}
+
+#[test]
+fn containers_outlive_a_restart_unless_swarm_or_the_user_has_it_otherwise() {
+    if !can_run() {
+        return;
+    }
+    let with = "HOSTSEED_LIVE_RESTORE=--live-restore\n";
+    let without = "HOSTSEED_LIVE_RESTORE=\n";
+    let swarm = |root: &str| format!("mkdir -p {root}/swarm; echo '{{}}' >{root}/swarm/docker-state.json; ");
+    let daemon = |json: &str| format!("echo '{json}' >/etc/docker/daemon.json; ");
+    let elsewhere = daemon(r#"{"log-driver": "local", "data-root" : "/var/elsewhere"}"#);
+    let cases: [(&[&str], String, &str); 10] = [
+        (&[], String::new(), with),
+        (&[], daemon(r#"{"log-driver": "local"}"#), with),
+        (&[], daemon(r#"{"live-restore": false}"#), without),
+        (&[], daemon(r#"{"live-restore":true}"#), without),
+        (&[], swarm("/var/lib/docker"), without),
+        (&[], elsewhere.clone(), with),
+        (&[], elsewhere.clone() + &swarm("/var/elsewhere"), without),
+        (&["--engine-opt", "data-root=/var/my data"], swarm("'/var/my data'"), without),
+        (&["--engine-opt", "data-root=/var/mine"], swarm("/var/lib/docker"), with),
+        (&["--engine-opt", "data-root=/var/mine"], String::new(), with),
+    ];
+    for (options, prepare, wanted) in cases {
+        let mut host = Host::new(options);
+        host.prepare = prepare;
+        assert_eq!(host.issues(&["--live-restore"]), "", "{}", host.prepare);
+        let said = fs::read_to_string(host.root().join("run/hostseed/docker.env")).unwrap();
+        assert_eq!(said, wanted, "{options:?} {}", host.prepare);
+        assert_eq!(mode(&host.root().join("run/hostseed/docker.env")), 0o644);
+        assert!(!host.certificate().exists());
+    }
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_told_and_the_pair_in_use_stays() {
+    if !can_run() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    for dir in ["/etc/docker", "/var/lib/hostseed"] {
+        for option in [&["--no-restart"][..], &[]] {
+            let mut host = Host::new(&[]);
+            host.issues(&["--no-restart"]);
+            fs::remove_file(host.state("restart-docker")).unwrap();
+            host.docker_is("active enabled");
+            let before = host.pair();
+            let read_only = format!("mount --bind {dir} {dir}; mount -o remount,bind,ro {dir}");
+            host.prepare = format!("{ONE_MORE_ADDRESS}; {read_only}");
+            let status = host.issue(option).stdout(Stdio::null()).status().unwrap();
+            let log = host.log();
+            if status.code() != Some(1) || !log.contains(" FAILED: ") {
+                wrong.push(format!("{dir} {option:?}: {status}, and nothing is told: {log}"));
+            }
+            assert!(host.pair() == before, "{dir}: the pair was touched: {log}");
+            assert!(!host.calls().iter().any(|call| call.contains("restart docker")), "{dir}");
+            // Once there is room again it goes on.
+            host.prepare = ONE_MORE_ADDRESS.into();
+            host.assert_renews(&[], dir);
+            host.assert_good();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_leaves_the_pair_in_use_and_nothing_else() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new(&[]);
+    host.issues(&["--no-restart"]);
+    let before = host.pair();
+    // As systemd does it where the script takes too long, here while it makes the key.
+    let openssl = "#!/bin/sh\n[ \"$1\" != genpkey ] || kill -TERM $PPID\nexec /usr/bin/openssl \"$@\"\n";
+    host.put_program("openssl", openssl);
+    host.prepare = ONE_MORE_ADDRESS.into();
+    for shell in [&["sh"][..], &["bash", "--posix"]] {
+        host.shell = shell.to_vec();
+        let status = host.issue(&["--no-restart"]).stdout(Stdio::null()).status().unwrap();
+        assert!(!status.success(), "{shell:?}: {status}: {}", host.log());
+        assert!(host.pair() == before, "{shell:?}: the pair was touched: {}", host.log());
+        assert_eq!(names_in(&host.root().join("var/tmp")), BTreeSet::new(), "{shell:?}");
+    }
+    fs::remove_file(host.root().join("usr-local/sbin/openssl")).unwrap();
+    host.assert_renews(&["--no-restart"], "nobody stops it");
+    host.assert_good();
+}
+
+#[test]
+fn a_tool_that_is_missing_is_named() {
+    if !can_run() {
+        return;
+    }
+    for tool in ["openssl", "ip"] {
+        let mut host = Host::new(&[]);
+        host.prepare = format!(
+            "for file in /bin /sbin /usr/bin /usr/sbin; do
+            [ ! -x $file/{tool} ] || mount --bind /dev/null $(readlink -f $file/{tool})
+        done"
+        );
+        let said = host.fails(&[]);
+        assert!(said.contains(&format!("there is no {tool}")) && said.contains("hostseed/setup"), "{said}");
+        let status = fs::read_to_string(host.state("status.json")).unwrap();
+        assert!(status.contains(&format!("there is no {tool}")), "{status}");
+        assert!(!host.certificate().exists());
+    }
+}
+
+#[test]
+fn keys_are_roots_alone_and_in_no_log() {
+    if !can_run() {
+        return;
+    }
+    for kind in QUICK_KEYS {
+        let mut host = Host::new(&["--key", kind]);
+        host.shell = vec!["sh", "-c", "umask 0; . \"$0\""];
+        host.issues(&["--no-restart"]);
+        let dir = host.docker_dir();
+        assert_eq!(mode(&dir.join("issued/server-key.pem")), 0o600, "{kind}");
+        assert_eq!(mode(&dir.join("issued/server.pem")), 0o644, "{kind}");
+        assert_eq!(mode(&dir.join("issued")), 0o755, "{kind}");
+        assert_eq!(mode(&host.root().join("var/log/hostseed.log")), 0o600, "{kind}");
+        let said = host.log();
+        assert!(!said.contains("PRIVATE"), "{kind}: {said}");
+        for key in ["issued/server-key.pem", "issuer-key.pem"] {
+            let pem = fs::read_to_string(dir.join(key)).unwrap();
+            for line in pem.lines().filter(|line| !line.starts_with('-')) {
+                assert!(!said.contains(line), "{kind}: {key} is in the log");
+            }
+        }
+        // What it worked with is gone too.
+        assert_eq!(names_in(&host.root().join("var/tmp")), BTreeSet::new(), "{kind}");
+    }
+}
+
+#[test]
+fn a_word_that_it_does_not_know_is_refused() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new(&[]);
+    let output = host.issue(&["--restart"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("usage: issue "));
+    assert!(!host.certificate().exists());
+}
+
+/// Runs the script with bash, and kills it and all that it has started before it runs its next command, once it has run as
+/// many as `steps`. Whether it came to that.
+fn killed_after(host: &Host, steps: usize) -> bool {
+    // A pipe with a byte for each step: all subshells draw on it.
+    const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
+    let mut command = host.inside(&["bash", "-c", COUNTED, ISSUE, "--no-restart"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn().unwrap();
+    // A child that is gone already has closed it.
+    let _ = child.stdin.take().unwrap().write_all(&vec![b'x'; steps]);
+    let status = child.wait().unwrap();
+    assert!(status.success() || status.signal() == Some(9), "{status}: {}", host.log());
+    !status.success()
+}
+
+/// What is there, with nothing in it that differs from one run to the next.
+fn shape(host: &Host) -> BTreeMap<String, String> {
+    fn walk(dir: &Path, root: &Path, shape: &mut BTreeMap<String, String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = without_number(text(path.strip_prefix(root).unwrap()));
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let what = if metadata.is_symlink() {
+                without_number(text(&fs::read_link(&path).unwrap()))
+            } else if metadata.is_dir() {
+                walk(&path, root, shape);
+                "folder".into()
+            } else {
+                format!("{:o} {}", metadata.permissions().mode(), metadata.len() > 0)
+            };
+            // The old folder and the new one.
+            let name = if shape.contains_key(&name) { name + "'" } else { name };
+            shape.insert(name, what);
+        }
+    }
+    fn without_number(name: &str) -> String {
+        name.chars().filter(|c| !c.is_ascii_digit()).collect()
+    }
+    let mut shape = BTreeMap::new();
+    for dir in ["etc/docker", "var/lib/hostseed"] {
+        walk(&host.root().join(dir), &host.root(), &mut shape);
+    }
+    if host.certificate().exists() {
+        shape.insert("names".into(), sorted_sans(&host.certificate()).join(" "));
+    }
+    shape
+}
+
+/// Kills the script after each number of steps, on a host as `begin` leaves it, until it comes to its end; `check` says what
+/// is wrong after a kill, and after the run that follows.
+fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> Vec<String>) {
+    let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+    let seen: Mutex<BTreeSet<BTreeMap<String, String>>> = Mutex::default();
+    let wrong: Mutex<BTreeMap<usize, Vec<String>>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut host = Host::new(&[]);
+                // Each run would write out all that this machine has in memory.
+                host.put_program("sync", "#!/bin/sh\n");
+                begin(&mut host);
+                let saved = host.home.path().join("saved");
+                let copy = |from: &Path, to: &Path| {
+                    fs::remove_dir_all(to).ok();
+                    run(Command::new("cp").arg("-a").args([from, to]));
+                };
+                copy(&host.root(), &saved);
+                loop {
+                    let steps = next.fetch_add(1, Ordering::SeqCst);
+                    if steps >= end.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    copy(&saved, &host.root());
+                    if !killed_after(&host, steps) {
+                        end.fetch_min(steps, Ordering::SeqCst);
+                        return;
+                    }
+                    let mut found = check(&host, false);
+                    // What the next run finds is the same after many a step.
+                    if found.is_empty() && seen.lock().unwrap().insert(shape(&host)) {
+                        let status = host.issue(&[]).stdout(Stdio::null()).status().unwrap();
+                        if !status.success() {
+                            found.push(format!("the next run fails: {status}: {}", host.log()));
+                        }
+                        found.extend(check(&host, true));
+                    }
+                    if !found.is_empty() {
+                        wrong.lock().unwrap().insert(steps, found);
+                    }
+                }
+            });
+        }
+    });
+    let (steps, states) = (end.into_inner(), seen.into_inner().unwrap().len());
+    let wrong = wrong.into_inner().unwrap();
+    let wrong: Vec<_> = wrong.iter().map(|(step, found)| format!("{step}: {}", found.join("; "))).collect();
+    assert!(wrong.is_empty(), "killed after so many steps:\n{}", wrong.join("\n"));
+    assert!(steps > 150 && states > 5, "{steps} steps, {states} states: they are not counted");
+}
+
+/// What is wrong with what is there after a kill, whatever it came to.
+fn wrong_with_keys(host: &Host) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for name in names_in(&host.docker_dir()).iter().filter(|name| name.starts_with("issued-")) {
+        let key = host.docker_dir().join(name).join("server-key.pem");
+        if key.exists() && mode(&key) != 0o600 {
+            wrong.push(format!("{name}/server-key.pem has mode {:o}", mode(&key)));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_first_issue_that_is_killed_leaves_no_half_pair_and_the_next_run_ends_it() {
+    if !can_run() {
+        return;
+    }
+    killed_between_any_two_steps(
+        |_| {},
+        |host, ended| {
+            let mut wrong = wrong_with_keys(host);
+            // Docker's unit waits for the key: with it, all has to be there.
+            if host.key().exists() || ended {
+                wrong.extend(host.wrong_with_pair());
+            }
+            if ended {
+                wrong.extend(host.leftovers());
+                let calls = host.calls();
+                if calls != ["systemctl --no-block start docker.service"] {
+                    wrong.push(format!("the daemon, which has waited for it, is not started: {calls:?}"));
+                }
+            }
+            wrong
+        },
+    );
+}
+
+#[test]
+fn a_renewal_that_is_killed_leaves_the_old_pair_or_the_new_one_and_the_next_run_ends_it() {
+    if !can_run() {
+        return;
+    }
+    killed_between_any_two_steps(
+        |host| {
+            host.docker_is("active enabled");
+            host.issues(&["--no-restart"]);
+            fs::remove_file(host.state("restart-docker")).unwrap();
+            for file in ["server.pem", "server-key.pem"] {
+                fs::copy(host.docker_dir().join(file), host.root().join(file)).unwrap();
+            }
+            host.prepare = ONE_MORE_ADDRESS.into();
+        },
+        |host, ended| {
+            let mut wrong = wrong_with_keys(host);
+            let old = ["server.pem", "server-key.pem"].map(|file| fs::read(host.root().join(file)).unwrap());
+            let is_new = host.pair() != old;
+            if is_new {
+                wrong.extend(host.wrong_with_pair());
+            }
+            if is_new && !ended && !host.is_waiting_for_restart() {
+                wrong.push("the daemon would go on with the old pair".into());
+            }
+            if ended {
+                wrong.extend(host.leftovers());
+                if !is_new || host.is_waiting_for_restart() {
+                    wrong.push("the next run did not end it".into());
+                }
+                let calls = host.calls();
+                if calls != RESTART {
+                    wrong.push(format!("the daemon is not restarted once: {calls:?}"));
+                }
+            }
+            wrong
+        },
+    );
+}
+
+#[test]
+fn a_seed_with_a_boot_issuer_takes_over_from_one_with_a_servers_certificate() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new(&[]);
+    for (file, mode) in [("server.pem", 0o644), ("server-key.pem", 0o600)] {
+        host.put(&host.docker_dir().join(file), b"of another seed", mode);
+    }
+    host.docker_is("active enabled");
+    host.issues(&[]);
+    host.assert_good();
+    assert_eq!(host.calls(), RESTART);
+}
+
+#[test]
+fn remains_of_a_run_that_was_killed_are_swept() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new(&[]);
+    host.issues(&["--no-restart"]);
+    symlink("issued-20200101000000-1", host.docker_dir().join("issued.new")).unwrap();
+    fs::create_dir(host.docker_dir().join("issued-20200101000000-1")).unwrap();
+    host.assert_leaves_all(&[], "all is well");
+    host.assert_good();
+}
