@@ -13,8 +13,7 @@ use crate::ui::Ui;
 /// Prints the bake, or writes it to `output`. It holds no identity, and so no secret.
 pub fn bake(ui: Ui, spec: Spec, output: Option<&Path>) -> Result<()> {
     let plan = HostPlan::from_spec(&spec)?;
-    let mut left_out = spec.identity_fields();
-    left_out.retain(|field| !(plan.ipv6 && matches!(*field, "address" | "tls-san")));
+    let left_out = spec.identity_fields();
     if !left_out.is_empty() {
         ui.note(format_args!("an image has no identity, left out: {}", left_out.join(", ")));
     }

@@ -69,8 +69,6 @@ pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
-    /// Listen on IPv6 too, because a client dials it: an image's spec may name the addresses of its hosts to be.
-    pub ipv6: bool,
 }
 
 /// The keys that hostseed makes.
@@ -256,12 +254,10 @@ impl HostPlan {
 }
 
 fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
-    let mut dialled = spec.addresses.iter().chain(&spec.tls_sans).map(|word| Address::parse(&word.text));
     HostPlan {
         port: check.one("port", &spec.port, port).unwrap_or(DEFAULT_PORT),
         engine: engine::engine(check, spec),
         docker: docker::docker(check, spec),
-        ipv6: dialled.any(|address| matches!(address, Ok(Address::Ip(ip)) if ip.is_ipv6())),
     }
 }
 

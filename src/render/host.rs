@@ -61,8 +61,8 @@ impl<'a> Host<'a> {
 
     fn drop_in(&self) -> Result<String> {
         let engine = &self.plan.engine;
-        let mut args =
-            vec![flag("-H", "fd://"), flag("-H", format!("tcp://{}:{}", self.listen(), self.plan.port))];
+        // Go listens on IPv6 as well where there is any (net.Listen: an unspecified address is every address).
+        let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://0.0.0.0:{}", self.plan.port))];
         args.extend(engine.storage_driver.iter().map(|driver| flag("--storage-driver", driver)));
         args.push(context! { flag => "--tlsverify", value => () });
         args.push(flag("--tlscacert", "/etc/docker/ca.pem"));
@@ -84,11 +84,6 @@ impl<'a> Host<'a> {
         templates::render("host/10-machine.conf", values)
     }
 
-    /// Where the daemon listens. IPv6's "any" takes IPv4 too, but is not to be had where IPv6 is switched off.
-    fn listen(&self) -> &'static str {
-        if self.plan.ipv6 { "[::]" } else { "0.0.0.0" }
-    }
-
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
@@ -105,7 +100,6 @@ impl<'a> Host<'a> {
             has_identity => self.machine.is_some(),
             attachments => attachments.iter().map(attachment).collect::<Vec<_>>(),
             mode => mode(image),
-            listen => self.listen(),
             port => self.plan.port,
             docker => docker.install.name(),
             docker_version => docker.version.as_deref().unwrap_or_default(),

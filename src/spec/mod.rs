@@ -128,8 +128,7 @@ impl Spec {
         })
     }
 
-    /// The fields given here that are a machine's and mean nothing to an image. Of addresses an image takes only
-    /// whether they are IPv6's.
+    /// The fields given here that are a machine's and mean nothing to an image.
     pub fn identity_fields(&self) -> Vec<&'static str> {
         let given = [
             ("name", self.name.is_some()),
