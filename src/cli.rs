@@ -176,7 +176,7 @@ pub struct Identity {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     boot_issuer: Option<String>,
 
-    /// Where such a host asks for its public address, in place of its cloud's metadata
+    /// Where such a host asks for its public address, without a proxy, in place of its cloud's metadata
     #[arg(long, value_name = "URL")]
     public_address_url: Option<String>,
 
@@ -184,7 +184,7 @@ pub struct Identity {
     #[arg(long, value_name = "KIND")]
     key: Option<String>,
 
-    /// How long the certificates of client and server, or boot issuer, are valid [default: 730d]
+    /// How long the certificates of the client and of the server (or boot issuer) are valid [default: 730d]
     #[arg(long, value_name = "TIME")]
     valid_for: Option<String>,
 

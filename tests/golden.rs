@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use support::seed::on_the_host;
 use support::{Home, files_below, mode};
 
@@ -110,8 +111,9 @@ fn put_placeholders(machine: &Path) {
         ("key.pem", "PRIVATE KEY", key),
     ];
     for (file, label, size) in files.into_iter().filter(|(file, ..)| machine.join(file).exists()) {
-        let words = format!("placeholder for {kind} {file} ");
-        let bytes: Vec<u8> = words.bytes().cycle().take(size).collect();
+        // As incompressible as the real ones.
+        let words = format!("placeholder for {kind} {file}");
+        let bytes: Vec<u8> = (0..).flat_map(|n| Sha256::digest(format!("{words} {n}"))).take(size).collect();
         fs::write(machine.join(file), pem::encode(&pem::Pem::new(label, bytes)).replace('\r', "")).unwrap();
     }
 }

@@ -16,7 +16,13 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
     store.record(&name)?;
     if !force {
         let force = store.command(format_args!("address --force {name} {address}"));
-        refuse_uncovered(store, &name, &address, &format!("; `{force}` records it all the same"))?;
+        refuse_uncovered(
+            store,
+            &name,
+            &address,
+            "; nothing was changed",
+            &format!("; `{force}` records it all the same"),
+        )?;
     }
     let connection = store.put_address(&name, &address)?;
     ui.note(format_args!("`{name}` is at {}", connection.url));
@@ -40,14 +46,20 @@ pub(super) fn parse(text: &str) -> Result<Address> {
 
 /// Refuses an address that the server's certificate does not cover. What a host's own certificate covers is known to the
 /// host alone, and nothing is refused then.
-pub(super) fn refuse_uncovered(store: &Store, name: &MachineName, address: &Address, or: &str) -> Result<()> {
+pub(super) fn refuse_uncovered(
+    store: &Store,
+    name: &MachineName,
+    address: &Address,
+    outcome: &str,
+    or: &str,
+) -> Result<()> {
     let (role, server) = store.host_certificate(name)?;
     if role == HostRole::BootIssuer || server.covers(address) {
         return Ok(());
     }
     let sans: Vec<_> = server.sans().iter().map(|san| format!("`{san}`")).collect();
     Err(Failure::new(format!(
-        "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse it; it covers {}; nothing was changed",
+        "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse it; it covers {}{outcome}",
         sans.join(", ")
     ))
     .hint(format!("make the machine again with `--address {address}`{or}"))

@@ -28,7 +28,7 @@ pub fn env(
     let (connection, host) = match address {
         Some(address) => {
             let address = super::address::parse(address)?;
-            refuse_uncovered(store, &name, &address, "")?;
+            refuse_uncovered(store, &name, &address, "", "")?;
             (store.connection_at(&name, &address)?, address.to_string())
         }
         None => (store.connection(&name)?, record.host),

@@ -70,6 +70,11 @@ impl Certificate {
             .and_then(|constraints| constraints.value.path_len_constraint)
     }
 
+    /// Whether it limits the names below it (RFC 5280 §4.2.1.10).
+    pub fn constrains_names(&self) -> bool {
+        self.parsed().name_constraints().is_ok_and(|constraints| constraints.is_some())
+    }
+
     /// The addresses and DNS names that it is for, in its order.
     pub fn sans(&self) -> Vec<Address> {
         let parsed = self.parsed();

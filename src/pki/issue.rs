@@ -44,6 +44,14 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
             .hint("give `--address`, and it signs the server's certificate itself")
             .into());
         }
+        // The host would find out at boot, by `localhost` if not before.
+        HostRole::BootIssuer if authority.certificate.constrains_names() => {
+            return Err(Failure::new(
+                "the authority may sign no boot issuer: its certificate limits names, and the host's are not known",
+            )
+            .hint("give `--address`, and it signs the server's certificate itself")
+            .into());
+        }
         HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),
     };
     let host = sign(host, plan.key, &issuer)?;

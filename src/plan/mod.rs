@@ -261,7 +261,7 @@ fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
     }
 }
 
-/// A host issues its own certificate where that is asked for, and where nobody has said what it is reached as.
+/// A host issues its own certificate where that is asked for, and where no address is given.
 fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<BootIssuer> {
     let asked =
         check.choice("boot-issuer", &spec.boot_issuer, &[("true", Some(true)), ("false", Some(false))], None);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::payload::Payload;
+use super::payload::sha256;
 use super::{issue, templates};
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
@@ -93,7 +93,7 @@ impl<'a> Host<'a> {
         };
         let payloads: Vec<String> = payloads
             .iter()
-            .map(|file| format!("{} {:04o} /{}", Payload::plain(&file.bytes).sha256, file.mode, file.path))
+            .map(|file| format!("{} {:04o} /{}", sha256(&file.bytes), file.mode, file.path))
             .collect();
         let values = context! {
             machine => self.name(),

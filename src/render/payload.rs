@@ -1,4 +1,4 @@
-//! How a file travels: base64, with the SHA-256 of what it is to become on the host.
+//! How a file travels: compressed and in base64, with the SHA-256 of what it is to become on the host.
 
 use std::io::Write;
 
@@ -19,13 +19,9 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The bytes as they are.
-    pub fn plain(bytes: &[u8]) -> Self {
-        Self { base64: STANDARD.encode(bytes), sha256: sha256(bytes) }
-    }
-
-    /// The bytes compressed, without a name or a time in the header, so that the same bytes give the same text.
-    pub fn gzip(bytes: &[u8]) -> Self {
+    /// In gzip, without a name or a time in the header, so that the same bytes give the same text. PEM, base64 itself, is as
+    /// large as before in the end; anything else is smaller.
+    pub fn new(bytes: &[u8]) -> Self {
         let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
         gzip.write_all(bytes).expect("memory takes it");
         let packed = gzip.finish().expect("memory takes it");
@@ -39,6 +35,7 @@ impl Payload {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// In hex.
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -16,10 +16,10 @@ const SETUP: &str = "/usr/local/lib/hostseed/setup";
 pub fn render(host: &Host, format: Format) -> Result<Artifact> {
     let image = format == Format::Bake;
     let payloads = host.payloads()?;
-    let setup = Payload::gzip(host.setup(&payloads, image)?.as_bytes());
+    let setup = Payload::new(host.setup(&payloads, image)?.as_bytes());
     let carried: Vec<Value> = payloads
         .iter()
-        .map(|file| carry(&Payload::plain(&file.bytes), &format!("{STAGING}/{}", file.file_name())))
+        .map(|file| carry(&Payload::new(&file.bytes), &format!("{STAGING}/{}", file.file_name())))
         .collect();
     let values = context! {
         machine => host.name(),

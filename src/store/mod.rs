@@ -19,7 +19,7 @@ use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::{self, Connection, Shell};
 use crate::report::Failure;
 use crate::secret::Secret;
-use crate::spec::Spec;
+use crate::spec::{Spec, Word};
 use files::Lock;
 
 /// A store, which need not exist yet.
@@ -144,7 +144,14 @@ impl Store {
             .into());
         }
         let text = files::read(&path)?;
-        let spec = Spec::from_yaml(&path.display().to_string(), &text);
+        let mut spec = Spec::from_yaml(&path.display().to_string(), &text);
+        // A machine of before there were boot issuers does not say that it has none.
+        if let Ok(spec) = &mut spec
+            && spec.boot_issuer.is_none()
+        {
+            let issues = self.host_role(name) == HostRole::BootIssuer;
+            spec.boot_issuer = Some(Word::from(issues.to_string()));
+        }
         // Its author is hostseed, so what is wrong with it is a failure and no usage error.
         spec.and_then(|spec| Plan::from_spec(&spec)).map_err(|report| Failure::new(report.to_string()).into())
     }
@@ -175,9 +182,14 @@ impl Store {
 
     /// The certificate of a machine's host, and in what role the host has it.
     pub fn host_certificate(&self, name: &MachineName) -> Result<(HostRole, Certificate)> {
-        let is_issuer = self.machine_dir(name).join("issuer.pem").symlink_metadata().is_ok();
-        let role = if is_issuer { HostRole::BootIssuer } else { HostRole::Server };
+        let role = self.host_role(name);
         Ok((role, self.certificate(name, role.file_stem())?))
+    }
+
+    /// By the files, which a machine of Docker Machine's has too.
+    fn host_role(&self, name: &MachineName) -> HostRole {
+        let issuer = self.machine_dir(name).join("issuer.pem");
+        if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
     }
 
     /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.

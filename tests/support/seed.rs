@@ -52,8 +52,8 @@ fn in_cloud_config(seed: &str) -> Vec<(String, Vec<u8>)> {
         .iter()
         .map(|file| {
             let bytes = STANDARD.decode(text(file, "content")).unwrap();
-            let bytes = if text(file, "encoding") == "gz+b64" { gunzip(&bytes) } else { bytes };
-            (text(file, "path"), bytes)
+            assert_eq!(text(file, "encoding"), "gz+b64");
+            (text(file, "path"), gunzip(&bytes))
         })
         .collect()
 }
@@ -67,8 +67,7 @@ fn in_script(seed: &str) -> Vec<(String, Vec<u8>)> {
         }
         let words: Vec<_> = line.split_whitespace().collect();
         let text: String = lines.by_ref().take_while(|line| *line != "END").collect();
-        let bytes = STANDARD.decode(text).unwrap();
-        let bytes = if words[3] == "gzip" { gunzip(&bytes) } else { bytes };
+        let bytes = gunzip(&STANDARD.decode(text).unwrap());
         let [sum, path] = [words[1], words[2]].map(|word| word.trim_matches('\''));
         assert_eq!(sha256(&bytes), sum, "{path}");
         files.push((path.to_owned(), bytes));

@@ -41,6 +41,7 @@ for number in 2 3; do
     check_same "host $number: the daemon was started once" 1 \
         "$(on_host journalctl --quiet --output=cat --unit=docker.service | grep -c '^Starting docker.service' || true)"
     check "host $number: the timer is active" on_host systemctl is-active hostseed-issue.timer
+    wait_for 20 "host $number: status.json says ready" status_is ready
     keys+=("$(server_key)")
     stop_host
 done
