@@ -308,6 +308,19 @@ fn an_authority_that_allows_none_below_it_signs_no_boot_issuer() {
 }
 
 #[test]
+fn an_authority_that_limits_names_signs_no_boot_issuer() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let limited = format!("{CA}nameConstraints = critical, permitted;DNS:example.com\n");
+    let authority = Elsewhere::new(&home, "limited", FOREIGN_KEYS[5].1, &limited, USUAL_LIFE);
+    let stderr = home.fails(1, &["create", "web1", "--ca", authority.option(), "--boot-issuer"]);
+    assert!(stderr.contains("its certificate limits names") && stderr.contains("hint: "), "{stderr}");
+    assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
+}
+
+#[test]
 fn an_authority_of_several_machines_signs_a_boot_issuer_only_where_that_is_asked_for() {
     if !need("openssl") {
         return;
