@@ -10,6 +10,7 @@ The seed is fixed: every run asks the same. A machine is `sure` when nothing in 
 """
 
 import base64
+import gzip
 import json
 import os
 import random
@@ -83,10 +84,8 @@ def drop_in(path):
     for entry in document["write_files"]:
         if os.path.basename(entry["path"]) == "10-machine.conf":
             content = entry["content"]
-            if entry.get("encoding") in ("b64", "base64"):
-                return base64.b64decode(content)
-            assert "encoding" not in entry, entry["encoding"]
-            return content.encode()
+            assert entry["encoding"] == "gz+b64", entry["encoding"]
+            return gzip.decompress(base64.b64decode(content))
     sys.exit(f"no drop-in in {path}")
 
 
