@@ -1,6 +1,7 @@
 //! What is true: the spec, checked and completed. Pure, and the last place where values are checked.
 
 mod check;
+mod clouds;
 mod docker;
 mod engine;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use time::Duration;
 
+pub use clouds::{Base64, Cloud, Gzip, Limit, Way};
 pub use docker::{Docker, Install};
 pub use engine::Engine;
 

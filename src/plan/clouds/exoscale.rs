@@ -1,0 +1,51 @@
+//! Exoscale.
+
+use super::{Base64, Cloud, Firewall, Limit, Way};
+
+/// Exoscale's own command line and Terraform provider refuse base64 of 32768 characters or more, and compress at will, so that
+/// gzip arrives.
+pub const CLOUD: Cloud = Cloud {
+    name: "exoscale",
+    title: "Exoscale",
+    limit: Limit::Base64(32_767),
+    source: "terraform-provider-exoscale, `ComputeMaxUserDataLength`: the base64 must be shorter than 32768",
+    encoding: "plain text in the portal, for exo and for Terraform, which encode it; base64 in the API",
+    base64: Base64::Envelope,
+    console: "Compute > Instances > Add > User Data",
+    console_base64: None,
+    firewall: Firewall {
+        console: "Compute > Security Groups > the VM's group > Add rule: ingress, TCP, port {port}, source YOUR-ADDRESS/32",
+        command: Some(
+            "exo compute security-group rule add SECURITY-GROUP --protocol tcp --port {port} --network YOUR-ADDRESS/32",
+        ),
+    },
+    ways: &[
+        Way {
+            gzip: false,
+            base64: false,
+            command: Some(
+                "exo compute instance create {name} --zone ZONE --template TEMPLATE --security-group SECURITY-GROUP \\
+  --cloud-init user-data",
+            ),
+            terraform: Some(
+                r#"resource "exoscale_compute_instance" "host" {
+  user_data = file("user-data")
+}"#,
+            ),
+        },
+        Way {
+            gzip: true,
+            base64: false,
+            command: Some(
+                "exo compute instance create {name} --zone ZONE --template TEMPLATE --security-group SECURITY-GROUP \\
+  --cloud-init user-data.gz",
+            ),
+            terraform: Some(
+                r#"resource "exoscale_compute_instance" "host" {
+  user_data = filebase64("user-data.gz")
+}"#,
+            ),
+        },
+    ],
+    notes: &[],
+};

@@ -1,0 +1,52 @@
+//! Hetzner Cloud.
+
+use super::{Base64, Cloud, Firewall, Limit, Way};
+
+/// Hetzner Cloud API, "Create a Server", `user_data`: limited to 32 KiB. It is text, and cloud-init's datasource Hetzner
+/// decodes it where it is base64 throughout.
+pub const CLOUD: Cloud = Cloud {
+    name: "hetzner",
+    title: "Hetzner Cloud",
+    limit: Limit::Raw(32_768),
+    source: "Hetzner Cloud API, \"Create a Server\": `user_data` is limited to 32 KiB",
+    encoding: "plain text everywhere; cloud-init decodes it where it is base64",
+    base64: Base64::Value,
+    console: "Servers > Add Server > Cloud config",
+    console_base64: None,
+    firewall: Firewall {
+        console: "Firewalls > Create Firewall > Inbound rules: TCP, port {port}, source YOUR-ADDRESS; Apply to the server",
+        command: Some(
+            "hcloud firewall create --name docker && hcloud firewall add-rule docker --direction in --protocol tcp \\
+  --port {port} --source-ips YOUR-ADDRESS/32",
+        ),
+    },
+    ways: &[
+        Way {
+            gzip: false,
+            base64: false,
+            command: Some(
+                "hcloud server create --name {name} --type TYPE --image IMAGE --firewall docker \\
+  --user-data-from-file user-data",
+            ),
+            terraform: Some(
+                r#"resource "hcloud_server" "host" {
+  user_data = file("user-data")
+}"#,
+            ),
+        },
+        Way {
+            gzip: true,
+            base64: true,
+            command: Some(
+                "hcloud server create --name {name} --type TYPE --image IMAGE --firewall docker \\
+  --user-data-from-file user-data",
+            ),
+            terraform: Some(
+                r#"resource "hcloud_server" "host" {
+  user_data = file("user-data")
+}"#,
+            ),
+        },
+    ],
+    notes: &["a server without a firewall has every port open to all"],
+};

@@ -1,0 +1,181 @@
+//! What is known of clouds: how each takes user-data and how much of it, and the words for its console, its command line
+//! and Terraform. A file for each cloud, with the documents that its facts are from. Data only: who the machine is, is put
+//! in by whoever prints it.
+
+mod alibaba;
+mod aws;
+mod azure;
+mod digitalocean;
+mod exoscale;
+mod gce;
+mod hetzner;
+mod linode;
+mod nocloud;
+mod oci;
+mod openstack;
+mod ovh;
+mod proxmox;
+mod scaleway;
+mod tencent;
+mod upcloud;
+mod vmware;
+mod vultr;
+
+/// A place where VMs are made.
+///
+/// In its texts `{name}` and `{port}` stand for the machine's, and what only the user knows is in CAPITALS. Commands find
+/// the user-data in the file that [`Way::file`] names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cloud {
+    /// As written after `--for`.
+    pub name: &'static str,
+    pub title: &'static str,
+    pub limit: Limit,
+    /// The document that the limit is from; what documents leave open.
+    pub source: &'static str,
+    /// What its console, its command line and its API want.
+    pub encoding: &'static str,
+    pub base64: Base64,
+    /// The way to the field for user-data in its console, as the menus are called.
+    pub console: &'static str,
+    /// What to tick there for user-data that is base64 already; none where the console has nothing of the kind.
+    pub console_base64: Option<&'static str>,
+    pub firewall: Firewall,
+    /// How it takes user-data, the plainest way first.
+    pub ways: &'static [Way],
+    /// What is easily overlooked there.
+    pub notes: &'static [&'static str],
+}
+
+/// How much user-data fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of user-data. Base64 that is but its envelope on the way is not counted.
+    Raw(usize),
+    /// Characters of the base64 that it is carried in.
+    Base64(usize),
+    /// No number is published.
+    Unpublished,
+}
+
+/// What base64 is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Base64 {
+    /// An envelope: the cloud opens it, and the host gets what was put in.
+    Envelope,
+    /// A part of the value, which cloud-init decodes.
+    Value,
+    /// Nothing but text: neither the cloud nor cloud-init decodes it.
+    Text,
+}
+
+/// Whether compressed user-data arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gzip {
+    /// As the bytes that it is.
+    Raw,
+    /// Only in base64 that cloud-init decodes.
+    InBase64,
+    /// Not taken, or not known to be.
+    No,
+}
+
+/// How the port is opened for one address.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Firewall {
+    /// What to click, as the menus are called.
+    pub console: &'static str,
+    pub command: Option<&'static str>,
+}
+
+/// One way to hand user-data over, with a file of its own form.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The file is compressed.
+    pub gzip: bool,
+    /// The file is base64 text.
+    pub base64: bool,
+    /// What makes the VM. None where the command line cannot do it in this way.
+    pub command: Option<&'static str>,
+    pub terraform: Option<&'static str>,
+}
+
+impl Cloud {
+    /// All of them, by name.
+    pub const ALL: [&Self; 18] = [
+        &alibaba::CLOUD,
+        &aws::CLOUD,
+        &azure::CLOUD,
+        &digitalocean::CLOUD,
+        &exoscale::CLOUD,
+        &gce::CLOUD,
+        &hetzner::CLOUD,
+        &linode::CLOUD,
+        &nocloud::CLOUD,
+        &oci::CLOUD,
+        &openstack::CLOUD,
+        &ovh::CLOUD,
+        &proxmox::CLOUD,
+        &scaleway::CLOUD,
+        &tencent::CLOUD,
+        &upcloud::CLOUD,
+        &vmware::CLOUD,
+        &vultr::CLOUD,
+    ];
+
+    /// The cloud of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name == name)
+    }
+
+    /// What the cloud's limit counts of `raw` bytes of user-data (after compression, before base64) when they are handed
+    /// over, `base64` or not.
+    pub fn measured(&self, raw: usize, base64: bool) -> usize {
+        let in_value = base64 && self.base64 != Base64::Envelope;
+        match self.limit {
+            Limit::Base64(_) => base64_len(raw),
+            Limit::Raw(_) | Limit::Unpublished if in_value => base64_len(raw),
+            Limit::Raw(_) | Limit::Unpublished => raw,
+        }
+    }
+
+    /// The number that [`measured`](Self::measured) may not pass.
+    pub fn limit(&self) -> Option<usize> {
+        match self.limit {
+            Limit::Raw(bytes) | Limit::Base64(bytes) => Some(bytes),
+            Limit::Unpublished => None,
+        }
+    }
+
+    /// Whether `raw` bytes of user-data fit, handed over in base64 or not.
+    pub fn fits(&self, raw: usize, base64: bool) -> bool {
+        self.limit().is_none_or(|limit| self.measured(raw, base64) <= limit)
+    }
+
+    /// The most bytes of user-data that fit, handed over in base64 or not.
+    pub fn raw_limit(&self, base64: bool) -> Option<usize> {
+        let limit = self.limit()?;
+        let counts_base64 = self.measured(1, base64) != 1;
+        Some(if counts_base64 { limit / 4 * 3 } else { limit })
+    }
+
+    pub fn gzip(&self) -> Gzip {
+        match self.ways.iter().find(|way| way.gzip) {
+            None => Gzip::No,
+            Some(_) if self.base64 == Base64::Value => Gzip::InBase64,
+            Some(_) => Gzip::Raw,
+        }
+    }
+}
+
+impl Way {
+    /// The file that the commands read.
+    pub fn file(&self) -> &'static str {
+        if self.gzip && !self.base64 { "user-data.gz" } else { "user-data" }
+    }
+}
+
+/// The length of base64 with its padding, in one line (RFC 4648 §4).
+fn base64_len(raw: usize) -> usize {
+    raw.div_ceil(3) * 4
+}

@@ -1,0 +1,36 @@
+//! Scaleway Instances.
+
+use super::{Base64, Cloud, Firewall, Limit, Way};
+
+/// Scaleway Instance API, user data: the key `cloud-init`, as bytes; no size is given.
+pub const CLOUD: Cloud = Cloud {
+    name: "scaleway",
+    title: "Scaleway",
+    limit: Limit::Unpublished,
+    source: "Scaleway Instance API, user data, gives no size",
+    encoding: "plain text everywhere, as the user data of the key cloud-init",
+    base64: Base64::Text,
+    console: "Instances > Create Instance > Advanced settings > Cloud-init",
+    console_base64: None,
+    firewall: Firewall {
+        console: "Instances > Security groups > the VM's group > Rules > Add inbound rule: allow, TCP, port {port}, YOUR-ADDRESS/32; inbound default policy drop",
+        command: Some(
+            "scw instance security-group create-rule security-group-id=SECURITY-GROUP-ID direction=inbound action=accept \\
+  protocol=TCP dest-port-from={port} ip-range=YOUR-ADDRESS/32",
+        ),
+    },
+    ways: &[Way {
+        gzip: false,
+        base64: false,
+        command: Some(
+            "scw instance server create name={name} type=TYPE image=IMAGE security-group-id=SECURITY-GROUP-ID \\
+  cloud-init=@user-data",
+        ),
+        terraform: Some(
+            r#"resource "scaleway_instance_server" "host" {
+  user_data = { cloud-init = file("user-data") }
+}"#,
+        ),
+    }],
+    notes: &["the default security group lets everybody reach every port but those for mail"],
+};

@@ -1,0 +1,42 @@
+//! UpCloud.
+
+use super::{Base64, Cloud, Firewall, Limit, Way};
+
+/// UpCloud API, "Create server", `user_data`: a script or the URL of one; no size is given. The host gets it as a text in JSON
+/// (cloud-init, datasource UpCloud), which cannot hold gzip.
+pub const CLOUD: Cloud = Cloud {
+    name: "upcloud",
+    title: "UpCloud",
+    limit: Limit::Unpublished,
+    source: "UpCloud API, \"Create server\", gives no size",
+    encoding: "plain text everywhere",
+    base64: Base64::Text,
+    console: "Servers > Deploy server > Initialization script",
+    console_base64: None,
+    firewall: Firewall {
+        console: "Servers > the server > Firewall > Add rule: incoming, TCP, destination port {port}, source YOUR-ADDRESS, accept",
+        command: Some(
+            "upctl server firewall create SERVER --direction in --action accept --family IPv4 --protocol tcp \\
+  --destination-port-start {port} --destination-port-end {port} --source-address-start YOUR-ADDRESS --source-address-end YOUR-ADDRESS",
+        ),
+    },
+    ways: &[Way {
+        gzip: false,
+        base64: false,
+        command: Some(
+            "upctl server create --title {name} --hostname {name} --zone ZONE --os OS --ssh-keys KEY-FILE --enable-metadata \\
+  --enable-firewall --user-data \"$(cat user-data)\"",
+        ),
+        terraform: Some(
+            r#"resource "upcloud_server" "host" {
+  metadata  = true
+  user_data = file("user-data")
+}"#,
+        ),
+    }],
+    notes: &[
+        "the metadata service must be on, or the user-data does not arrive",
+        "a server whose firewall is off has every port open to all",
+        "others on your machine can see the user-data in the command's arguments while upctl runs",
+    ],
+};
