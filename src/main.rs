@@ -4,6 +4,8 @@
 mod artifact;
 mod cli;
 mod commands;
+#[cfg_attr(not(test), expect(dead_code, reason = "`render` and `verify` are about to use it"))]
+mod disk;
 mod names;
 mod pki;
 mod plan;

@@ -1,0 +1,393 @@
+//! Disks with a volume labelled `CIDATA` that cloud-init's NoCloud takes its files from, FAT or ISO 9660: written and taken
+//! apart in memory. The same files give the same bytes.
+
+use anyhow::{Context, Result, bail};
+use hadris_fat::sync::{FatFs, check, write as write_fat};
+use hadris_fat::{FatOptions, VolumeLabel};
+use hadris_fs::sync::FileSystem;
+use hadris_fs::{Content, DirCursor, DirEntry, Error, MountOptions, Node, OpenMode, Permissions};
+use hadris_fs::{SetAttr, Severity, Tree};
+use hadris_iso::sync::{IsoFs, write as write_iso};
+use hadris_iso::{IsoId, IsoOptions};
+use hadris_storage::{BlockSize, MemDevice};
+use zeroize::Zeroizing;
+
+use crate::artifact::Artifact;
+
+/// cloud-init's documentation, "NoCloud", source 2: the label is `cidata` or `CIDATA`. A FAT label has capital letters alone,
+/// and in an ISO 9660 volume small ones are no d-characters.
+const LABEL: &str = "CIDATA";
+/// What FAT disks are a multiple of.
+const FAT_STEP: usize = 64 * 1024;
+const SECTOR: BlockSize = BlockSize::new(512).unwrap();
+/// ECMA-119 §6.1.2.
+const ISO_SECTOR: BlockSize = BlockSize::new(2048).unwrap();
+/// A seed has four files at most; a disk with more than these is none.
+const MOST_FILES: usize = 64;
+
+/// The filesystem of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Fat,
+    Iso,
+}
+
+impl Kind {
+    /// What a disk image says it is, whether or not the rest of it is whole; nothing where it is no image of these kinds.
+    pub fn of(image: &[u8]) -> Option<Self> {
+        // ECMA-119 §8.1: a volume descriptor begins at sector 16, with its type before this.
+        if image.get(16 * 2048 + 1..).is_some_and(|rest| rest.starts_with(b"CD001")) {
+            return Some(Self::Iso);
+        }
+        // Microsoft's FAT specification, "Boot Sector and BPB": a jump first, this signature last.
+        let jump = matches!(image, [0xeb, _, 0x90, ..] | [0xe9, ..]);
+        (jump && image.get(510..512) == Some(&[0x55, 0xaa])).then_some(Self::Fat)
+    }
+}
+
+/// A disk image taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Disk {
+    pub kind: Kind,
+    /// Empty where the volume has none.
+    pub label: String,
+    /// The files of the root, as the disk lists them; folders and what is in them are left out.
+    pub files: Vec<Artifact>,
+}
+
+/// A FAT disk with these files in its root.
+pub fn fat(files: &[Artifact]) -> Result<Vec<u8>> {
+    let options = FatOptions::new()
+        .with_label(VolumeLabel::new(LABEL).expect("11 letters at most, all of them capital"));
+    let mut image = vec![0; fat_size(files)];
+    write_fat(MemDevice::new(&mut image[..], SECTOR), &tree(files)?, &options)
+        .context("cannot write a FAT disk")?;
+    Ok(image)
+}
+
+/// The size of a FAT disk for these files: their bytes; the allocation tables' at most 4 for each of the 512 and more of a
+/// cluster, twice; the 16 KiB of a root directory; and of each file's last cluster the rest.
+fn fat_size(files: &[Artifact]) -> usize {
+    let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
+    (bytes + bytes / 32 + 18 * 1024 + files.len() * 8 * 1024).next_multiple_of(FAT_STEP)
+}
+
+/// An ISO 9660 disk with these files in its root, under the same names by Rock Ridge, which Linux reads, and by Joliet.
+pub fn iso(files: &[Artifact]) -> Result<Vec<u8>> {
+    let options = IsoOptions::new()
+        .with_id(IsoId::Volume, LABEL)
+        .with_id(IsoId::Application, "")
+        .with_rock_ridge()
+        .with_joliet();
+    let tree = tree(files)?;
+    let size = hadris_iso::plan(&tree, &options).context("cannot lay out an ISO 9660 disk")?.size();
+    let mut image = vec![0; usize::try_from(size)?];
+    write_iso(MemDevice::new(&mut image[..], ISO_SECTOR), &tree, &options)
+        .context("cannot write an ISO 9660 disk")?;
+    Ok(image)
+}
+
+fn tree(files: &[Artifact]) -> Result<Tree> {
+    let mut tree = Tree::new();
+    for file in files {
+        let mode = SetAttr::new().with_permissions(Permissions::new(file.mode));
+        tree.insert(&file.path, Node::file(Content::bytes(&file.bytes[..])).with_attrs(mode))?;
+    }
+    Ok(tree)
+}
+
+/// Takes a disk image apart. What it allocates is bounded by the image's size.
+///
+/// Refuses what is no FAT or ISO 9660 disk, is cut short, or contradicts itself.
+pub fn read(image: &[u8]) -> Result<Disk> {
+    match Kind::of(image) {
+        Some(Kind::Fat) => read_fat(image).context("cannot read the FAT disk"),
+        Some(Kind::Iso) => read_iso(image).context("cannot read the ISO 9660 disk"),
+        None => bail!("this is neither a FAT nor an ISO 9660 disk"),
+    }
+}
+
+fn read_fat(image: &[u8]) -> Result<Disk> {
+    let mut wrong = None;
+    // Of its scratch memory 1 KiB is for a path, and a bit for each cluster.
+    let mut scratch = [0; 8 * 1024];
+    check(&mut MemDevice::new(image, SECTOR), &mut scratch, |finding| {
+        if finding.severity() == Severity::Error && wrong.is_none() {
+            wrong = Some(finding.to_string());
+        }
+    })?;
+    if let Some(wrong) = wrong {
+        bail!(wrong);
+    }
+    let mut volume =
+        FatFs::mount(MemDevice::new(image, SECTOR), MountOptions::new().read_only()).map_err(Error::from)?;
+    read_root(&mut volume, Kind::Fat, image.len())
+}
+
+fn read_iso(image: &[u8]) -> Result<Disk> {
+    let mut volume = IsoFs::mount(MemDevice::new(image, ISO_SECTOR), MountOptions::new().read_only())
+        .map_err(Error::from)?;
+    let size = u64::from(volume.info().volume_space_size()) * u64::from(volume.info().block_size());
+    if size > image.len() as u64 {
+        bail!("it is cut short: {} bytes of {size}", image.len());
+    }
+    read_root(&mut volume, Kind::Iso, image.len())
+}
+
+/// Reads the label and the root's files, as long as they are not more than `room` bytes together.
+fn read_root(volume: &mut impl FileSystem, kind: Kind, mut room: usize) -> Result<Disk> {
+    let mut label = [0; 384];
+    let label = volume.label(&mut label)?.unwrap_or_default().trim_end().to_owned();
+    let mut files = Vec::new();
+    let mut cursor = DirCursor::START;
+    while let Some(entry) = volume.readdir(volume.root(), cursor)? {
+        cursor = entry.next_cursor();
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        if files.len() == MOST_FILES {
+            bail!("it has more than {MOST_FILES} files");
+        }
+        let name = String::from_utf8_lossy(entry.name().as_bytes()).into_owned();
+        let bytes = read_file(volume, &entry, &mut room).with_context(|| format!("file `{name}`"))?;
+        files.push(Artifact { path: name, mode: entry.metadata().permissions().bits(), bytes });
+    }
+    Ok(Disk { kind, label, files })
+}
+
+fn read_file(volume: &mut impl FileSystem, entry: &DirEntry, room: &mut usize) -> Result<Zeroizing<Vec<u8>>> {
+    let size = entry.metadata().len();
+    let Some(left) = usize::try_from(size).ok().and_then(|size| room.checked_sub(size)) else {
+        bail!("its size, {size} bytes, is more than the disk has");
+    };
+    let mut bytes = Zeroizing::new(vec![0; *room - left]);
+    *room = left;
+    let node = volume.lookup(volume.root(), entry.name())?;
+    volume.open(node, OpenMode::Read)?;
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match volume.read(node, filled as u64, &mut bytes[filled..])? {
+            0 => bail!("it ends after {filled} bytes of {size}"),
+            read => filled += read,
+        }
+    }
+    volume.close(node)?;
+    volume.forget(node, 1);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::Instant;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::skip;
+
+    type Write = fn(&[Artifact]) -> Result<Vec<u8>>;
+    const WRITERS: [(Kind, Write); 2] = [(Kind::Fat, fat), (Kind::Iso, iso)];
+    const NAMES: [&str; 4] = ["meta-data", "network-config", "user-data", "vendor-data"];
+
+    /// A file of each size, none like another.
+    fn files(sizes: &[usize]) -> Vec<Artifact> {
+        let bytes = |n: usize, size| (0..size).map(|at| (at * (n + 3) % 251) as u8).collect::<Vec<_>>();
+        NAMES
+            .iter()
+            .zip(sizes)
+            .enumerate()
+            .map(|(n, (name, size))| Artifact::public(*name, bytes(n, *size)))
+            .collect()
+    }
+
+    fn contents(files: &[Artifact]) -> Vec<(&str, &[u8])> {
+        files.iter().map(|file| (file.path.as_str(), &file.bytes[..])).collect()
+    }
+
+    fn assert_comes_back(sizes: &[usize]) {
+        let files = files(sizes);
+        let backwards: Vec<_> = files.iter().rev().cloned().collect();
+        for (kind, write) in WRITERS {
+            let image = write(&files).unwrap();
+            assert_eq!(image, write(&backwards).unwrap(), "{kind:?} {sizes:?}");
+            let disk = read(&image).unwrap();
+            assert_eq!((disk.kind, disk.label.as_str()), (kind, "CIDATA"));
+            assert_eq!(contents(&disk.files), contents(&files), "{kind:?} {sizes:?}");
+        }
+    }
+
+    #[test]
+    fn files_come_back_from_a_disk_whatever_their_size() {
+        for size in [
+            0,
+            1,
+            511,
+            512,
+            2047,
+            2048,
+            4096,
+            14_000,
+            44_000,
+            65_536,
+            100_000,
+            1 << 20,
+            3 << 20,
+            9 << 20,
+            20 << 20,
+        ] {
+            assert_comes_back(&[38, 0, size, 0]);
+            assert_comes_back(&[38, 0, size]);
+            assert_comes_back(&[size, size]);
+        }
+    }
+
+    #[test]
+    fn a_disk_has_little_to_spare_and_takes_no_time() {
+        let files = files(&[40, 0, 14_000]);
+        for ((kind, write), most) in WRITERS.into_iter().zip([64 * 1024, 384 * 1024]) {
+            let time = || {
+                let start = Instant::now();
+                assert!(write(&files).unwrap().len() <= most, "{kind:?}");
+                start.elapsed()
+            };
+            // Whatever else the machine does: the best of some.
+            let best = (0..5).map(|_| time()).min().unwrap();
+            assert!(best.as_millis() < 10, "{kind:?}: {best:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn files_of_any_sizes_come_back(sizes in prop::collection::vec(0..300_000usize, 1..5)) {
+            assert_comes_back(&sizes);
+        }
+    }
+
+    /// Reads a damaged image, which must neither panic nor take long, and says whether it was refused.
+    fn is_refused(image: &[u8], words: &str) -> bool {
+        let start = Instant::now();
+        let refused =
+            catch_unwind(AssertUnwindSafe(|| read(image).is_err())).unwrap_or_else(|_| panic!("{words}"));
+        assert!(start.elapsed().as_secs() < 2, "{words} took {:?}", start.elapsed());
+        refused
+    }
+
+    #[test]
+    fn an_image_that_is_cut_short_is_refused() {
+        for (kind, write) in WRITERS {
+            let image = write(&files(&[40, 0, 14_000])).unwrap();
+            for length in (0..image.len()).step_by(509).chain([image.len() - 1]) {
+                assert!(
+                    is_refused(&image[..length], "cut short"),
+                    "{kind:?}, {length} bytes of {}",
+                    image.len()
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_damaged_image_is_read_or_refused(
+            iso_disk: bool,
+            changes in prop::collection::vec((0..4096usize, prop_oneof![Just(0u8), Just(1), Just(255), any::<u8>()]), 1..16),
+        ) {
+            let write = if iso_disk { iso } else { fat };
+            let mut image = write(&files(&[40, 0, 3000])).unwrap();
+            // Volume descriptors are at sector 16 and the folders at 19; a FAT disk has both in its first sectors.
+            for (at, byte) in changes {
+                let at = match at { _ if !iso_disk => at, 0..2048 => 16 * 2048 + at, _ => 19 * 2048 + at };
+                image[at] = byte;
+            }
+            is_refused(&image, "damaged");
+        }
+
+        #[test]
+        fn what_is_no_image_is_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..2048), boot: bool) {
+            if boot && bytes.len() >= 512 {
+                bytes[0] = 0xe9;
+                bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+            }
+            prop_assert!(is_refused(&bytes, "noise"));
+        }
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let damaged = |write: Write, at: usize, bytes: &[u8]| {
+            let mut image = write(&files(&[40, 0, 14_000])).unwrap();
+            image[at..at + bytes.len()].copy_from_slice(bytes);
+            format!("{:#}", read(&image).unwrap_err())
+        };
+        assert_eq!(
+            damaged(fat, 512, &[0; 64]),
+            "cannot read the FAT disk: FAT entries 0 and 1 are not the media byte and end marks (byte 512)"
+        );
+        assert_eq!(
+            damaged(fat, 11, &[7]),
+            "cannot read the FAT disk: BPB bytes_per_sector must be 512, 1024, 2048, or 4096"
+        );
+        assert_eq!(
+            damaged(iso, 16 * 2048 + 158, &[0xff; 8]),
+            "cannot read the ISO 9660 disk: a pointer lies outside the image"
+        );
+        assert_eq!(
+            damaged(iso, 19 * 2048, &[0; 64]),
+            "cannot read the ISO 9660 disk: invalid directory record"
+        );
+        let image = iso(&files(&[40])).unwrap();
+        let error = read(&image[..image.len() - 1]).unwrap_err();
+        assert_eq!(
+            format!("{error:#}"),
+            "cannot read the ISO 9660 disk: it is cut short: 362495 bytes of 362496"
+        );
+        assert_eq!(
+            format!("{:#}", read(b"#cloud-config\n").unwrap_err()),
+            "this is neither a FAT nor an ISO 9660 disk"
+        );
+    }
+
+    /// Makes a disk by other people's programs.
+    fn made_by(dir: &Path, script: &str) -> Option<Disk> {
+        let programs = ["mkfs.fat", "mcopy", "genisoimage", "xorriso"];
+        let program = programs.into_iter().find(|program| script.contains(program)).unwrap();
+        if !skip::need(program) || program == "mkfs.fat" && !skip::need("mcopy") {
+            return None;
+        }
+        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        let output =
+            Command::new("sh").args(["-euc", script]).current_dir(dir).env("PATH", path).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        Some(read(&fs::read(dir.join("disk")).unwrap()).unwrap_or_else(|error| panic!("{script}: {error:#}")))
+    }
+
+    #[test]
+    fn disks_that_others_made_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(&[40, 0, 14_000]);
+        for file in &files {
+            fs::write(dir.path().join(&file.path), &file.bytes).unwrap();
+        }
+        let names = "meta-data network-config user-data";
+        for (label, script) in [
+            ("CIDATA", format!("mkfs.fat -C -n CIDATA disk 360; mmd -i disk ::/x; mcopy -i disk {names} ::")),
+            ("CIDATA", format!("rm disk; mkfs.fat -C -F 16 -n CIDATA disk 20000; mcopy -i disk {names} ::")),
+            ("cidata", format!("rm disk; mkfs.fat -C -F 32 -n cidata disk 40000; mcopy -i disk {names} ::")),
+            ("cidata", format!("genisoimage -quiet -V cidata -J -r -o disk {names}")),
+            ("cidata", format!("genisoimage -quiet -V cidata -J -o disk {names}")),
+            ("cidata", format!("xorriso -as mkisofs -V cidata -r -o disk {names}")),
+        ] {
+            let Some(disk) = made_by(dir.path(), &script) else { continue };
+            assert_eq!(disk.label, label, "{script}");
+            let mut got = disk.files;
+            got.sort_by(|a, b| a.path.cmp(&b.path));
+            assert_eq!(contents(&got), contents(&files), "{script}");
+        }
+    }
+}
