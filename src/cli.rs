@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
-use crate::render::{Format, Shell};
+use crate::commands::render::Request;
+use crate::plan::Cloud;
+use crate::render::{Format, Packing, Shell};
 use crate::spec::{Spec, Word};
 
 /// Makes a remote Docker host without SSH.
@@ -41,16 +43,7 @@ pub enum Command {
     /// Make a machine: its identity, what its VM boots from, and the client's side
     Create(Create),
     /// Print what a machine's VM boots from, always the same bytes
-    Render {
-        /// The machine
-        name: String,
-        /// The form of the seed
-        #[arg(long, default_value = "cloud-config", value_parser = names(&Format::ALL))]
-        format: String,
-        /// Write to FILE, mode 0600, instead of standard output
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    Render(Render),
     /// Print the script that puts Docker into an image, without an identity
     Bake(Bake),
     /// Print the environment that the docker CLI needs, for a shell to evaluate
@@ -146,14 +139,57 @@ pub struct Create {
 }
 
 #[derive(Debug, Args)]
+pub struct Render {
+    /// The machine
+    name: String,
+
+    /// The form that the place takes [default: cloud-config]
+    #[arg(long, value_parser = names(&Format::ALL))]
+    format: Option<String>,
+
+    /// Pack it as this cloud takes it, and refuse what does not fit; `hostseed clouds` tells of them
+    #[arg(long = "for", value_name = "CLOUD", value_parser = clouds())]
+    cloud: Option<String>,
+
+    /// Compress it as a whole
+    #[arg(long)]
+    gzip: bool,
+
+    /// Print it in base64, after compressing it where that is asked for
+    #[arg(long)]
+    base64: bool,
+
+    /// With the form mime: user-data of your own beside ours; its type is told from its first line; repeatable
+    #[arg(long = "part", value_name = "FILE[:TYPE]")]
+    parts: Vec<String>,
+
+    /// With the form ignition: a config of your own to be merged into ours; repeatable
+    #[arg(long = "merge", value_name = "FILE")]
+    merged: Vec<PathBuf>,
+
+    /// With the form nocloud: cloud-init's network configuration
+    #[arg(long, value_name = "FILE")]
+    network_config: Option<PathBuf>,
+
+    /// Write to PATH, mode 0600, instead of standard output; a folder for forms of several files, and for nocloud
+    /// FILE.img or FILE.iso is the disk
+    #[arg(short, long, value_name = "PATH", visible_alias = "output")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct Bake {
     /// Take everything from a spec file (`-`: standard input)
     #[arg(short, long, value_name = "SPEC", conflicts_with = "host")]
     pub file: Option<PathBuf>,
 
-    /// Write to FILE instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// The form that the builder of images takes
+    #[arg(long, default_value = "bake", value_parser = names(&Format::OF_IMAGES))]
+    format: String,
+
+    /// Write to PATH instead of standard output; a folder for the form packer
+    #[arg(short, long, value_name = "PATH", visible_alias = "output")]
+    pub out: Option<PathBuf>,
 
     #[command(flatten)]
     pub host: Host,
@@ -258,6 +294,33 @@ pub struct Host {
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
+}
+
+fn clouds() -> PossibleValuesParser {
+    PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name))
+}
+
+impl Render {
+    /// What the flags ask for.
+    pub fn request(self) -> Request {
+        Request {
+            name: self.name,
+            format: self.format.as_deref().and_then(Format::named),
+            cloud: self.cloud.as_deref().and_then(Cloud::named),
+            packing: Packing { gzip: self.gzip, base64: self.base64 },
+            parts: self.parts,
+            merged: self.merged,
+            network_config: self.network_config,
+            out: self.out,
+        }
+    }
+}
+
+impl Bake {
+    /// The form asked for.
+    pub fn format(&self) -> Format {
+        Format::named(&self.format).unwrap_or(Format::Bake)
+    }
 }
 
 impl Create {

@@ -55,12 +55,10 @@ fn run(cli: Cli, ui: Ui) -> Result<()> {
             let (json, file) = (create.json, create.file.clone());
             commands::create(&store()?, ui, now, commands::read_spec(file, || create.spec())?, json)
         }
-        Command::Render { name, format, output } => {
-            commands::render(&store()?, ui, &name, &format, output.as_deref())
-        }
+        Command::Render(render) => commands::render(&store()?, ui, render.request()),
         Command::Bake(bake) => {
-            let (file, output) = (bake.file.clone(), bake.output.clone());
-            commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, output.as_deref())
+            let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
+            commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
         }
         Command::Env { unset: true, shell, no_proxy, .. } => {
             commands::env_unset(ui, shell.as_deref(), no_proxy)

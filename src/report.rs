@@ -46,6 +46,12 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+impl From<Complaint> for Finding {
+    fn from(Complaint { text, hint }: Complaint) -> Self {
+        Self { position: None, text, hint }
+    }
+}
+
 /// Everything that is wrong with a spec. Its user ends with exit status 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -56,8 +62,18 @@ pub struct Report {
 impl Report {
     /// A report of a single finding that belongs to no place in a file.
     pub fn usage(complaint: Complaint) -> Self {
-        let Complaint { text, hint } = complaint;
-        Self { source: Source::CommandLine, findings: vec![Finding { position: None, text, hint }] }
+        Self { source: Source::CommandLine, findings: vec![complaint.into()] }
+    }
+
+    /// Fails with all of them, where there are any: findings that belong to no place in a file.
+    pub fn of(complaints: Vec<Complaint>) -> Result<(), Self> {
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        Err(Self {
+            source: Source::CommandLine,
+            findings: complaints.into_iter().map(Finding::from).collect(),
+        })
     }
 }
 

@@ -36,8 +36,14 @@ impl Ui {
         self.out(serde_json::to_string_pretty(value)? + "\n")
     }
 
-    /// Prints an artifact, unless it holds a key and standard output is a file that others can read.
+    /// Prints an artifact, unless it holds a key and standard output is a file that others can read, or it is no text and
+    /// standard output is a terminal. `instead` is the command that writes a file.
     pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
+        if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
+            let failure =
+                Failure::new("this is no text, and standard output is a terminal; nothing was written");
+            return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
+        }
         if artifact.mode == 0o600
             && let Some(mode) = shared_mode(&io::stdout())
         {

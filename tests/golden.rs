@@ -2,7 +2,8 @@
 //! and each file's mode. `BLESS=1 cargo test --test golden` writes the cases anew; the diff belongs into the
 //! commit that caused it.
 //!
-//! A case is a folder with `command`, what a user types after `hostseed`, and `spec.yaml`. Certificates and keys
+//! A case is a folder with `command`, what a user types after `hostseed`, `spec.yaml`, and `input`, the files that the command
+//! names, if any. Certificates and keys
 //! are placeholders of the right kind and size: real ones are never twice the same.
 
 mod support;
@@ -50,7 +51,10 @@ fn every_case_renders_to_its_golden_tree() {
 /// Everything that a case makes, by path in the case's folder.
 fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let home = Home::new();
-    fs::copy(case.join("spec.yaml"), home.path().join("spec.yaml")).unwrap();
+    for input in files_below(case).iter().filter(|path| is_input(path)) {
+        fs::create_dir_all(home.path().join(input).parent().unwrap()).unwrap();
+        fs::copy(case.join(input), home.path().join(input)).unwrap();
+    }
     let command = fs::read_to_string(case.join("command")).unwrap();
     let args: Vec<&str> = command.split_whitespace().collect();
     let mut tree = BTreeMap::new();
@@ -72,28 +76,47 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
 
-    let seed = home.ok(&args);
-    assert_eq!(seed, home.ok(&args), "{}: rendering again gives other bytes", case.display());
+    let out = home.path().join("out");
+    let words = [&args[..], &["-o", "out"]].concat();
+    home.ok(&words);
     let name = seed_name(&args);
-    let written = home.path().join("out");
-    home.ok(&[&args[..], &["-o", "out"]].concat());
-    modes.push((name.into(), mode(&written)));
-    for (path, file_mode, bytes) in on_the_host(&seed) {
-        modes.push((Path::new("host").join(&path), file_mode));
-        tree.insert(Path::new("host").join(path), bytes);
+    let files = if out.is_dir() { files_below(&out) } else { vec![PathBuf::new()] };
+    let rendered: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let path = if out.is_dir() { out.join(file) } else { out.clone() };
+            let place = if out.is_dir() { Path::new(name).join(file) } else { name.into() };
+            (place, mode(&path), fs::read(path).unwrap())
+        })
+        .collect();
+    home.ok(&words);
+    for ((place, file_mode, bytes), file) in rendered.into_iter().zip(&files) {
+        let path = if out.is_dir() { out.join(file) } else { out.clone() };
+        assert!(bytes == fs::read(path).unwrap(), "{}: rendering again gives other bytes", case.display());
+        for (path, mode, bytes) in on_the_host(&bytes) {
+            modes.push((Path::new("host").join(&path), mode));
+            tree.insert(Path::new("host").join(path), bytes);
+        }
+        modes.push((place.clone(), file_mode));
+        tree.insert(place, bytes);
     }
-    tree.insert(name.into(), seed.into_bytes());
     modes.sort();
     let modes: String = modes.iter().map(|(path, mode)| format!("{mode:04o} {}\n", path.display())).collect();
     tree.insert("modes".into(), modes.into_bytes());
     tree
 }
 
-fn seed_name(args: &[&str]) -> &'static str {
-    match args {
-        ["bake", ..] | ["render", _, "--format", "bake"] => "bake.sh",
-        ["render", _, "--format", "script"] => "user-data.sh",
-        _ => "user-data",
+/// What the case calls the file or the folder that is rendered.
+fn seed_name<'a>(args: &[&'a str]) -> &'a str {
+    let format = args.iter().skip_while(|word| **word != "--format").nth(1);
+    match format.copied() {
+        None if args[0] == "bake" => "bake.sh",
+        None | Some("cloud-config" | "mime") => "user-data",
+        Some("bake") => "bake.sh",
+        Some("script") => "user-data.sh",
+        Some("ignition") => "config.ign",
+        Some("imagebuilder") => "component.yaml",
+        Some(folder) => folder,
     }
 }
 
@@ -120,7 +143,7 @@ fn put_placeholders(machine: &Path) {
 
 /// What belongs to the case itself, and is not rendered.
 fn is_input(path: &Path) -> bool {
-    path == Path::new("command") || path == Path::new("spec.yaml")
+    path == Path::new("command") || path == Path::new("spec.yaml") || path.starts_with("input")
 }
 
 fn write(case: &Path, rendered: &BTreeMap<PathBuf, Vec<u8>>) {

@@ -117,7 +117,7 @@ impl Host {
     fn apply_seed(&self, options: &[&str]) {
         self.home.run(&["rm", "-y", "web1"]);
         self.home.ok(&[&["create", "web1", "--quiet"], options].concat());
-        let files = on_the_host(&self.home.ok(&["render", "web1"]));
+        let files = on_the_host(self.home.ok(&["render", "web1"]).as_bytes());
         for (path, mode, bytes) in &files {
             if path.starts_with("etc/docker/") {
                 self.put(&self.root().join(path), bytes, *mode);

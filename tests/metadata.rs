@@ -250,7 +250,7 @@ impl Host {
         home.ok(&create);
         let seed = home.ok(&["render", "web1"]);
         let root = home.path().join("root");
-        for (path, _, bytes) in seed::on_the_host(&seed) {
+        for (path, _, bytes) in seed::on_the_host(seed.as_bytes()) {
             put(&root.join(path.trim_start_matches("usr/")), &bytes);
         }
         put(&root.join("stub/cloud.py"), include_bytes!("metadata/cloud.py"));

@@ -57,7 +57,8 @@ fn cloud_init_finds_every_user_data_valid() {
     if !need("cloud-init") {
         return;
     }
-    for user_data in golden("user-data") {
+    let begins = |path: &PathBuf| fs::read(path).unwrap().starts_with(b"#cloud-config\n");
+    for user_data in golden("user-data").into_iter().filter(begins) {
         let output = run(Command::new("cloud-init").args(["schema", "-c"]).arg(&user_data));
         assert!(String::from_utf8_lossy(&output.stdout).contains("Valid"), "{}", user_data.display());
     }

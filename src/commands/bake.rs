@@ -4,22 +4,33 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::render::needs_folder;
 use crate::plan::HostPlan;
-use crate::render;
+use crate::render::{self, Form, Format, Rendered};
+use crate::report::Report;
 use crate::spec::Spec;
 use crate::store;
 use crate::ui::Ui;
 
-/// Prints the bake, or writes it to `output`. It holds no identity, and so no secret.
-pub fn bake(ui: Ui, spec: Spec, output: Option<&Path>) -> Result<()> {
+/// Prints the bake, or writes it to `out`. It holds no identity, and so no secret.
+pub fn bake(ui: Ui, spec: Spec, format: Format, out: Option<&Path>) -> Result<()> {
+    let out = out.filter(|path| *path != Path::new("-"));
+    if format.is_folder() && out.is_none() {
+        return Err(Report::usage(needs_folder(format)).into());
+    }
     let plan = HostPlan::from_spec(&spec)?;
     let left_out = spec.identity_fields();
     if !left_out.is_empty() {
         ui.note(format_args!("an image has no identity, left out: {}", left_out.join(", ")));
     }
-    let bake = render::render_image(&plan)?;
-    match output.filter(|path| *path != Path::new("-")) {
-        Some(path) => store::put_artifact(path, &bake),
-        None => ui.out(&*bake.bytes),
+    let form = match format {
+        Format::Packer => Form::Packer,
+        Format::ImageBuilder => Form::ImageBuilder,
+        _ => Form::Bake,
+    };
+    match (render::render_image(&plan, &form)?, out) {
+        (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake),
+        (Rendered::File(bake), None) => ui.out(&*bake.bytes),
+        (Rendered::Folder(files), dir) => store::put_folder(dir.expect("a folder has a name"), &files),
     }
 }

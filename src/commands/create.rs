@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::inspect::{CertificateView, HostCertificateView};
 use crate::pki::{self, Identity};
 use crate::plan::{AuthoritySource, HostRole, Plan};
-use crate::render::{self, Format};
+use crate::render;
 use crate::spec::Spec;
 use crate::store::{SHARED, Store};
 use crate::ui::Ui;
@@ -25,10 +25,8 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
             None => pki::issue_authority(authority_name(&plan), plan.key, now)?,
         };
         let identity = pki::issue_identity(&plan, authority, now)?;
-        let seed = [
-            render::render_seed(&plan, &identity.for_host(), Format::CloudConfig)?,
-            render::render_machine_yaml(&plan)?,
-        ];
+        let seed =
+            [render::render_user_data(&plan, &identity.for_host())?, render::render_machine_yaml(&plan)?];
         // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
         if store.put_machine(&plan, &identity, &seed)? {
             break identity;

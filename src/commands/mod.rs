@@ -5,14 +5,15 @@ mod bake;
 mod config;
 mod create;
 mod env;
+mod fit;
 mod inspect;
 mod ls;
-mod render;
+pub mod render;
 mod rm;
 mod url;
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -42,6 +43,12 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
     };
     let text = read.map_err(|error| Failure::new(format!("cannot read `{name}`: {error}")))?;
     Ok(Spec::from_yaml(&name, &text)?)
+}
+
+/// A file that an option names.
+fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
+    Ok(std::fs::read(path).map_err(failed)?)
 }
 
 /// A machine's name from the command line.

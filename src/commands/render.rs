@@ -1,27 +1,228 @@
-//! `render`: the seed of a stored machine, always the same bytes.
+//! `render`: the seed of a stored machine in the form that its place takes, always the same bytes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::machine_name;
-use crate::render::{self, Format};
+use super::{fit, machine_name, read_file};
+use crate::artifact::Artifact;
+use crate::names::MachineName;
+use crate::plan::{Cloud, Way};
+use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
+use crate::report::{Complaint, Failure, Report};
 use crate::store::{self, Store};
 use crate::ui::Ui;
 
-/// Prints a seed, or writes it to `output`. Never to a file that others can read.
-pub fn render(store: &Store, ui: Ui, name: &str, format: &str, output: Option<&Path>) -> Result<()> {
-    let name = machine_name(name)?;
-    let form = Format::named(format).with_context(|| format!("there is no format `{format}`"))?;
+/// What is asked for, as written.
+pub struct Request {
+    pub name: String,
+    pub format: Option<Format>,
+    /// Where it goes.
+    pub cloud: Option<&'static Cloud>,
+    pub packing: Packing,
+    /// `FILE` or `FILE:TYPE` each.
+    pub parts: Vec<String>,
+    pub merged: Vec<PathBuf>,
+    pub network_config: Option<PathBuf>,
+    pub out: Option<PathBuf>,
+}
+
+/// Prints a seed, or writes it to where it is asked for. Never to a file that others can read.
+pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
+    let name = machine_name(&request.name)?;
+    request.refuse_what_has_no_effect()?;
     let plan = store.plan(&name)?;
+    let form = request.form(|| store.connection(&name))?;
     let identity = store.host_identity(&plan)?;
-    let seed = render::render_seed(&plan, &identity, form)?;
-    match output.filter(|path| *path != Path::new("-")) {
-        Some(path) => store::put_artifact(path, &seed),
-        None => {
-            let option =
-                if form == Format::CloudConfig { String::new() } else { format!(" --format {format}") };
-            ui.artifact(&seed, &store.command(format_args!("render {name}{option} -o FILE")))
+    let rendered = match request.way()? {
+        Some((cloud, way)) => {
+            let machine = (&plan, &identity);
+            Rendered::File(fit::render_for(cloud, way, machine, &form, request.packing.base64)?)
+        }
+        None => render::render_seed(&plan, &identity, &form, request.packing)?,
+    };
+    match rendered {
+        Rendered::File(seed) => match request.file() {
+            Some(path) => store::put_artifact(path, &seed),
+            None => ui.artifact(&seed, &store.command(format_args!("{} -o FILE", request.words(&name)))),
+        },
+        Rendered::Folder(files) => {
+            let dir = request.file().expect("a folder has to have a name");
+            refuse_left_behind(dir, &files)?;
+            store::put_folder(dir, &files)
         }
     }
+}
+
+impl Request {
+    fn format(&self) -> Format {
+        let usual = match self.cloud {
+            Some(cloud) if cloud.name == "nocloud" => Format::NoCloud,
+            _ => Format::CloudConfig,
+        };
+        self.format.unwrap_or(usual)
+    }
+
+    /// How the cloud takes it, where one is named. The files of a seed disk have no limits.
+    fn way(&self) -> Result<Option<(&'static Cloud, &'static Way)>, Report> {
+        match self.cloud {
+            Some(cloud) if !(cloud.name == "nocloud" && self.format() == Format::NoCloud) => {
+                let way = fit::way(cloud, self.format(), self.packing);
+                way.map(|way| Some((cloud, way))).map_err(Report::usage)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Where it is to be written, unless to standard output.
+    fn file(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
+    /// The command again, without where it writes to.
+    fn words(&self, name: &MachineName) -> String {
+        let mut words = format!("render {name}");
+        if let Some(format) = self.format {
+            words += &format!(" --format {}", format.name());
+        }
+        if let Some(cloud) = self.cloud {
+            words += &format!(" --for {}", cloud.name);
+        }
+        let switches = [(" --gzip", self.packing.gzip), (" --base64", self.packing.base64)];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(word, _)| word));
+        let files = |option: &str, file: &str| format!(" {option} {}", render::shell_word(file));
+        words.extend(self.parts.iter().map(|part| files("--part", part)));
+        words.extend(self.merged.iter().map(|file| files("--merge", &file.to_string_lossy())));
+        words
+    }
+
+    /// Options that the form would leave without effect, and what it cannot do without.
+    fn refuse_what_has_no_effect(&self) -> Result<(), Report> {
+        let format = self.format();
+        let mut complaints = Vec::new();
+        let mut only_with = |given: bool, option: &str, wanted: Format| {
+            if given && format != wanted {
+                let complaint =
+                    Complaint::new(format!("`{option}` has no effect with the form `{}`", format.name()));
+                complaints.push(complaint.hint(format!("it goes with `--format {}`", wanted.name())));
+            }
+        };
+        only_with(!self.parts.is_empty(), "--part", Format::Mime);
+        only_with(!self.merged.is_empty(), "--merge", Format::Ignition);
+        only_with(self.network_config.is_some(), "--network-config", Format::NoCloud);
+        if format.is_folder() {
+            if self.packing != Packing::default() {
+                complaints.push(Complaint::new(format!(
+                    "`--gzip` and `--base64` are for a text, and the form `{}` is several files",
+                    format.name()
+                )));
+            }
+            if self.file().is_none() {
+                complaints.push(needs_folder(format));
+            }
+        }
+        Report::of(complaints)
+    }
+
+    /// The form with what it takes beside the machine. All that is wrong with the files is told at once.
+    fn form(&self, connection: impl FnOnce() -> Result<Connection>) -> Result<Form> {
+        Ok(match self.format() {
+            Format::CloudConfig => Form::CloudConfig,
+            Format::Script => Form::Script,
+            Format::Mime => Form::Mime(self.parts()?),
+            Format::Ignition => {
+                let files = self.merged.iter().map(PathBuf::as_path);
+                Form::Ignition(read_each("--merge", files, |_, bytes| Merged::new(bytes))?)
+            }
+            Format::NoCloud => {
+                let files = self.network_config.iter().map(PathBuf::as_path);
+                let read = read_each("--network-config", files, |_, bytes| check_network_config(bytes))?;
+                Form::NoCloud { network_config: read.into_iter().next(), medium: medium(self.file()) }
+            }
+            Format::Bake => Form::Bake,
+            Format::Packer => Form::Packer,
+            Format::ImageBuilder => Form::ImageBuilder,
+            Format::Terraform => Form::Terraform(connection()?),
+        })
+    }
+
+    fn parts(&self) -> Result<Vec<Part>> {
+        let files: Vec<_> = self.parts.iter().map(|part| split_type(part)).collect();
+        let mut types = files.iter().map(|(_, content_type)| *content_type);
+        read_each("--part", files.iter().map(|(file, _)| Path::new(*file)), |path, bytes| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Part::new(&name, types.next().flatten(), bytes)
+        })
+    }
+}
+
+/// What is wrong with a form of several files and no name for their folder.
+pub(super) fn needs_folder(format: Format) -> Complaint {
+    let disk = if format == Format::NoCloud { ", `--out seed.img` or `--out seed.iso` the disk" } else { "" };
+    let name = format.name();
+    Complaint::new(format!("the form `{name}` is several files, which standard output does not take"))
+        .hint(format!("`--out DIR` makes a folder{disk}"))
+}
+
+/// Reads files that one option names.
+fn read_each<'a, T>(
+    option: &str,
+    files: impl Iterator<Item = &'a Path>,
+    mut read: impl FnMut(&Path, Vec<u8>) -> Result<T, Complaint>,
+) -> Result<Vec<T>> {
+    let (mut values, mut complaints) = (Vec::new(), Vec::new());
+    for path in files {
+        match read(path, read_file(path)?) {
+            Ok(value) => values.push(value),
+            Err(Complaint { text, hint }) => {
+                complaints.push(Complaint { text: format!("`{option} {}` {text}", path.display()), hint });
+            }
+        }
+    }
+    Report::of(complaints)?;
+    Ok(values)
+}
+
+/// `FILE` or `FILE:TYPE`. What follows a colon in a file's own name is no type of these.
+fn split_type(part: &str) -> (&str, Option<&str>) {
+    let kinds = ["text/", "application/", "multipart/", "message/"];
+    match part.rsplit_once(':') {
+        Some((file, content_type)) if kinds.iter().any(|kind| content_type.starts_with(kind)) => {
+            (file, Some(content_type))
+        }
+        _ => (part, None),
+    }
+}
+
+/// A disk where the name says so.
+fn medium(path: Option<&Path>) -> Medium {
+    let extension = path.and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
+    match extension.to_str() {
+        Some("img") => Medium::Fat,
+        Some("iso") => Medium::Iso,
+        _ => Medium::Folder,
+    }
+}
+
+fn check_network_config(bytes: Vec<u8>) -> Result<Vec<u8>, Complaint> {
+    match std::str::from_utf8(&bytes) {
+        Ok(text) if !text.trim().is_empty() => Ok(bytes),
+        Ok(_) => Err(Complaint::new("is empty")),
+        Err(_) => Err(Complaint::new("is no text")),
+    }
+}
+
+/// In a folder that is there, a network-config of another time would be applied along.
+fn refuse_left_behind(dir: &Path, files: &[Artifact]) -> Result<()> {
+    let path = dir.join("network-config");
+    let is_seed = files.iter().any(|file| file.path == "meta-data");
+    if !is_seed || files.iter().any(|file| path.ends_with(&file.path)) || path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "`{}` is there already and would be applied too; nothing was written",
+        path.display()
+    ))
+    .hint(format!("give it with `--network-config {}`, or remove it", path.display()))
+    .into())
 }

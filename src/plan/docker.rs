@@ -88,6 +88,20 @@ impl Channel {
 }
 
 impl Docker {
+    /// The fields that say which Docker is wanted, where that is not left open.
+    pub fn choices(&self) -> Vec<&'static str> {
+        let install = match self.install {
+            Install::Auto | Install::None => None,
+            Install::Official | Install::Distro => Some("docker"),
+            Install::Script(_) => Some("engine-install-url"),
+        };
+        let channel = (self.channel != Channel::Stable).then_some("docker-channel");
+        let mirror = (self.mirror != OFFICIAL).then_some("docker-mirror");
+        let version = self.version.as_ref().map(|_| "docker-version");
+        let fingerprint = self.key_fingerprint.as_ref().map(|_| "docker-key-fingerprint");
+        [install, version, channel, mirror, fingerprint].into_iter().flatten().collect()
+    }
+
     pub(super) fn fields(&self) -> Vec<Field> {
         let mut fields = match &self.install {
             Install::Script(url) => vec![Field::One("engine-install-url", url.clone())],

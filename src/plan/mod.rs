@@ -195,6 +195,13 @@ impl Plan {
         Ok(Self { name, addresses, tls_sans, key, valid_for, ca, boot_issuer, host })
     }
 
+    /// The plan of the same machine on an image that has Docker and its options already.
+    pub fn on_a_finished_image(&self) -> Self {
+        let mut plan = self.clone();
+        plan.host.docker.install = Install::None;
+        plan
+    }
+
     /// What the host gets of the identity.
     pub fn host_role(&self) -> HostRole {
         if self.boot_issuer.is_some() { HostRole::BootIssuer } else { HostRole::Server }

@@ -11,7 +11,8 @@ use crate::plan::{HostPlan, HostRole, Install, Plan};
 
 /// Where payloads wait for `setup`.
 pub const STAGING: &str = "/var/lib/hostseed/seed";
-const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
+/// What tells the daemon all that a plan has to say.
+pub const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
 
 /// A machine, or an image that is to become one.
 pub struct Host<'a> {
@@ -43,23 +44,45 @@ impl<'a> Host<'a> {
         self.role() == Some(HostRole::BootIssuer)
     }
 
+    /// A file of this host's seed: its owner's alone where it holds a key.
+    pub fn artifact(&self, path: &str, bytes: impl Into<Vec<u8>>) -> Artifact {
+        match self.machine {
+            Some(_) => Artifact::private(path, bytes),
+            None => Artifact::public(path, bytes),
+        }
+    }
+
     /// The files that `setup` puts into place, paths relative to `/`.
     pub fn payloads(&self) -> Result<Vec<Artifact>> {
-        let mut files = Vec::new();
-        if let Some((plan, identity)) = self.machine {
-            let stem = plan.host_role().file_stem();
-            files.push(Artifact::public("etc/docker/ca.pem", identity.ca.as_str()));
-            files.push(Artifact::public(format!("etc/docker/{stem}.pem"), identity.certificate.as_str()));
-            files.push(Artifact::private(format!("etc/docker/{stem}-key.pem"), identity.key.expose()));
-        }
+        let mut files = self.identity();
         // A machine on a baked image brings its identity alone: the image has the drop-in.
         if self.machine.is_none() || self.plan.docker.install != Install::None {
-            files.push(Artifact::public(DROP_IN, self.drop_in()?));
+            files.push(Artifact::public(DROP_IN, self.drop_in(issue::LIB)?));
         }
         Ok(files)
     }
 
-    fn drop_in(&self) -> Result<String> {
+    /// The machine's certificates and its key, paths relative to `/`; none for an image.
+    pub fn identity(&self) -> Vec<Artifact> {
+        let Some((plan, identity)) = self.machine else { return Vec::new() };
+        let stem = plan.host_role().file_stem();
+        vec![
+            Artifact::public("etc/docker/ca.pem", identity.ca.as_str()),
+            Artifact::public(format!("etc/docker/{stem}.pem"), identity.certificate.as_str()),
+            Artifact::private(format!("etc/docker/{stem}-key.pem"), identity.key.expose()),
+        ]
+    }
+
+    /// What goes along with a boot issuer, `issue` into the folder `lib`; nothing without one.
+    pub fn attachments(&self, lib: &str) -> Result<Vec<Artifact>> {
+        match self.machine {
+            Some((plan, _)) if self.issues() => issue::attachments(plan, lib),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The drop-in, for a host that has `issue` in the folder `lib`.
+    pub fn drop_in(&self, lib: &str) -> Result<String> {
         let engine = &self.plan.engine;
         // Go listens on IPv6 as well where there is any (net.Listen: an unspecified address is every address).
         let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://0.0.0.0:{}", self.plan.port))];
@@ -79,6 +102,7 @@ impl<'a> Host<'a> {
             // A host without an identity may get a boot issuer one day.
             keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
             env => engine.env.clone(),
+            lib => Value::from_safe_string(format!("/{lib}")),
             args,
         };
         templates::render("host/10-machine.conf", values)
@@ -87,10 +111,7 @@ impl<'a> Host<'a> {
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
-        let attachments = match self.machine {
-            Some((plan, _)) if self.issues() => issue::attachments(plan)?,
-            _ => Vec::new(),
-        };
+        let attachments = self.attachments(issue::LIB)?;
         let payloads: Vec<String> = payloads
             .iter()
             .map(|file| format!("{} {:04o} /{}", sha256(&file.bytes), file.mode, file.path))

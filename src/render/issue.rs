@@ -1,23 +1,31 @@
 //! What goes along to a host that issues its own server's certificate: the `issue` script and the units that run it.
 
 use anyhow::Result;
-use minijinja::context;
+use minijinja::{Value, context};
 
 use super::templates;
 use crate::artifact::Artifact;
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
 
+/// Where what hostseed leaves on a host to run is, relative to `/`.
+pub const LIB: &str = "usr/local/lib/hostseed";
+/// Where it is on systems whose `/usr` cannot be written.
+pub const OPT: &str = "opt/hostseed";
 /// Where dockerd keeps its state, unless told otherwise.
 const DATA_ROOT: &str = "/var/lib/docker";
 
-/// The files, paths relative to `/`. They travel inside `setup`: only compressed together with it do they leave room for
+/// The files, paths relative to `/`, `issue` in the folder `lib`. They travel inside `setup`: only compressed together with it do they leave room for
 /// themselves in what Amazon EC2 takes, gzipped user-data of 16 384 bytes.
-pub fn attachments(plan: &Plan) -> Result<Vec<Artifact>> {
+pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
     let names: Vec<String> = plan.sans().iter().map(san).collect();
     let (key, key_usage) = openssl_key(plan.key);
     let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
+    let lib_path = Value::from_safe_string(format!("/{lib}"));
     let values = context! {
+        lib => lib_path.clone(),
+        // Without `setup` it is Ignition that has put it there.
+        setup => lib == LIB,
         machine => plan.name.as_str(),
         key,
         key_usage,
@@ -25,16 +33,16 @@ pub fn attachments(plan: &Plan) -> Result<Vec<Artifact>> {
         public_address_url => url.unwrap_or_default(),
         data_root => plan.host.engine.opt("data-root").unwrap_or(DATA_ROOT),
     };
-    let issue = Artifact::public("usr/local/lib/hostseed/issue", templates::render("host/issue", values)?);
+    let issue = Artifact::public(format!("{lib}/issue"), templates::render("host/issue", values)?);
     Ok(vec![
         Artifact { mode: 0o755, ..issue },
-        unit("hostseed-issue.service")?,
-        unit("hostseed-issue.timer")?,
+        unit("hostseed-issue.service", context! { lib => lib_path })?,
+        unit("hostseed-issue.timer", context! {})?,
     ])
 }
 
-fn unit(name: &str) -> Result<Artifact> {
-    let text = templates::render(&format!("host/{name}"), context! {})?;
+fn unit(name: &str, values: Value) -> Result<Artifact> {
+    let text = templates::render(&format!("host/{name}"), values)?;
     Ok(Artifact::public(format!("etc/systemd/system/{name}"), text))
 }
 

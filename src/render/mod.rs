@@ -2,8 +2,13 @@
 //! machine gives the same bytes, so nothing here holds a time, a random value or a map in hash order.
 
 mod environment;
+mod form;
 mod host;
+mod ignition;
 mod issue;
+mod mime;
+mod nocloud;
+mod packing;
 mod payload;
 mod quote;
 mod seed;
@@ -12,48 +17,31 @@ mod templates;
 use anyhow::Result;
 
 pub use environment::{Connection, Shell};
+pub use form::{Form, Format, Rendered};
+pub use ignition::Merged;
+pub use mime::Part;
+pub use nocloud::Medium;
+pub use packing::Packing;
 pub use quote::shell_word;
 
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{Field, HostPlan, Plan};
+use host::Host;
 
-/// A form that a seed takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    CloudConfig,
-    Script,
-    Bake,
+/// What a machine boots from, or what puts it into an image. It holds the server's key.
+pub fn render_seed(plan: &Plan, identity: &HostIdentity, form: &Form, packing: Packing) -> Result<Rendered> {
+    form::render(&Host::machine(plan, identity), form, packing)
 }
 
-impl Format {
-    /// As written after `--format`.
-    pub const ALL: [(&str, Self); 3] =
-        [("cloud-config", Self::CloudConfig), ("script", Self::Script), ("bake", Self::Bake)];
-
-    /// The form of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
-    }
-
-    /// What the artifact is called when it gets a file.
-    fn file_name(self) -> &'static str {
-        match self {
-            Self::CloudConfig => "user-data",
-            Self::Script => "user-data.sh",
-            Self::Bake => "bake.sh",
-        }
-    }
+/// A machine's cloud-config, as it is: what the store keeps.
+pub fn render_user_data(plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
+    seed::cloud_config(&Host::machine(plan, identity), payload::Carriage::Packed)
 }
 
-/// What a machine boots from, or, as [`Format::Bake`], what puts it into an image. It holds the server's key.
-pub fn render_seed(plan: &Plan, identity: &HostIdentity, format: Format) -> Result<Artifact> {
-    seed::render(&host::Host::machine(plan, identity), format)
-}
-
-/// The script that prepares an image which is no machine yet. It holds no secret.
-pub fn render_image(plan: &HostPlan) -> Result<Artifact> {
-    seed::render(&host::Host::image(plan), Format::Bake)
+/// What prepares an image which is no machine yet: as a script, or for a builder of images. It holds no secret.
+pub fn render_image(plan: &HostPlan, form: &Form) -> Result<Rendered> {
+    form::render(&Host::image(plan), form, Packing::default())
 }
 
 /// The plan as the store keeps it: a spec that gives the same plan again.

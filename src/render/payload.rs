@@ -1,37 +1,44 @@
-//! How a file travels: compressed and in base64, with the SHA-256 of what it is to become on the host.
+//! How a file travels inside a seed, with the SHA-256 of what it is to become on the host.
 
-use std::io::Write;
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use flate2::{Compression, GzBuilder};
 use minijinja::value::Value;
 use sha2::{Digest, Sha256};
 
-/// The width of base64 in mail (RFC 2045 §6.8), which every decoder takes.
-const LINE: usize = 76;
+use super::packing;
+
+/// What becomes of the files inside a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carriage {
+    /// Each in gzip and base64. PEM, base64 itself, is as large as before in the end; anything else is smaller.
+    Packed,
+    /// As they are, in a seed that is compressed as a whole: smaller again, since compressed twice is not compressed better.
+    Plain,
+}
 
 /// Bytes as text.
 pub struct Payload {
-    pub base64: String,
+    pub text: String,
+    pub carriage: Carriage,
     /// Of the file itself, in hex.
     pub sha256: String,
 }
 
 impl Payload {
-    /// In gzip, without a name or a time in the header, so that the same bytes give the same text. PEM, base64 itself, is as
-    /// large as before in the end; anything else is smaller.
-    pub fn new(bytes: &[u8]) -> Self {
-        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
-        gzip.write_all(bytes).expect("memory takes it");
-        let packed = gzip.finish().expect("memory takes it");
-        Self { base64: STANDARD.encode(packed), sha256: sha256(bytes) }
+    /// A file of text, as all are that go to a host.
+    pub fn new(bytes: &[u8], carriage: Carriage) -> Self {
+        let text = match carriage {
+            Carriage::Packed => packing::base64(&packing::gzip(bytes)),
+            Carriage::Plain => String::from_utf8_lossy(bytes).into_owned(),
+        };
+        Self { text, carriage, sha256: sha256(bytes) }
     }
 
-    /// The text in lines, for a here-document. Base64 needs no quoting there.
+    /// The text in lines, for a here-document, which is taken as it is.
     pub fn lines(&self) -> Vec<Value> {
-        let lines = self.base64.as_bytes().chunks(LINE);
-        lines.map(|line| Value::from_safe_string(String::from_utf8_lossy(line).into_owned())).collect()
+        let lines = match self.carriage {
+            Carriage::Plain => self.text.lines().map(str::to_owned).collect(),
+            Carriage::Packed => packing::lines(&self.text),
+        };
+        lines.into_iter().map(Value::from_safe_string).collect()
     }
 }
 

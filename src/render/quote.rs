@@ -64,6 +64,20 @@ pub fn yaml(text: &str) -> String {
     quoted
 }
 
+/// As [`yaml`], in ASCII alone: for where a text has to pass readers that know nothing of its encoding.
+pub fn yaml_ascii(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for c in yaml(text).chars() {
+        match u32::from(c) {
+            ..0x80 => quoted.push(c),
+            // YAML joins no surrogates (1.1, §5.6), so what is beyond them has a form of its own.
+            code @ 0x80..0x1_0000 => write!(quoted, "\\u{code:04x}").expect("a string takes it"),
+            code => write!(quoted, "\\U{code:08x}").expect("a string takes it"),
+        }
+    }
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -86,6 +100,7 @@ mod tests {
         assert_eq!(exec(";"), "\";\"");
         assert_eq!(environment("A=$HOME 100%"), "\"A=$HOME 100%%\"");
         assert_eq!(yaml("no"), "\"no\"");
+        assert_eq!(yaml_ascii("…\u{1f433}"), "\"\\u2026\\U0001f433\"");
         assert_eq!(yaml("a\u{85}\u{feff}b"), "\"a\\u0085\\ufeffb\"");
     }
 
@@ -164,14 +179,16 @@ mod tests {
             return;
         }
         let texts = texts(4000);
-        let document: String = texts.iter().map(|text| format!("- {}\n", yaml(text))).collect();
-        let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
-        let read = through(Command::new(skip::PYTHON).args(["-c", read]), &document);
-        let read: Vec<String> = serde_json::from_str(&read).unwrap();
-        for (read, text) in read.iter().zip(&texts) {
-            assert_eq!(read, text);
+        for quote in [yaml, yaml_ascii] {
+            let document: String = texts.iter().map(|text| format!("- {}\n", quote(text))).collect();
+            let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
+            let read = through(Command::new(skip::PYTHON).args(["-c", read]), &document);
+            let read: Vec<String> = serde_json::from_str(&read).unwrap();
+            for (read, text) in read.iter().zip(&texts) {
+                assert_eq!(read, text);
+            }
+            assert_eq!(read.len(), texts.len());
         }
-        assert_eq!(read.len(), texts.len());
     }
 
     #[test]

@@ -3,50 +3,63 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::Format;
 use super::host::{self, Host, STAGING};
-use super::payload::Payload;
+use super::payload::{Carriage, Payload};
 use super::{quote, templates};
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
 
 const SETUP: &str = "/usr/local/lib/hostseed/setup";
 
-/// Renders a seed. It is private where it holds a key.
-pub fn render(host: &Host, format: Format) -> Result<Artifact> {
-    let image = format == Format::Bake;
+/// User-data that cloud-init reads.
+pub fn cloud_config(host: &Host, carriage: Carriage) -> Result<Artifact> {
+    render(host, "seed/cloud-config", "user-data", false, carriage)
+}
+
+/// A script that sets up the host on which it is run.
+pub fn script(host: &Host, carriage: Carriage) -> Result<Artifact> {
+    render(host, "seed/script", "user-data.sh", false, carriage)
+}
+
+/// A script that prepares the image in which it is run.
+pub fn bake(host: &Host, carriage: Carriage) -> Result<Artifact> {
+    render(host, "seed/script", "bake.sh", true, carriage)
+}
+
+/// It is private where it holds a key.
+fn render(host: &Host, template: &str, file: &str, image: bool, carriage: Carriage) -> Result<Artifact> {
     let payloads = host.payloads()?;
-    let setup = Payload::new(host.setup(&payloads, image)?.as_bytes());
+    let setup = Payload::new(host.setup(&payloads, image)?.as_bytes(), carriage);
     let carried: Vec<Value> = payloads
         .iter()
-        .map(|file| carry(&Payload::new(&file.bytes), &format!("{STAGING}/{}", file.file_name())))
+        .map(|file| carry(&Payload::new(&file.bytes, carriage), &format!("{STAGING}/{}", file.file_name())))
         .collect();
     let values = context! {
         machine => host.name(),
         port => host.plan.port,
         mode => host::mode(image),
+        packed => carriage == Carriage::Packed,
         has_identity => host.machine.is_some(),
         issues => host.role() == Some(HostRole::BootIssuer),
         payloads => carried,
         setup => carry(&setup, SETUP),
         run_setup => format!("echo {} | sha256sum -c && exec {SETUP}", quote::shell(&format!("{}  {SETUP}", setup.sha256))),
     };
-    let template = match format {
-        Format::CloudConfig => "seed/cloud-config",
-        Format::Script | Format::Bake => "seed/script",
-    };
     let text = templates::render(template, values)?;
-    Ok(match host.machine {
-        Some(_) => Artifact::private(format.file_name(), text),
-        None => Artifact::public(format.file_name(), text),
-    })
+    Ok(host.artifact(file, text))
 }
 
 fn carry(payload: &Payload, staged: &str) -> Value {
+    let end = match payload.carriage {
+        Carriage::Packed => "END".to_owned(),
+        // No file has a line that names itself.
+        Carriage::Plain => format!("END OF {}", staged.rsplit('/').next().unwrap_or_default()),
+    };
     context! {
         staged,
+        end,
         sha256 => payload.sha256.as_str(),
-        base64 => payload.base64.as_str(),
+        text => payload.text.as_str(),
         lines => payload.lines(),
     }
 }

@@ -56,6 +56,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_auto_escape_callback(|name| AutoEscape::Custom(name.to_owned().into()));
     engine.set_formatter(format);
     engine.add_filter("environment", |value: String| Value::from_safe_string(quote::environment(&value)));
+    engine.add_filter("ascii", |value: String| Value::from_safe_string(quote::yaml_ascii(&value)));
     for (name, _, source) in TEMPLATES {
         engine.add_template(name, source).expect("templates are compiled by the tests");
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::artifact::Artifact;
 use crate::report::Failure;
@@ -65,15 +65,8 @@ impl Lock {
 
     /// Writes a folder beside where it will be, `target`. It is gone again unless it is placed.
     pub fn stage(&self, target: &Path, files: &[Artifact]) -> Result<Staged> {
-        let parent = target.parent().unwrap_or(Path::new("."));
-        make_dir(parent)?;
-        let dir = unfinished_dir(parent).map_err(|error| failed("make a folder in", parent, &error))?;
-        for file in files {
-            let path = dir.path().join(&file.path);
-            write_new(&path, file).map_err(|error| failed("write", &target.join(&file.path), &error))?;
-        }
-        sync_dir(dir.path());
-        Ok(Staged { dir, target: target.to_owned() })
+        make_dir(parent(target))?;
+        stage(target, files)
     }
 
     /// Writes a file unless there is one of its name. It is gone again unless it is kept.
@@ -167,6 +160,21 @@ pub fn delete(released: Option<PathBuf>) -> Result<()> {
     })
 }
 
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn stage(target: &Path, files: &[Artifact]) -> Result<Staged> {
+    let parent = parent(target);
+    let dir = unfinished_dir(parent).map_err(|error| failed("make a folder in", parent, &error))?;
+    for file in files {
+        let path = dir.path().join(&file.path);
+        write_new(&path, file).map_err(|error| failed("write", &target.join(&file.path), &error))?;
+    }
+    sync_dir(dir.path());
+    Ok(Staged { dir, target: target.to_owned() })
+}
+
 /// A folder that is written and not yet in its place.
 pub struct Staged {
     dir: TempDir,
@@ -253,12 +261,37 @@ fn private_options() -> OpenOptions {
 
 /// Writes an artifact where the user said. See [`super::put_artifact`].
 pub fn put(path: &Path, file: &Artifact) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            let write = || OpenOptions::new().write(true).open(path)?.write_all(&file.bytes);
+            write().map_err(|error| failed("write", path, &error))
+        }
+        _ => prepare(path, file)?.put(),
+    }
+}
+
+/// Writes the files of a folder where the user said. See [`super::put_folder`].
+pub fn put_folder(dir: &Path, files: &[Artifact]) -> Result<()> {
+    if dir.symlink_metadata().is_err() {
+        let placed = stage(dir, files)?.place()?;
+        placed.keep();
+        return Ok(());
+    }
+    if !dir.is_dir() {
+        return Err(failed("write", dir, &io::ErrorKind::NotADirectory.into()));
+    }
+    let prepared: Vec<Prepared> =
+        files.iter().map(|file| prepare(&dir.join(&file.path), file)).collect::<Result<_>>()?;
+    prepared.into_iter().try_for_each(Prepared::put)
+}
+
+/// Writes a file beside where it will be, unless it holds a key and others can read what is there.
+fn prepare(path: &Path, file: &Artifact) -> Result<Prepared> {
     let Ok(metadata) = fs::metadata(path) else {
-        return write_over(path, file);
+        return Prepared::new(path.to_owned(), file);
     };
     if !metadata.is_file() {
-        let write = || OpenOptions::new().write(true).open(path)?.write_all(&file.bytes);
-        return write().map_err(|error| failed("write", path, &error));
+        return Err(Failure::new(format!("`{}` is no file (nothing was changed)", path.display())).into());
     }
     #[cfg(unix)]
     {
@@ -275,24 +308,39 @@ pub fn put(path: &Path, file: &Artifact) -> Result<()> {
     }
     // Not the link, but what it leads to.
     let path = fs::canonicalize(path).map_err(|error| failed("write", path, &error))?;
-    write_over(&path, file)
+    Prepared::new(path, file)
 }
 
 /// Writes a file; until it is whole, the one of before is there.
 fn write_over(target: &Path, file: &Artifact) -> Result<()> {
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // tempfile makes its files 0600.
-    let write = || -> io::Result<()> {
-        let mut new = unfinished().tempfile_in(dir)?;
-        new.write_all(&file.bytes)?;
-        set_mode(new.as_file(), file.mode)?;
-        new.as_file().sync_all()?;
-        new.persist(target)?;
+    Prepared::new(target.to_owned(), file)?.put()
+}
+
+/// A file that is written, whole, and not yet in its place. It is gone again unless it is put there.
+struct Prepared {
+    new: NamedTempFile,
+    target: PathBuf,
+}
+
+impl Prepared {
+    fn new(target: PathBuf, file: &Artifact) -> Result<Self> {
+        // tempfile makes its files 0600.
+        let write = || -> io::Result<NamedTempFile> {
+            let mut new = unfinished().tempfile_in(parent(&target))?;
+            new.write_all(&file.bytes)?;
+            set_mode(new.as_file(), file.mode)?;
+            new.as_file().sync_all()?;
+            Ok(new)
+        };
+        write().map_err(|error| failed("write", &target, &error)).map(|new| Self { new, target })
+    }
+
+    fn put(self) -> Result<()> {
+        let Self { new, target } = self;
+        new.persist(&target).map_err(|error| failed("write", &target, &error.error))?;
+        sync_dir(parent(&target));
         Ok(())
-    };
-    write().map_err(|error| failed("write", target, &error))?;
-    sync_dir(dir);
-    Ok(())
+    }
 }
 
 fn write_new(path: &Path, file: &Artifact) -> io::Result<()> {

@@ -382,6 +382,12 @@ pub fn put_artifact(path: &Path, artifact: &Artifact) -> Result<()> {
     files::put(path, artifact)
 }
 
+/// Writes the files of a folder of the user's choice, as [`put_artifact`] each: a new folder (0700) appears whole or not at
+/// all, and in one that is there nothing changes before every file is written. Other files in it stay.
+pub fn put_folder(dir: &Path, files: &[Artifact]) -> Result<()> {
+    files::put_folder(dir, files)
+}
+
 /// What the store's shared authority is called in its certificate.
 pub const SHARED: &str = "shared";
 

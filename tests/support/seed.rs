@@ -4,9 +4,22 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// What a seed puts on the host in the end: paths without the first `/`, modes, contents. Unpacked as the host does it,
-/// with each checksum verified.
-pub fn on_the_host(seed: &str) -> Vec<(String, u32, Vec<u8>)> {
-    let carried = if seed.starts_with("#cloud-config") { in_cloud_config(seed) } else { in_script(seed) };
+/// with each checksum verified. Nothing of what is no seed.
+pub fn on_the_host(seed: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
+    if seed.starts_with(&[0x1f, 0x8b]) {
+        return on_the_host(&gunzip(seed));
+    }
+    let text = std::str::from_utf8(seed).unwrap();
+    let carried = match text.lines().next().unwrap_or_default() {
+        "#cloud-config" => in_cloud_config(text),
+        "#!/bin/sh" => in_script(text),
+        "{" => return in_ignition(text),
+        line if line.starts_with("Content-Type: multipart/") => in_cloud_config(&last_part(text)),
+        _ => match STANDARD.decode(text) {
+            Ok(seed) => return on_the_host(&seed),
+            Err(_) => return Vec::new(),
+        },
+    };
     let (_, setup) =
         carried.iter().find(|(path, _)| path.ends_with("/setup")).expect("every seed has `setup`");
     let setup_text = String::from_utf8(setup.clone()).unwrap();
@@ -51,23 +64,71 @@ fn in_cloud_config(seed: &str) -> Vec<(String, Vec<u8>)> {
     files
         .iter()
         .map(|file| {
-            let bytes = STANDARD.decode(text(file, "content")).unwrap();
-            assert_eq!(text(file, "encoding"), "gz+b64");
-            (text(file, "path"), gunzip(&bytes))
+            let content = text(file, "content");
+            let bytes = match file["encoding"].as_str() {
+                Some("gz+b64") => gunzip(&STANDARD.decode(content).unwrap()),
+                None => content.into_bytes(),
+                Some(other) => panic!("{other}"),
+            };
+            (text(file, "path"), bytes)
         })
         .collect()
+}
+
+/// The body of an archive's last part, where ours is, without its headers.
+fn last_part(archive: &str) -> String {
+    let end = archive.trim_end().rsplit('\n').next().unwrap().trim_end_matches("--");
+    let part = archive.trim_end().trim_end_matches("--").trim_end_matches(end).rsplit(end).next().unwrap();
+    let (headers, body) = part.split_once("\n\n").unwrap();
+    assert!(headers.contains("hostseed.yaml"), "{headers}");
+    body.to_owned()
+}
+
+fn in_ignition(config: &str) -> Vec<(String, u32, Vec<u8>)> {
+    let config: serde_json::Value = serde_json::from_str(config).unwrap();
+    let text = |value: &serde_json::Value, key: &str| value[key].as_str().unwrap().to_owned();
+    let mut files = Vec::new();
+    for file in config["storage"]["files"].as_array().unwrap() {
+        let contents = &file["contents"];
+        assert_eq!(contents["compression"], "gzip");
+        let bytes = gunzip(
+            &STANDARD.decode(text(contents, "source").strip_prefix("data:;base64,").unwrap()).unwrap(),
+        );
+        assert_eq!(contents["verification"]["hash"], format!("sha256-{}", sha256(&bytes)));
+        let mode = u32::try_from(file["mode"].as_u64().unwrap()).unwrap();
+        files.push((text(file, "path").trim_start_matches('/').to_owned(), mode, bytes));
+    }
+    for unit in config["systemd"]["units"].as_array().unwrap() {
+        assert_eq!(unit["enabled"], true);
+        let name = format!("etc/systemd/system/{}", text(unit, "name"));
+        if let Some(contents) = unit["contents"].as_str() {
+            files.push((name.clone(), 0o644, contents.into()));
+        }
+        for dropin in unit["dropins"].as_array().into_iter().flatten() {
+            files.push((
+                format!("{name}.d/{}", text(dropin, "name")),
+                0o644,
+                text(dropin, "contents").into_bytes(),
+            ));
+        }
+    }
+    files
 }
 
 fn in_script(seed: &str) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut lines = seed.lines();
     while let Some(line) = lines.next() {
-        if !line.ends_with("<<'END'") {
+        // unpack 'SHA-256' 'path' <<'END', or 'END OF name' where it is as it is
+        let Some((command, end)) = line.strip_suffix('\'').and_then(|line| line.split_once(" <<'")) else {
             continue;
-        }
-        let words: Vec<_> = line.split_whitespace().collect();
-        let text: String = lines.by_ref().take_while(|line| *line != "END").collect();
-        let bytes = gunzip(&STANDARD.decode(text).unwrap());
+        };
+        let words: Vec<_> = command.split_whitespace().collect();
+        let content: Vec<_> = lines.by_ref().take_while(|line| *line != end).collect();
+        let bytes = match end {
+            "END" => gunzip(&STANDARD.decode(content.concat()).unwrap()),
+            _ => (content.join("\n") + "\n").into_bytes(),
+        };
         let [sum, path] = [words[1], words[2]].map(|word| word.trim_matches('\''));
         assert_eq!(sha256(&bytes), sum, "{path}");
         files.push((path.to_owned(), bytes));

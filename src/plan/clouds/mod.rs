@@ -159,6 +159,12 @@ impl Cloud {
         Some(if counts_base64 { limit / 4 * 3 } else { limit })
     }
 
+    /// Whether base64 arrives as what it stands for.
+    pub fn takes_base64(&self) -> bool {
+        self.base64 != Base64::Text
+    }
+
+    /// Whether compressed user-data arrives, and how.
     pub fn gzip(&self) -> Gzip {
         match self.ways.iter().find(|way| way.gzip) {
             None => Gzip::No,

@@ -1,0 +1,94 @@
+//! User-data as a cloud takes it: its encoding, its first line, and its limit, looked at before the user finds it.
+
+use anyhow::Result;
+
+use crate::artifact::Artifact;
+use crate::pki::HostIdentity;
+use crate::plan::{Cloud, Install, KeyType, Plan, Way};
+use crate::render::{self, Form, Format, Packing, Rendered};
+use crate::report::{Complaint, Failure};
+
+/// How `cloud` takes what is packed as asked; the plainest way where nothing is.
+///
+/// Refuses what does not arrive there.
+pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'static Way, Complaint> {
+    let (name, title) = (cloud.name, cloud.title);
+    if !format.is_user_data() {
+        return Err(Complaint::new(format!(
+            "`--for {name}` has no effect with the form `{}`, which is no user-data",
+            format.name()
+        )));
+    }
+    if packing.gzip && format == Format::Ignition {
+        return Err(Complaint::new("`--gzip` does not arrive: Ignition is not known to unpack its config"));
+    }
+    if packing.base64 && !cloud.takes_base64() {
+        return Err(Complaint::new(format!("`--base64` does not arrive: {title} takes plain text alone")));
+    }
+    let way = cloud.ways.iter().find(|way| way.gzip == packing.gzip);
+    way.ok_or_else(|| Complaint::new(format!("`--gzip` does not arrive: {title} is not known to take it")))
+}
+
+/// Renders a form as `way` asks, and in base64 besides where that is wanted.
+///
+/// Fails where it is more than `cloud` takes, with what would bring it below.
+pub fn render_for(
+    cloud: &Cloud,
+    way: &Way,
+    (plan, identity): (&Plan, &HostIdentity),
+    form: &Form,
+    base64: bool,
+) -> Result<Artifact> {
+    let seed = rendered(plan, identity, form, way.gzip)?;
+    let base64 = way.base64 || base64;
+    if !cloud.fits(seed.bytes.len(), base64) {
+        return Err(too_large(cloud, way, (plan, identity), form, seed.bytes.len(), base64).into());
+    }
+    Ok(Packing { gzip: false, base64 }.pack(seed))
+}
+
+fn rendered(plan: &Plan, identity: &HostIdentity, form: &Form, gzip: bool) -> Result<Artifact> {
+    match render::render_seed(plan, identity, form, Packing { gzip, base64: false })? {
+        Rendered::File(seed) => Ok(seed),
+        Rendered::Folder(_) => anyhow::bail!("user-data is one file"),
+    }
+}
+
+/// Says how large it is, and what would help: that which surely does with the size that it brings it to.
+fn too_large(
+    cloud: &Cloud,
+    way: &Way,
+    (plan, identity): (&Plan, &HostIdentity),
+    form: &Form,
+    raw: usize,
+    base64: bool,
+) -> Failure {
+    let limit = cloud.limit().unwrap_or_default();
+    let in_base64 = if cloud.measured(raw, base64) == raw { "" } else { " in base64" };
+    let message = format!(
+        "user-data is {} bytes{in_base64}, {} takes {limit}; nothing was written",
+        cloud.measured(raw, base64),
+        cloud.name
+    );
+    let would_be = |plan: &Plan, gzip: bool| {
+        let way = cloud.ways.iter().find(|way| way.gzip == gzip)?;
+        let raw = rendered(plan, identity, form, gzip).ok()?.bytes.len();
+        cloud.fits(raw, way.base64).then(|| cloud.measured(raw, way.base64))
+    };
+    let mut helps = Vec::new();
+    if !way.gzip && !matches!(form, Form::Ignition(_)) {
+        let size = would_be(plan, true);
+        helps.extend(size.map(|size| format!("`--for {} --gzip` brings it to {size}", cloud.name)));
+    }
+    if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
+        helps.push("`--key p256` at `create` makes smaller certificates".into());
+    }
+    if plan.host.docker.install != Install::None {
+        let on_an_image = would_be(&plan.on_a_finished_image(), way.gzip);
+        helps.extend(on_an_image.map(|size| {
+            format!("an image by `hostseed bake` and `--docker none` at `create` bring it to {size}")
+        }));
+    }
+    let failure = Failure::new(message);
+    if helps.is_empty() { failure } else { failure.hint(helps.join(", or ")) }
+}

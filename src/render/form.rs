@@ -1,0 +1,115 @@
+//! The forms that a seed takes, by the place that it goes to.
+
+use anyhow::Result;
+
+use super::Connection;
+use super::host::Host;
+use super::ignition::{self, Merged};
+use super::mime::{self, Part};
+use super::nocloud::{self, Medium};
+use super::packing::Packing;
+use super::payload::Carriage;
+use super::seed;
+use crate::artifact::Artifact;
+
+/// The name of a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    CloudConfig,
+    Script,
+    Mime,
+    Ignition,
+    NoCloud,
+    Bake,
+    Packer,
+    ImageBuilder,
+    Terraform,
+}
+
+impl Format {
+    /// As written after `--format`.
+    pub const ALL: [(&str, Self); 9] = [
+        ("cloud-config", Self::CloudConfig),
+        ("script", Self::Script),
+        ("mime", Self::Mime),
+        ("ignition", Self::Ignition),
+        ("nocloud", Self::NoCloud),
+        ("bake", Self::Bake),
+        ("packer", Self::Packer),
+        ("imagebuilder", Self::ImageBuilder),
+        ("terraform", Self::Terraform),
+    ];
+
+    /// Those that an image without an identity has, as written after `bake --format`.
+    pub const OF_IMAGES: [(&str, Self); 3] =
+        [("bake", Self::Bake), ("packer", Self::Packer), ("imagebuilder", Self::ImageBuilder)];
+
+    /// The form of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
+    }
+
+    /// As written after `--format`.
+    pub fn name(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(_, format)| *format == self);
+        found.map(|(name, _)| *name).expect("the list has every form")
+    }
+
+    /// Whether it is what a cloud hands to a new VM.
+    pub fn is_user_data(self) -> bool {
+        matches!(self, Self::CloudConfig | Self::Script | Self::Mime | Self::Ignition)
+    }
+
+    /// Whether it is several files.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::NoCloud | Self::Packer | Self::Terraform)
+    }
+}
+
+/// A form with what it takes beside the machine.
+#[derive(Debug)]
+pub enum Form {
+    CloudConfig,
+    Script,
+    /// Ours, and the user's parts.
+    Mime(Vec<Part>),
+    /// Ours, and the configs that Ignition is to merge into it.
+    Ignition(Vec<Merged>),
+    NoCloud {
+        /// cloud-init's network configuration, as it is.
+        network_config: Option<Vec<u8>>,
+        medium: Medium,
+    },
+    Bake,
+    Packer,
+    ImageBuilder,
+    /// How a client reaches the machine.
+    Terraform(Connection),
+}
+
+/// What comes of a form.
+#[derive(Debug)]
+pub enum Rendered {
+    File(Artifact),
+    /// Files with paths relative to their folder.
+    Folder(Vec<Artifact>),
+}
+
+/// Renders a form. What is to be compressed as a whole has nothing compressed inside.
+pub fn render(host: &Host, form: &Form, packing: Packing) -> Result<Rendered> {
+    let carriage = if packing.gzip { Carriage::Plain } else { Carriage::Packed };
+    let file = match form {
+        Form::CloudConfig => seed::cloud_config(host, carriage)?,
+        Form::Script => seed::script(host, carriage)?,
+        Form::Mime(parts) => mime::render(host, parts, carriage)?,
+        Form::Ignition(merged) => ignition::render(host, merged)?,
+        Form::NoCloud { network_config, medium } => {
+            return nocloud::render(host, network_config.as_deref(), *medium);
+        }
+        Form::Bake => seed::bake(host, carriage)?,
+        Form::Packer => anyhow::bail!("packer"),
+        Form::ImageBuilder => anyhow::bail!("imagebuilder"),
+        Form::Terraform(_) => anyhow::bail!("terraform"),
+    };
+    Ok(Rendered::File(packing.pack(file)))
+}

@@ -1,0 +1,239 @@
+//! A multipart archive: our cloud-config beside the user's own user-data, so that the work of both is done.
+//!
+//! Ours is the last part and puts its lists in front of what the parts before it have: so it is there whatever they say about
+//! merging, and Docker is ready when their `runcmd` runs.
+
+use anyhow::Result;
+use mail_builder::headers::content_type::ContentType;
+use mail_builder::headers::raw::Raw;
+use mail_builder::mime::MimePart;
+
+use super::host::Host;
+use super::packing;
+use super::payload::Carriage;
+use super::seed;
+use crate::artifact::Artifact;
+use crate::report::Complaint;
+
+/// cloud-init's `cloudinit/handlers/__init__.py`, INCLUSION_TYPES_MAP: the type by how a part begins, without regard to case;
+/// the longer beginning first.
+const BEGINNINGS: [(&str, &str); 10] = [
+    ("#cloud-config-archive", "text/cloud-config-archive"),
+    ("#cloud-config-jsonp", "text/cloud-config-jsonp"),
+    ("## template: jinja", "text/jinja2"),
+    ("#cloud-boothook", "text/cloud-boothook"),
+    (CLOUD_CONFIG_LINE, CLOUD_CONFIG),
+    ("#part-handler", "text/part-handler"),
+    ("#include-once", "text/x-include-once-url"),
+    ("#upstart-job", "text/upstart-job"),
+    ("#include", "text/x-include-url"),
+    ("#!", SHELL_SCRIPT),
+];
+const CLOUD_CONFIG_LINE: &str = "#cloud-config";
+const CLOUD_CONFIG: &str = "text/cloud-config";
+const SHELL_SCRIPT: &str = "text/x-shellscript";
+/// cloud-init unpacks it and looks at what is inside.
+const GZIP: (&[u8], &str) = (&[0x1f, 0x8b], "application/gzip");
+
+/// cloud-init's "Merging user-data sections": how a part's cloud-config is merged into those before it.
+const MERGE_TYPE: &str = "X-Merge-Type";
+const APPEND: &str = "list(append)+dict(no_replace,recurse_list)+str()";
+const PREPEND: &str = "list(prepend)+dict(no_replace,recurse_list)+str()";
+
+/// The longest line of 7bit and 8bit contents, RFC 2045 §2.7.
+const LINE_MAX: usize = 998;
+
+/// A part of the user's, byte for byte as given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    file: String,
+    content_type: String,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    /// A file of that name. Its type is `content_type` where one is given, else what its beginning says to cloud-init.
+    ///
+    /// Refuses what cloud-init would pass over: an empty file, a beginning that it does not know, an archive inside the archive.
+    pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Complaint> {
+        if bytes.is_empty() {
+            return Err(Complaint::new("is empty"));
+        }
+        let content_type = match content_type {
+            Some(asked) => check_type(asked)?,
+            None => type_of(&bytes)?,
+        };
+        Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), bytes })
+    }
+
+    /// What the part is called on the host. cloud-init runs scripts in the order of their names, and our `runcmd` among them.
+    fn name(&self, number: usize) -> String {
+        let kind = if self.content_type.starts_with(SHELL_SCRIPT) { "script" } else { "part" };
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+        format!("{kind}-{number:02}-{}", self.file.chars().map(plain).collect::<String>())
+    }
+
+    fn merges(&self) -> bool {
+        matches!(self.content_type.as_str(), CLOUD_CONFIG | "text/jinja2")
+    }
+}
+
+/// Renders the archive.
+pub fn render(host: &Host, parts: &[Part], carriage: Carriage) -> Result<Artifact> {
+    let ours = seed::cloud_config(host, carriage)?;
+    let bodies = parts.iter().map(|part| part.bytes.as_slice()).chain([ours.bytes.as_slice()]);
+    let boundary = boundary(bodies.clone());
+    let mut children: Vec<MimePart> = Vec::new();
+    for (part, number) in parts.iter().zip(1..) {
+        let child = leaf(&part.content_type, &part.bytes);
+        let child = if part.merges() { child.header(MERGE_TYPE, Raw::new(APPEND)) } else { child };
+        children.push(child.attachment(part.name(number)));
+    }
+    let child = leaf(CLOUD_CONFIG, &ours.bytes).header(MERGE_TYPE, Raw::new(PREPEND));
+    children.push(child.attachment("hostseed.yaml"));
+
+    let content_type = ContentType::new("multipart/mixed").attribute("boundary", boundary);
+    let archive = MimePart::new(content_type, children)
+        .header("MIME-Version", Raw::new("1.0"))
+        // As wide as its widest part: RFC 2045 §6.4.
+        .transfer_encoding(widest(bodies));
+    let mut bytes = Vec::new();
+    archive.write_part(&mut bytes);
+    // No body that is there as it is has a carriage return.
+    bytes.retain(|byte| *byte != b'\r');
+    Ok(host.artifact("user-data", bytes))
+}
+
+/// The type of what begins like that, as cloud-init has it.
+fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
+    if bytes.starts_with(GZIP.0) {
+        return Ok(GZIP.1);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let beginning: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
+    let known = BEGINNINGS.iter().find(|(known, _)| beginning.starts_with(known));
+    if let Some((_, content_type)) = known {
+        return Ok(content_type);
+    }
+    if beginning.starts_with("content-type:") || beginning.starts_with("mime-version:") {
+        return Err(
+            Complaint::new("is a multipart archive itself").hint("give its parts, each with `--part`")
+        );
+    }
+    let line = text.lines().next().unwrap_or_default().chars().take(40).collect::<String>();
+    Err(Complaint::new(format!("begins with `{}`, which says nothing to cloud-init", line.escape_debug()))
+        .hint(format!(
+            "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
+        )))
+}
+
+/// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
+fn check_type(text: &str) -> Result<&str, Complaint> {
+    let token = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+    };
+    match text.split_once('/') {
+        Some(("multipart" | "message", _)) => {
+            Err(Complaint::new(format!("cannot be of the type `{text}`: a part is no archive itself")))
+        }
+        Some((kind, subtype)) if token(kind) && token(subtype) => Ok(text),
+        _ => Err(Complaint::new(format!("must have a type like `{SHELL_SCRIPT}`, got `{text}`"))),
+    }
+}
+
+/// How a body stands in the archive: as it is where every reader gives it back as it was, else in base64.
+fn encoding(body: &[u8]) -> &'static str {
+    if !body.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) {
+        return "base64";
+    }
+    let fits = body.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX);
+    if fits { "7bit" } else { "binary" }
+}
+
+fn widest<'a>(mut bodies: impl Iterator<Item = &'a [u8]>) -> &'static str {
+    if bodies.any(|body| encoding(body) == "binary") { "binary" } else { "7bit" }
+}
+
+fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
+    let encoding = encoding(body);
+    let part = match encoding {
+        "base64" => {
+            MimePart::new(ContentType::new(content_type), packing::base64_lines(body).join("\n").into_bytes())
+        }
+        _ => MimePart::new(ContentType::new(content_type), body),
+    };
+    part.transfer_encoding(encoding)
+}
+
+/// A boundary that stands in no body.
+fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
+    let candidates = (0..).map(|number| match number {
+        0 => "==hostseed==".to_owned(),
+        number => format!("==hostseed-{number}=="),
+    });
+    let free = |boundary: &String| {
+        let stands_in =
+            |body: &[u8]| body.windows(boundary.len()).any(|window| window == boundary.as_bytes());
+        !bodies.clone().any(stands_in)
+    };
+    candidates.into_iter().find(free).expect("one of endlessly many is free")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(bytes: &[u8]) -> Result<Part, Complaint> {
+        Part::new("a b.yaml", None, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_part_has_the_type_that_its_beginning_says() {
+        for (beginning, content_type) in [
+            ("#cloud-config\n", "text/cloud-config"),
+            ("\n #Cloud-Config\n", "text/cloud-config"),
+            ("#cloud-config-archive\n", "text/cloud-config-archive"),
+            ("#include-once\n", "text/x-include-once-url"),
+            ("#include\n", "text/x-include-url"),
+            ("#!/bin/sh\n", "text/x-shellscript"),
+            ("## template: jinja\n#cloud-config\n", "text/jinja2"),
+        ] {
+            assert_eq!(part(beginning.as_bytes()).unwrap().content_type, content_type, "{beginning:?}");
+        }
+        assert_eq!(part(&[0x1f, 0x8b, 8, 0]).unwrap().content_type, "application/gzip");
+    }
+
+    #[test]
+    fn what_cloud_init_would_pass_over_is_refused() {
+        for bad in
+            ["", "packages: [a]\n", "---\n#cloud-config\n", "\u{feff}#cloud-config\n", "MIME-Version: 1.0\n"]
+        {
+            assert!(part(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        for bad in ["text", "text/", "/x", "text/x y", "multipart/mixed", "text/x\nA: b"] {
+            assert!(Part::new("f", Some(bad), b"x".to_vec()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn scripts_come_after_runcmd_and_names_are_plain() {
+        assert_eq!(part(b"#!/bin/sh\n").unwrap().name(3), "script-03-a-b.yaml");
+        assert_eq!(part(b"#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
+        assert!("script-03-a-b.yaml" > "runcmd");
+    }
+
+    #[test]
+    fn the_boundary_stands_in_no_part() {
+        let bodies: [&[u8]; 2] = [b"==hostseed==", b"x ==hostseed-1== y"];
+        assert_eq!(boundary(bodies.into_iter()), "==hostseed-2==");
+    }
+
+    #[test]
+    fn a_body_is_as_it_is_only_where_it_arrives_so() {
+        assert_eq!(encoding(b"#!/bin/sh\necho\n"), "7bit");
+        assert_eq!(encoding(&[b'a'; 999]), "binary");
+        for body in ["a\r\n", "\u{e4}", "\0", "\u{1b}[0m"] {
+            assert_eq!(encoding(body.as_bytes()), "base64", "{body:?}");
+        }
+    }
+}
