@@ -15,6 +15,7 @@ mod secret;
 mod spec;
 mod store;
 mod ui;
+mod yaml;
 
 #[cfg(test)]
 #[expect(dead_code, reason = "the tests beside the code use a part of it")]

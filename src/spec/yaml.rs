@@ -1,23 +1,13 @@
-//! The one module that knows serde_yaml: a spec file's text in, words with their places out.
-//!
-//! serde_yaml tells a place only in an error. So the file is read once into nodes that know their number,
-//! and the place of a node is asked for by reading again with an error raised at that number. Only
-//! findings ask, so a good file is read once.
-
-use std::cell::Cell;
-use std::fmt;
-
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+//! A spec file's text in, its words with their places out.
 
 use super::{Slot, Spec, Word};
 use crate::report::{Complaint, Finding, Position, Report, Source};
+use crate::yaml::{self, Node, Value};
 
-/// More than any spec needs, and little enough for the parser, whose time grows with the square of the depth.
+/// More than any spec needs.
 const MAX_BYTES: usize = 1 << 20;
-/// serde_yaml's own limit is 128 levels, but its scanner is slow long before that limit is looked at.
+/// A spec needs two, and has no use for so many brackets in texts.
 const MAX_FLOW_DEPTH: usize = 32;
-/// Aliases multiply nodes; a spec of one machine has a few dozen.
-const MAX_NODES: usize = 100_000;
 
 /// A spec file's name and text, kept to tell places.
 #[derive(Debug, Clone)]
@@ -29,39 +19,7 @@ pub struct Document {
 impl Document {
     /// Where node `number` starts.
     pub fn position(&self, number: usize) -> Option<Position> {
-        let reader = Reader { next: Cell::new(0), stop_at: Some(number) };
-        let error = reader.deserialize(serde_yaml::Deserializer::from_str(&self.text)).err()?;
-        let location = error.location()?;
-        Some(Position { line: location.line(), column: location.column() })
-    }
-}
-
-/// One node of the file, numbered in the order of reading.
-struct Node {
-    number: usize,
-    value: Value,
-}
-
-enum Value {
-    Null,
-    Bool(bool),
-    Number(String),
-    Text(String),
-    List(Vec<Node>),
-    /// In the file's order, repeated keys included.
-    Map(Vec<(Node, Node)>),
-}
-
-impl Value {
-    fn kind(&self) -> String {
-        match self {
-            Self::Null => "nothing".into(),
-            Self::Bool(b) => format!("the boolean `{b}`"),
-            Self::Number(n) => format!("the number `{n}`"),
-            Self::Text(t) => format!("the text `{}`", t.escape_debug()),
-            Self::List(_) => "a list".into(),
-            Self::Map(_) => "a map".into(),
-        }
+        yaml::position(&self.text, number)
     }
 }
 
@@ -72,29 +30,20 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
         let text = format!("is {} bytes, a spec has at most {MAX_BYTES}", text.len());
         return Err(alone(None, text, None));
     }
-    if let Some(position) = too_deep(text) {
-        let text = format!("`[` and `{{` are nested more than {MAX_FLOW_DEPTH} deep");
-        return Err(alone(Some(position), text, None));
-    }
-
-    let reader = Reader { next: Cell::new(0), stop_at: None };
-    let root = reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
-        let position = error.location().map(|l| Position { line: l.line(), column: l.column() });
-        alone(position, without_place(&error.to_string()), None)
-    })?;
+    let root = yaml::read(text, MAX_FLOW_DEPTH).map_err(|fault| alone(fault.position, fault.text, None))?;
 
     let document = Document { file: file.to_owned(), text: text.to_owned() };
     let Value::Map(entries) = root.value else {
         let text = format!("a spec is a map of fields, got {}", root.value.kind());
         let hint = Some(format!("the fields are {}", Spec::FIELDS.join(", ")));
-        return Err(alone(document.position(root.number), text, hint));
+        return Err(alone(document.position(root.number()), text, hint));
     };
 
     let mut spec = Spec { document: Some(document.clone()), ..Spec::default() };
     let mut findings = Vec::new();
     for (key, value) in entries {
         let mut find = |node: &Node, text: String, hint: Option<String>| {
-            findings.push(Finding { position: document.position(node.number), text, hint });
+            findings.push(Finding { position: document.position(node.number()), text, hint });
         };
         let Value::Text(field) = &key.value else {
             find(&key, format!("a field's name is a text, got {}", key.value.kind()), None);
@@ -127,7 +76,7 @@ fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
         Slot::One(one) => *one = word(value, "must be a text or a whole number", complain),
         Slot::Switch(switch) => {
             *switch = match value.value {
-                Value::Bool(on) => Some(Word { text: on.to_string(), node: Some(value.number) }),
+                Value::Bool(on) => Some(Word { text: on.to_string(), node: Some(value.number()) }),
                 _ => word(value, "must be `true` or `false`", complain),
             }
         }
@@ -143,7 +92,7 @@ fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
                         }
                         names.push(name.clone());
                     }
-                    let number = key.number;
+                    let number = key.number();
                     let key = word(key, "must have texts for names", complain);
                     let value = word(value, "must have texts for values", complain);
                     if let (Some(key), Some(value)) = (key, value) {
@@ -180,7 +129,7 @@ fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Complaint)) 
             return None;
         }
     };
-    Some(Word { text, node: Some(node.number) })
+    Some(Word { text, node: Some(node.number()) })
 }
 
 /// The field that was probably meant.
@@ -192,116 +141,6 @@ fn nearest(field: &str) -> Option<&'static str> {
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
-}
-
-/// Where the text nests flow collections too deep. Brackets inside quotes are counted too: a spec has no use for
-/// so many.
-fn too_deep(text: &str) -> Option<Position> {
-    let mut depth = 0usize;
-    for (line, content) in text.lines().enumerate() {
-        for (column, c) in content.chars().enumerate() {
-            match c {
-                '[' | '{' => depth += 1,
-                ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth > MAX_FLOW_DEPTH {
-                return Some(Position { line: line + 1, column: column + 1 });
-            }
-        }
-    }
-    None
-}
-
-/// The parser's message without the place at its end: the finding has it in front.
-fn without_place(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).trim_end_matches(',').to_owned()
-}
-
-/// Reads a node and all below it, and counts them; raises an error at node `stop_at`.
-struct Reader {
-    next: Cell<usize>,
-    stop_at: Option<usize>,
-}
-
-impl Reader {
-    fn node<E: de::Error>(&self, value: impl FnOnce() -> Result<Value, E>) -> Result<Node, E> {
-        let number = self.next.get();
-        if self.stop_at == Some(number) {
-            return Err(E::custom("stopped"));
-        }
-        if number >= MAX_NODES {
-            return Err(E::custom(format_args!("more than {MAX_NODES} values, aliases followed")));
-        }
-        self.next.set(number + 1);
-        Ok(Node { number, value: value()? })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for &Reader {
-    type Value = Node;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for &Reader {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a text, a number, a list or a map")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Node, E> {
-        self.node(|| Ok(Value::Null))
-    }
-
-    /// What serde_yaml calls an empty document.
-    fn visit_none<E: de::Error>(self) -> Result<Node, E> {
-        self.visit_unit()
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Node, E> {
-        self.node(|| Ok(Value::Bool(value)))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Node, E> {
-        self.node(|| Ok(Value::Number(value.to_string())))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Node, E> {
-        self.node(|| Ok(Value::Number(value.to_string())))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        // `{:?}` keeps the point: `28.0` stays a number that is no whole one.
-        self.node(|| Ok(Value::Number(format!("{value:?}"))))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
-        self.node(|| Ok(Value::Text(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-        self.node(|| {
-            let mut items = Vec::new();
-            while let Some(item) = seq.next_element_seed(self)? {
-                items.push(item);
-            }
-            Ok(Value::List(items))
-        })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        self.node(|| {
-            let mut entries = Vec::new();
-            while let Some(entry) = map.next_entry_seed(self, self)? {
-                entries.push(entry);
-            }
-            Ok(Value::Map(entries))
-        })
-    }
 }
 
 #[cfg(test)]
