@@ -37,6 +37,16 @@ pub struct Cli {
     pub quiet: bool,
 }
 
+const EXTERNAL: &str = "\
+The query comes on standard input, as Terraform writes it, a flat JSON object of texts: `name`, `addresses`, and every \
+option of `create` (`engine_label`, `key`, `docker_version`, …). A list is a line each, or `jsonencode([…])`. `for` \
+names the cloud and looks whether the user-data fits, `gzip = \"true\"` compresses it, `format` is cloud-config, script \
+or ignition.
+
+The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
+fingerprint_client and expiry. Asked again, it is the same, and nothing new is made. A query that says otherwise than \
+the machine is refused with the fields that differ.";
+
 /// One verb each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -64,6 +74,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS", conflicts_with = "unset")]
         address: Option<String>,
     },
+    /// Answer Terraform's data source `external`: find the machine that a query names, or make it
+    #[command(after_help = EXTERNAL)]
+    External,
     /// Print the docker CLI's flags for a machine
     Config {
         /// The machine
@@ -148,7 +161,7 @@ pub struct Render {
     format: Option<String>,
 
     /// Pack it as this cloud takes it, and refuse what does not fit; `hostseed clouds` tells of them
-    #[arg(long = "for", value_name = "CLOUD", value_parser = clouds())]
+    #[arg(long = "for", value_name = "CLOUD", value_parser = clouds(), hide_possible_values = true)]
     cloud: Option<String>,
 
     /// Compress it as a whole

@@ -67,6 +67,7 @@ fn run(cli: Cli, ui: Ui) -> Result<()> {
         Command::Env { name, shell, no_proxy, address, .. } => {
             commands::env(&store()?, ui, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
         }
+        Command::External => commands::external(&store()?, ui, now),
         Command::Config { name } => commands::config(&store()?, ui, &name),
         Command::Ls { names, json } => commands::ls(&store()?, ui, now, names, json),
         Command::Inspect { name, json } => commands::inspect(&store()?, ui, now, &name, json),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
-use crate::pki::{self, Identity};
+use crate::pki::{self, HostIdentity, Identity};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
@@ -47,6 +47,39 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
     }
     ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &next_steps(store, &plan));
     if json { ui.json(&view) } else { Ok(()) }
+}
+
+/// What is true of a spec, wherever the next command is run.
+pub(super) fn plan(spec: &Spec) -> Result<Plan> {
+    let mut plan = Plan::from_spec(spec)?;
+    if let AuthoritySource::Dir(dir) = &mut plan.ca {
+        *dir = std::path::absolute(&dir)?;
+    }
+    Ok(plan)
+}
+
+/// Makes a machine, if `check` has nothing against its identity. Fails without a trace, also where there is one of that name.
+pub(super) fn make(
+    store: &Store,
+    plan: &Plan,
+    now: OffsetDateTime,
+    check: impl Fn(&HostIdentity) -> Result<()>,
+) -> Result<Identity> {
+    store.refuse_taken(&plan.name)?;
+    loop {
+        let authority = match store.authority(&plan.ca, now)? {
+            Some(authority) => authority,
+            None => pki::issue_authority(authority_name(plan), plan.key, now)?,
+        };
+        let identity = pki::issue_identity(plan, authority, now)?;
+        let for_host = identity.for_host();
+        check(&for_host)?;
+        let seed = [render::render_user_data(plan, &for_host)?, render::render_machine_yaml(plan)?];
+        // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
+        if store.put_machine(plan, &identity, &seed)? {
+            return Ok(identity);
+        }
+    }
 }
 
 fn authority_name(plan: &Plan) -> &str {

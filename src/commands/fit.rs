@@ -23,53 +23,60 @@ pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'
         return Err(Complaint::new("`--gzip` does not arrive: Ignition is not known to unpack its config"));
     }
     if packing.base64 && !cloud.takes_base64() {
-        return Err(Complaint::new(format!("`--base64` does not arrive: {title} takes plain text alone")));
+        return Err(Complaint::new(format!(
+            "base64 does not arrive as what it stands for: {title} takes plain text alone"
+        )));
     }
     let way = cloud.ways.iter().find(|way| way.gzip == packing.gzip);
-    way.ok_or_else(|| Complaint::new(format!("`--gzip` does not arrive: {title} is not known to take it")))
+    way.ok_or_else(|| {
+        Complaint::new(format!("compressed user-data does not arrive: {title} is not known to take it"))
+    })
 }
 
-/// Renders a form as `way` asks, and in base64 besides where that is wanted.
+/// Renders a form, compressed where `way` is, and looks whether it fits, handed over in base64 or not. In base64 it is
+/// put by the caller.
 ///
-/// Fails where it is more than `cloud` takes, with what would bring it below.
+/// Fails where it is more than `cloud` takes, with what would bring it below; `gzip` is how to ask for compression.
 pub fn render_for(
     cloud: &Cloud,
     way: &Way,
     (plan, identity): (&Plan, &HostIdentity),
     form: &Form,
     base64: bool,
+    gzip: &str,
 ) -> Result<Artifact> {
     let seed = rendered(plan, identity, form, way.gzip)?;
-    let base64 = way.base64 || base64;
-    if !cloud.fits(seed.bytes.len(), base64) {
-        return Err(too_large(cloud, way, (plan, identity), form, seed.bytes.len(), base64).into());
+    if cloud.fits(seed.bytes.len(), base64) {
+        return Ok(seed);
     }
-    Ok(Packing { gzip: false, base64 }.pack(seed))
+    let raw = seed.bytes.len();
+    let in_base64 = if cloud.measured(raw, base64) == raw { "" } else { " in base64" };
+    let failure = Failure::new(format!(
+        "user-data is {} bytes{in_base64}, {} takes {}; nothing was written",
+        cloud.measured(raw, base64),
+        cloud.name,
+        cloud.limit().unwrap_or_default()
+    ));
+    let helps = helps(cloud, way, (plan, identity), form, gzip);
+    Err(if helps.is_empty() { failure } else { failure.hint(helps.join(", or ")) }.into())
 }
 
-fn rendered(plan: &Plan, identity: &HostIdentity, form: &Form, gzip: bool) -> Result<Artifact> {
+/// Renders user-data, compressed or not.
+pub fn rendered(plan: &Plan, identity: &HostIdentity, form: &Form, gzip: bool) -> Result<Artifact> {
     match render::render_seed(plan, identity, form, Packing { gzip, base64: false })? {
         Rendered::File(seed) => Ok(seed),
         Rendered::Folder(_) => anyhow::bail!("user-data is one file"),
     }
 }
 
-/// Says how large it is, and what would help: that which surely does with the size that it brings it to.
-fn too_large(
+/// What brings it below, with the size that it brings it to where that is known.
+fn helps(
     cloud: &Cloud,
     way: &Way,
     (plan, identity): (&Plan, &HostIdentity),
     form: &Form,
-    raw: usize,
-    base64: bool,
-) -> Failure {
-    let limit = cloud.limit().unwrap_or_default();
-    let in_base64 = if cloud.measured(raw, base64) == raw { "" } else { " in base64" };
-    let message = format!(
-        "user-data is {} bytes{in_base64}, {} takes {limit}; nothing was written",
-        cloud.measured(raw, base64),
-        cloud.name
-    );
+    gzip: &str,
+) -> Vec<String> {
     let would_be = |plan: &Plan, gzip: bool| {
         let way = cloud.ways.iter().find(|way| way.gzip == gzip)?;
         let raw = rendered(plan, identity, form, gzip).ok()?.bytes.len();
@@ -78,7 +85,7 @@ fn too_large(
     let mut helps = Vec::new();
     if !way.gzip && !matches!(form, Form::Ignition(_)) {
         let size = would_be(plan, true);
-        helps.extend(size.map(|size| format!("`--for {} --gzip` brings it to {size}", cloud.name)));
+        helps.extend(size.map(|size| format!("{gzip} brings it to {size}")));
     }
     if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
         helps.push("`--key p256` at `create` makes smaller certificates".into());
@@ -89,6 +96,5 @@ fn too_large(
             format!("an image by `hostseed bake` and `--docker none` at `create` bring it to {size}")
         }));
     }
-    let failure = Failure::new(message);
-    if helps.is_empty() { failure } else { failure.hint(helps.join(", or ")) }
+    helps
 }

@@ -36,8 +36,10 @@ pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
     let identity = store.host_identity(&plan)?;
     let rendered = match request.way()? {
         Some((cloud, way)) => {
-            let machine = (&plan, &identity);
-            Rendered::File(fit::render_for(cloud, way, machine, &form, request.packing.base64)?)
+            let base64 = way.base64 || request.packing.base64;
+            let gzip = format!("`--for {} --gzip`", cloud.name);
+            let seed = fit::render_for(cloud, way, (&plan, &identity), &form, base64, &gzip)?;
+            Rendered::File(Packing { gzip: false, base64 }.pack(seed))
         }
         None => render::render_seed(&plan, &identity, &form, request.packing)?,
     };

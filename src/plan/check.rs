@@ -1,7 +1,7 @@
 //! Walks a spec's words and collects what is wrong with them, so that all of it is told at once.
 
 use crate::report::{Complaint, Finding, Report};
-use crate::spec::{Spec, Word};
+use crate::spec::{Origin, Spec, Word};
 
 /// The findings of one spec so far.
 pub struct Check<'a> {
@@ -22,10 +22,11 @@ impl<'a> Check<'a> {
 
     /// How to give a field that value, for a hint: as the spec was given.
     pub fn flag(&self, field: &str, value: &str) -> String {
-        match (&self.spec.document, value) {
-            (Some(_), _) => format!("`{field}: {value}`"),
-            (None, "true") => format!("`--{field}`"),
-            (None, _) => format!("`--{field} {value}`"),
+        match (&self.spec.origin, value) {
+            (Origin::File(_), _) => format!("`{field}: {value}`"),
+            (Origin::Query, _) => format!("`{field} = \"{value}\"`"),
+            (Origin::CommandLine, "true") => format!("`--{field}`"),
+            (Origin::CommandLine, _) => format!("`--{field} {value}`"),
         }
     }
 

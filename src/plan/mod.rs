@@ -170,6 +170,22 @@ pub enum Field {
     Many(&'static str, Vec<String>),
 }
 
+impl Field {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::One(name, _) | Self::Many(name, _) => name,
+        }
+    }
+
+    /// The value, or the values with commas between them.
+    pub fn text(&self) -> String {
+        match self {
+            Self::One(_, value) => value.clone(),
+            Self::Many(_, values) => values.join(", "),
+        }
+    }
+}
+
 impl Plan {
     /// Checks and completes a spec; every finding at once.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {

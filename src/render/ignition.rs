@@ -62,14 +62,16 @@ impl Merged {
                 return Some(name);
             }
             let dropins = unit.get("dropins").and_then(Value::as_array).cloned().unwrap_or_default();
-            let drop_in = file_name(DROP_IN);
-            if ours
-                && dropins.iter().any(|dropin| {
-                    text(dropin, "name").as_str() >= drop_in
-                        && text(dropin, "contents").contains("ExecStart=")
-                })
-            {
-                return Some(format!("{name}'s ExecStart"));
+            if !ours {
+                continue;
+            }
+            for dropin in dropins {
+                let name = text(&dropin, "name");
+                let later =
+                    name.as_str() > file_name(DROP_IN) && text(&dropin, "contents").contains("ExecStart=");
+                if later || name == file_name(DROP_IN) {
+                    return Some(format!("{name}, which sets ExecStart"));
+                }
             }
         }
         None

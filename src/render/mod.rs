@@ -21,7 +21,7 @@ pub use form::{Form, Format, Rendered};
 pub use ignition::Merged;
 pub use mime::Part;
 pub use nocloud::Medium;
-pub use packing::Packing;
+pub use packing::{Packing, base64};
 pub use quote::shell_word;
 
 use crate::artifact::Artifact;

@@ -2,7 +2,10 @@
 //! the file's shape: which fields there are, and that each is a text, a number or a list of those.
 //! What the words mean is decided in `plan/`.
 
+mod query;
 mod yaml;
+
+use std::collections::BTreeMap;
 
 use crate::report::{Complaint, Finding, Position, Report, Source};
 
@@ -21,6 +24,17 @@ impl From<String> for Word {
     fn from(text: String) -> Self {
         Self { text, node: None }
     }
+}
+
+/// Where a spec's words are from.
+#[derive(Debug, Clone, Default)]
+pub enum Origin {
+    /// Flags and arguments.
+    #[default]
+    CommandLine,
+    File(Document),
+    /// Of Terraform's external data source.
+    Query,
 }
 
 /// A machine or an image as asked for. Each field is the flag of the same name: `create --tls-san A` is
@@ -48,12 +62,11 @@ pub struct Spec {
     pub key: Option<Word>,
     pub valid_for: Option<Word>,
     pub ca: Option<Word>,
-    /// The file that this was read from; none for flags.
-    pub document: Option<Document>,
-    /// What is wrong with the file's shape. The values that are right are there all the same, so that what is
+    pub origin: Origin,
+    /// What is wrong with the file's or the query's shape. The values that are right are there all the same, so that what is
     /// wrong with them can be told at once.
     pub findings: Vec<Finding>,
-    /// The fields that the file names, whatever became of their values.
+    /// The fields that the file or the query names, whatever became of their values.
     pub given: Vec<String>,
 }
 
@@ -101,6 +114,12 @@ impl Spec {
         yaml::read(file, text)
     }
 
+    /// Reads a query of Terraform's external data source, a flat map of texts: what is wrong with it is in
+    /// [`findings`](Self::findings).
+    pub fn from_query(query: &BTreeMap<String, String>) -> Self {
+        query::read(query)
+    }
+
     fn slot(&mut self, field: &str) -> Option<Slot<'_>> {
         Some(match field {
             "name" => Slot::One(&mut self.name),
@@ -145,18 +164,18 @@ impl Spec {
 
     /// Where this came from.
     pub fn source(&self) -> Source {
-        match &self.document {
-            Some(document) => Source::File(document.file.clone()),
-            None => Source::CommandLine,
+        match &self.origin {
+            Origin::File(document) => Source::File(document.file.clone()),
+            Origin::CommandLine | Origin::Query => Source::CommandLine,
         }
     }
 
     /// A finding about `field`, at `word` where there is one.
     pub fn finding(&self, field: &str, word: Option<&Word>, complaint: Complaint) -> Finding {
-        let name = match (&self.document, field) {
-            (Some(_), _) => field.to_owned(),
-            (None, "name") => "NAME".to_owned(),
-            (None, _) => format!("--{field}"),
+        let name = match (&self.origin, field) {
+            (Origin::CommandLine, "name") => "NAME".to_owned(),
+            (Origin::CommandLine, _) => format!("--{field}"),
+            (Origin::File(_) | Origin::Query, _) => field.to_owned(),
         };
         Finding {
             position: word.and_then(|w| self.position(w)),
@@ -166,6 +185,20 @@ impl Spec {
     }
 
     fn position(&self, word: &Word) -> Option<Position> {
-        self.document.as_ref()?.position(word.node?)
+        match &self.origin {
+            Origin::File(document) => document.position(word.node?),
+            Origin::CommandLine | Origin::Query => None,
+        }
     }
+}
+
+/// The field that was probably meant.
+fn nearest(field: &str) -> Option<&'static str> {
+    let wanted = field.to_lowercase().replace('_', "-");
+    Spec::FIELDS
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known, &wanted), *known))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
 }

@@ -1,6 +1,6 @@
 //! A spec file's text in, its words with their places out.
 
-use super::{Slot, Spec, Word};
+use super::{Origin, Slot, Spec, Word, nearest};
 use crate::report::{Complaint, Finding, Position, Report, Source};
 use crate::yaml::{self, Node, Value};
 
@@ -39,7 +39,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
         return Err(alone(document.position(root.number()), text, hint));
     };
 
-    let mut spec = Spec { document: Some(document.clone()), ..Spec::default() };
+    let mut spec = Spec { origin: Origin::File(document.clone()), ..Spec::default() };
     let mut findings = Vec::new();
     for (key, value) in entries {
         let mut find = |node: &Node, text: String, hint: Option<String>| {
@@ -130,17 +130,6 @@ fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Complaint)) 
         }
     };
     Some(Word { text, node: Some(node.number()) })
-}
-
-/// The field that was probably meant.
-fn nearest(field: &str) -> Option<&'static str> {
-    let wanted = field.to_lowercase().replace('_', "-");
-    Spec::FIELDS
-        .iter()
-        .map(|known| (strsim::jaro_winkler(known, &wanted), *known))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

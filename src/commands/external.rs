@@ -1,0 +1,174 @@
+//! `external`: a program for Terraform's external data source. It finds a machine, or makes it, and makes nothing new when
+//! it is asked again, as Terraform asks at each refresh.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{create, fit};
+use crate::artifact::Artifact;
+use crate::names::MachineName;
+use crate::pki::HostIdentity;
+use crate::plan::{Cloud, Field, Plan, Way};
+use crate::render::{self, Form, Format, Packing};
+use crate::report::{Complaint, Failure, Report};
+use crate::spec::Spec;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// More than any query has, and little enough to be read whole.
+const MAX_BYTES: u64 = 1 << 20;
+/// The keys of a query that are no fields of a spec: where the seed goes and in which form, which is no part of a machine.
+const FOR: &str = "for";
+const FORMAT: &str = "format";
+const GZIP: &str = "gzip";
+
+/// Reads a query from standard input and prints the answer: a flat object of texts, both ("External Program Protocol").
+pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
+    let mut query = read_query()?;
+    let seed = SeedAsked::take(&mut query)?;
+    let spec = Spec::from_query(&query);
+    let plan = create::plan(&spec)?;
+    if !store.has(&plan.name) {
+        match create::make(store, &plan, now, |identity| seed.rendered(&plan, identity).map(|_| ())) {
+            // Another command may have made it in the meantime: then it is found.
+            Err(error) if !store.has(&plan.name) => return Err(error),
+            _ => {}
+        }
+    }
+    refuse_contradictions(store, &spec, &plan)?;
+    ui.json(&answer(store, &plan.name, &seed)?)
+}
+
+fn read_query() -> Result<BTreeMap<String, String>> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_BYTES).read_to_string(&mut text)?;
+    serde_json::from_str(&text).map_err(|error| {
+        let complaint =
+            Complaint::new(format!("the query on standard input is no JSON object of texts: {error}"));
+        let example = r#"`echo '{"name": "web1", "addresses": "203.0.113.7"}' | hostseed external`"#;
+        Report::usage(
+            complaint.hint(format!("Terraform's data source `external` writes one; by hand: {example}")),
+        )
+        .into()
+    })
+}
+
+/// How the seed is wanted.
+struct SeedAsked {
+    form: Form,
+    cloud: Option<(&'static Cloud, &'static Way)>,
+    gzip: bool,
+}
+
+impl SeedAsked {
+    /// Takes what concerns the seed out of a query. All that is wrong with it is told at once.
+    fn take(query: &mut BTreeMap<String, String>) -> Result<Self, Report> {
+        let mut complaints = Vec::new();
+        let mut one_of = |key: &str, known: &[&str]| {
+            let text = query.remove(key).filter(|text| !text.is_empty())?;
+            if known.contains(&text.as_str()) {
+                return Some(text);
+            }
+            let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+            complaints.push(Complaint::new(format!(
+                "`{key}` must be one of {}, got `{}`",
+                known.join(", "),
+                text.escape_debug()
+            )));
+            None
+        };
+        let cloud = one_of(FOR, &Cloud::ALL.map(|cloud| cloud.name));
+        let format = one_of(FORMAT, &["cloud-config", "script", "ignition"]);
+        let gzip = one_of(GZIP, &["true", "false"]).as_deref() == Some("true");
+        Report::of(complaints)?;
+        let (format, form) = match format.as_deref() {
+            Some("script") => (Format::Script, Form::Script),
+            Some("ignition") => (Format::Ignition, Form::Ignition(Vec::new())),
+            _ => (Format::CloudConfig, Form::CloudConfig),
+        };
+        let cloud = match cloud.as_deref().and_then(Cloud::named) {
+            Some(cloud) => {
+                let way = fit::way(cloud, format, Packing { gzip, base64: false });
+                Some((cloud, way.map_err(Report::usage)?))
+            }
+            None => None,
+        };
+        Ok(Self { form, cloud, gzip })
+    }
+
+    /// The seed for an attribute that takes text, and for one that takes base64. Without the first where it would not arrive
+    /// by such an attribute: Terraform then says so before it makes anything.
+    fn texts(&self, plan: &Plan, identity: &HostIdentity) -> Result<(Option<String>, String)> {
+        let seed = self.rendered(plan, identity)?;
+        let base64 = render::base64(&seed.bytes);
+        let text = match self.cloud {
+            Some((_, way)) if way.base64 => Some(base64.clone()),
+            _ => std::str::from_utf8(&seed.bytes).ok().map(str::to_owned),
+        };
+        Ok((text, base64))
+    }
+
+    fn rendered(&self, plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
+        match self.cloud {
+            Some((cloud, way)) => {
+                fit::render_for(cloud, way, (plan, identity), &self.form, way.base64, "`gzip = \"true\"`")
+            }
+            None => fit::rendered(plan, identity, &self.form, self.gzip),
+        }
+    }
+}
+
+/// Compares what the query names with the machine as it is. What the query does not name is not looked at.
+fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
+    let name = &asked.name;
+    let (stored, asked) = (store.plan(name)?.fields(), asked.fields());
+    let value = |fields: &[Field], wanted: &str| {
+        let field = fields.iter().find(|field| field.name() == wanted);
+        field.map_or_else(|| "nothing".to_owned(), |field| format!("`{}`", field.text()))
+    };
+    let contradictions: Vec<_> = spec
+        .given
+        .iter()
+        .map(|field| (field, value(&stored, field), value(&asked, field)))
+        .filter(|(_, stored, asked)| stored != asked)
+        .map(|(field, stored, asked)| format!("its `{field}` is {stored}, the query says {asked}"))
+        .collect();
+    if contradictions.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "machine `{name}` is there and is another one, nothing was changed: {}",
+        contradictions.join("; ")
+    );
+    let hint = format!(
+        "take that out of the query, choose another name, or remove the machine for good: `{}`",
+        store.command(format_args!("rm {name}"))
+    );
+    Err(Failure::new(message).hint(hint).into())
+}
+
+fn answer(store: &Store, name: &MachineName, asked: &SeedAsked) -> Result<Map<String, Value>> {
+    let connection = store.connection(name)?;
+    let (_, host) = store.host_certificate(name)?;
+    let (authority, client) = (store.certificate(name, "ca")?, store.certificate(name, "cert")?);
+    let expiry = host.validity().not_after.min(client.validity().not_after);
+    let plan = store.plan(name)?;
+    let (user_data, base64) = asked.texts(&plan, &store.host_identity(&plan)?)?;
+    let texts = [
+        ("name", Some(name.to_string())),
+        ("docker_host", Some(connection.url)),
+        ("cert_path", Some(connection.cert_path)),
+        ("user_data", user_data),
+        ("user_data_base64", Some(base64)),
+        ("fingerprint_authority", Some(authority.fingerprint())),
+        ("fingerprint_host", Some(host.fingerprint())),
+        ("fingerprint_client", Some(client.fingerprint())),
+        ("expiry", Some(expiry.format(&Rfc3339)?)),
+    ];
+    Ok(texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?.into()))).collect())
+}

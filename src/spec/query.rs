@@ -1,0 +1,114 @@
+//! A query of Terraform's external data source in, words out. A query is a flat map of texts, so a list is a text too.
+
+use std::collections::BTreeMap;
+
+use super::{Origin, Slot, Spec, Word};
+use crate::report::{Complaint, Finding};
+
+/// Reads a query: each key a field's name, with `_` for `-` where that is easier to write, and `addresses` for `address`. A
+/// text that is empty is none.
+pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
+    let mut spec = Spec { origin: Origin::Query, ..Spec::default() };
+    for (key, text) in query.iter().filter(|(_, text)| !text.is_empty()) {
+        let field = match key.replace('_', "-").as_str() {
+            "addresses" => "address".to_owned(),
+            field => field.to_owned(),
+        };
+        let complain = |text: String, hint: Option<String>| {
+            Finding::from(Complaint { text: format!("`{key}` {text}"), hint })
+        };
+        if spec.given.contains(&field) {
+            spec.findings.push(complain("is given twice".into(), None));
+            continue;
+        }
+        let filled = match spec.slot(&field) {
+            None => Err(Complaint {
+                text: "is no option of `create`".into(),
+                hint: super::nearest(&field).map(|near| format!("did you mean `{near}`?")),
+            }),
+            Some(slot) => fill(slot, &field, text),
+        };
+        match filled {
+            Ok(()) => spec.given.push(field),
+            Err(Complaint { text, hint }) => spec.findings.push(complain(text, hint)),
+        }
+    }
+    spec
+}
+
+fn fill(slot: Slot, field: &str, text: &str) -> Result<(), Complaint> {
+    match slot {
+        Slot::One(one) | Slot::Switch(one) => *one = Some(Word::from(text.to_owned())),
+        Slot::Many(many) => *many = list(field, text)?.into_iter().map(Word::from).collect(),
+        Slot::Pairs(pairs) if text.trim_start().starts_with('{') => {
+            let map: BTreeMap<String, String> = json(text)?;
+            *pairs = map.into_iter().map(|(key, value)| Word::from(format!("{key}={value}"))).collect();
+        }
+        Slot::Pairs(pairs) => *pairs = list(field, text)?.into_iter().map(Word::from).collect(),
+    }
+    Ok(())
+}
+
+/// `jsonencode([…])`, or a line each. Between addresses, where none can be in one, commas and blanks do as well.
+fn list(field: &str, text: &str) -> Result<Vec<String>, Complaint> {
+    if text.trim_start().starts_with('[') {
+        return json(text);
+    }
+    let between: fn(char) -> bool = match field {
+        "address" | "tls-san" => |c| c.is_whitespace() || c == ',',
+        _ => |c| c == '\n',
+    };
+    Ok(text.split(between).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Complaint> {
+    serde_json::from_str(text).map_err(|error| {
+        Complaint::new(format!("cannot be read as JSON of texts: {error}"))
+            .hint("`jsonencode` makes it in Terraform; else write a line each")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(query: &[(&str, &str)]) -> Spec {
+        read(&query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect())
+    }
+
+    fn texts(words: &[Word]) -> Vec<&str> {
+        words.iter().map(|word| word.text.as_str()).collect()
+    }
+
+    #[test]
+    fn a_list_is_written_as_terraform_can() {
+        for addresses in ["10.0.0.1,web1", "10.0.0.1, web1", "10.0.0.1\nweb1\n", r#"["10.0.0.1","web1"]"#] {
+            assert_eq!(
+                texts(&spec(&[("addresses", addresses)]).addresses),
+                ["10.0.0.1", "web1"],
+                "{addresses}"
+            );
+        }
+        let labels = [("engine_label", "a=b, c\nd=[e]")];
+        assert_eq!(texts(&spec(&labels).engine_labels), ["a=b, c", "d=[e]"]);
+        let labels = [("engine-label", r#"{"rack": "7", "a": "b"}"#)];
+        assert_eq!(texts(&spec(&labels).engine_labels), ["a=b", "rack=7"]);
+    }
+
+    #[test]
+    fn every_finding_names_the_key_as_it_was_written() {
+        let spec = spec(&[
+            ("adress", "x"),
+            ("engine_env", "[1]"),
+            ("address", "a"),
+            ("addresses", "b"),
+            ("port", ""),
+        ]);
+        let findings: Vec<_> = spec.findings.iter().map(|finding| finding.text.as_str()).collect();
+        assert_eq!(findings.len(), 3, "{findings:?}");
+        assert_eq!(findings[0], "`addresses` is given twice");
+        assert_eq!(findings[1], "`adress` is no option of `create`");
+        assert!(findings[2].starts_with("`engine_env` cannot be read as JSON"), "{findings:?}");
+        assert_eq!(spec.given, ["address"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! `external` as Terraform drives it: a query on standard input, one flat object of texts on standard output, and asked
+//! again, the same answer and no new file.
+
+mod support;
+
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use support::{Home, files_below, mode};
+
+fn ask(home: &Home, query: &Value) -> Output {
+    ask_text(home, &query.to_string())
+}
+
+fn ask_text(home: &Home, query: &str) -> Output {
+    let mut command = home.command(&["external"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(query.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The answer: one object, texts alone, and nothing beside it.
+fn answer(home: &Home, query: &Value) -> Map<String, Value> {
+    let output = ask(home, query);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{query}: {stderr}");
+    let answer: Map<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer.values().all(Value::is_string), "{answer:?}");
+    answer
+}
+
+/// The error: on standard error alone, with status 1 or 2.
+fn error(home: &Home, query: &Value, status: i32) -> String {
+    let output = ask(home, query);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(status), "{query}: {stderr}");
+    assert!(output.stdout.is_empty(), "{query}");
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    stderr
+}
+
+#[test]
+fn asked_three_times_it_answers_the_same_and_makes_one_machine() {
+    let home = Home::new();
+    let query = json!({"name": "web1", "addresses": "203.0.113.7,web1.example.com", "engine_label": "role=web\nrack=7"});
+    let first = ask(&home, &query);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let files: Vec<_> = files_below(&home.store());
+    let changed =
+        |path: &std::path::PathBuf| std::fs::metadata(home.store().join(path)).unwrap().modified().unwrap();
+    let times: Vec<_> = files.iter().map(changed).collect();
+    for _ in 0..2 {
+        assert_eq!(ask(&home, &query).stdout, first.stdout);
+        assert_eq!(files_below(&home.store()), files);
+        assert_eq!(files.iter().map(changed).collect::<Vec<_>>(), times);
+    }
+    // Also where it is only named, and where another command has made it.
+    assert_eq!(ask(&home, &json!({"name": "web1"})).stdout, first.stdout);
+    home.ok(&["create", "web2", "--quiet", "--address", "203.0.113.8"]);
+    assert_eq!(
+        answer(&home, &json!({"name": "web2", "address": "203.0.113.8"}))["docker_host"],
+        "tcp://203.0.113.8:2376"
+    );
+}
+
+#[test]
+fn the_answer_is_what_the_other_commands_say() {
+    let home = Home::new();
+    let answer = answer(&home, &json!({"name": "web1", "addresses": "203.0.113.7", "port": "2377"}));
+    let seed = home.ok(&["render", "web1"]);
+    assert_eq!(answer["user_data"], seed);
+    assert_eq!(STANDARD.decode(answer["user_data_base64"].as_str().unwrap()).unwrap(), seed.as_bytes());
+    assert_eq!(format!("{}\n", answer["docker_host"].as_str().unwrap()), home.ok(&["url", "web1"]));
+    assert_eq!(answer["cert_path"], home.machine("web1").to_str().unwrap());
+    let inspect: Value = serde_json::from_str(&home.ok(&["inspect", "web1", "--json"])).unwrap();
+    for (key, role) in [("authority", "authority"), ("host", "server"), ("client", "client")] {
+        assert_eq!(answer[&format!("fingerprint_{key}")], inspect[role]["fingerprint"]);
+    }
+    assert_eq!(answer["expiry"], inspect["server"]["not_after"]);
+    assert_eq!(mode(&home.machine("web1").join("key.pem")), 0o600);
+    for secret in ["key.pem", "../../certs/web1/ca-key.pem"] {
+        let pem = std::fs::read_to_string(home.machine("web1").join(secret)).unwrap();
+        assert!(!Value::from(answer.clone()).to_string().contains(pem.lines().nth(1).unwrap()), "{secret}");
+    }
+}
+
+#[test]
+fn a_query_that_contradicts_the_machine_names_every_field_and_changes_nothing() {
+    let home = Home::new();
+    answer(&home, &json!({"name": "web1", "addresses": "203.0.113.7", "engine_label": "a=b"}));
+    let before = home.ok(&["render", "web1"]);
+    let error = error(
+        &home,
+        &json!({"name": "web1", "addresses": "203.0.113.8", "engine_label": "a=c", "key": "p384", "port": "2376"}),
+        1,
+    );
+    for field in
+        ["`address` is `203.0.113.7`, the query says `203.0.113.8`", "`engine-label`", "`key` is `p256`"]
+    {
+        assert!(error.contains(field), "{error}");
+    }
+    assert!(!error.contains("`port`"), "{error}");
+    assert_eq!(home.ok(&["render", "web1"]), before);
+}
+
+#[test]
+fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
+    let home = Home::new();
+    let error = error(&home, &json!({"name": "web1", "for": "aws"}), 1);
+    assert!(error.contains("aws takes 16384") && error.contains("`gzip = \"true\"` brings it to"), "{error}");
+    assert!(files_below(&home.store()).is_empty());
+
+    let packed = answer(&home, &json!({"name": "web1", "for": "aws", "gzip": "true"}));
+    let bytes = STANDARD.decode(packed["user_data_base64"].as_str().unwrap()).unwrap();
+    assert!(bytes.starts_with(&[0x1f, 0x8b]) && bytes.len() <= 16_384);
+    // What is binary arrives by no attribute that takes text: Terraform says so when it plans.
+    assert!(!packed.contains_key("user_data"));
+
+    // cloud-init decodes it there.
+    let packed = answer(&home, &json!({"name": "web1", "for": "gce", "gzip": "true"}));
+    assert_eq!(packed["user_data"], packed["user_data_base64"]);
+
+    let ignition = answer(&home, &json!({"name": "web1", "format": "ignition"}));
+    assert_eq!(ignition["user_data"], home.ok(&["render", "web1", "--format", "ignition"]));
+}
+
+#[test]
+fn what_is_wrong_with_a_query_is_told_at_once() {
+    let home = Home::new();
+    let error = error(&home, &json!({"nmae": "web1", "port": "99999", "addresses": "1.2.3"}), 2);
+    for finding in [
+        "`nmae` is no option",
+        "did you mean `name`?",
+        "`name` is missing",
+        "`port` must be",
+        "`address` `1.2.3`",
+    ] {
+        assert!(error.contains(finding), "{finding}: {error}");
+    }
+    for query in [
+        "",
+        "[]",
+        "{\"name\": 1}",
+        "{\"name\": [\"web1\"]}",
+        "{\"name\": \"web1\"",
+        "{\"name\": null}",
+        "\"web1\"",
+    ] {
+        let output = ask_text(&home, query);
+        assert_eq!(output.status.code(), Some(2), "{query}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("no JSON object of texts"), "{query}");
+    }
+    for (key, value) in [("for", "awz"), ("gzip", "yes"), ("format", "mime")] {
+        let error = self::error(&home, &json!({"name": "web1", key: value}), 2);
+        assert!(error.contains(&format!("`{key}` must be one of")), "{error}");
+    }
+    assert!(files_below(&home.store()).is_empty());
+}
+
+#[test]
+fn eight_at_once_make_one_machine() {
+    let home = Home::new();
+    let query = json!({"name": "web1", "addresses": "203.0.113.7"});
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| ask(&home, &query))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    for output in &answers {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.stdout, answers[0].stdout);
+    }
+    assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
+}

@@ -1,0 +1,192 @@
+//! Ignition itself takes the configs: its validator finds nothing, and its `files` stage puts into a root what the golden
+//! tree of the case says.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Home, files_below, mode, need, need_root, run, skip};
+
+/// Debian's Ignition, which it has for dracut alone.
+const IGNITION: &str = "/usr/lib/dracut/modules.d/30ignition/ignition";
+/// As it calls 3.4.0 up to its release 2.14, and what the specification became without a change to what is used here.
+const EXPERIMENTAL: &str = "3.4.0-experimental";
+
+/// The golden cases with a config.
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let cases = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let cases: Vec<_> = cases.filter(|case| case.join("config.ign").exists()).collect();
+    assert!(cases.len() >= 2);
+    cases
+}
+
+/// A config for the Ignition that is there.
+fn for_this_ignition(config: &str, dir: &Path) -> PathBuf {
+    let mut json: Value = serde_json::from_str(config).unwrap();
+    assert_eq!(json["ignition"]["version"], "3.4.0");
+    json["ignition"]["version"] = EXPERIMENTAL.into();
+    let path = dir.join("config.ign");
+    fs::write(&path, json.to_string()).unwrap();
+    path
+}
+
+/// Applies a config to an empty root and returns that root.
+fn apply(config: &Path, dir: &Path) -> PathBuf {
+    let root = dir.join("root");
+    // Debian's is built for SELinux and labels what it writes. Here are no labels.
+    fs::create_dir_all(root.join("etc/selinux")).unwrap();
+    fs::write(root.join("etc/selinux/config"), "SELINUXTYPE=none\n").unwrap();
+    fs::write(dir.join("setfiles"), "#!/bin/sh\ncat >/dev/null\n").unwrap();
+    fs::set_permissions(dir.join("setfiles"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
+    for stage in ["fetch", "files"] {
+        let mut ignition = Command::new(IGNITION);
+        ignition.args(["--platform=file", "--log-to-stdout"]).arg(format!("--stage={stage}"));
+        ignition.arg(format!("--root={}", root.display()));
+        for (option, file) in
+            [("config-cache", "cache.json"), ("neednet", "neednet"), ("state-file", "state")]
+        {
+            ignition.arg(format!("--{option}={}", dir.join(file).display()));
+        }
+        run(ignition.env("IGNITION_CONFIG_FILE", config).env("PATH", &path));
+    }
+    root
+}
+
+fn has_ignition() -> bool {
+    (Path::new(IGNITION).exists() || skip("Ignition")) && need_root()
+}
+
+#[test]
+fn the_validator_finds_nothing() {
+    if !need("ignition-validate") {
+        return;
+    }
+    for case in cases() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = fs::read_to_string(case.join("config.ign")).unwrap();
+        run(Command::new("ignition-validate").arg(for_this_ignition(&config, dir.path())));
+    }
+}
+
+#[test]
+fn ignition_puts_on_the_host_what_the_golden_tree_says() {
+    if !has_ignition() {
+        return;
+    }
+    for case in cases() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = fs::read_to_string(case.join("config.ign")).unwrap();
+        // Keys of users are set in a root that has users.
+        let merges = config.contains("\"merge\"");
+        let config = if merges { without_merged(&config) } else { config };
+        let root = apply(&for_this_ignition(&config, dir.path()), dir.path());
+        let golden = case.join("host");
+        for file in files_below(&golden) {
+            let (wanted, got) = (golden.join(&file), root.join(&file));
+            assert_eq!(fs::read(&got).unwrap(), fs::read(&wanted).unwrap(), "{}", got.display());
+            let modes = fs::read_to_string(case.join("modes")).unwrap();
+            let line = format!("{:04o} host/{}\n", mode(&got), file.display());
+            assert!(modes.contains(&line), "{line}");
+        }
+        let preset = fs::read_to_string(root.join("etc/systemd/system-preset/20-ignition.preset")).unwrap();
+        for unit in ["docker.service", "docker.socket"] {
+            assert!(preset.contains(&format!("enable {unit}\n")), "{preset}");
+        }
+    }
+}
+
+fn without_merged(config: &str) -> String {
+    let mut json: Value = serde_json::from_str(config).unwrap();
+    json["ignition"].as_object_mut().unwrap().remove("config");
+    json.to_string()
+}
+
+#[test]
+fn a_config_of_the_users_is_merged_and_its_bytes_are_as_given() {
+    if !has_ignition() {
+        return;
+    }
+    let home = Home::new();
+    let theirs = r#"{"ignition": {"version": "3.3.0"},
+  "storage": {"files": [{"path": "/etc/motd", "mode": 420, "contents": {"source": "data:,hello%20there"}}]},
+  "systemd": {"units": [{"name": "docker.service", "dropins": [{"name": "05-theirs.conf", "contents": "[Service]\nNice=5\n"}]}]}}"#;
+    fs::write(home.path().join("theirs.ign"), theirs).unwrap();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let config = home.ok(&["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
+    let root = apply(&for_this_ignition(&config, home.path()), home.path());
+    assert_eq!(fs::read_to_string(root.join("etc/motd")).unwrap(), "hello there");
+    let drop_ins = files_below(&root.join("etc/systemd/system/docker.service.d"));
+    assert_eq!(drop_ins, ["05-theirs.conf", "10-machine.conf"].map(PathBuf::from));
+    assert_eq!(
+        fs::read(root.join("etc/docker/server-key.pem")).unwrap(),
+        fs::read(home.machine("web1").join("server-key.pem")).unwrap()
+    );
+}
+
+#[test]
+fn a_config_that_would_take_the_place_of_ours_is_refused() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let config = |rest: &str| format!(r#"{{"ignition": {{"version": "3.4.0"}}, {rest}}}"#);
+    let unit = |unit: &str| config(&format!(r#""systemd": {{"units": [{unit}]}}"#));
+    for (theirs, named) in [
+        (config(r#""storage": {"files": [{"path": "/etc/docker/ca.pem"}]}"#), "/etc/docker/ca.pem"),
+        (
+            config(r#""storage": {"links": [{"path": "/etc/docker/server.pem", "target": "x"}]}"#),
+            "/etc/docker/server.pem",
+        ),
+        (unit(r#"{"name": "docker.service", "enabled": false}"#), "docker.service"),
+        (unit(r#"{"name": "docker.socket", "mask": true}"#), "docker.socket"),
+        (
+            unit(
+                r#"{"name": "docker.service", "dropins": [{"name": "20-x.conf", "contents": "[Service]\nExecStart=\n"}]}"#,
+            ),
+            "ExecStart",
+        ),
+        (
+            unit(r#"{"name": "docker.service", "dropins": [{"name": "10-machine.conf", "contents": ""}]}"#),
+            "10-machine.conf",
+        ),
+    ] {
+        fs::write(home.path().join("theirs.ign"), &theirs).unwrap();
+        let error = home.fails(1, &["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
+        assert!(error.contains(named), "{theirs}: {error}");
+    }
+    for (theirs, named) in [
+        ("", "no JSON"),
+        ("{}", "no `ignition.version`"),
+        (r#"{"ignition": {"version": "2.3.0"}}"#, "spec 3, got `2.3.0`"),
+        ("variant: flatcar\nversion: 1.0.0\n", "butane"),
+    ] {
+        fs::write(home.path().join("theirs.ign"), theirs).unwrap();
+        let error = home.fails(2, &["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
+        assert!(error.contains(named), "{theirs}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_chosen_there_is_refused() {
+    let home = Home::new();
+    for (n, options) in [
+        &["--docker", "official"][..],
+        &["--docker-version", "28.0.4"],
+        &["--docker-channel", "test"],
+        &["--engine-install-url", "https://example.com/install"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let name = format!("web{n}");
+        home.ok(&[&["create", &name, "--quiet", "--address", "203.0.113.7"], *options].concat());
+        let error = home.fails(1, &["render", &name, "--format", "ignition"]);
+        let field = options[0].trim_start_matches('-');
+        assert!(error.contains(&format!("`{field}` has no effect with Ignition")), "{error}");
+    }
+}

@@ -1,0 +1,137 @@
+//! cloud-init's own code takes the multipart archive apart: the user's parts are there byte for byte, and the work of both
+//! parties is done.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_yaml::Value;
+use support::{Home, PYTHON, need_python_module, run};
+
+/// What cloud-init makes of user-data: the cloud-config of all parts together, and the scripts that it would run.
+struct Applied {
+    parts: Vec<Vec<u8>>,
+    config: Value,
+    scripts: BTreeMap<String, Vec<u8>>,
+}
+
+/// Renders `parts` beside a machine's own and has cloud-init process them; nothing where there is no cloud-init.
+fn applied(parts: &[(&str, &[u8])], options: &[&str]) -> Option<Applied> {
+    if !need_python_module("cloudinit") {
+        return None;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let mut args = vec!["render", "web1", "--format", "mime", "-o", "user-data"];
+    for (argument, bytes) in parts {
+        let file = argument.split(':').next().unwrap();
+        fs::write(home.path().join(file), bytes).unwrap();
+        args.extend(["--part", argument]);
+    }
+    home.ok(&[&args[..], options].concat());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mime/process.py");
+    let folder = home.path().join("cloud-init");
+    let output = run(Command::new(PYTHON).arg(script).arg(&folder).arg(home.path().join("user-data")));
+    // JSON is YAML, and cloud-config has numbers for keys.
+    let read: Value = serde_yaml::from_slice(&output.stdout).unwrap();
+    let bytes = |text: &Value| STANDARD.decode(text.as_str().unwrap()).unwrap();
+    let scripts = read["scripts"].as_mapping().unwrap().iter();
+    Some(Applied {
+        parts: read["parts"].as_sequence().unwrap().iter().map(bytes).collect(),
+        config: read["cloud-config"].clone(),
+        scripts: scripts.map(|(name, text)| (name.as_str().unwrap().to_owned(), bytes(text))).collect(),
+    })
+}
+
+impl Applied {
+    fn list(&self, key: &str) -> Vec<Value> {
+        self.config[key].as_sequence().cloned().unwrap_or_default()
+    }
+
+    fn paths(&self) -> Vec<String> {
+        self.list("write_files").iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Ours is all there, and Docker is set up before anything of the user's runs.
+    #[track_caller]
+    fn assert_ours(&self) {
+        for file in ["ca.pem", "server.pem", "server-key.pem", "10-machine.conf"] {
+            assert!(
+                self.paths().contains(&format!("/var/lib/hostseed/seed/{file}")),
+                "{file}: {:?}",
+                self.paths()
+            );
+        }
+        assert!(self.paths().contains(&"/usr/local/lib/hostseed/setup".to_owned()));
+        let first = &self.list("runcmd")[0];
+        assert!(first[2].as_str().is_some_and(|command| command.contains("hostseed/setup")), "{first:?}");
+        // cc_runcmd writes a script of this name beside the others, and they are run in the order of their names.
+        assert!(self.scripts.keys().all(|name| name.as_str() > "runcmd"), "{:?}", self.scripts.keys());
+    }
+}
+
+const USERS: &[u8] =
+    b"#cloud-config\nusers: [default, {name: ops}]\nruncmd: [[touch, /ops]]\npackages: [jq]\n";
+const FILES: &[u8] =
+    b"#cloud-config\nwrite_files:\n- {path: /etc/motd, content: hello}\nruncmd: [docker version]\npackages: [tree]\n";
+
+#[test]
+fn the_work_of_both_parties_is_done() {
+    for options in [&[][..], &["--gzip"]] {
+        let Some(applied) = applied(&[("a.yaml", FILES), ("b.yaml", USERS)], options) else { return };
+        applied.assert_ours();
+        assert_eq!(applied.paths().last().unwrap(), "/etc/motd");
+        let theirs = serde_yaml::from_str::<Value>("[docker version, [touch, /ops]]").unwrap();
+        assert_eq!(applied.list("runcmd")[1..], theirs.as_sequence().unwrap()[..]);
+        assert_eq!(applied.list("packages"), ["tree", "jq"]);
+        assert_eq!(applied.list("users").len(), 2);
+    }
+}
+
+#[test]
+fn ours_is_there_whatever_a_part_says_about_merging() {
+    let replaces = b"#cloud-config\nmerge_how: dict(replace)+list(replace)+str()\nruncmd: [last]\nwrite_files: [{path: /last}]\n";
+    let Some(applied) = applied(&[("a.yaml", FILES), ("b.yaml", replaces)], &[]) else { return };
+    applied.assert_ours();
+    assert_eq!(applied.paths().last().unwrap(), "/last");
+    assert!(!applied.paths().contains(&"/etc/motd".to_owned()), "as the part asks for");
+    assert_eq!(applied.list("runcmd")[1..], ["last"]);
+}
+
+#[test]
+fn a_script_arrives_byte_for_byte() {
+    let long = [b"#!/bin/sh\n: ".as_slice(), &[b'x'; 4000], b"\n"].concat();
+    let scripts: [(&str, &[u8]); 8] = [
+        ("plain.sh", b"#!/bin/sh\necho hi\n"),
+        ("without-an-end.sh", b"#!/bin/sh\necho hi"),
+        ("lines.sh", b"#!/bin/sh\n\n\n"),
+        ("dos.sh", b"#!/bin/sh\r\necho hi\r\n"),
+        ("words.sh", "#!/bin/sh\necho gr\u{fc}ezi \u{1f433}\n".as_bytes()),
+        ("boundary.sh", b"#!/bin/sh\n--==hostseed==\n--==hostseed==--\n: ==hostseed-1==\nFrom me\n.\n"),
+        ("long.sh", &long),
+        ("a b'c.sh", b"#!/bin/sh\n"),
+    ];
+    let Some(applied) = applied(&scripts, &[]) else { return };
+    applied.assert_ours();
+    for (n, (name, bytes)) in scripts.iter().enumerate() {
+        assert!(applied.parts[n] == *bytes, "{name} in the archive");
+        let run = &applied.scripts.values().nth(n).unwrap()[..];
+        // The ends of DOS's lines are cloud-init's own doing: cloudinit/handlers/shell_script.py.
+        assert!(run == *bytes || *name == "dos.sh", "{name} as it is run");
+    }
+    assert_eq!(applied.scripts.keys().last().unwrap(), "script-08-a-b-c.sh");
+}
+
+#[test]
+fn the_type_that_is_said_counts_more_than_the_first_line() {
+    let parts: [(&str, &[u8]); 2] =
+        [("a:text/cloud-config", b"packages: [jq]\n"), ("b:text/x-shellscript", b"echo hi\n")];
+    let Some(applied) = applied(&parts, &[]) else { return };
+    applied.assert_ours();
+    assert_eq!(applied.list("packages"), ["jq"]);
+    assert_eq!(applied.scripts["script-02-b"], b"echo hi\n");
+}
