@@ -4,7 +4,7 @@
 mod artifact;
 mod cli;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "`render` and `verify` are about to use it"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "`verify` is about to read disks"))]
 mod disk;
 mod names;
 mod pki;

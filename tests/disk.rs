@@ -1,0 +1,137 @@
+//! Seed disks, as other people's programs see them: blkid as udev and cloud-init do, mtools, isoinfo, fsck.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::{Home, mode, need, run};
+
+const FILES: [&str; 3] = ["meta-data", "network-config", "user-data"];
+const NETWORK: &str = "version: 2\nethernets: {cable: {match: {name: \"en*\"}, dhcp4: true}}\n";
+
+/// A machine, its seed in the folder `seed`, and the disks with the same.
+fn seed(home: &Home) -> (PathBuf, PathBuf, PathBuf) {
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    fs::write(home.path().join("network"), NETWORK).unwrap();
+    let render = |out: &str| {
+        home.ok(&["render", "web1", "--format", "nocloud", "--network-config", "network", "--out", out]);
+        home.path().join(out)
+    };
+    (render("seed"), render("seed.img"), render("seed.iso"))
+}
+
+fn output(program: &str, args: &[&str], file: &Path) -> Vec<u8> {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new(program);
+    // The image's path first or last, as the program has it.
+    match args {
+        ["-i", rest @ ..] => command.arg("-i").arg(file).args(rest),
+        _ => command.args(args).arg(file),
+    };
+    run(command.env("PATH", path)).stdout
+}
+
+fn text(program: &str, args: &[&str], file: &Path) -> String {
+    String::from_utf8(output(program, args, file)).unwrap()
+}
+
+#[test]
+fn blkid_tells_the_label_that_cloud_init_looks_for() {
+    if !need("blkid") {
+        return;
+    }
+    let home = Home::new();
+    let (_, img, iso) = seed(&home);
+    for (file, kind) in [(img, "vfat"), (iso, "iso9660")] {
+        let tags = text("blkid", &["--probe", "--output", "export"], &file);
+        assert!(tags.lines().any(|line| line == "LABEL=CIDATA"), "{tags}");
+        assert!(tags.lines().any(|line| line == format!("TYPE={kind}")), "{tags}");
+    }
+}
+
+#[test]
+fn mtools_finds_the_files_of_the_seed_and_nothing_else() {
+    if !need("mdir") || !need("mtype") {
+        return;
+    }
+    let home = Home::new();
+    let (seed, img, _) = seed(&home);
+    let names = text("mdir", &["-i", "-b", "::"], &img);
+    assert_eq!(names.lines().collect::<Vec<_>>(), FILES.map(|name| format!("::/{name}")));
+    for name in FILES {
+        let bytes = output("mtype", &["-i", &format!("::/{name}")], &img);
+        assert!(bytes == fs::read(seed.join(name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn fsck_finds_nothing_wrong() {
+    if !need("fsck.fat") {
+        return;
+    }
+    let home = Home::new();
+    let (_, img, _) = seed(&home);
+    let said = text("fsck.fat", &["-n", "-v"], &img);
+    assert!(said.contains(&format!("{}: 4 files, ", img.display())), "with the label: {said}");
+}
+
+#[test]
+fn isoinfo_finds_the_files_of_the_seed_by_rock_ridge_and_by_joliet() {
+    if !need("isoinfo") {
+        return;
+    }
+    let home = Home::new();
+    let (seed, _, iso) = seed(&home);
+    for names in ["-R", "-J"] {
+        let listed = text("isoinfo", &["-i", names, "-f"], &iso);
+        assert_eq!(listed.lines().collect::<Vec<_>>(), FILES.map(|name| format!("/{name}")), "{names}");
+        for name in FILES {
+            let bytes = output("isoinfo", &["-i", names, "-x", &format!("/{name}")], &iso);
+            assert!(bytes == fs::read(seed.join(name)).unwrap(), "{names} {name}");
+        }
+    }
+    // Whoever mounts it, the key is root's.
+    let modes = text("isoinfo", &["-i", "-R", "-l"], &iso);
+    let user_data = modes.lines().find(|line| line.ends_with("user-data ")).unwrap();
+    assert!(user_data.starts_with("-rw-------   1    0    0 "), "{modes}");
+}
+
+#[test]
+fn xorriso_reads_the_volume() {
+    if !need("xorriso") {
+        return;
+    }
+    let home = Home::new();
+    let (seed, _, iso) = seed(&home);
+    let into = home.path().join("taken");
+    let mut xorriso = Command::new("xorriso");
+    xorriso
+        .args(["-abort_on", "WARNING", "-osirrox", "on", "-indev"])
+        .arg(&iso)
+        .args(["-extract", "/"])
+        .arg(&into);
+    run(&mut xorriso);
+    assert_eq!(support::files_below(&into), FILES.map(PathBuf::from));
+    for name in FILES {
+        assert!(fs::read(into.join(name)).unwrap() == fs::read(seed.join(name)).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn a_disk_is_the_same_each_time_and_for_its_owner_alone() {
+    let home = Home::new();
+    let (_, img, iso) = seed(&home);
+    let before = [&img, &iso].map(|file| fs::read(file).unwrap());
+    // FAT has seconds in twos.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    for (file, before) in [img, iso].iter().zip(before) {
+        fs::remove_file(file).unwrap();
+        let out = file.to_str().unwrap();
+        home.ok(&["render", "web1", "--format", "nocloud", "--network-config", "network", "--out", out]);
+        assert!(fs::read(file).unwrap() == before, "{out}");
+        #[cfg(unix)]
+        assert_eq!(mode(file), 0o600);
+    }
+}
