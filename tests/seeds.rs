@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,25 +69,20 @@ fn the_smallest_user_data_fits_the_tightest_cloud() {
     let home = Home::new();
     let address = ["--address", "203.0.113.7"];
     let issues = ["--boot-issuer", "--engine-label", "role=web", "--engine-opt", "log-opt=max-size=10m"];
-    for (name, options, compressed) in [
+    for (name, options, gzip) in [
         ("web1", &address[..], false),
         ("ed25519", &["--address", "203.0.113.7", "--key", "ed25519"], false),
         ("none", &["--address", "203.0.113.7", "--docker", "none"], false),
-        // With a boot issuer, compressed, which the README tells how to do.
         ("web2", &[], true),
         ("web-server-production-01", &[&address[..], &issues].concat(), true),
         ("p384", &["--key", "p384"], true),
+        ("rsa2048", &["--address", "203.0.113.7", "--key", "rsa2048"], true),
     ] {
         home.ok(&[&["create", name, "--quiet"], options].concat());
-        let mut user_data = home.ok(&["render", name]).into_bytes();
-        if compressed {
-            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-            gzip.write_all(&user_data).unwrap();
-            user_data = gzip.finish().unwrap();
-        }
-        println!("{name}: {} bytes", user_data.len());
         // Amazon EC2: 16 384 bytes before base64 (EC2 User Guide, "Run commands at launch").
-        assert!(user_data.len() <= 16_384, "{name}: {} bytes", user_data.len());
+        let words = ["render", name, "--for", "aws", "-o", name];
+        home.ok(&[&words[..], if gzip { &["--gzip"] } else { &[] }].concat());
+        println!("{name}: {} bytes", fs::metadata(home.path().join(name)).unwrap().len());
     }
 }
 
@@ -104,27 +99,69 @@ fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
                 .map(|path| fs::read_to_string(path).unwrap())
                 .collect();
         let hosts_key = fs::read_to_string(home.machine("web1").join(hosts_key)).unwrap();
-        for format in ["cloud-config", "script", "bake"] {
-            let seed = home.ok(&["render", "web1", "--format", format]);
-            let everything = unpacked(seed.as_bytes());
+        for words in FORMS {
+            let everything = everything(&home, &["render", "web1"], words);
             for secret in &secrets {
                 for form in forms(secret) {
                     assert!(
                         !contains(&everything, &form),
-                        "{kind} {format} holds a key that must stay at home"
+                        "{kind} {words} holds a key that must stay at home"
                     );
                 }
             }
-            assert!(contains(&everything, hosts_key.as_bytes()), "the search would not find a key");
+            let found = forms(&hosts_key).iter().any(|form| contains(&everything, form));
+            assert!(found, "{words}: the search would not find a key");
         }
-        let bake = unpacked(home.ok(&["bake"]).as_bytes());
-        assert!(!contains(&bake, b"PRIVATE KEY-----"));
     }
+    for words in ["", "--format packer", "--format imagebuilder"] {
+        let bake = everything(&Home::new(), &["bake"], words);
+        assert!(!contains(&bake, b"PRIVATE KEY-----"), "{words}");
+    }
+}
+
+/// Every form of a machine's seed, as options of `render`.
+const FORMS: [&str; 14] = [
+    "--format cloud-config",
+    "--format script",
+    "--format bake",
+    "--format mime",
+    "--format ignition",
+    "--format nocloud",
+    "--format packer",
+    "--format imagebuilder",
+    "--format terraform",
+    "--gzip",
+    "--gzip --base64",
+    "--format script --gzip",
+    "--format mime --gzip --base64",
+    "--format ignition --base64",
+];
+
+/// All that a command writes, with whatever is packed in it.
+fn everything(home: &Home, command: &[&str], options: &str) -> Vec<u8> {
+    let out = home.path().join("out");
+    let options: Vec<_> = options.split_whitespace().collect();
+    home.ok(&[command, &options, &["-o", "out"]].concat());
+    let files = if out.is_dir() { support::files_below(&out) } else { vec![PathBuf::new()] };
+    let read = |file: &PathBuf| fs::read(if out.is_dir() { out.join(file) } else { out.clone() }).unwrap();
+    let everything = files.iter().flat_map(|file| [unpacked(&read(file)), b"\n".to_vec()].concat()).collect();
+    if out.is_dir() {
+        fs::remove_dir_all(&out).unwrap()
+    } else {
+        fs::remove_file(&out).unwrap()
+    }
+    everything
 }
 
 /// A text and, again and again, everything in it that is base64 or gzip.
 fn unpacked(bytes: &[u8]) -> Vec<u8> {
     let mut all = bytes.to_vec();
+    let mut plain = Vec::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) && flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).is_ok()
+    {
+        all.extend(unpacked(&plain));
+        return all;
+    }
     let text = String::from_utf8_lossy(bytes);
     // Base64 in lines is one run: a line break inside it is nothing.
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
