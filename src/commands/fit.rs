@@ -20,7 +20,9 @@ pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'
         )));
     }
     if packing.gzip && format == Format::Ignition {
-        return Err(Complaint::new("`--gzip` does not arrive: Ignition is not known to unpack its config"));
+        return Err(Complaint::new(
+            "compressed user-data does not arrive: Ignition is not known to unpack its config",
+        ));
     }
     if packing.base64 && !cloud.takes_base64() {
         return Err(Complaint::new(format!(
