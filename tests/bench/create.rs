@@ -2,11 +2,9 @@
 //! client's certificate. Whole processes, in turn, so that a noisy machine disturbs both alike; prints the medians
 //! and their ratio. `cargo bench --bench create`.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+mod pair;
 
-const ROUNDS: usize = 40;
+use std::process::Command;
 
 const OPENSSL: &str = r#"
 set -e
@@ -25,40 +23,19 @@ sign key.pem '/O=client/CN=web1' client.cnf cert.pem
 "#;
 
 fn main() {
-    if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
-        println!("openssl is not here: nothing to compare with");
+    if !pair::is_here("openssl") {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        let place = dir.path().join(round.to_string());
-        std::fs::create_dir(&place).unwrap();
-        let mut create = Command::new(env!("CARGO_BIN_EXE_hostseed"));
-        create.args(["create", "web1", "--address", "203.0.113.7", "--store", "store"]);
-        let mut openssl = Command::new("sh");
-        openssl.args(["-c", OPENSSL]);
-        let times = [time(&mut create, &place), time(&mut openssl, &place)];
-        // The first round warms up.
-        if round > 0 {
-            ours.push(times[0]);
-            theirs.push(times[1]);
-        }
-    }
-    let (ours, theirs) = (median(ours), median(theirs));
-    println!("hostseed create: {:.1} ms", ours.as_secs_f64() * 1e3);
-    println!("openssl CLI:     {:.1} ms", theirs.as_secs_f64() * 1e3);
-    println!("ratio:           {:.1}", theirs.as_secs_f64() / ours.as_secs_f64());
-}
-
-fn time(command: &mut Command, dir: &Path) -> Duration {
-    let start = Instant::now();
-    let output = command.current_dir(dir).stdin(Stdio::null()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    start.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+    pair::compare(
+        ("hostseed create", || {
+            let mut create = Command::new(env!("CARGO_BIN_EXE_hostseed"));
+            create.args(["create", "web1", "--address", "203.0.113.7", "--store", "store"]);
+            create
+        }),
+        ("openssl CLI", || {
+            let mut openssl = Command::new("sh");
+            openssl.args(["-c", OPENSSL]);
+            openssl
+        }),
+    );
 }
