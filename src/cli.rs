@@ -119,6 +119,21 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Take a seed back apart, whoever made it, and say what is wrong with it
+    #[command(after_help = "Exit status: 0 fine, 1 something is wrong, 2 wrong usage.")]
+    Verify {
+        /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
+        file: PathBuf,
+        /// Where it is to go: its limits are errors then
+        #[arg(long = "for", value_name = "CLOUD", value_parser = clouds())]
+        cloud: Option<String>,
+        /// Fail on warnings too
+        #[arg(long)]
+        strict: bool,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove machines and their own authorities from the store
     Rm {
         /// The machines

@@ -4,7 +4,6 @@
 mod artifact;
 mod cli;
 mod commands;
-#[cfg_attr(not(test), expect(dead_code, reason = "`verify` is about to read disks"))]
 mod disk;
 mod names;
 mod pki;
@@ -15,6 +14,7 @@ mod secret;
 mod spec;
 mod store;
 mod ui;
+mod verify;
 mod yaml;
 
 #[cfg(test)]
@@ -30,6 +30,7 @@ use clap::Parser;
 use time::OffsetDateTime;
 
 use cli::{Cli, Command};
+use plan::Cloud;
 use report::Report;
 use store::Store;
 use ui::Ui;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui { quiet: cli.quiet };
     match run(cli, ui) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         // Whoever read the output has enough of it.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -48,10 +49,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, ui: Ui) -> Result<()> {
+fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let now = OffsetDateTime::now_utc();
     let store = || store(cli.store);
-    match cli.command {
+    let done = match cli.command {
         Command::Create(create) => {
             let (json, file) = (create.json, create.file.clone());
             commands::create(&store()?, ui, now, commands::read_spec(file, || create.spec())?, json)
@@ -75,7 +76,12 @@ fn run(cli: Cli, ui: Ui) -> Result<()> {
         Command::Ip { name } => commands::ip(&store()?, ui, &name),
         Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
         Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
-    }
+        Command::Verify { file, cloud, strict, json } => {
+            let cloud = cloud.as_deref().and_then(Cloud::named);
+            return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// The store that was asked for, else Docker Machine's usual one.

@@ -16,6 +16,8 @@ use crate::report::{Complaint, Failure, Report};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
 const BOLD: Style = Style::new().bold();
 
 /// How much is said.
@@ -90,6 +92,20 @@ impl Ui {
         self.out(text)
     }
 
+    /// Prints what is wrong with something that was looked at, and what to do about it: that is the result here.
+    pub fn problem(self, is_error: bool, text: impl Display, hint: Option<&str>) -> Result<()> {
+        let label =
+            if is_error { format!("{RED}error:{RED:#}") } else { format!("{YELLOW}warning:{YELLOW:#}") };
+        show(format_args!("{label} {text}\n"))?;
+        hint.map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {hint}\n")))
+    }
+
+    /// Prints what it comes to.
+    pub fn verdict(self, is_good: bool, text: impl Display) -> Result<()> {
+        let style = if is_good { GREEN } else { RED };
+        show(format_args!("{style}{text}{style:#}\n"))
+    }
+
     /// Tells something worth knowing.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
@@ -144,6 +160,11 @@ fn hint(text: Option<&str>) {
     if let Some(text) = text {
         say(format_args!("{CYAN}hint:{CYAN:#} {text}\n"));
     }
+}
+
+/// Writes to standard output, with colours where it takes them.
+fn show(text: std::fmt::Arguments) -> Result<()> {
+    anstream::stdout().lock().write_fmt(text).context("cannot write to standard output")
 }
 
 /// Writes to standard error. When even that is closed there is nobody left to tell.

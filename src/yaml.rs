@@ -85,6 +85,28 @@ pub fn position(text: &str, number: usize) -> Option<Position> {
     place_of(&reader.deserialize(serde_yaml::Deserializer::from_str(text)).err()?)
 }
 
+/// What stands at `position`, to the end of its line, with its tag and anchor.
+pub fn written(text: &str, position: Position) -> Option<&str> {
+    let line = text.lines().nth(position.line.checked_sub(1)?)?;
+    let (start, _) = line.char_indices().nth(position.column.checked_sub(1)?)?;
+    Some(&line[start..])
+}
+
+/// A scalar that [`written`] shows without quotes; none where it has some, is a block, or is a list or a map.
+///
+/// YAML 1.1 and 1.2 differ in what such a scalar is; in quotes it is a text to both.
+pub fn plain(written: &str) -> Option<&str> {
+    let mut rest = written.trim_start();
+    while rest.starts_with(['&', '!']) {
+        rest = rest.split_once(char::is_whitespace)?.1.trim_start();
+    }
+    if rest.starts_with(['"', '\'', '|', '>', '[', '{', '*']) {
+        return None;
+    }
+    let end = [": ", " #", ",", "]", "}"].iter().filter_map(|end| rest.find(end)).min();
+    Some(rest[..end.unwrap_or(rest.len())].trim_end())
+}
+
 fn place_of(error: &serde_yaml::Error) -> Option<Position> {
     error.location().map(|l| Position { line: l.line(), column: l.column() })
 }

@@ -12,6 +12,7 @@ mod ls;
 pub mod render;
 mod rm;
 mod url;
+mod verify;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use ls::ls;
 pub use render::render;
 pub use rm::rm;
 pub use url::{ip, url};
+pub use verify::{Question, verify};
 
 use crate::names::MachineName;
 use crate::report::{Complaint, Failure, Report};

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::Validity;
 use crate::names::Address;
@@ -27,6 +28,19 @@ impl Certificate {
         let certificate = Self { pem: pem.to_owned(), der: block.into_contents() };
         X509Certificate::from_der(&certificate.der).context("its certificate cannot be read")?;
         Ok(certificate)
+    }
+
+    /// All certificates of a PEM text, in its order. Fails where one of them cannot be read, or where there is none.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>> {
+        let blocks = pem::parse_many(text).context("it is no PEM text")?;
+        let certificates = blocks.iter().filter(|block| block.tag() == "CERTIFICATE");
+        let all: Vec<Self> =
+            certificates.map(|block| Self::from_pem(&pem::encode(block))).collect::<Result<_>>()?;
+        match (all.is_empty(), text.contains("-----BEGIN CERTIFICATE-----")) {
+            (false, _) => Ok(all),
+            (true, true) => bail!("its certificate is cut short or damaged"),
+            (true, false) => bail!("it holds no certificate"),
+        }
     }
 
     pub fn pem(&self) -> &str {
@@ -59,6 +73,49 @@ impl Certificate {
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
         let left = self.validity().not_after - now;
         left.whole_seconds().div_euclid(24 * 60 * 60)
+    }
+
+    /// Organisation and common name and so on, as it is written in a line.
+    pub fn subject(&self) -> String {
+        self.parsed().subject().to_string()
+    }
+
+    /// Its common name, where it has one.
+    pub fn common_name(&self) -> Option<String> {
+        self.parsed().subject().iter_common_name().next()?.as_str().ok().map(str::to_owned)
+    }
+
+    /// Whether it may be above others: its basic constraints say CA (RFC 5280 §4.2.1.9), and its key usage, where there is
+    /// one, that it signs certificates (§4.2.1.3).
+    pub fn is_authority(&self) -> bool {
+        let parsed = self.parsed();
+        let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
+        is_ca && parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()))
+    }
+
+    /// What about it is too weak for TLS today: RSA below 2048 bits, signatures over SHA-1 or MD5 (NIST SP 800-131A).
+    pub fn weakness(&self) -> Option<String> {
+        const BROKEN: [(&str, &str); 5] = [
+            ("1.2.840.113549.1.1.4", "MD5"),
+            ("1.2.840.113549.1.1.5", "SHA-1"),
+            ("1.3.14.3.2.29", "SHA-1"),
+            ("1.2.840.10045.4.1", "SHA-1"),
+            ("1.2.840.10040.4.3", "SHA-1"),
+        ];
+        let parsed = self.parsed();
+        if let Ok(PublicKey::RSA(key)) = parsed.public_key().parsed()
+            && key.key_size() < 2048
+        {
+            return Some(format!(
+                "has an RSA key of {} bits, and docker takes none below 2048",
+                key.key_size()
+            ));
+        }
+        let algorithm = parsed.signature_algorithm.algorithm.to_id_string();
+        let (_, hash) = BROKEN.iter().find(|(oid, _)| *oid == algorithm)?;
+        // What signs an authority's own certificate is asked by nobody.
+        let own = parsed.issuer().as_raw() == parsed.subject().as_raw();
+        (!own).then(|| format!("is signed over {hash}, which docker does not take"))
     }
 
     /// How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); any number where nothing is said.

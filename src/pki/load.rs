@@ -2,6 +2,7 @@
 //! certificate, and the certificate must be a CA's that is good now.
 
 use anyhow::{Context, Result, anyhow, bail};
+use pem::Pem;
 use rcgen::{KeyPair, PublicKeyData};
 use rsa::pkcs8::der::Decode;
 use rsa::pkcs8::der::asn1::{ObjectIdentifier, OctetStringRef};
@@ -73,19 +74,28 @@ pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
         // `openssl ecparam -genkey` writes the curve in a block of its own before the key.
         .find(|block| block.tag().ends_with("PRIVATE KEY"))
         .ok_or_else(|| anyhow!("it holds no private key"))?;
-    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
-    let encrypted = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
+    from_block(&block)
+}
+
+pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
+    if is_encrypted(block) {
+        bail!("its key is encrypted, hostseed reads none with a passphrase");
+    }
     let pkcs8 = match block.tag() {
-        _ if encrypted => bail!("its key is encrypted, hostseed reads none with a passphrase"),
         "PRIVATE KEY" => SecretDocument::try_from(block.contents()).ok(),
         "RSA PRIVATE KEY" => wrap_pkcs1(block.contents()),
         "EC PRIVATE KEY" => wrap_sec1(block.contents()),
-        "ENCRYPTED PRIVATE KEY" => bail!("its key is encrypted, hostseed reads none with a passphrase"),
         other => bail!("its key is of a kind that hostseed does not know: `{other}`"),
     };
     let pkcs8 = pkcs8.ok_or_else(|| anyhow!("its key cannot be read"))?;
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()))
         .map_err(|_| anyhow!("its key is of a kind that cannot sign here: it must be RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519"))
+}
+
+pub(super) fn is_encrypted(block: &Pem) -> bool {
+    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
+    let older = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
+    older || block.tag() == "ENCRYPTED PRIVATE KEY"
 }
 
 /// PKCS#1 (RFC 8017 Appendix A.1.2) inside PKCS#8 (RFC 5208 §5).

@@ -2,13 +2,17 @@
 
 mod certificate;
 mod issue;
+mod judge;
 mod load;
 mod profile;
+mod stray;
 
 pub use certificate::Certificate;
 pub use issue::{certify_authority, issue_authority, issue_identity};
+pub use judge::{Purpose, Unsound, judge, trial_leaf};
 pub use load::load_authority;
 pub use profile::Validity;
+pub use stray::StrayKey;
 
 use crate::secret::Secret;
 

@@ -1,0 +1,224 @@
+//! `verify`: a seed taken back apart, whoever made it, and judged.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::plan::Cloud;
+use crate::report::{Complaint, Report};
+use crate::ui::Ui;
+use crate::verify::{self, Bytes, Certified, Input, Problem, Severity, Summary, Verdict};
+
+/// Of a folder no more files are looked at: a seed's has four, a template's or module's some more.
+const MAX_FILES: usize = 64;
+
+/// What is asked for.
+pub struct Question<'a> {
+    /// A file, a folder, or `-` for standard input.
+    pub file: &'a Path,
+    /// Where it is to go.
+    pub cloud: Option<&'static Cloud>,
+    /// Warnings fail too.
+    pub strict: bool,
+    pub json: bool,
+}
+
+/// Tells what is in there and what is wrong with it. The status is a failure where something is.
+pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCode> {
+    let name = match question.file.as_os_str() == "-" {
+        true => "<stdin>".to_owned(),
+        false => question.file.display().to_string(),
+    };
+    let input = read(question.file, &name)?;
+    let verdict = verify::verify(input, question.cloud, now);
+    let count = |severity| verdict.problems.iter().filter(|problem| problem.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let fine = errors == 0 && (warnings == 0 || !question.strict);
+    if question.json {
+        ui.json(&View::new(&name, fine, &verdict))?;
+    } else {
+        print(ui, &verdict)?;
+        ui.verdict(fine, sentence(&name, fine, errors, warnings))?;
+    }
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
+    if !ui.quiet {
+        for seed in verdict.seeds.iter().filter(|seed| !seed.what.is_empty()) {
+            ui.details(&rows(seed, verdict.seeds.len() > 1))?;
+            ui.out("\n")?;
+        }
+    }
+    for problem in &verdict.problems {
+        let text = format!("{}: {}", problem.place, problem.text);
+        ui.problem(problem.severity == Severity::Error, text, problem.hint.as_deref())?;
+    }
+    Ok(())
+}
+
+fn sentence(name: &str, fine: bool, errors: usize, warnings: usize) -> String {
+    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| plural(n, word))
+        .collect();
+    match (fine, counts.is_empty()) {
+        (true, true) => format!("{name} is fine"),
+        (true, false) => format!("{name} is fine, with {}", counts.join(", ")),
+        (false, _) => format!("{name} is not fit to boot from: {}", counts.join(", ")),
+    }
+}
+
+/// Reads no more than is looked at. A file that is not there is wrong usage: nothing was judged.
+fn read(file: &Path, name: &str) -> Result<Input> {
+    let failed =
+        |error: std::io::Error| Report::usage(Complaint::new(format!("cannot read `{name}`: {error}")));
+    if file.as_os_str() == "-" {
+        return Ok(Input::File(name.to_owned(), capped(std::io::stdin().lock()).map_err(failed)?));
+    }
+    if !file.is_dir() {
+        let bytes = File::open(file).and_then(capped).map_err(failed)?;
+        return Ok(Input::File(name.to_owned(), bytes));
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(file).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let own = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !own.starts_with('.') {
+            files.push(own);
+        }
+    }
+    if files.len() > MAX_FILES {
+        let text =
+            format!("`{name}` has {} files, of a folder at most {MAX_FILES} are looked at", files.len());
+        return Err(Report::usage(Complaint::new(text).hint("name the file that is meant")).into());
+    }
+    files.sort();
+    let mut read = Vec::new();
+    for own in files {
+        let bytes = File::open(file.join(&own)).and_then(capped).map_err(failed)?;
+        read.push((own, bytes));
+    }
+    Ok(Input::Folder(name.to_owned(), read))
+}
+
+fn capped(stream: impl Read) -> std::io::Result<Bytes> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    stream.take(verify::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
+    let mut rows = Vec::new();
+    if one_of_many {
+        rows.push(("where", vec![seed.place.clone()]));
+    }
+    rows.push(("what", vec![seed.what.clone()]));
+    if let Some(bytes) = seed.bytes {
+        let mut size = vec![format!("{bytes} bytes")];
+        if !seed.too_large_for.is_empty() {
+            size.push(format!("too large, as it is, for {}", seed.too_large_for.join(", ")));
+        }
+        rows.push(("size", size));
+    }
+    let port = seed.port.map(|port| format!("port {port}"));
+    let image = seed.image.then(|| "an image, nothing is started".to_owned());
+    let host: Vec<String> = seed.host.clone().into_iter().chain(port).chain(image).collect();
+    if !host.is_empty() {
+        rows.push(("host", vec![host.join(", ")]));
+    }
+    let certificates =
+        [("authority", &seed.authority), ("server", &seed.server), ("boot issuer", &seed.boot_issuer)];
+    for (name, certificate) in certificates {
+        rows.extend(certificate.as_ref().map(|certificate| (name, lines(certificate))));
+    }
+    if !seed.sans.is_empty() {
+        let mut sans = seed.sans.clone();
+        sans.extend(seed.boot_issuer.as_ref().map(|_| "and what the host finds at boot".to_owned()));
+        rows.push(("covers", vec![sans.join(", ")]));
+    }
+    let keys = seed.keys.iter().map(|key| match (&key.path, &key.mode) {
+        (Some(path), Some(mode)) => format!("{}, {mode} {path}", key.whose),
+        _ => key.whose.to_owned(),
+    });
+    rows.push(("keys", keys.collect::<Vec<_>>()));
+    let files = seed.files.iter().map(|file| format!("{} {}", file.mode, file.path));
+    rows.push(("files", shortened(files.collect())));
+    rows.push(("not looked at", seed.not_looked_at.clone()));
+    rows.retain(|(_, values)| !values.is_empty());
+    rows
+}
+
+fn lines(certificate: &Certified) -> Vec<String> {
+    let date = certificate.not_after.split('T').next().unwrap_or_default();
+    let left = match certificate.days_left {
+        ..0 => "expired".to_owned(),
+        0 => "ends today".to_owned(),
+        1 => "1 day left".to_owned(),
+        days => format!("{days} days left"),
+    };
+    vec![
+        format!("{}, until {date}, {left}", certificate.subject),
+        format!("SHA-256 {}", certificate.fingerprint),
+    ]
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    const SHOWN: usize = 12;
+    if lines.len() > SHOWN + 1 {
+        let more = lines.split_off(SHOWN).len();
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// The verdict for programs.
+#[derive(Serialize)]
+struct View<'a> {
+    input: &'a str,
+    /// As the exit status has it.
+    fine: bool,
+    seeds: &'a [Summary],
+    problems: Vec<ProblemView<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProblemView<'a> {
+    severity: &'static str,
+    place: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+    hint: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    fn new(input: &'a str, fine: bool, verdict: &'a Verdict) -> Self {
+        let problems = verdict.problems.iter().map(ProblemView::from).collect();
+        Self { input, fine, seeds: &verdict.seeds, problems }
+    }
+}
+
+impl<'a> From<&'a Problem> for ProblemView<'a> {
+    fn from(problem: &'a Problem) -> Self {
+        Self {
+            severity: match problem.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            place: problem.place.name(),
+            line: problem.place.position.map(|position| position.line),
+            column: problem.place.position.map(|position| position.column),
+            message: &problem.text,
+            hint: problem.hint.as_deref(),
+        }
+    }
+}

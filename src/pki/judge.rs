@@ -1,0 +1,105 @@
+//! Whether a chain holds, in webpki's judgement: what a TLS client, and dockerd, would say of it.
+
+use anyhow::{Context, Result, anyhow};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyUsagePurpose};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use time::{Duration, OffsetDateTime};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+
+use super::{Certificate, load};
+use crate::secret::Secret;
+
+/// What a certificate is shown for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// By the daemon to its clients.
+    Server,
+    /// By a client to the daemon.
+    Client,
+}
+
+/// Judges a leaf for `purpose` under the authorities of `anchors`, with `chain` as what is sent along.
+///
+/// It is judged at a moment when all of them are valid, where there is one, and else at `now`: an end that is past is
+/// told apart. The error says why it does not hold.
+pub fn judge(
+    leaf: &Certificate,
+    chain: &[Certificate],
+    anchors: &[Certificate],
+    purpose: Purpose,
+    now: OffsetDateTime,
+) -> Result<(), Unsound> {
+    let all = || [leaf].into_iter().chain(chain);
+    let begin = all().map(|c| c.validity().not_before).max().unwrap_or(now);
+    let end = all().map(|c| c.validity().not_after).min().unwrap_or(now);
+    let at = if begin <= end { now.clamp(begin, end) } else { now };
+    let leaf = CertificateDer::from(leaf.der());
+    let anchors: Vec<CertificateDer> = anchors.iter().map(|anchor| anchor.der().into()).collect();
+    let anchors: Result<Vec<TrustAnchor>, Error> = anchors.iter().map(anchor_from_trusted_cert).collect();
+    let chain: Vec<CertificateDer> = chain.iter().map(|certificate| certificate.der().into()).collect();
+    let usage = match purpose {
+        Purpose::Server => KeyUsage::server_auth(),
+        Purpose::Client => KeyUsage::client_auth(),
+    };
+    let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch));
+    let verdict = anchors.and_then(|anchors| {
+        let leaf = EndEntityCert::try_from(&leaf)?;
+        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &chain, at, usage, None, None).map(drop)
+    });
+    verdict.map_err(Unsound::from)
+}
+
+/// Why a chain does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsound {
+    /// None of the authorities has signed it, or another of the same name has.
+    OtherAuthority,
+    /// It, or one above it, is not for this.
+    Purpose,
+    /// An authority above it may have none below it.
+    PathLength,
+    /// An authority above it limits names, and allows not this one.
+    Names,
+    /// The leaf is an authority's certificate.
+    Authority,
+    /// What should be an authority above it is none.
+    NoAuthority,
+    /// Signed in a way that is not checked here.
+    Unchecked,
+    Other(String),
+}
+
+impl From<Error> for Unsound {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => Self::OtherAuthority,
+            Error::RequiredEkuNotFoundContext(_) => Self::Purpose,
+            Error::PathLenConstraintViolated => Self::PathLength,
+            Error::NameConstraintViolation => Self::Names,
+            Error::CaUsedAsEndEntity => Self::Authority,
+            Error::EndEntityUsedAsCa => Self::NoAuthority,
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+            | Error::UnsupportedCertVersion => Self::Unchecked,
+            other => Self::Other(format!("{other:?}")),
+        }
+    }
+}
+
+/// A certificate of the kind that a boot issuer makes, for servers and clients both, to be judged in place of the issuer
+/// itself: webpki judges leaves. It has the issuer's own key, and nobody keeps it.
+pub fn trial_leaf(issuer: &Certificate, key: &Secret) -> Result<Certificate> {
+    let key = load::key_pair(key)?;
+    let validity = issuer.validity();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after.max(validity.not_before + Duration::seconds(1));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    let signer = Issuer::from_ca_cert_der(&issuer.der().into(), &key)
+        .map_err(|_| anyhow!("its subject has a form that hostseed cannot repeat as an issuer"))?;
+    let leaf = params.signed_by(&key, &signer).context("it cannot sign")?;
+    Certificate::from_pem(&leaf.pem())
+}

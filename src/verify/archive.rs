@@ -1,0 +1,40 @@
+//! A cloud-config-archive: several documents as the entries of one YAML list.
+
+use super::document::{Document, get};
+use super::finding::{Place, Problems};
+use crate::report::Complaint;
+use crate::yaml::Value;
+
+/// One document of it.
+pub struct Entry {
+    pub place: Place,
+    /// As a MIME type; by the content's first line where there is none.
+    pub mime: Option<String>,
+    pub content: String,
+}
+
+/// The documents of an archive, in its order.
+pub fn entries(text: &str, place: &Place, problems: &mut Problems) -> Vec<Entry> {
+    let Some((document, root)) = Document::read(text, place, problems) else { return Vec::new() };
+    let Value::List(items) = &root.value else {
+        let text = format!("is a cloud-config-archive, which is a list, and is {}", root.value.kind());
+        problems.error(&document.place(&root), Complaint::new(text));
+        return Vec::new();
+    };
+    let mut entries = Vec::new();
+    for (n, item) in items.iter().enumerate() {
+        let place = place.at(None).within(format!("entry {}", n + 1));
+        let (content, mime) = match &item.value {
+            Value::Map(fields) => (get(fields, "content"), get(fields, "type")),
+            _ => (Some(item), None),
+        };
+        let Some(content) =
+            content.and_then(|node| document.text(node, "the `content` of an entry", problems))
+        else {
+            continue;
+        };
+        let mime = mime.and_then(|node| document.text(node, "the `type` of an entry", problems));
+        entries.push(Entry { place, mime: mime.map(str::to_owned), content: content.to_owned() });
+    }
+    entries
+}

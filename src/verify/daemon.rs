@@ -1,0 +1,347 @@
+//! What dockerd is told, by unit, drop-ins and daemon.json: whom it listens to, and with which certificates.
+
+use serde_json::Value;
+
+use super::finding::Problems;
+use super::landing::{File, Landing};
+use super::unit;
+use crate::report::Complaint;
+
+pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
+/// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
+const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
+
+/// Options that may be in daemon.json under another name: dockerd has them in the plural there.
+const PLURALS: [(&str, &str); 12] = [
+    ("host", "hosts"),
+    ("label", "labels"),
+    ("insecure-registry", "insecure-registries"),
+    ("registry-mirror", "registry-mirrors"),
+    ("log-opt", "log-opts"),
+    ("storage-opt", "storage-opts"),
+    ("exec-opt", "exec-opts"),
+    ("authorization-plugin", "authorization-plugins"),
+    ("default-ulimit", "default-ulimits"),
+    ("dns-opt", "dns-opts"),
+    ("node-generic-resource", "node-generic-resources"),
+    ("cdi-spec-dir", "cdi-spec-dirs"),
+];
+
+/// How the daemon will run, as far as the seed says it.
+#[derive(Debug, Default)]
+pub struct Daemon {
+    /// Whether the seed has the daemon's command line.
+    pub is_set: bool,
+    /// What it listens to, flags and daemon.json together.
+    pub hosts: Vec<String>,
+    pub tls: bool,
+    pub tlsverify: bool,
+    pub tlscacert: Option<String>,
+    pub tlscert: Option<String>,
+    pub tlskey: Option<String>,
+}
+
+impl Daemon {
+    /// The port that is open to others.
+    pub fn port(&self) -> Option<u16> {
+        self.hosts.iter().find_map(|host| {
+            host.strip_prefix("tcp://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
+        })
+    }
+}
+
+/// Reads what the seed says of the daemon, and judges it.
+pub fn judge(landing: &Landing, problems: &mut Problems) -> Daemon {
+    let mut daemon = Daemon::default();
+    let command = command_line(landing, problems);
+    let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
+    let json = landing.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
+    if let Some((file, _)) = &command {
+        daemon.is_set = true;
+        flags.iter().for_each(|(name, value)| take_flag(&mut daemon, name, value.as_deref()));
+        check_reachable(&daemon, file, problems);
+    }
+    if let Some((file, fields)) = &json {
+        fields.iter().for_each(|(name, value)| take_field(&mut daemon, name, value));
+        check_said_twice(file, fields, command.as_ref().map(|_| &flags[..]), problems);
+    }
+    if let Some(file) = command.as_ref().map(|(file, _)| *file).or(json.as_ref().map(|(file, _)| *file)) {
+        check_open(&daemon, file, problems);
+        check_files(&daemon, landing, file, problems);
+    }
+    daemon
+}
+
+/// The file that has the last word on `ExecStart`, and its words. Drop-ins count in the order of their names, whichever
+/// folder they are in, and after the unit.
+fn command_line<'a>(landing: &'a Landing, problems: &mut Problems) -> Option<(&'a File, Vec<String>)> {
+    let is_in = |path: &str, rest: &str| {
+        UNIT_DIRS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|p| p.starts_with(rest)))
+    };
+    let unit = landing
+        .files
+        .iter()
+        .filter(|file| is_in(&file.path, "/docker.service") && file.name() == "docker.service");
+    let mut drop_ins: Vec<_> = landing
+        .files
+        .iter()
+        .filter(|file| is_in(&file.path, "/docker.service.d/") && file.path.ends_with(".conf"))
+        .collect();
+    drop_ins.sort_by_key(|file| file.name().to_owned());
+    let mut said: Option<(&File, String)> = None;
+    // The image's own unit has an ExecStart already.
+    let mut commands = 1;
+    for (is_unit, file) in unit.map(|file| (true, file)).chain(drop_ins.into_iter().map(|file| (false, file)))
+    {
+        if is_unit {
+            commands = 0;
+        }
+        for setting in unit::settings(&file.text()) {
+            match setting.key.as_str() {
+                "ExecStart" if setting.section != "Service" => {
+                    let text = format!(
+                        "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
+                        file.path, setting.line
+                    );
+                    problems.error(&file.place, Complaint::new(text).hint("put `[Service]` above it"));
+                }
+                "ExecStart" if setting.value.is_empty() => commands = 0,
+                "ExecStart" => {
+                    commands += 1;
+                    if commands > 1 {
+                        let text = format!(
+                            "`{}` line {} adds a second ExecStart, with which systemd does not start docker.service",
+                            file.path, setting.line
+                        );
+                        problems.error(
+                            &file.place,
+                            Complaint::new(text).hint("put an empty `ExecStart=` before it"),
+                        );
+                    }
+                    if let Some((earlier, _)) = &said
+                        && earlier.name() == "10-machine.conf"
+                    {
+                        let text = format!(
+                            "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
+                            file.path
+                        );
+                        problems
+                            .error(&file.place, Complaint::new(text).hint("leave out its ExecStart lines"));
+                    }
+                    said = Some((file, setting.value));
+                }
+                _ => {}
+            }
+        }
+    }
+    let (file, line) = said?;
+    match shell_words::split(&line) {
+        Ok(words) => Some((file, words)),
+        Err(_) => {
+            let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
+            problems.error(&file.place, Complaint::new(text));
+            None
+        }
+    }
+}
+
+/// Flags and their values as dockerd's parser (pflag) takes them: a switch has its value only behind `=`.
+fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
+    const SWITCHES: [&str; 12] = [
+        "tls",
+        "tlsverify",
+        "debug",
+        "live-restore",
+        "iptables",
+        "ip6tables",
+        "ip-forward",
+        "ip-masq",
+        "ipv6",
+        "userland-proxy",
+        "icc",
+        "experimental",
+    ];
+    let mut flags = Vec::new();
+    let mut words = words.iter().skip(1).peekable();
+    while let Some(word) = words.next() {
+        if let Some(long) = word.strip_prefix("--") {
+            match long.split_once('=') {
+                Some((name, value)) => flags.push((name.to_owned(), Some(value.to_owned()))),
+                None if SWITCHES.contains(&long) => flags.push((long.to_owned(), None)),
+                None => {
+                    let value = words.next_if(|word| !word.starts_with('-'));
+                    flags.push((long.to_owned(), value.cloned()));
+                }
+            }
+        } else if let Some(value) = word.strip_prefix("-H") {
+            let value = value.strip_prefix('=').unwrap_or(value);
+            let value = if value.is_empty() { words.next().cloned() } else { Some(value.to_owned()) };
+            flags.push(("host".to_owned(), value));
+        } else if word == "-D" {
+            flags.push(("debug".to_owned(), None));
+        }
+    }
+    flags
+}
+
+fn take_flag(daemon: &mut Daemon, name: &str, value: Option<&str>) {
+    let on = || !matches!(value, Some("false" | "0" | "f" | "F" | "False" | "FALSE"));
+    match name {
+        "host" => daemon.hosts.extend(value.map(str::to_owned)),
+        "tls" => daemon.tls = on(),
+        "tlsverify" => daemon.tlsverify = on(),
+        "tlscacert" => daemon.tlscacert = value.map(str::to_owned),
+        "tlscert" => daemon.tlscert = value.map(str::to_owned),
+        "tlskey" => daemon.tlskey = value.map(str::to_owned),
+        _ => {}
+    }
+}
+
+fn take_field(daemon: &mut Daemon, name: &str, value: &Value) {
+    let text = || value.as_str().map(str::to_owned);
+    match name {
+        "hosts" => {
+            let hosts = value.as_array().into_iter().flatten();
+            daemon.hosts.extend(hosts.filter_map(|host| host.as_str().map(str::to_owned)));
+        }
+        "tls" => daemon.tls |= value == &Value::Bool(true),
+        "tlsverify" => daemon.tlsverify |= value == &Value::Bool(true),
+        "tlscacert" => daemon.tlscacert = daemon.tlscacert.take().or_else(text),
+        "tlscert" => daemon.tlscert = daemon.tlscert.take().or_else(text),
+        "tlskey" => daemon.tlskey = daemon.tlskey.take().or_else(text),
+        _ => {}
+    }
+}
+
+fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<String, Value>> {
+    match serde_json::from_slice(&file.bytes) {
+        Ok(Value::Object(fields)) => Some(fields),
+        Ok(_) => {
+            problems.error(
+                &file.place,
+                Complaint::new(format!("`{}` is no JSON object, and dockerd does not start", file.path)),
+            );
+            None
+        }
+        Err(error) => {
+            let text = format!("`{}` is no valid JSON, and dockerd does not start: {error}", file.path);
+            problems.error(&file.place, Complaint::new(text));
+            None
+        }
+    }
+}
+
+/// dockerd does not start where an option is a flag and in daemon.json, with the same value too ("the following directives
+/// are specified both as a flag and in the configuration file").
+fn check_said_twice(
+    file: &File,
+    fields: &serde_json::Map<String, Value>,
+    flags: Option<&[(String, Option<String>)]>,
+    problems: &mut Problems,
+) {
+    let mut told: Vec<&str> = Vec::new();
+    for (flag, _) in flags.unwrap_or_default() {
+        let field = PLURALS.iter().find(|(one, _)| one == flag).map_or(flag.as_str(), |(_, many)| many);
+        if fields.contains_key(field) && !told.contains(&field) {
+            told.push(field);
+            let short = if flag == "host" { "-H".to_owned() } else { format!("--{flag}") };
+            let text = format!(
+                "`{}` sets `{field}`, which dockerd refuses beside {short} in its command line",
+                file.path
+            );
+            problems.error(
+                &file.place,
+                Complaint::new(text).hint(format!("remove `{field}` from {DAEMON_JSON}")),
+            );
+        }
+    }
+    // The unit of Docker's packages, and of the distributions', has `-H fd://` where nothing replaces it.
+    if flags.is_none() && fields.contains_key("hosts") {
+        let text = format!(
+            "`{}` sets `hosts`, which dockerd refuses beside the -H that docker.service has",
+            file.path
+        );
+        let hint = "remove `hosts`, and set -H in a drop-in; or let a drop-in set ExecStart without -H";
+        problems.error(&file.place, Complaint::new(text).hint(hint));
+    }
+}
+
+/// Who orders dockerd is root there: a TCP port that does not ask for a client's certificate is open to all who reach it
+/// (Docker, "Protect the Docker daemon socket").
+fn check_open(daemon: &Daemon, file: &File, problems: &mut Problems) {
+    if daemon.tlsverify {
+        return;
+    }
+    for host in daemon.hosts.iter().filter(|host| host.starts_with("tcp://")) {
+        let address = host.trim_start_matches("tcp://");
+        let local = ["127.", "localhost", "[::1]"].iter().any(|local| address.starts_with(local));
+        let hint = "add `--tlsverify` with --tlscacert, --tlscert and --tlskey";
+        if local {
+            let text =
+                format!("`{}` opens {host} without TLS: every process on the host is root by it", file.path);
+            problems
+                .warning(&file.place, Complaint::new(text).hint("leave it out: the unix socket is there"));
+        } else if daemon.tls {
+            let text = format!(
+                "`{}` opens {host} with --tls, which asks no client who it is: whoever reaches the port is root",
+                file.path
+            );
+            problems.error(&file.place, Complaint::new(text).hint(hint));
+        } else {
+            let text = format!("`{}` opens {host} without TLS: whoever reaches the port is root", file.path);
+            problems.error(&file.place, Complaint::new(text).hint(hint));
+        }
+    }
+}
+
+fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
+    if daemon.tlsverify && !daemon.hosts.iter().any(|host| host.starts_with("tcp://")) {
+        let text = format!(
+            "`{}` has --tlsverify and no `-H tcp://…`: nobody reaches the daemon from outside",
+            file.path
+        );
+        problems.error(&file.place, Complaint::new(text).hint("add `-H tcp://0.0.0.0:2376`"));
+    }
+    if !daemon.hosts.is_empty()
+        && !daemon.hosts.iter().any(|host| host.starts_with("fd:") || host.starts_with("unix:"))
+    {
+        let text = format!(
+            "`{}` has no `-H fd://` or `-H unix://…`: docker on the host itself finds no daemon",
+            file.path
+        );
+        problems.warning(&file.place, Complaint::new(text).hint("add `-H fd://`"));
+    }
+}
+
+/// The three files that TLS needs are named, and come along where others of them do.
+fn check_files(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut Problems) {
+    if !daemon.tlsverify {
+        return;
+    }
+    let issues = landing.files.iter().any(|file| file.path == "/etc/docker/issuer.pem");
+    let comes_with_pem = landing.files.iter().any(|file| file.path.ends_with(".pem"));
+    for (flag, path) in
+        [("tlscacert", &daemon.tlscacert), ("tlscert", &daemon.tlscert), ("tlskey", &daemon.tlskey)]
+    {
+        match path {
+            None => {
+                let text = format!(
+                    "`{}` has --tlsverify without --{flag}: dockerd looks in /root/.docker",
+                    file.path
+                );
+                problems
+                    .error(&file.place, Complaint::new(text).hint(format!("add `--{flag} /etc/docker/…`")));
+            }
+            Some(path) if landing.file(path).is_some() || !comes_with_pem => {}
+            // The host makes these two itself.
+            Some(_) if issues && flag != "tlscacert" => {}
+            Some(path) => {
+                let text = format!("`{}` has --{flag} {path}, which is not in the seed", file.path);
+                problems.error(
+                    &file.place,
+                    Complaint::new(text).hint("bring it along, or name the file that is brought"),
+                );
+            }
+        }
+    }
+}

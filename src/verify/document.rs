@@ -1,0 +1,177 @@
+//! A YAML document of somebody else's: read, its repeated keys and other traps told, and its places at hand.
+
+use std::cell::Cell;
+
+use super::finding::{Place, Problems};
+use super::yaml11::{self, Scalar};
+use crate::report::Complaint;
+use crate::yaml::{self, Node, Value};
+
+/// Sixteen times the largest limit of a cloud (Google's 256 KiB); the reader takes some 30 times as much memory.
+const MAX_BYTES: usize = 4 << 20;
+/// A script in a block has brackets without a partner; the parser needs milliseconds for so many.
+const MAX_FLOW_DEPTH: usize = 1000;
+/// To find a place takes reading the text again. Beyond so many problems nobody looks.
+const MAX_PLACES: usize = 100;
+
+/// The text of a document, and what it is part of.
+pub struct Document<'a> {
+    text: &'a str,
+    place: Place,
+    places_left: Cell<usize>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a text. Where it is no YAML there is a problem that says so.
+    pub fn read(text: &'a str, place: &Place, problems: &mut Problems) -> Option<(Self, Node)> {
+        if text.len() > MAX_BYTES {
+            let text = format!(
+                "has {} bytes of YAML, more than the {} MiB that are looked at",
+                text.len(),
+                MAX_BYTES >> 20
+            );
+            problems.error(place, Complaint::new(text));
+            return None;
+        }
+        match yaml::read(text, MAX_FLOW_DEPTH) {
+            Ok(root) => {
+                let document = Self { text, place: place.at(None), places_left: Cell::new(MAX_PLACES) };
+                document.check(&root, problems);
+                Some((document, root))
+            }
+            Err(fault) => {
+                let complaint = Complaint::new(format!("is no valid YAML: {}", fault.text));
+                let complaint = match hint(&fault.text) {
+                    Some(hint) => complaint.hint(hint),
+                    None => complaint,
+                };
+                problems.error(&place.at(fault.position), complaint);
+                None
+            }
+        }
+    }
+
+    /// Where a node is.
+    pub fn place(&self, node: &Node) -> Place {
+        match self.places_left.get() {
+            0 => self.place.clone(),
+            left => {
+                self.places_left.set(left - 1);
+                self.place.at(yaml::position(self.text, node.number()))
+            }
+        }
+    }
+
+    /// Whether a text is base64 to the reader itself, by its tag.
+    pub fn is_binary(&self, node: &Node) -> bool {
+        self.written(node).is_some_and(|written| written.starts_with("!!binary"))
+    }
+
+    fn written(&self, node: &Node) -> Option<&'a str> {
+        yaml::written(self.text, self.place(node).position?)
+    }
+
+    /// What a scalar is to a reader of YAML 1.1; none for a list, a map, or what has a tag.
+    pub fn scalar(&self, node: &Node) -> Option<Scalar> {
+        let written = match &node.value {
+            Value::Null => return Some(Scalar::Null),
+            Value::Bool(_) => return Some(Scalar::Bool),
+            // Only a number's own spelling tells its value in YAML 1.1.
+            Value::Number(_) => None,
+            Value::Text(text) if yaml11::resolve(text) == Scalar::Text => return Some(Scalar::Text),
+            Value::Text(text) => Some(text),
+            _ => return None,
+        };
+        let plain = self.written(node).and_then(yaml::plain);
+        Some(match (plain, written) {
+            (Some(plain), None) => yaml11::resolve(plain),
+            (Some(plain), Some(text)) if plain == text => yaml11::resolve(plain),
+            (None, None) => Scalar::Int(None),
+            _ => Scalar::Text,
+        })
+    }
+
+    /// A node that has to be a text, as YAML 1.1 has it. Says what it is instead.
+    pub fn text<'n>(&self, node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n str> {
+        let found = match (&node.value, self.scalar(node)) {
+            (Value::Text(text), Some(Scalar::Text)) => return Some(text),
+            (_, Some(scalar)) => scalar.name().to_owned(),
+            (other, None) => other.kind(),
+        };
+        let complaint = Complaint::new(format!("{what} must be a text, and is {found} to cloud-init"));
+        problems.error(&self.place(node), complaint.hint("put it in quotes"));
+        None
+    }
+
+    /// What the reader takes and cloud-init's does not, or not as it looks: keys given twice, tags.
+    fn check(&self, node: &Node, problems: &mut Problems) {
+        match &node.value {
+            Value::List(items) => items.iter().for_each(|item| self.check(item, problems)),
+            Value::Map(entries) => {
+                let mut seen: Vec<&str> = Vec::new();
+                for (key, value) in entries {
+                    if let Value::Text(name) = &key.value {
+                        // A long list of merges, or of entries of one kind, would take its time.
+                        if seen.len() < MAX_PLACES && seen.contains(&name.as_str()) {
+                            let text = format!(
+                                "`{}` is given twice, and the last one alone counts",
+                                name.escape_debug()
+                            );
+                            problems
+                                .error(&self.place(key), Complaint::new(text).hint("make one of the two"));
+                        }
+                        seen.push(name);
+                    }
+                    self.check(key, problems);
+                    self.check(value, problems);
+                }
+            }
+            Value::Tagged(tag, _) => {
+                let text =
+                    format!("has the tag `!{}`, which cloud-init's reader refuses", tag.escape_debug());
+                problems.error(
+                    &self.place(node),
+                    Complaint::new(text).hint("leave out the tag, or quote the text"),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The value of a key in a map: the last one, as readers have it, and what `<<` brings.
+pub fn get<'n>(entries: &'n [(Node, Node)], wanted: &str) -> Option<&'n Node> {
+    let named = |name: &str| {
+        entries
+            .iter()
+            .rev()
+            .find(|(key, _)| matches!(&key.value, Value::Text(text) if text == name))
+            .map(|(_, value)| value)
+    };
+    named(wanted).or_else(|| match &named("<<")?.value {
+        Value::Map(merged) => get(merged, wanted),
+        Value::List(maps) => maps.iter().find_map(|map| match &map.value {
+            Value::Map(merged) => get(merged, wanted),
+            _ => None,
+        }),
+        _ => None,
+    })
+}
+
+/// What to do about the faults that are made most.
+fn hint(fault: &str) -> Option<&'static str> {
+    const HINTS: [(&str, &str); 5] = [
+        (
+            "cannot start any token",
+            "YAML takes no tabs for indentation; quote a text that begins with `@`, `` ` `` or `%`",
+        ),
+        ("mapping values are not allowed", "put a text that has `: ` in it in quotes"),
+        ("did not find expected key", "see whether this line is indented as those around it"),
+        (
+            "could not find expected ':'",
+            "a key ends with `:` and a blank; a text of several lines begins with `|`",
+        ),
+        ("more than one document", "leave out the `---` between the two"),
+    ];
+    HINTS.iter().find(|(part, _)| fault.contains(part)).map(|(_, hint)| *hint)
+}

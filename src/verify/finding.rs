@@ -1,0 +1,105 @@
+//! What is wrong with a seed, and where: all of it is gathered, nothing stops at the first.
+
+use std::fmt;
+
+use crate::report::{Complaint, Position};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The host would not come up, not as meant, or a key is where it must not be.
+    Error,
+    /// It may be meant; `--strict` takes it for an error.
+    Warning,
+}
+
+/// Where something stands: from the file that was given inwards, then line and column in the innermost text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    steps: Vec<String>,
+    pub position: Option<Position>,
+}
+
+impl Place {
+    /// The whole of a file by the name that the user gave.
+    pub fn file(name: &str) -> Self {
+        Self { steps: vec![name.to_owned()], position: None }
+    }
+
+    /// Something within; a line and column of what is around it say nothing there.
+    pub fn within(&self, step: impl Into<String>) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(step.into());
+        Self { steps, position: None }
+    }
+
+    pub fn at(&self, position: Option<Position>) -> Self {
+        Self { steps: self.steps.clone(), position }
+    }
+
+    /// In place of [`at`](Self::at) where the text is at hand: the line and column of its byte `offset`.
+    pub fn at_offset(&self, text: &[u8], offset: usize) -> Self {
+        let before = &text[..offset.min(text.len())];
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        self.at(Some(Position { line, column }))
+    }
+
+    /// Without line and column.
+    pub fn name(&self) -> String {
+        self.steps.join(": ")
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())?;
+        match self.position {
+            Some(Position { line, column }) => write!(f, ":{line}:{column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One thing wrong. No key material is ever in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    pub place: Place,
+    /// Lower case and without a full stop.
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+/// Everything that is wrong, in the order in which it was found.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub fn error(&mut self, place: &Place, complaint: Complaint) {
+        self.add(Severity::Error, place, complaint);
+    }
+
+    pub fn warning(&mut self, place: &Place, complaint: Complaint) {
+        self.add(Severity::Warning, place, complaint);
+    }
+
+    /// The same is told once.
+    fn add(&mut self, severity: Severity, place: &Place, Complaint { text, hint }: Complaint) {
+        let problem = Problem { severity, place: place.clone(), text, hint };
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Errors first.
+    pub fn into_sorted(mut self) -> Vec<Problem> {
+        self.0.sort_by_key(|problem| problem.severity == Severity::Warning);
+        self.0
+    }
+}

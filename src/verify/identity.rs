@@ -1,0 +1,280 @@
+//! The certificates that come along: whether the chain holds, the key matches, the names are there, and the time is right.
+
+use time::{Duration, OffsetDateTime};
+
+use super::daemon::Daemon;
+use super::finding::Problems;
+use super::keys::{self, Owners};
+use super::landing::{File, Landing};
+use super::seed::Part;
+use crate::names::Address;
+use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
+use crate::report::Complaint;
+use crate::secret::Secret;
+
+/// An end that is nearer is told.
+const SOON: Duration = Duration::days(30);
+
+/// What the host will be known by.
+#[derive(Default)]
+pub struct Identity {
+    pub authority: Option<Certificate>,
+    pub server: Option<Certificate>,
+    pub issuer: Option<Certificate>,
+    pub sans: Vec<Address>,
+    pub owners: Owners,
+}
+
+/// Reads the identity and judges it.
+pub fn judge(
+    parts: &[Part],
+    landing: &Landing,
+    daemon: &Daemon,
+    now: OffsetDateTime,
+    problems: &mut Problems,
+) -> Identity {
+    let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
+    let ca_file = landing.file(&path(&daemon.tlscacert, "/etc/docker/ca.pem"));
+    let server_file = landing.file(&path(&daemon.tlscert, "/etc/docker/server.pem"));
+    let key_file = landing.file(&path(&daemon.tlskey, "/etc/docker/server-key.pem"));
+    let issuer_file = landing.file("/etc/docker/issuer.pem");
+    let mut read =
+        |file: Option<&File>| file.map(|file| certificates(file, now, problems)).unwrap_or_default();
+    let (authority, server, issuer) = (read(ca_file), read(server_file), read(issuer_file));
+
+    let mut judge = Judge { authority: &authority, ca_file, now, problems };
+    if let Some(file) = ca_file {
+        judge.authorities(file);
+    }
+    if let Some((file, (leaf, chain))) = server_file.zip(server.split_first()) {
+        judge.server(file, leaf, chain);
+        judge.key(file, leaf, key_file);
+    }
+    if let Some((file, (certificate, chain))) = issuer_file.zip(issuer.split_first()) {
+        let key_file = landing.file("/etc/docker/issuer-key.pem");
+        judge.key(file, certificate, key_file);
+        judge.issuer(file, certificate, chain, key_file);
+    }
+    let mut identity = Identity {
+        authority: authority.first().cloned(),
+        server: server.first().cloned(),
+        issuer: issuer.first().cloned(),
+        sans: server.first().map(Certificate::sans).unwrap_or_default(),
+        owners: Owners::default(),
+    };
+    identity.owners = owners(parts, landing, authority, server, issuer);
+    identity
+}
+
+/// All certificates that there are, by their roles.
+fn owners(
+    parts: &[Part],
+    landing: &Landing,
+    authority: Vec<Certificate>,
+    server: Vec<Certificate>,
+    issuer: Vec<Certificate>,
+) -> Owners {
+    let first = |certificates: Vec<Certificate>| certificates.into_iter().take(1).collect::<Vec<_>>();
+    let mut others = Vec::new();
+    let texts = landing
+        .files
+        .iter()
+        .map(File::text)
+        .chain(parts.iter().map(|part| String::from_utf8_lossy(&part.bytes)));
+    for text in texts.filter(|text| text.contains("-----BEGIN CERTIFICATE-----")) {
+        others.extend(keys::certificates(&text));
+    }
+    Owners { server: first(server), issuer: first(issuer), authority, others }
+}
+
+/// The certificates of a file. Each has a time, and a strength.
+fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Vec<Certificate> {
+    let path = &file.path;
+    if file.mode & 0o002 != 0 {
+        let text = format!("`{path}` can be changed by everybody (mode {:04o})", file.mode);
+        problems.error(&file.place, Complaint::new(text).hint("give it mode 0644"));
+    }
+    let certificates = match Certificate::all_from_pem(&file.text()) {
+        Ok(certificates) => certificates,
+        Err(error) => {
+            problems.error(&file.place, Complaint::new(format!("`{path}` is no certificate: {error}")));
+            return Vec::new();
+        }
+    };
+    for (n, certificate) in certificates.iter().enumerate() {
+        let which = if n == 0 { format!("`{path}`") } else { format!("certificate {} of `{path}`", n + 1) };
+        let validity = certificate.validity();
+        if now > validity.not_after {
+            let text = format!("{which} expired on {}", validity.not_after.date());
+            problems.error(&file.place, Complaint::new(text).hint("make the machine again"));
+        } else if now < validity.not_before {
+            let text = format!("{which} is not valid before {}", moment(validity.not_before));
+            problems
+                .error(&file.place, Complaint::new(text).hint("wait for that, or set this computer's clock"));
+        } else if validity.not_after - now < SOON {
+            let text = format!("{which} expires soon, on {}", validity.not_after.date());
+            problems.warning(&file.place, Complaint::new(text).hint("make the machine again before"));
+        }
+        if let Some(weakness) = certificate.weakness() {
+            problems.error(
+                &file.place,
+                Complaint::new(format!("{which} {weakness}")).hint("make it again with P-256"),
+            );
+        }
+    }
+    certificates
+}
+
+fn moment(time: OffsetDateTime) -> String {
+    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| time.to_string())
+}
+
+struct Judge<'a> {
+    authority: &'a [Certificate],
+    ca_file: Option<&'a File>,
+    now: OffsetDateTime,
+    problems: &'a mut Problems,
+}
+
+impl Judge<'_> {
+    fn error(&mut self, file: &File, text: String, hint: &str) {
+        self.problems.error(&file.place, Complaint::new(text).hint(hint));
+    }
+
+    fn authorities(&mut self, file: &File) {
+        for certificate in self.authority.iter().filter(|certificate| !certificate.is_authority()) {
+            let text =
+                format!("`{}` is no authority's certificate but `{}`", file.path, certificate.subject());
+            self.error(file, text, "put there the certificate that signs clients");
+        }
+    }
+
+    fn server(&mut self, file: &File, leaf: &Certificate, chain: &[Certificate]) {
+        let path = &file.path;
+        if leaf.sans().is_empty() {
+            let text = format!(
+                "`{path}` names no address: docker looks for the one that it dials in the SANs, and nowhere else"
+            );
+            self.error(file, text, "make it with `subjectAltName`");
+        }
+        let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
+        if let Err(unsound) = pki::judge(leaf, chain, self.authority, Purpose::Server, self.now) {
+            let ca = &ca.path;
+            let (text, hint) = match unsound {
+                Unsound::OtherAuthority if leaf.is_authority() => (
+                    format!("`{path}` is an authority's certificate, not a server's"),
+                    "put the server's there",
+                ),
+                Unsound::OtherAuthority => (
+                    format!("`{path}` is not signed by the authority in `{ca}`"),
+                    "put the two of one machine there; an intermediate goes behind the server's certificate",
+                ),
+                Unsound::Authority => (
+                    format!("`{path}` is an authority's certificate, not a server's"),
+                    "put the server's there",
+                ),
+                Unsound::Purpose => (
+                    format!(
+                        "`{path}` is not for servers: its extended key usage, or its issuer's, lacks serverAuth"
+                    ),
+                    "put the server's there",
+                ),
+                Unsound::PathLength => (
+                    format!("`{path}` has more authorities above it than these allow (path length)"),
+                    "make it with the authority in `ca.pem` itself",
+                ),
+                Unsound::Names => (
+                    format!(
+                        "`{path}` has a name that the authority in `{ca}` must not sign (name constraints)"
+                    ),
+                    "make it for other names",
+                ),
+                Unsound::NoAuthority => (
+                    format!("`{path}` is signed by what is no authority"),
+                    "sign it with the authority's key",
+                ),
+                Unsound::Unchecked => {
+                    let text = format!("`{path}` is signed in a way that hostseed does not check");
+                    return self.problems.warning(
+                        &file.place,
+                        Complaint::new(text).hint("`openssl verify -CAfile ca.pem server.pem` tells"),
+                    );
+                }
+                Unsound::Other(why) => (
+                    format!("`{path}` does not verify with `{ca}`: {why}"),
+                    "`openssl verify -CAfile ca.pem server.pem` tells more",
+                ),
+            };
+            return self.error(file, text, hint);
+        }
+        // Its key is in the user-data, which every process on the host can read.
+        if pki::judge(leaf, chain, self.authority, Purpose::Client, self.now).is_ok() {
+            let text = format!(
+                "`{path}` is good for clients too: with its key, which is in the seed, one commands the host"
+            );
+            self.error(file, text, "make it with the extended key usage serverAuth alone");
+        }
+    }
+
+    /// A certificate has its key with it.
+    fn key(&mut self, file: &File, certificate: &Certificate, key_file: Option<&File>) {
+        let Some(key_file) = key_file else {
+            let text = format!("`{}` is there without its key", file.path);
+            return self.error(file, text, "bring the key along, with mode 0600");
+        };
+        match self.only_key(key_file) {
+            Some(key) if key.belongs_to(certificate) || !key.is_known() => {}
+            Some(_) => {
+                let text = format!("`{}` is not the key of `{}`", key_file.path, file.path);
+                self.error(key_file, text, "put the two of one machine there");
+            }
+            None => {
+                let text = format!("`{}` holds no private key", key_file.path);
+                self.error(key_file, text, "put the key there, in PEM");
+            }
+        }
+    }
+
+    fn only_key(&self, file: &File) -> Option<StrayKey> {
+        let blocks = pem::parse_many(&*file.bytes).unwrap_or_default();
+        let broken = || file.text().contains("PRIVATE KEY-----").then(|| StrayKey::broken(&file.bytes));
+        blocks.iter().find_map(StrayKey::from_pem).or_else(broken)
+    }
+
+    /// A boot issuer signs servers, one level below the authority, and no clients. What it would sign is judged in its place.
+    fn issuer(&mut self, file: &File, issuer: &Certificate, chain: &[Certificate], key_file: Option<&File>) {
+        let path = &file.path;
+        if !issuer.is_authority() {
+            let text = format!("`{path}` is no authority's certificate, and can issue none");
+            return self.error(file, text, "make it with `basicConstraints CA:TRUE` and `keyCertSign`");
+        }
+        let key = key_file.map(|file| Secret::new(file.text().into_owned()));
+        let Some(Ok(leaf)) = key.map(|key| pki::trial_leaf(issuer, &key)) else { return };
+        let above: Vec<Certificate> = [issuer].into_iter().chain(chain).cloned().collect();
+        let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
+        if let Err(unsound) = pki::judge(&leaf, &above, self.authority, Purpose::Server, self.now) {
+            let ca = &ca.path;
+            let text = match unsound {
+                Unsound::OtherAuthority => format!("`{path}` is not signed by the authority in `{ca}`"),
+                Unsound::Purpose => {
+                    format!("`{path}` cannot issue for servers: its extended key usage lacks serverAuth")
+                }
+                Unsound::PathLength => {
+                    format!("`{path}` is one authority too many below `{ca}` (path length)")
+                }
+                Unsound::Names => format!(
+                    "`{path}` is below an authority that limits names, and the host's are not known (`{ca}`)"
+                ),
+                Unsound::Unchecked => format!("`{path}` is signed in a way that hostseed does not check"),
+                other => format!("what `{path}` issues does not verify with `{ca}`: {other:?}"),
+            };
+            return self.error(file, text, "`hostseed create` without `--address` makes one that does");
+        }
+        if pki::judge(&leaf, &above, self.authority, Purpose::Client, self.now).is_ok() {
+            let text = format!(
+                "`{path}` can issue for clients too: with its key, which is in the seed, one commands every host of the authority"
+            );
+            self.error(file, text, "make it with the extended key usage serverAuth alone");
+        }
+    }
+}

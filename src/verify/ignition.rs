@@ -1,0 +1,253 @@
+//! An Ignition config, specification 3: files, units and what is merged in. Ignition does not boot on any error.
+
+use data_url::DataUrl;
+use serde_json::Value;
+use sha2::{Digest, Sha512};
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::keys;
+use super::landing::{DEFAULT_MODE, File, Landing, Loose};
+use super::packing::{self, Budget, Bytes};
+use super::setup::sha256;
+use crate::report::{Complaint, Position};
+
+/// A config merges others, which may do the same.
+const MAX_MERGES: usize = 8;
+
+/// Reads one, and adds what comes of it to `landing`.
+pub fn read(text: &[u8], place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+    Reader { budget, landing, problems }.config(text, place, 0);
+}
+
+/// JSON's fault at its place.
+pub fn parse(text: &[u8], place: &Place, problems: &mut Problems) -> Option<Value> {
+    match serde_json::from_slice(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let position = Some(Position { line: error.line(), column: error.column().max(1) });
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            let complaint = Complaint::new(format!("is no valid JSON: {message}"));
+            let complaint = match error.is_eof() {
+                true => complaint.hint("it is cut short: fetch or paste it again, whole"),
+                false => complaint,
+            };
+            problems.error(&place.at(position), complaint);
+            None
+        }
+    }
+}
+
+struct Reader<'a> {
+    budget: &'a Budget,
+    landing: &'a mut Landing,
+    problems: &'a mut Problems,
+}
+
+impl Reader<'_> {
+    fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
+        let Some(config) = parse(text, place, self.problems) else { return };
+        let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
+            let complaint = Complaint::new("is JSON, and no Ignition config: it has no `ignition.version`");
+            return self
+                .problems
+                .error(place, complaint.hint("user-data is `#cloud-config`, a script, MIME, or Ignition"));
+        };
+        if !version.starts_with("3.") {
+            let text = format!(
+                "is of Ignition's specification {}, and Flatcar and Fedora CoreOS want 3",
+                version.escape_debug()
+            );
+            self.problems.error(place, Complaint::new(text).hint("3.4.0"));
+        }
+        self.merged(&config, place, depth);
+        for (n, file) in list(&config, "/storage/files") {
+            self.file(file, &place.within(format!("storage.files[{n}]")));
+        }
+        for (n, unit) in list(&config, "/systemd/units") {
+            self.unit(unit, &place.within(format!("systemd.units[{n}]")));
+        }
+        self.gather(&config, place, "");
+    }
+
+    fn merged(&mut self, config: &Value, place: &Place, depth: usize) {
+        for key in ["merge", "replace"] {
+            let pointer = format!("/ignition/config/{key}");
+            let found = config.pointer(&pointer);
+            let configs = match found {
+                Some(Value::Array(all)) => all.iter().collect(),
+                Some(one @ Value::Object(_)) => vec![one],
+                _ => Vec::new(),
+            };
+            for (n, resource) in configs.into_iter().enumerate() {
+                let place = place.within(format!("ignition.config.{key}[{n}]"));
+                if depth >= MAX_MERGES {
+                    self.problems
+                        .error(&place, Complaint::new(format!("merges more than {MAX_MERGES} deep")));
+                } else if let Some(bytes) = self.resource(resource, &place, "the config") {
+                    self.config(&bytes, &place, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn file(&mut self, file: &Value, place: &Place) {
+        let Some(path) = file.get("path").and_then(Value::as_str) else {
+            return self.problems.error(place, Complaint::new("is a file without a `path`"));
+        };
+        if !path.starts_with('/') {
+            let text = format!("`path` must begin with `/`, got `{}`", path.escape_debug());
+            self.problems.error(place, Complaint::new(text));
+        }
+        let mode = self.mode(file, path, place);
+        let owner = file.pointer("/user/name").and_then(Value::as_str).map(str::to_owned);
+        let owner = owner.or_else(|| file.pointer("/user/id").map(Value::to_string));
+        for (_, appended) in list(file, "/append") {
+            self.resource(appended, place, path);
+        }
+        let Some(bytes) = file.get("contents").and_then(|contents| self.resource(contents, place, path))
+        else {
+            return;
+        };
+        let file = File { place: place.clone(), path: path.to_owned(), mode, owner, bytes };
+        self.landing.put(file, false, self.problems);
+    }
+
+    /// JSON has no octal numbers: 0644 is 420 there.
+    fn mode(&mut self, file: &Value, path: &str, place: &Place) -> u32 {
+        let Some(value) = file.get("mode") else { return DEFAULT_MODE };
+        let Some(mode) =
+            value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777)
+        else {
+            let text = format!("`{path}`: `mode` must be a number up to 4095");
+            self.problems.error(place, Complaint::new(text).hint("420 is 0644, 384 is 0600"));
+            return DEFAULT_MODE;
+        };
+        // Digits of a usual mode, and as a number none of them.
+        if matches!(
+            mode,
+            400 | 440 | 444 | 600 | 640 | 644 | 660 | 664 | 666 | 700 | 750 | 755 | 770 | 775 | 777
+        ) {
+            let meant = u32::from_str_radix(&mode.to_string(), 8).unwrap_or(DEFAULT_MODE);
+            let text = format!("`{path}`: `mode` is decimal, and {mode} is mode {mode:04o}");
+            self.problems.error(place, Complaint::new(text).hint(format!("{meant:04o} is {meant}")));
+        }
+        mode
+    }
+
+    /// What a URL brings. Data URLs alone are here; the host fetches others.
+    fn resource(&mut self, resource: &Value, place: &Place, what: &str) -> Option<Bytes> {
+        let source = resource.get("source").and_then(Value::as_str)?;
+        if !source.starts_with("data:") {
+            let scheme = source.split(':').next().unwrap_or_default();
+            self.landing
+                .unseen
+                .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
+            return None;
+        }
+        let told = |this: &mut Self, complaint: Complaint| {
+            let text = format!("the content of `{what}` {}", complaint.text);
+            this.problems.error(place, Complaint { text, hint: complaint.hint });
+            None
+        };
+        let Ok(url) = DataUrl::process(source) else { return told(self, Complaint::new("is no data URL")) };
+        let Ok((decoded, _)) = url.decode_to_vec() else {
+            return told(
+                self,
+                Complaint::new("is base64 that is cut short or damaged").hint("render the seed again"),
+            );
+        };
+        let decoded: Bytes = Zeroizing::new(decoded);
+        let bytes = match resource.get("compression").and_then(Value::as_str) {
+            None | Some("") => decoded,
+            Some("gzip") if decoded.starts_with(&packing::GZIP) => {
+                match packing::gunzip(&decoded, self.budget) {
+                    Ok(bytes) => bytes,
+                    Err(complaint) => return told(self, complaint),
+                }
+            }
+            Some("gzip") => return told(self, Complaint::new("is to be gzip, and is not")),
+            Some(other) => {
+                let text = format!("has the unknown `compression` `{}`", other.escape_debug());
+                return told(self, Complaint::new(text).hint("`gzip`, or none"));
+            }
+        };
+        if let Some(hash) = resource.pointer("/verification/hash").and_then(Value::as_str) {
+            let found = match hash.split_once('-') {
+                Some(("sha256", _)) => format!("sha256-{}", sha256(&bytes)),
+                _ => format!("sha512-{}", sha512(&bytes)),
+            };
+            if !found.eq_ignore_ascii_case(hash) {
+                told(
+                    self,
+                    Complaint::new(format!(
+                        "was damaged on its way: its checksum is not {}",
+                        hash.escape_debug()
+                    )),
+                );
+            }
+        }
+        Some(bytes)
+    }
+
+    fn unit(&mut self, unit: &Value, place: &Place) {
+        let Some(name) = unit.get("name").and_then(Value::as_str) else {
+            return self.problems.error(place, Complaint::new("is a unit without a `name`"));
+        };
+        if unit.get("enabled") == Some(&Value::Bool(true)) {
+            self.landing.enabled.push(name.to_owned());
+        }
+        if let Some(contents) = unit.get("contents").and_then(Value::as_str) {
+            self.put_unit(format!("/etc/systemd/system/{name}"), contents, place);
+        }
+        for (n, drop_in) in list(unit, "/dropins") {
+            let place = place.within(format!("dropins[{n}]"));
+            let field = |field: &str| drop_in.get(field).and_then(Value::as_str);
+            match (field("name"), field("contents")) {
+                (Some(file), Some(contents)) => {
+                    self.put_unit(format!("/etc/systemd/system/{name}.d/{file}"), contents, &place);
+                }
+                _ => self
+                    .problems
+                    .error(&place, Complaint::new("is a drop-in without a `name`, or without `contents`")),
+            }
+        }
+    }
+
+    fn put_unit(&mut self, path: String, contents: &str, place: &Place) {
+        let bytes = Zeroizing::new(contents.as_bytes().to_vec());
+        self.landing.commands.push(contents.to_owned());
+        let file = File { place: place.clone(), path, mode: DEFAULT_MODE, owner: None, bytes };
+        self.landing.put(file, false, self.problems);
+    }
+
+    /// Texts that may hold a key, the files' own apart.
+    fn gather(&mut self, value: &Value, place: &Place, name: &str) {
+        match value {
+            Value::String(text) if !text.starts_with("data:") && keys::is_worth_a_look(text) => {
+                let text = Zeroizing::new(text.clone());
+                self.landing.loose.push(Loose { place: place.clone(), name: name.to_owned(), text });
+            }
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .for_each(|(n, item)| self.gather(item, place, &format!("{name}[{n}]"))),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                    self.gather(value, place, &name);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn sha512(bytes: &[u8]) -> String {
+    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (usize, &'v Value)> {
+    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten().enumerate()
+}

@@ -1,0 +1,87 @@
+//! What the parts of a seed put on the host, and what they run there.
+
+use super::finding::{Place, Problems};
+use super::packing::Bytes;
+use crate::report::Complaint;
+
+/// The mode of a file that says none: cloud-init's `write_files` and Ignition's `files` have the same.
+pub const DEFAULT_MODE: u32 = 0o644;
+
+/// A file as it will be.
+pub struct File {
+    /// Where it stands in the seed.
+    pub place: Place,
+    /// On the host, from the root.
+    pub path: String,
+    pub mode: u32,
+    /// `user:group`; root's where nothing is said.
+    pub owner: Option<String>,
+    pub bytes: Bytes,
+}
+
+impl File {
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+
+    /// Whether others than the owner can read it.
+    pub fn is_shared(&self) -> bool {
+        self.mode & 0o077 != 0
+    }
+
+    /// Whether it is another's than root's.
+    pub fn foreign_owner(&self) -> Option<&str> {
+        let user = self.owner.as_deref()?.split(':').next()?.trim();
+        (!matches!(user, "" | "root" | "0" | "-1") && !user.eq_ignore_ascii_case("none")).then_some(user)
+    }
+}
+
+/// A text of the seed that is no file, for those who look for keys and checksums in it.
+pub struct Loose {
+    pub place: Place,
+    /// The field, or what it is.
+    pub name: String,
+    pub text: zeroize::Zeroizing<String>,
+}
+
+/// All that comes of a seed.
+#[derive(Default)]
+pub struct Landing {
+    pub files: Vec<File>,
+    pub loose: Vec<Loose>,
+    /// What is run, a command or a whole script each.
+    pub commands: Vec<String>,
+    /// What is fetched or made on the host only, and so is not looked at.
+    pub unseen: Vec<String>,
+    /// The name that the host is given.
+    pub hostname: Option<String>,
+    /// Units that are enabled by name; Ignition alone says so in data.
+    pub enabled: Vec<String>,
+}
+
+impl Landing {
+    pub fn file(&self, path: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// Takes a file. One that is there already is written over, as on the host.
+    pub fn put(&mut self, file: File, append: bool, problems: &mut Problems) {
+        let earlier = self.files.iter_mut().find(|earlier| earlier.path == file.path);
+        match earlier {
+            Some(earlier) if append => earlier.bytes.extend_from_slice(&file.bytes),
+            Some(earlier) => {
+                let text = format!("`{}` is written twice, the last one stays", file.path);
+                problems.warning(
+                    &file.place,
+                    Complaint::new(text).hint(format!("the other one is at {}", earlier.place)),
+                );
+                *earlier = file;
+            }
+            None => self.files.push(file),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What becomes of a field that several cloud-configs of one archive have (cloud-init, "Merging user-data sections").
+
+use super::document::{Document, get};
+use super::finding::Problems;
+use super::seed::{Kind, Part};
+use crate::report::Complaint;
+use crate::yaml::{Node, Value};
+
+/// What a part does to a list that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Merging {
+    Replaces,
+    Keeps,
+    Joins,
+}
+
+/// Judges the cloud-configs of a seed together: a list of one must not be lost to another's.
+pub fn judge(parts: &[Part], problems: &mut Problems) {
+    let mut seen: Vec<(String, usize)> = Vec::new();
+    for (n, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == Kind::CloudConfig) {
+        let text = String::from_utf8_lossy(&part.bytes);
+        // What is wrong with it has been told.
+        let Some((document, root)) = Document::read(&text, &part.place, &mut Problems::default()) else {
+            continue;
+        };
+        let Value::Map(fields) = &root.value else { continue };
+        let merging = merging(part, fields);
+        for (key, value) in fields {
+            let (Value::Text(name), Value::List(_)) = (&key.value, &value.value) else { continue };
+            if matches!(name.as_str(), "merge_how" | "merge_type") {
+                continue;
+            }
+            match seen.iter().find(|(known, _)| known == name) {
+                None => seen.push((name.clone(), n)),
+                Some((_, earlier)) if merging != Merging::Joins => {
+                    let earlier = parts[*earlier].place.name();
+                    let text = match merging {
+                        Merging::Replaces => {
+                            format!("`{name}` replaces that of {earlier}, of which nothing stays")
+                        }
+                        _ => format!("`{name}` is left out, for {earlier} has one"),
+                    };
+                    let hint =
+                        "give the part `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()`";
+                    problems.error(&document.place(key), Complaint::new(text).hint(hint));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// By the part's fields, else its header, else cloud-init's default, `dict(replace)+list()+str()`. The later part's word counts.
+fn merging(part: &Part, fields: &[(Node, Node)]) -> Merging {
+    let own = get(fields, "merge_how").or_else(|| get(fields, "merge_type"));
+    let (dict, list) = match own {
+        Some(node) => (options(node, "dict"), options(node, "list")),
+        None => {
+            let header = part.merge.as_deref().unwrap_or("dict(replace)+list()+str()");
+            (of_text(header, "dict"), of_text(header, "list"))
+        }
+    };
+    let has =
+        |options: &[String], wanted: &[&str]| options.iter().any(|option| wanted.contains(&option.as_str()));
+    if has(&dict, &["replace"]) {
+        Merging::Replaces
+    } else if !has(&dict, &["recurse_list", "recurse_array"]) {
+        Merging::Keeps
+    } else if has(&list, &["append", "prepend"]) {
+        Merging::Joins
+    } else {
+        Merging::Replaces
+    }
+}
+
+/// `list(append)+dict(no_replace,recurse_list)`
+fn of_text(text: &str, name: &str) -> Vec<String> {
+    let found = text.split('+').find_map(|merger| merger.trim().strip_prefix(name)?.trim().strip_prefix('('));
+    let options = found.map(|rest| rest.trim_end_matches(')')).unwrap_or_default();
+    options.split(',').map(|option| option.trim().to_owned()).filter(|option| !option.is_empty()).collect()
+}
+
+/// `[{name: list, settings: [append]}, …]`, or the same as a text.
+fn options(node: &Node, name: &str) -> Vec<String> {
+    let text = |node: &Node| match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    match &node.value {
+        Value::Text(written) => of_text(written, name),
+        Value::List(mergers) => {
+            let maps = mergers.iter().filter_map(|merger| match &merger.value {
+                Value::Map(fields) if get(fields, "name").and_then(text).as_deref() == Some(name) => {
+                    get(fields, "settings")
+                }
+                _ => None,
+            });
+            let settings = maps.into_iter().filter_map(|settings| match &settings.value {
+                Value::List(items) => Some(items.iter().filter_map(text).collect()),
+                _ => None,
+            });
+            settings.into_iter().next().unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,119 @@
+//! MIME multipart archives (RFC 2046), as cloud-init takes them.
+
+use mail_parser::{Encoding, MessageParser, MessagePart, MimeHeaders, PartType};
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::packing::{Bytes, unbase64};
+use crate::report::Complaint;
+
+/// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
+const VERSION_WITHIN: usize = 4096;
+
+/// One part, its transfer encoding taken off.
+pub struct MimePart {
+    pub place: Place,
+    /// In lower case, as `text/cloud-config`.
+    pub mime: String,
+    pub merge: Option<String>,
+    pub bytes: Bytes,
+}
+
+/// Whether a text begins as a message does: with a header. cloud-init's own rule, `MIME-Version:` near the beginning, is
+/// checked by [`parts`].
+pub fn is_message(text: &str) -> bool {
+    let first = text.trim_start().lines().next().unwrap_or_default().to_lowercase();
+    ["content-type:", "mime-version:", "from nobody "].iter().any(|header| first.starts_with(header))
+        || (first.split_once(':').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        }) && says_its_version(text.as_bytes()))
+}
+
+fn says_its_version(bytes: &[u8]) -> bool {
+    let start = &bytes[..bytes.len().min(VERSION_WITHIN)];
+    start.to_ascii_lowercase().windows(13).any(|window| window == b"mime-version:")
+}
+
+/// The parts that are no multiparts themselves, in their order.
+pub fn parts(bytes: &[u8], place: &Place, problems: &mut Problems) -> Vec<MimePart> {
+    if !says_its_version(bytes) {
+        let text = format!(
+            "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
+        );
+        problems.error(place, Complaint::new(text).hint("begin with `MIME-Version: 1.0`"));
+    }
+    let Some(message) = MessageParser::new().parse(bytes) else {
+        problems.error(place, Complaint::new("is no MIME message: it has no headers"));
+        return Vec::new();
+    };
+    for part in &message.parts {
+        check_boundary(part, bytes, place, problems);
+    }
+    let singles: Vec<_> =
+        message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_))).collect();
+    if singles.is_empty() {
+        problems.error(
+            place,
+            Complaint::new("is a MIME archive without any part: cut short, or its boundary is wrong"),
+        );
+    }
+    let decoded = singles.into_iter().enumerate();
+    decoded
+        .filter_map(|(n, part)| decode(part, bytes, &place.within(format!("part {}", n + 1)), problems))
+        .collect()
+}
+
+/// A multipart names its boundary, and ends with it (RFC 2046 §5.1.1).
+fn check_boundary(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Problems) {
+    let Some(content_type) = part.content_type().filter(|t| t.ctype().eq_ignore_ascii_case("multipart"))
+    else {
+        return;
+    };
+    let Some(boundary) = content_type.attribute("boundary") else {
+        let complaint = Complaint::new("is a MIME archive that names no `boundary`");
+        problems.error(place, complaint.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
+        return;
+    };
+    let end = format!("--{boundary}--");
+    if !bytes.split(|b| *b == b'\n').any(|line| line.trim_ascii_end() == end.as_bytes()) {
+        let complaint = Complaint::new("is a MIME archive that is cut short: its last boundary is missing");
+        problems.error(place, complaint.hint("fetch or paste it again, whole"));
+    }
+}
+
+fn decode(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Problems) -> Option<MimePart> {
+    let header = |name: &str| {
+        let found = part.headers.iter().find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
+        found.value.as_text().map(str::to_owned)
+    };
+    let mime = part.content_type().map_or_else(
+        || "text/plain".to_owned(),
+        |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or_default()).to_lowercase(),
+    );
+    let raw = &bytes[part.offset_body as usize..part.offset_end as usize];
+    let encoding = header("Content-Transfer-Encoding").unwrap_or_default().to_lowercase();
+    let bytes = match part.encoding {
+        // mail-parser decodes what it can of damaged base64; here it has to be said.
+        Encoding::Base64 => match unbase64(raw) {
+            Ok(bytes) => bytes,
+            Err((offset, complaint)) => {
+                problems.error(&place.at_offset(bytes, part.offset_body as usize + offset), complaint);
+                return None;
+            }
+        },
+        Encoding::QuotedPrintable => Zeroizing::new(part.contents().to_vec()),
+        Encoding::None => {
+            if !matches!(encoding.trim(), "" | "7bit" | "8bit" | "binary") {
+                let text =
+                    format!("has the unknown Content-Transfer-Encoding `{}`", encoding.trim().escape_debug());
+                problems.error(
+                    place,
+                    Complaint::new(text).hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
+                );
+            }
+            Zeroizing::new(raw.to_vec())
+        }
+    };
+    let merge = header("X-Merge-Type").or_else(|| header("Merge-Type"));
+    Some(MimePart { place: place.clone(), mime, merge, bytes })
+}

@@ -1,0 +1,116 @@
+//! The files of a NoCloud seed, in a folder or on a disk (cloud-init, datasource NoCloud).
+
+use super::document::{Document, get};
+use super::finding::{Place, Problems};
+use super::landing::Landing;
+use super::packing::Bytes;
+use crate::disk::{Disk, Kind};
+use crate::names::MachineName;
+use crate::report::Complaint;
+use crate::yaml::{Node, Value};
+
+/// A file beside the others.
+pub struct Beside {
+    pub name: String,
+    pub place: Place,
+    pub bytes: Bytes,
+}
+
+/// Whether these are a NoCloud seed's: a meta-data says so.
+pub fn is_seed(files: &[Beside]) -> bool {
+    files.iter().any(|file| file.name == "meta-data")
+}
+
+/// The files of a disk image.
+pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside> {
+    if !disk.label.eq_ignore_ascii_case("cidata") {
+        let text = format!(
+            "is labelled `{}`, and cloud-init looks for a disk labelled `cidata`",
+            disk.label.escape_debug()
+        );
+        problems.error(
+            place,
+            Complaint::new(text).hint("`hostseed render NAME --format nocloud -o seed.img` makes one"),
+        );
+    }
+    let files = disk.files.into_iter();
+    files.map(|file| Beside { place: place.within(&file.path), name: file.path, bytes: file.bytes }).collect()
+}
+
+/// What a disk is called.
+pub fn layer(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Fat => "FAT disk",
+        Kind::Iso => "ISO 9660 disk",
+    }
+}
+
+/// Judges what is beside the user-data. What is not there, and has to be, is a problem of `place`.
+pub fn judge(files: &[Beside], place: &Place, landing: &mut Landing, problems: &mut Problems) {
+    let named = |name: &str| files.iter().find(|file| file.name == name);
+    for (name, hint) in [
+        ("user-data", "an empty one will do"),
+        ("meta-data", "it holds `instance-id: NAME`, and an empty one will do"),
+    ] {
+        if named(name).is_none() {
+            let text = format!("has no `{name}`, and cloud-init takes no seed without");
+            problems.error(place, Complaint::new(text).hint(hint));
+        }
+    }
+    if let Some(file) = named("meta-data") {
+        meta_data(file, landing, problems);
+    }
+    if let Some(file) = named("network-config") {
+        network_config(file, problems);
+    }
+}
+
+fn read(
+    file: &Beside,
+    problems: &mut Problems,
+    take: impl FnOnce(&Document, &[(Node, Node)], &mut Problems),
+) {
+    let Ok(text) = std::str::from_utf8(&file.bytes) else {
+        return problems.error(&file.place, Complaint::new("is no text in UTF-8"));
+    };
+    let Some((document, root)) = Document::read(text, &file.place, problems) else { return };
+    match &root.value {
+        Value::Map(fields) => take(&document, fields, problems),
+        Value::Null => take(&document, &[], problems),
+        other => {
+            let text = format!("must be a map of fields, and is {}", other.kind());
+            problems.error(&document.place(&root), Complaint::new(text));
+        }
+    }
+}
+
+fn meta_data(file: &Beside, landing: &mut Landing, problems: &mut Problems) {
+    read(file, problems, |document, fields, problems| {
+        match get(fields, "instance-id") {
+            Some(node) => drop(document.text(node, "`instance-id`", problems)),
+            None => {
+                let text = "has no `instance-id`: cloud-init takes `nocloud` for it, and does not apply a later seed";
+                problems
+                    .warning(&file.place, Complaint::new(text).hint("one that changes with the user-data"));
+            }
+        }
+        if let Some(node) = get(fields, "local-hostname")
+            && let Some(name) = document.text(node, "`local-hostname`", problems)
+        {
+            if let Err(complaint) = MachineName::parse(name) {
+                let text = format!("`local-hostname` {}", complaint.text);
+                problems.warning(&document.place(node), Complaint { text, ..complaint });
+            }
+            landing.hostname = Some(name.to_owned());
+        }
+    });
+}
+
+fn network_config(file: &Beside, problems: &mut Problems) {
+    read(file, problems, |_, fields, problems| {
+        if get(fields, "version").or_else(|| get(fields, "network")).is_none() {
+            let text = "is no network-config: it has neither `version` nor `network`";
+            problems.error(&file.place, Complaint::new(text).hint("begin with `version: 2`"));
+        }
+    });
+}

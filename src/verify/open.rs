@@ -1,0 +1,267 @@
+//! Takes the wrappings off: gzip, base64, MIME, archives; what is left is named by its first line, as cloud-init does.
+
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::packing::{self, Budget, Bytes, GZIP};
+use super::seed::{Kind, Part, Seed, Sent};
+use super::{archive, cloud_config, mime};
+use crate::report::Complaint;
+
+/// More than anybody wraps, gzip in base64 in MIME included.
+const MAX_LAYERS: usize = 8;
+
+/// Opens one user-data. What is in it may be nothing; then there is a problem that says so.
+pub fn open(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
+    let mut opener = Opener { budget, problems, layers: Vec::new(), parts: Vec::new() };
+    opener.peel(bytes, place, None, 0);
+    let Opener { layers, parts, .. } = opener;
+    let sent = Some(sent(bytes));
+    Seed { place: place.clone(), layers, sent, parts }
+}
+
+/// What a cloud is given: base64 is how it travels to the cloud, not a part of it.
+fn sent(bytes: &[u8]) -> Sent {
+    let encoded = packing::is_base64(bytes);
+    match packing::unbase64(bytes) {
+        Ok(plain) if encoded => Sent {
+            bytes: plain.len(),
+            base64: Some(bytes.trim_ascii().len()),
+            gzip: plain.starts_with(&GZIP),
+        },
+        _ => Sent { bytes: bytes.len(), base64: None, gzip: bytes.starts_with(&GZIP) },
+    }
+}
+
+struct Opener<'a> {
+    budget: &'a Budget,
+    problems: &'a mut Problems,
+    layers: Vec<&'static str>,
+    parts: Vec<Part>,
+}
+
+/// What is around a part: a MIME part's or an archive entry's type, where it has one.
+struct Around<'a> {
+    kind: Option<Kind>,
+    merge: Option<&'a str>,
+}
+
+impl Opener<'_> {
+    fn peel(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
+        if depth > MAX_LAYERS {
+            let text = format!("is wrapped more than {MAX_LAYERS} times");
+            return self.problems.error(place, Complaint::new(text));
+        }
+        if bytes.trim_ascii().is_empty() {
+            return self.problems.error(place, Complaint::new("is empty"));
+        }
+        if bytes.starts_with(&GZIP) {
+            self.layer("gzip", around);
+            return match packing::gunzip(bytes, self.budget) {
+                Ok(plain) => self.peel(&plain, place, around, depth + 1),
+                Err(complaint) => self.problems.error(place, complaint),
+            };
+        }
+        let Some(text) = self.text(bytes, place) else { return };
+        match around.and_then(|around| around.kind) {
+            Some(kind) => self.typed(kind, &text, place, around, depth),
+            None => self.untyped(&text, place, around, depth),
+        }
+    }
+
+    /// Only what is around the whole of it is told as a layer; a part's own wrapping is nobody's business.
+    fn layer(&mut self, name: &'static str, around: Option<&Around>) {
+        if around.is_none() {
+            self.layers.push(name);
+        }
+    }
+
+    /// The bytes as text, without a byte order mark.
+    fn text(&mut self, bytes: &[u8], place: &Place) -> Option<Zeroizing<String>> {
+        if let Some(name) = packing::foreign_compression(bytes) {
+            let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
+            self.problems.error(place, Complaint::new(text).hint("compress it with `gzip -9`"));
+            return None;
+        }
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            let complaint = Complaint::new("is UTF-16, which cloud-init does not read");
+            self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
+            return None;
+        }
+        let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) => {
+                let complaint = Complaint::new(
+                    "begins with a byte order mark, so cloud-init does not see its first line",
+                );
+                self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
+                rest
+            }
+            None => bytes,
+        };
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Some(Zeroizing::new(text.to_owned())),
+            Ok(text) => {
+                let at = text.find('\0').unwrap_or_default();
+                let complaint = Complaint::new("is neither text nor gzip: it has a zero byte here");
+                self.problems.error(&place.at_offset(bytes, at), complaint);
+                None
+            }
+            Err(error) => {
+                let complaint = Complaint::new("is neither gzip nor text in UTF-8: it stops being that here");
+                let complaint = complaint.hint("save it as UTF-8; or fetch it again, as it was made");
+                self.problems.error(&place.at_offset(bytes, error.valid_up_to()), complaint);
+                None
+            }
+        }
+    }
+
+    /// A part whose type says what reads it.
+    fn typed(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
+        let merge = around.and_then(|around| around.merge);
+        match kind {
+            Kind::Archive => self.archive(text, place, depth),
+            // cloud-init looks whether it is a script really ("known cases", its `user_data.py`).
+            Kind::Script if !text.starts_with("#!") => match Kind::of(text)
+                .filter(|kind| *kind != Kind::Script)
+            {
+                Some(other) => self.part(other, text, place, merge),
+                None => {
+                    let complaint = Complaint::new("is to be run as a script, and does not begin with `#!`");
+                    self.problems
+                        .error(place, complaint.hint("begin with `#!/bin/sh`, with nothing before it"));
+                    self.part(kind, text, place, merge);
+                }
+            },
+            _ => self.part(kind, text, place, merge),
+        }
+    }
+
+    fn untyped(&mut self, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
+        if mime::is_message(text) {
+            self.layer("MIME", around);
+            for part in mime::parts(text.as_bytes(), place, self.problems) {
+                self.mime_part(&part, depth);
+            }
+            return;
+        }
+        let merge = around.and_then(|around| around.merge);
+        match Kind::of(text) {
+            Some(kind) => {
+                self.check_beginning(kind, text, place);
+                match kind {
+                    Kind::Archive => self.archive(text, place, depth),
+                    _ => self.part(kind, text, place, merge),
+                }
+            }
+            None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
+            None if packing::is_base64(text.as_bytes()) || begins_as_base64(text) => {
+                self.layer("base64", around);
+                match packing::unbase64(text.as_bytes()) {
+                    Ok(plain) => self.peel(&plain, place, around, depth + 1),
+                    Err((offset, complaint)) => {
+                        self.problems.error(&place.at_offset(text.as_bytes(), offset), complaint);
+                    }
+                }
+            }
+            None => self.without_beginning(text, place, merge),
+        }
+    }
+
+    fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
+        let kind = Kind::of_mime(&part.mime);
+        let by_its_first_line = matches!(
+            part.mime.as_str(),
+            "text/plain"
+                | "text/x-not-multipart"
+                | "application/gzip"
+                | "application/x-gzip"
+                | "application/octet-stream"
+        );
+        if kind.is_none() && !by_its_first_line {
+            let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
+            let hint =
+                "`text/cloud-config`, `text/x-shellscript`, or `text/plain` for what its first line says";
+            return self.problems.warning(&part.place, Complaint::new(text).hint(hint));
+        }
+        let around = Around { kind, merge: part.merge.as_deref() };
+        self.peel(&part.bytes, &part.place, Some(&around), depth + 1);
+    }
+
+    /// A list of documents in one YAML (cloud-init, "User-Data Formats", Cloud Config Archive).
+    fn archive(&mut self, text: &str, place: &Place, depth: usize) {
+        for entry in archive::entries(text, place, self.problems) {
+            let around = Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None };
+            self.peel(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
+        }
+    }
+
+    /// What is before the words that cloud-init goes by.
+    fn check_beginning(&mut self, kind: Kind, text: &str, place: &Place) {
+        let start = text.trim_start();
+        let first = start.lines().next().unwrap_or_default();
+        if start.len() < text.len() && kind == Kind::Script {
+            let complaint =
+                Complaint::new("has white space before `#!`, so the kernel does not take it for a script");
+            self.problems.error(place, complaint.hint("begin with `#!`, with nothing before it"));
+        } else if start.len() < text.len() {
+            let text = format!(
+                "has white space before `{first}`; some of what reads user-data looks at the first line alone"
+            );
+            self.problems.warning(place, Complaint::new(text).hint("begin with it, with nothing before it"));
+        }
+        if kind == Kind::CloudConfig && !first.starts_with("#cloud-config") {
+            let text = format!("is taken for a cloud-config only by some, for `{}`", head(first));
+            self.problems.warning(place, Complaint::new(text).hint("write `#cloud-config`, in lower case"));
+        }
+    }
+
+    /// No word that cloud-init goes by: is it a cloud-config that lacks it?
+    fn without_beginning(&mut self, text: &str, place: &Place, merge: Option<&str>) {
+        let first = text.trim_start().lines().next().unwrap_or_default();
+        let place = &place.at_offset(text.as_bytes(), text.len() - text.trim_start().len());
+        let later = text.lines().position(|line| line.trim_end() == "#cloud-config");
+        let why = match later {
+            _ if first.starts_with("---") => "begins with `---`, so cloud-init does not see `#cloud-config`",
+            Some(_) => "has `#cloud-config` further down, and cloud-init looks for it at the beginning alone",
+            None if cloud_config::is_likely(text) => {
+                "does not begin with `#cloud-config`, so cloud-init ignores it"
+            }
+            None => {
+                let first = if packing::is_base64(first.as_bytes()) {
+                    String::new()
+                } else {
+                    format!(": `{}`", head(first))
+                };
+                let text = format!("begins with nothing that a host boots from{first}");
+                let hint = "user-data begins with `#cloud-config`, `#!`, a MIME header, or is gzip; Ignition is JSON";
+                return self.problems.error(place, Complaint::new(text).hint(hint));
+            }
+        };
+        self.problems.error(
+            place,
+            Complaint::new(why).hint("make `#cloud-config` the first line, with nothing before it"),
+        );
+        self.part(Kind::CloudConfig, text, &place.at(None), merge);
+    }
+
+    fn part(&mut self, kind: Kind, text: &str, place: &Place, merge: Option<&str>) {
+        let bytes: Bytes = Zeroizing::new(text.as_bytes().to_vec());
+        self.parts.push(Part { place: place.clone(), kind, bytes, merge: merge.map(str::to_owned) });
+    }
+}
+
+/// What our own words look like in base64, where it is damaged further on.
+fn begins_as_base64(text: &str) -> bool {
+    // gzip, `#cloud-`, `#!/`, `Content-Type`, `MIME-Ver`.
+    ["H4sI", "I2Nsb3Vk", "IyEv", "Q29udGVudC1UeXBl", "TUlNRS1W"]
+        .iter()
+        .any(|start| text.trim_start().starts_with(start))
+}
+
+/// The beginning of a line, for a message.
+fn head(line: &str) -> String {
+    const SHOWN: usize = 40;
+    let head: String = line.chars().take(SHOWN).collect();
+    let more = if line.chars().count() > SHOWN { "…" } else { "" };
+    format!("{}{more}", head.escape_debug())
+}

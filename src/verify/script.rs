@@ -1,0 +1,143 @@
+//! Scripts. Of our own (`templates/seed/script.j2`) the files are taken out; another's is a text that may hold a key.
+
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::landing::{File, Landing};
+use super::packing::{self, Budget, Bytes};
+use super::setup::{self, SETUP};
+use crate::report::Complaint;
+
+/// Our scripts say so in their second line.
+const OURS: [&str; 2] = ["`hostseed render` prints this again", "# Bakes Docker under mutual TLS"];
+
+/// Whether a text was rendered by hostseed, cut short or not.
+pub fn is_ours(text: &str) -> bool {
+    OURS.iter().any(|mark| text.lines().take(4).any(|line| line.contains(mark)))
+}
+
+/// Reads one, and adds what comes of it to `landing`.
+pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+    if text.contains("\r\n") {
+        let complaint = Complaint::new(
+            "is a script with Windows line ends: `sh` takes the return for a part of each last word",
+        );
+        problems.error(place, complaint.hint("save it with Unix line ends"));
+    }
+    if text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
+        problems.error(
+            place,
+            Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
+        );
+    }
+    landing.commands.push(text.to_owned());
+    if !is_ours(text) {
+        return;
+    }
+    let text = &text.replace("\r\n", "\n");
+    // The script says itself whether what it carries is packed.
+    let packed = text.contains("base64 -d | gzip -d");
+    for document in here_documents(text, "unpack") {
+        let place = place.at_offset(text.as_bytes(), document.offset);
+        let [sum, path] = &document.words[..] else { continue };
+        let Some(body) = document.body else {
+            let text = format!("is cut short: what makes `{path}` does not end");
+            problems.error(&place, Complaint::new(text).hint("fetch or paste it again, whole"));
+            continue;
+        };
+        if let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) {
+            // The script's umask is 077, and `setup` alone is made executable after.
+            let mode = if path == SETUP { 0o755 } else { 0o600 };
+            landing.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
+        }
+    }
+}
+
+/// As the script's `unpack` does it.
+fn unpack(
+    body: &str,
+    packed: bool,
+    sum: &str,
+    path: &str,
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<Bytes> {
+    let plain = match packed {
+        false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
+        true => packing::unbase64(body.as_bytes()).map_err(|(_, complaint)| complaint).and_then(|bytes| {
+            match bytes.starts_with(&packing::GZIP) {
+                true => packing::gunzip(&bytes, budget),
+                false => Err(Complaint::new("is no gzip stream")),
+            }
+        }),
+    };
+    match plain {
+        Ok(bytes) if setup::sha256(&bytes) == sum => Some(bytes),
+        Ok(_) => {
+            let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
+            problems.error(place, Complaint::new(text).hint("fetch or paste it again, whole and unchanged"));
+            None
+        }
+        Err(Complaint { text, hint }) => {
+            problems.error(place, Complaint { text: format!("the content of `{path}` {text}"), hint });
+            None
+        }
+    }
+}
+
+/// A command that is given a here-document.
+pub struct HereDocument<'a> {
+    /// Where the command stands.
+    pub offset: usize,
+    /// The words after the command's name.
+    pub words: Vec<String>,
+    /// None where the text ends before it does.
+    pub body: Option<&'a str>,
+}
+
+/// The here-documents of the commands called `name` that stand on a line of their own, as our templates write them:
+/// `name WORD… <<'END'`.
+pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(line) = text[from..].split_inclusive('\n').next() {
+        let offset = from;
+        from += line.len();
+        let Some(rest) = line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with(' ')) else {
+            continue;
+        };
+        // A line that is cut short has a quote that does not end.
+        let mut words = shell_words::split(rest).unwrap_or_default();
+        let Some(end) = words.pop().and_then(|last| last.strip_prefix("<<").map(str::to_owned)) else {
+            found.extend((!line.ends_with('\n')).then(|| HereDocument {
+                offset,
+                words: cut(rest),
+                body: None,
+            }));
+            continue;
+        };
+        let body = end_of(&text[from..], &end).map(|length| &text[from..from + length]);
+        found.push(HereDocument { offset, words, body });
+        from += body.map_or(text.len() - from, |body| body.len() + end.len());
+    }
+    found
+}
+
+/// Where the line begins that is `end`.
+fn end_of(text: &str, end: &str) -> Option<usize> {
+    let mut at = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let start = at;
+        at += line.len();
+        (line.trim_end_matches('\n') == end).then_some(start)
+    })
+}
+
+/// The two words of a line that is cut short, as far as they go.
+fn cut(rest: &str) -> Vec<String> {
+    let mut words: Vec<String> =
+        rest.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect();
+    words.resize(2, "…".to_owned());
+    words
+}

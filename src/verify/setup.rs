@@ -1,0 +1,176 @@
+//! Our own way of bringing files: they wait in a staging folder until `setup` has checked them, and it knows where they go.
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::landing::{File, Landing};
+use super::script::here_documents;
+use crate::report::Complaint;
+
+/// What puts everything into its place (`templates/host/usr/local/lib/hostseed/setup.j2`).
+pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
+const ISSUE: &str = "/usr/local/lib/hostseed/issue";
+const STAGING: &str = "/var/lib/hostseed/seed/";
+
+/// What `setup` says of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Empty for an image that is no machine.
+    pub machine: String,
+    pub port: Option<u16>,
+    /// It starts nothing: it is for an image.
+    pub image: bool,
+    /// What a boot issuer is to issue for, whatever it finds: `DNS:web1`, `IP:203.0.113.7`.
+    pub names: Vec<String>,
+}
+
+/// In hex, as `sha256sum` prints it.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts the files of a seed of ours where `setup` will put them. None where this is no seed of ours.
+pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Problems) -> Option<Setup> {
+    let Some(file) = landing.file(SETUP) else {
+        if ours || landing.files.iter().any(|file| file.path.starts_with(STAGING)) {
+            let text =
+                format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
+            problems.error(seed, Complaint::new(text).hint("fetch or paste the seed again, whole"));
+        }
+        return None;
+    };
+    let text = file.text().into_owned();
+    let place = file.place.clone();
+    if file.mode & 0o100 == 0 {
+        let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
+        problems.error(&place, Complaint::new(text).hint("give it mode 0755"));
+    }
+    if !landing.commands.iter().any(|command| command.contains(SETUP)) {
+        let text = format!("brings `{SETUP}`, and nothing runs it");
+        problems.error(&place.at(None), Complaint::new(text).hint("fetch or paste the seed again, whole"));
+    }
+    let payloads = variable(&text, "payloads");
+    if payloads.is_none() {
+        let text = format!("`{SETUP}` is none of hostseed's, or is cut short: it has no list of payloads");
+        problems.error(&place, Complaint::new(text).hint("render the seed again"));
+    }
+    let mut known = vec![SETUP.to_owned()];
+    for line in payloads.unwrap_or_default().lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [sum, mode, path] = words[..] {
+            known.push(path.to_owned());
+            put_in_place(landing, sum, mode, path, &place, problems);
+        }
+    }
+    for file in landing.files.iter().filter(|file| file.path.starts_with(STAGING)) {
+        let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
+        problems.error(&file.place, Complaint::new(text).hint("render the seed again"));
+    }
+    attach(landing, &text, &place, problems);
+    let names = landing.file(ISSUE).and_then(|issue| variable(&issue.text(), "names").map(str::to_owned));
+    Some(Setup {
+        machine: variable(&text, "machine").unwrap_or_default().to_owned(),
+        port: variable(&text, "port").and_then(|port| port.parse().ok()),
+        image: variable(&text, "mode") == Some("image"),
+        names: names.unwrap_or_default().lines().map(str::to_owned).collect(),
+    })
+}
+
+/// One payload: there, whole, and for root alone where it is a key.
+fn put_in_place(
+    landing: &mut Landing,
+    sum: &str,
+    mode: &str,
+    path: &str,
+    setup: &Place,
+    problems: &mut Problems,
+) {
+    let staged = format!("{STAGING}{}", path.rsplit('/').next().unwrap_or(path));
+    let Some(file) = landing.files.iter_mut().find(|file| file.path == staged) else {
+        let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
+        return problems.error(setup, Complaint::new(text).hint("fetch or paste the seed again, whole"));
+    };
+    if sha256(&file.bytes) != sum {
+        let text = format!("`{staged}` was damaged on its way: its SHA-256 is not {sum}");
+        problems.error(
+            &file.place,
+            Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
+        );
+    }
+    if file.mode & 0o077 != 0 && String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY") {
+        let text = format!(
+            "`{staged}` holds a private key and can be read by others than root (mode {:04o})",
+            file.mode
+        );
+        problems.error(&file.place, Complaint::new(text).hint("give it mode 0600"));
+    }
+    file.path = path.to_owned();
+    file.mode = u32::from_str_radix(mode, 8).unwrap_or(file.mode);
+}
+
+/// What `setup` brings within itself.
+fn attach(landing: &mut Landing, text: &str, setup: &Place, problems: &mut Problems) {
+    for document in here_documents(text, "attach") {
+        if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
+            let bytes = Zeroizing::new(body.as_bytes().to_vec());
+            let mode = u32::from_str_radix(mode, 8).unwrap_or_default();
+            landing.put(
+                File { place: setup.clone(), path: path.clone(), mode, owner: None, bytes },
+                false,
+                problems,
+            );
+        }
+    }
+}
+
+/// Checksums that a command looks at before it goes on: `echo 'SUM  /path' | sha256sum -c && …`.
+pub fn check_sums(landing: &Landing, problems: &mut Problems) {
+    let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    for loose in landing.loose.iter().filter(|loose| loose.text.contains("sha256sum")) {
+        let words: Vec<&str> = loose
+            .text
+            .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        for pair in words.windows(2).filter(|pair| is_sum(pair[0]) && pair[1].starts_with('/')) {
+            let [sum, path] = [pair[0], pair[1]];
+            match landing.file(path) {
+                Some(file) if sha256(&file.bytes).eq_ignore_ascii_case(sum) => {}
+                Some(file) => {
+                    let text = format!(
+                        "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
+                        loose.name
+                    );
+                    problems.error(
+                        &file.place,
+                        Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
+                    );
+                }
+                None => {
+                    let text = format!(
+                        "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
+                        loose.name
+                    );
+                    problems.error(
+                        &loose.place,
+                        Complaint::new(text).hint("fetch or paste the seed again, whole"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The value of a variable that our template sets at a line's beginning: in quotes, or a plain word.
+fn variable<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let start = text
+        .match_indices(&format!("{name}="))
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')?;
+    let value = &text[start + name.len() + 1..];
+    match value.strip_prefix('\'') {
+        Some(quoted) => quoted.split_once('\'').map(|(value, _)| value),
+        None => value.split(char::is_whitespace).next(),
+    }
+}

@@ -1,0 +1,58 @@
+//! What clouds take, beside what there is.
+
+use super::finding::{Place, Problems};
+use super::seed::Sent;
+use crate::plan::{Cloud, Gzip};
+use crate::report::Complaint;
+
+/// The clouds whose limit it is over, in the form that they take it.
+pub fn too_large_for(sent: Sent) -> Vec<&'static str> {
+    let all = Cloud::ALL.into_iter();
+    all.filter(|cloud| !cloud.fits(sent.bytes, travels_in_base64(cloud, sent)))
+        .map(|cloud| cloud.name)
+        .collect()
+}
+
+/// Judges by one cloud's rules.
+pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) {
+    let Cloud { name, title, .. } = cloud;
+    match (sent.gzip, cloud.gzip()) {
+        (true, Gzip::No) => {
+            let text = format!("is compressed, which {title} is not known to hand on");
+            problems.error(
+                place,
+                Complaint::new(text).hint(format!("`hostseed render NAME --for {name}` chooses the form")),
+            );
+        }
+        (true, Gzip::InBase64) if sent.base64.is_none() => {
+            let text = format!("is compressed, and {title} takes that in base64 alone");
+            problems.error(place, Complaint::new(text).hint("render it with `--gzip --base64`"));
+        }
+        _ => {}
+    }
+    if sent.base64.is_some() && !cloud.takes_base64() {
+        let text = format!("is base64, which neither {title} nor cloud-init decodes");
+        problems.error(place, Complaint::new(text).hint("render it without `--base64`"));
+    }
+    let in_base64 = travels_in_base64(cloud, sent);
+    if let Some(limit) = cloud.limit().filter(|_| !cloud.fits(sent.bytes, in_base64)) {
+        let measured = cloud.measured(sent.bytes, in_base64);
+        let how = if measured == sent.bytes { "" } else { " in base64" };
+        let text = format!("is {measured} bytes{how}, {name} takes {limit}");
+        let help = match cloud.gzip() {
+            Gzip::No => SMALLER,
+            _ if sent.gzip => SMALLER,
+            _ => {
+                "`--gzip` makes it smaller; an image of `hostseed bake` needs the identity alone (`--docker none`)"
+            }
+        };
+        problems.error(place, Complaint::new(text).hint(help));
+    }
+}
+
+const SMALLER: &str =
+    "p256 keys are the smallest; an image of `hostseed bake` needs the identity alone (`--docker none`)";
+
+fn travels_in_base64(cloud: &Cloud, sent: Sent) -> bool {
+    sent.base64.is_some() || (sent.gzip && cloud.gzip() == Gzip::InBase64)
+}

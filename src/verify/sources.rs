@@ -1,0 +1,209 @@
+//! What the input is: user-data itself, or something that has it in it, once or several times.
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::finding::{Place, Problems};
+use super::json::Candidate;
+use super::landing::Landing;
+use super::nocloud::{self, Beside};
+use super::open::open;
+use super::packing::{self, Budget, Bytes, GZIP};
+use super::seed::{Kind, Part, Seed};
+use super::{Input, component, ignition, json, terraform};
+use crate::disk;
+use crate::report::Complaint;
+
+/// More than any seed, and any state of Terraform's that somebody looks at.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// All seeds that are in it, with what is beside them.
+pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+    match input {
+        Input::File(name, bytes) => file(&bytes, &Place::file(&name), budget, problems),
+        Input::Folder(name, files) => {
+            let place = Place::file(&name);
+            let beside = |(file, bytes): (String, Bytes)| Beside {
+                place: Place::file(&format!("{}/{file}", name.trim_end_matches('/'))),
+                name: file,
+                bytes,
+            };
+            folder(files.into_iter().map(beside).collect(), &place, budget, problems)
+        }
+    }
+}
+
+fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+    if bytes.len() > MAX_BYTES {
+        let text = format!("is larger than {} MiB, and no seed is", MAX_BYTES >> 20);
+        problems.error(place, Complaint::new(text));
+        return Vec::new();
+    }
+    if bytes.starts_with(b"QFI\xfb") {
+        let complaint = Complaint::new("is a qcow2 disk, of which nothing is read here");
+        problems
+            .error(place, complaint.hint("`qemu-img convert -O raw FILE seed.img`, if it is a seed disk"));
+        return Vec::new();
+    }
+    if let Some(kind) = disk::Kind::of(bytes) {
+        return on_disk(kind, bytes, place, budget, problems);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return vec![(open(bytes, place, budget, problems), Landing::default())];
+    };
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    if start.starts_with(['{', '[']) && !is_ignition(start) {
+        return in_json(bytes, place, budget, problems);
+    }
+    if component::is_component(text) && !start.starts_with("#cloud-config") {
+        return vec![(component::open(text, place, problems), Landing::default())];
+    }
+    if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {
+        let candidates = terraform::candidates(text, place, problems);
+        return each(candidates, place, budget, problems);
+    }
+    vec![(open(bytes, place, budget, problems), Landing::default())]
+}
+
+/// A config of Ignition's begins with its version, or has it somewhere: nothing else has that.
+fn is_ignition(text: &str) -> bool {
+    let bare: String = text.chars().take(200).filter(|c| !c.is_whitespace()).collect();
+    bare.starts_with("{\"ignition\":")
+        || (bare.starts_with('{')
+            && text.contains("\"ignition\"")
+            && !text.contains("\"format_version\"")
+            && whole_is_ignition(text))
+}
+
+fn whole_is_ignition(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text)
+        .is_ok_and(|value| value.pointer("/ignition/version").is_some())
+}
+
+fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+    let Some(value) = ignition::parse(bytes, place, problems) else { return Vec::new() };
+    let candidates = json::candidates(&value, place, problems);
+    each(candidates, place, budget, problems)
+}
+
+/// Opens each, and the same seed once only: Terraform shows a value where it was asked for, where it is, and in outputs.
+fn each(
+    candidates: Vec<Candidate>,
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Vec<(Seed, Landing)> {
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut seeds = Vec::new();
+    let before = problems.len();
+    for Candidate { place, bytes } in candidates {
+        let plain = packing::unbase64(&bytes).unwrap_or_else(|_| bytes.clone());
+        if !is_new(&plain, &mut seen) {
+            continue;
+        }
+        let seed = open(&bytes, &place, budget, problems);
+        let parts: Vec<u8> = seed.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+        if seed.layers.is_empty() || is_new(&parts, &mut seen) {
+            seeds.push((seed, Landing::default()));
+        }
+    }
+    if seeds.is_empty() && problems.len() == before {
+        let complaint = Complaint::new("has no user-data in it");
+        problems.error(
+            place,
+            complaint
+                .hint("a text that begins with `#cloud-config` or `#!`, MIME, Ignition, or base64 of these"),
+        );
+    }
+    seeds
+}
+
+fn is_new(bytes: &[u8], seen: &mut Vec<Vec<u8>>) -> bool {
+    let digest = Sha256::digest(bytes.trim_ascii()).to_vec();
+    let new = !seen.contains(&digest);
+    seen.push(digest);
+    new
+}
+
+fn on_disk(
+    kind: disk::Kind,
+    bytes: &[u8],
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Vec<(Seed, Landing)> {
+    let files = match disk::read(bytes) {
+        Ok(disk) => nocloud::on_disk(disk, place, problems),
+        Err(error) => {
+            problems.error(
+                place,
+                Complaint::new(format!(
+                    "cannot be read as a seed disk ({}): {}",
+                    nocloud::layer(kind),
+                    error.root_cause()
+                )),
+            );
+            return Vec::new();
+        }
+    };
+    let mut seeds = vec![no_cloud(files, place, budget, problems)];
+    for (seed, _) in &mut seeds {
+        seed.layers.insert(0, nocloud::layer(kind));
+    }
+    seeds
+}
+
+/// A NoCloud seed, or a folder of Packer's or Terraform's, with seeds among its files.
+fn folder(
+    files: Vec<Beside>,
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Vec<(Seed, Landing)> {
+    if nocloud::is_seed(&files) || files.iter().any(|file| file.name == "user-data") && files.len() == 1 {
+        return vec![no_cloud(files, place, budget, problems)];
+    }
+    let (seeds, beside): (Vec<_>, Vec<_>) = files.into_iter().partition(looks_like_seed);
+    let candidates =
+        seeds.into_iter().map(|Beside { place, bytes, .. }| Candidate { place, bytes }).collect();
+    let mut found = each(candidates, place, budget, problems);
+    if let Some((first, _)) = found.first_mut() {
+        first.parts.extend(beside.into_iter().map(part_beside));
+    }
+    found
+}
+
+/// By its name where that is one of a seed's, else by how it begins.
+fn looks_like_seed(file: &Beside) -> bool {
+    let name = file.name.as_str();
+    let named = name.starts_with("user-data") || name.ends_with(".ign") || name.ends_with(".gz");
+    let begins = std::str::from_utf8(&file.bytes).is_ok_and(|text| {
+        matches!(Kind::of(text), Some(Kind::CloudConfig | Kind::Script)) || component::is_component(text)
+    });
+    named || begins
+}
+
+fn no_cloud(files: Vec<Beside>, place: &Place, budget: &Budget, problems: &mut Problems) -> (Seed, Landing) {
+    let mut landing = Landing::default();
+    nocloud::judge(&files, place, &mut landing, problems);
+    let mut seed = Seed { place: place.clone(), layers: vec![], sent: None, parts: Vec::new() };
+    for file in files {
+        if file.name != "user-data" {
+            seed.parts.push(part_beside(file));
+            continue;
+        }
+        if packing::is_base64(&file.bytes) {
+            let complaint = Complaint::new("is base64, which nothing decodes on a seed disk");
+            problems.error(&file.place, complaint.hint("put it there as it is"));
+        }
+        let opened = open(&file.bytes, &file.place, budget, problems);
+        seed.layers.extend(opened.layers);
+        seed.parts.extend(opened.parts);
+    }
+    seed.layers.insert(0, "NoCloud");
+    (seed, landing)
+}
+
+fn part_beside(file: Beside) -> Part {
+    Part { place: file.place, kind: Kind::Beside, bytes: Zeroizing::new(file.bytes.to_vec()), merge: None }
+}

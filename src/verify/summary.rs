@@ -1,0 +1,143 @@
+//! What a seed makes of a host, for people and programs.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::daemon::Daemon;
+use super::identity::Identity;
+use super::keys::Held;
+use super::landing::Landing;
+use super::seed::Seed;
+use super::setup::{SETUP, Setup};
+use super::sizes;
+use crate::pki::Certificate;
+
+/// One host's. What is not known is left out.
+#[derive(Debug, Default, Serialize)]
+pub struct Summary {
+    /// Where it is, from the input inwards.
+    pub place: String,
+    /// `gzip › MIME › cloud-config`
+    pub what: String,
+    /// Bytes of user-data, before any base64 around it.
+    pub bytes: Option<usize>,
+    /// The clouds that take less.
+    pub too_large_for: Vec<&'static str>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    /// It prepares an image, and starts nothing.
+    pub image: bool,
+    pub authority: Option<Certified>,
+    pub server: Option<Certified>,
+    /// Makes the server's certificate on the host.
+    pub boot_issuer: Option<Certified>,
+    /// What the server's certificate is for; a boot issuer adds what the host finds.
+    pub sans: Vec<String>,
+    pub keys: Vec<Key>,
+    pub files: Vec<Lands>,
+    /// What is only there at boot, and was not looked at.
+    pub not_looked_at: Vec<String>,
+}
+
+/// A certificate.
+#[derive(Debug, Serialize)]
+pub struct Certified {
+    pub subject: String,
+    /// SHA-256, as openssl prints it.
+    pub fingerprint: String,
+    /// RFC 3339.
+    pub not_before: String,
+    /// RFC 3339.
+    pub not_after: String,
+    pub days_left: i64,
+}
+
+/// A private key that may be there.
+#[derive(Debug, Serialize)]
+pub struct Key {
+    pub whose: &'static str,
+    pub path: Option<String>,
+    pub mode: Option<String>,
+}
+
+/// A file on the host.
+#[derive(Debug, Serialize)]
+pub struct Lands {
+    pub path: String,
+    pub mode: String,
+    pub bytes: usize,
+}
+
+impl Summary {
+    pub(super) fn new(
+        seed: &Seed,
+        landing: &Landing,
+        setup: Option<Setup>,
+        daemon: &Daemon,
+        identity: Identity,
+        keys: Vec<Held>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let setup = setup.unwrap_or_default();
+        let certified = |certificate: Option<Certificate>| {
+            certificate.map(|certificate| Certified::new(&certificate, now))
+        };
+        let sans = match identity.sans.is_empty() {
+            true => setup.names.iter().filter_map(|name| Some(name.split_once(':')?.1.to_owned())).collect(),
+            false => identity.sans.iter().map(ToString::to_string).collect(),
+        };
+        let named = Some(setup.machine).filter(|name| !name.is_empty()).or_else(|| landing.hostname.clone());
+        let certificate = identity.server.as_ref().or(identity.issuer.as_ref());
+        let named = named.or_else(|| certificate?.common_name());
+        Self {
+            place: seed.place.name(),
+            what: seed.what(),
+            bytes: seed.sent.map(|sent| sent.bytes),
+            too_large_for: seed.sent.map(sizes::too_large_for).unwrap_or_default(),
+            host: named,
+            port: daemon.port().or(setup.port),
+            image: setup.image,
+            authority: certified(identity.authority),
+            server: certified(identity.server),
+            boot_issuer: certified(identity.issuer),
+            sans,
+            keys: keys.into_iter().map(Key::from).collect(),
+            files: landing
+                .files
+                .iter()
+                .filter(|file| file.path != SETUP)
+                .map(|file| Lands {
+                    path: file.path.clone(),
+                    mode: octal(file.mode),
+                    bytes: file.bytes.len(),
+                })
+                .collect(),
+            not_looked_at: landing.unseen.clone(),
+        }
+    }
+}
+
+impl Certified {
+    fn new(certificate: &Certificate, now: OffsetDateTime) -> Self {
+        let validity = certificate.validity();
+        let moment = |time: OffsetDateTime| time.format(&Rfc3339).unwrap_or_else(|_| time.to_string());
+        Self {
+            subject: certificate.subject(),
+            fingerprint: certificate.fingerprint(),
+            not_before: moment(validity.not_before),
+            not_after: moment(validity.not_after),
+            days_left: certificate.days_left(now),
+        }
+    }
+}
+
+impl From<Held> for Key {
+    fn from(held: Held) -> Self {
+        Self { whose: held.whose, path: held.path, mode: held.mode.map(octal) }
+    }
+}
+
+fn octal(mode: u32) -> String {
+    format!("{mode:04o}")
+}

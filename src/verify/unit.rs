@@ -1,0 +1,82 @@
+//! Unit files and drop-ins, as systemd.syntax(7) has them. systemd-unit-edit, which reads them too, refuses comments inside
+//! a continued line and blanks before a key, which systemd takes.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub section: String,
+    pub key: String,
+    /// Continued lines as one.
+    pub value: String,
+    /// Where it begins, from 1.
+    pub line: usize,
+}
+
+/// All settings, in the file's order. What systemd would ignore with a warning is left out.
+pub fn settings(text: &str) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    let mut section = String::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let line = line.trim();
+        if is_comment(line) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = name.to_owned();
+            continue;
+        }
+        let mut whole = String::new();
+        let mut part = line;
+        while let Some(begun) = part.strip_suffix('\\') {
+            whole = whole + begun + " ";
+            // A comment inside a continued line does not end it.
+            match lines
+                .by_ref()
+                .map(|(_, line)| line.trim())
+                .find(|line| line.is_empty() || !is_comment(line))
+            {
+                Some(next) => part = next,
+                None => part = "",
+            }
+        }
+        whole += part;
+        if let Some((key, value)) = whole.split_once('=') {
+            let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
+            settings.push(Setting { section: section.clone(), key, value, line: number + 1 });
+        }
+    }
+    settings
+}
+
+fn is_comment(line: &str) -> bool {
+    line.is_empty() || line.starts_with(['#', ';'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<(String, String, usize)> {
+        settings(text).into_iter().map(|s| (format!("{}.{}", s.section, s.key), s.value, s.line)).collect()
+    }
+
+    #[test]
+    fn continued_lines_are_one_and_comments_within_are_nothing() {
+        let text = "# c\n[Service]\nExecStart=\nExecStart=dockerd \\\n    -H fd:// \\\n# inside\n; too\n    --tlsverify\n Restart = always\n[Unit]\nAfter=a\\\n";
+        let wanted = [
+            ("Service.ExecStart", "", 3),
+            ("Service.ExecStart", "dockerd  -H fd://  --tlsverify", 4),
+            ("Service.Restart", "always", 9),
+            ("Unit.After", "a ", 11),
+        ];
+        let wanted: Vec<_> =
+            wanted.iter().map(|(k, v, n)| ((*k).to_owned(), v.trim().to_owned(), *n)).collect();
+        assert_eq!(values(text), wanted);
+    }
+
+    #[test]
+    fn what_is_no_setting_is_left_out() {
+        assert_eq!(values("[Service\nnothing\n=x\n\\\n"), [(".".into(), "x".into(), 3)]);
+    }
+}
