@@ -78,8 +78,9 @@ fn owners(
     issuer: Vec<Certificate>,
 ) -> Owners {
     let first = |certificates: Vec<Certificate>| certificates.into_iter().take(1).collect::<Vec<_>>();
-    let files = landing.files.iter().map(|file| &file.bytes);
-    let all = files.chain(parts.iter().map(|part| &part.bytes));
+    let files = landing.files.iter().map(|file| &file.bytes[..]);
+    let loose = landing.loose.iter().map(|loose| loose.text.as_bytes());
+    let all = files.chain(loose).chain(parts.iter().map(|part| &part.bytes[..]));
     let others = all.flat_map(|bytes| keys::find(bytes, budget).certificates).collect();
     Owners { server: first(server), issuer: first(issuer), authority, others }
 }

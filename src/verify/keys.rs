@@ -115,8 +115,7 @@ fn blocks(text: &str, found: &mut Found) {
             }
             continue;
         };
-        let lines: Vec<&str> =
-            body[..end].lines().map(|line| line.trim_start_matches(|c| !letter(c)).trim_end()).collect();
+        let lines: Vec<&str> = body[..end].lines().map(|line| line.trim_matches(|c| !letter(c))).collect();
         let block = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n").trim());
         let block = Zeroizing::new(block);
         if is_certificate {
