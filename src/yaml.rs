@@ -61,6 +61,8 @@ impl Value {
 pub struct Fault {
     pub position: Option<Position>,
     pub text: String,
+    /// What was being read and where that began: `scanning a quoted scalar at line 3 column 9`.
+    pub during: Option<String>,
 }
 
 /// Reads the one document of a text.
@@ -71,12 +73,14 @@ pub struct Fault {
 pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
     if let Some(position) = too_deep(text, max_flow_depth) {
         let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep");
-        return Err(Fault { position: Some(position), text });
+        return Err(Fault { position: Some(position), text, during: None });
     }
     let reader = Reader { next: Cell::new(0), stop_at: None };
-    reader
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .map_err(|error| Fault { position: place_of(&error), text: without_place(&error.to_string()) })
+    reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+        let message = error.to_string();
+        let during = message.split_once(", while ").map(|(_, during)| during.to_owned());
+        Fault { position: place_of(&error), text: without_place(&message), during }
+    })
 }
 
 /// Where node `number` of a text starts that has been read before.

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Certificate, load};
 
+const BROKEN: &str = "a private key that is cut short or damaged";
+
 /// What is known of a private key. It has no place for the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrayKey {
@@ -48,9 +50,14 @@ impl StrayKey {
         Self::from_pem(&Pem::new(tag, der))
     }
 
+    /// Whether all of it is there.
+    pub fn is_whole(&self) -> bool {
+        self.kind != BROKEN
+    }
+
     /// One that says that it is a key and cannot be read.
     pub fn broken(text: &[u8]) -> Self {
-        Self::new("a private key that is cut short or damaged", None, text)
+        Self::new(BROKEN, None, text)
     }
 
     fn new(kind: &'static str, public: Option<Vec<u8>>, contents: &[u8]) -> Self {

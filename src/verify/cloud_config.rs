@@ -146,7 +146,9 @@ impl Reader<'_> {
             None => DEFAULT_MODE,
         };
         let owner = get(fields, "owner").and_then(|node| self.document.text(node, "`owner`", self.problems));
-        let Some(bytes) = self.content(fields, entry, path) else { return };
+        let Some(bytes) = self.content(fields, entry, path) else {
+            return self.landing.lost.push(path.to_owned());
+        };
         let is_set = |name| {
             get(fields, name)
                 .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_no(node))
@@ -298,7 +300,10 @@ impl Reader<'_> {
                     let text = format!(
                         "a command of `{field}` must be a text or a list of texts, and is {kind}; none of them would run"
                     );
-                    let hint = "put the whole command in quotes: a `: ` in it makes it a map";
+                    let hint = match other {
+                        Value::Map(_) => "put the whole command in quotes: a `: ` in it makes it a map",
+                        _ => "put it in quotes",
+                    };
                     self.error(item, Complaint::new(text).hint(hint));
                     continue;
                 }
@@ -316,7 +321,14 @@ impl Reader<'_> {
                     self.check_word(field, word, text);
                     line.push(text.clone());
                 }
-                Value::Number(text) => line.push(text.clone()),
+                Value::Number(text) => {
+                    let text = text.clone();
+                    let complaint = format!(
+                        "a word of a command of `{field}` is a number to cloud-init, whose schema refuses it"
+                    );
+                    self.warning(word, Complaint::new(complaint).hint("put it in quotes"));
+                    line.push(text);
+                }
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
                     let text =

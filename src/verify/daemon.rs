@@ -32,8 +32,10 @@ const PLURALS: [(&str, &str); 12] = [
 pub struct Daemon {
     /// Whether the seed has the daemon's command line.
     pub is_set: bool,
-    /// What it listens to, flags and daemon.json together.
-    pub hosts: Vec<String>,
+    /// What it listens to by its command line.
+    hosts: Vec<String>,
+    /// What it listens to by daemon.json.
+    json_hosts: Vec<String>,
     pub tls: bool,
     pub tlsverify: bool,
     pub tlscacert: Option<String>,
@@ -42,9 +44,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    fn all_hosts(&self) -> impl Iterator<Item = &String> {
+        self.hosts.iter().chain(&self.json_hosts)
+    }
+
     /// The port that is open to others.
     pub fn port(&self) -> Option<u16> {
-        self.hosts.iter().find_map(|host| {
+        self.all_hosts().find_map(|host| {
             host.strip_prefix("tcp://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
         })
     }
@@ -65,8 +71,13 @@ pub fn judge(landing: &Landing, problems: &mut Problems) -> Daemon {
         fields.iter().for_each(|(name, value)| take_field(&mut daemon, name, value));
         check_said_twice(file, fields, command.as_ref().map(|_| &flags[..]), problems);
     }
-    if let Some(file) = command.as_ref().map(|(file, _)| *file).or(json.as_ref().map(|(file, _)| *file)) {
-        check_open(&daemon, file, problems);
+    let [by_flags, by_json] = [command.as_ref().map(|(file, _)| *file), json.as_ref().map(|(file, _)| *file)];
+    for (hosts, file) in [(&daemon.hosts, by_flags), (&daemon.json_hosts, by_json)] {
+        if let Some(file) = file {
+            check_open(&daemon, hosts, file, problems);
+        }
+    }
+    if let Some(file) = by_flags.or(by_json) {
         check_files(&daemon, landing, file, problems);
     }
     daemon
@@ -202,7 +213,7 @@ fn take_field(daemon: &mut Daemon, name: &str, value: &Value) {
     match name {
         "hosts" => {
             let hosts = value.as_array().into_iter().flatten();
-            daemon.hosts.extend(hosts.filter_map(|host| host.as_str().map(str::to_owned)));
+            daemon.json_hosts.extend(hosts.filter_map(|host| host.as_str().map(str::to_owned)));
         }
         "tls" => daemon.tls |= value == &Value::Bool(true),
         "tlsverify" => daemon.tlsverify |= value == &Value::Bool(true),
@@ -268,11 +279,11 @@ fn check_said_twice(
 
 /// Who orders dockerd is root there: a TCP port that does not ask for a client's certificate is open to all who reach it
 /// (Docker, "Protect the Docker daemon socket").
-fn check_open(daemon: &Daemon, file: &File, problems: &mut Problems) {
+fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Problems) {
     if daemon.tlsverify {
         return;
     }
-    for host in daemon.hosts.iter().filter(|host| host.starts_with("tcp://")) {
+    for host in hosts.iter().filter(|host| host.starts_with("tcp://")) {
         let address = host.trim_start_matches("tcp://");
         let local = ["127.", "localhost", "[::1]"].iter().any(|local| address.starts_with(local));
         let hint = "add `--tlsverify` with --tlscacert, --tlscert and --tlskey";
@@ -295,15 +306,15 @@ fn check_open(daemon: &Daemon, file: &File, problems: &mut Problems) {
 }
 
 fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
-    if daemon.tlsverify && !daemon.hosts.iter().any(|host| host.starts_with("tcp://")) {
+    if daemon.tlsverify && !daemon.all_hosts().any(|host| host.starts_with("tcp://")) {
         let text = format!(
             "`{}` has --tlsverify and no `-H tcp://…`: nobody reaches the daemon from outside",
             file.path
         );
         problems.error(&file.place, Complaint::new(text).hint("add `-H tcp://0.0.0.0:2376`"));
     }
-    if !daemon.hosts.is_empty()
-        && !daemon.hosts.iter().any(|host| host.starts_with("fd:") || host.starts_with("unix:"))
+    if daemon.all_hosts().next().is_some()
+        && !daemon.all_hosts().any(|host| host.starts_with("fd:") || host.starts_with("unix:"))
     {
         let text = format!(
             "`{}` has no `-H fd://` or `-H unix://…`: docker on the host itself finds no daemon",
@@ -332,7 +343,7 @@ fn check_files(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut P
                 problems
                     .error(&file.place, Complaint::new(text).hint(format!("add `--{flag} /etc/docker/…`")));
             }
-            Some(path) if landing.file(path).is_some() || !comes_with_pem => {}
+            Some(path) if landing.file(path).is_some() || landing.lost.contains(path) || !comes_with_pem => {}
             // The host makes these two itself.
             Some(_) if issues && flag != "tlscacert" => {}
             Some(path) => {

@@ -40,7 +40,8 @@ impl<'a> Document<'a> {
                 Some((document, root))
             }
             Err(fault) => {
-                let complaint = Complaint::new(format!("is no valid YAML: {}", fault.text));
+                let during = fault.during.map(|during| format!(", while {during}")).unwrap_or_default();
+                let complaint = Complaint::new(format!("is no valid YAML: {}{during}", fault.text));
                 let complaint = match hint(&fault.text) {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,
@@ -82,7 +83,11 @@ impl<'a> Document<'a> {
             Value::Text(text) => Some(text),
             _ => return None,
         };
-        let plain = self.written(node).and_then(yaml::plain);
+        let tagged = self.written(node);
+        if tagged.is_some_and(|tagged| tagged.starts_with("!!str")) {
+            return Some(Scalar::Text);
+        }
+        let plain = tagged.and_then(yaml::plain);
         Some(match (plain, written) {
             (Some(plain), None) => yaml11::resolve(plain),
             (Some(plain), Some(text)) if plain == text => yaml11::resolve(plain),
@@ -96,6 +101,8 @@ impl<'a> Document<'a> {
         let found = match (&node.value, self.scalar(node)) {
             (Value::Text(text), Some(Scalar::Text)) => return Some(text),
             (_, Some(scalar)) => scalar.name().to_owned(),
+            // Told already.
+            (Value::Tagged(..), None) => return None,
             (other, None) => other.kind(),
         };
         let complaint = Complaint::new(format!("{what} must be a text, and is {found} to cloud-init"));
@@ -160,7 +167,9 @@ pub fn get<'n>(entries: &'n [(Node, Node)], wanted: &str) -> Option<&'n Node> {
 
 /// What to do about the faults that are made most.
 fn hint(fault: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 5] = [
+    const HINTS: [(&str, &str); 7] = [
+        ("tab character", "YAML takes no tabs for indentation"),
+        ("unexpected end of stream", "a quote or bracket does not end, or the text is cut short"),
         (
             "cannot start any token",
             "YAML takes no tabs for indentation; quote a text that begins with `@`, `` ` `` or `%`",

@@ -6,6 +6,7 @@ use super::daemon::Daemon;
 use super::finding::Problems;
 use super::keys::{self, Owners};
 use super::landing::{File, Landing};
+use super::packing::Budget;
 use super::seed::Part;
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
@@ -31,6 +32,7 @@ pub fn judge(
     landing: &Landing,
     daemon: &Daemon,
     now: OffsetDateTime,
+    budget: &Budget,
     problems: &mut Problems,
 ) -> Identity {
     let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
@@ -62,7 +64,7 @@ pub fn judge(
         sans: server.first().map(Certificate::sans).unwrap_or_default(),
         owners: Owners::default(),
     };
-    identity.owners = owners(parts, landing, authority, server, issuer);
+    identity.owners = owners(parts, landing, budget, authority, server, issuer);
     identity
 }
 
@@ -70,20 +72,16 @@ pub fn judge(
 fn owners(
     parts: &[Part],
     landing: &Landing,
+    budget: &Budget,
     authority: Vec<Certificate>,
     server: Vec<Certificate>,
     issuer: Vec<Certificate>,
 ) -> Owners {
     let first = |certificates: Vec<Certificate>| certificates.into_iter().take(1).collect::<Vec<_>>();
-    let mut others = Vec::new();
-    let texts = landing
-        .files
-        .iter()
-        .map(File::text)
-        .chain(parts.iter().map(|part| String::from_utf8_lossy(&part.bytes)));
-    for text in texts.filter(|text| text.contains("-----BEGIN CERTIFICATE-----")) {
-        others.extend(keys::certificates(&text));
-    }
+    let files = landing.files.iter().map(|file| &file.bytes[..]);
+    let loose = landing.loose.iter().map(|loose| loose.text.as_bytes());
+    let all = files.chain(loose).chain(parts.iter().map(|part| &part.bytes[..]));
+    let others = all.flat_map(|bytes| keys::find(bytes, budget).certificates).collect();
     Owners { server: first(server), issuer: first(issuer), authority, others }
 }
 

@@ -59,11 +59,11 @@ pub fn only_its_digest() -> Complaint {
         .hint("verify the file that it was made from, or what the cloud's API answers")
 }
 
-/// Whether a field of that name is user-data: `user_data`, `UserData`, `customData`, `user_data_base64`, …
+/// Whether a field of that name is user-data: `user_data`, `UserData`, `customData`, `user_data_base64`, `guestinfo.userdata`, …
 pub fn is_user_data(name: &str) -> bool {
     let bare: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();
     let bare = bare.trim_end_matches("base64").trim_end_matches("gzip").trim_end_matches("encoded");
-    matches!(bare, "userdata" | "customdata")
+    bare.ends_with("userdata") || bare.ends_with("customdata")
 }
 
 fn is_seed(text: &str) -> bool {

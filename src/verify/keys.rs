@@ -4,8 +4,8 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use pem::Pem;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::finding::{Place, Problems};
 use super::landing::{File, Landing};
@@ -50,70 +50,81 @@ pub fn is_worth_a_look(text: &str) -> bool {
     text.contains("PRIVATE KEY") || runs(text).any(|run| run.len() >= SHORTEST)
 }
 
-/// All private keys in there.
-pub fn find(bytes: &[u8], budget: &Budget) -> Vec<StrayKey> {
-    let mut found = Vec::new();
+/// What there is in some bytes, whatever is around it.
+#[derive(Default)]
+pub struct Found {
+    pub keys: Vec<StrayKey>,
+    pub certificates: Vec<Certificate>,
+}
+
+/// All private keys and certificates in there.
+pub fn find(bytes: &[u8], budget: &Budget) -> Found {
+    let mut found = Found::default();
     look(bytes, budget, 0, &mut found);
     found
 }
 
-fn look(bytes: &[u8], budget: &Budget, depth: usize, found: &mut Vec<StrayKey>) {
+fn look(bytes: &[u8], budget: &Budget, depth: usize, found: &mut Found) {
     if depth > DEEPEST {
         return;
     }
     if bytes.starts_with(&packing::GZIP) {
         // What is wrong with it is told by those who unpack it as the host does.
         return if let Ok(plain) = packing::gunzip(bytes, budget) {
-            look(&plain, budget, depth + 1, found)
+            look(&plain, budget, depth + 1, found);
         };
     }
     if bytes.first() == Some(&0x30)
         && let Some(key) = StrayKey::from_der(bytes)
     {
-        return add(found, key);
+        return found.add(key);
     }
     let text = String::from_utf8_lossy(bytes);
-    // In JSON, and in texts in quotes, a line break is two letters.
-    let text = if text.contains("-----BEGIN") {
-        text.replace("\\r", "").replace("\\n", "\n")
-    } else {
-        text.into_owned()
-    };
-    blocks(&text).into_iter().for_each(|key| add(found, key));
+    if text.contains("-----BEGIN ") {
+        // In JSON, and in texts in quotes, a line break is two letters.
+        let text = Zeroizing::new(text.replace("\\r", "").replace("\\n", "\n"));
+        blocks(&text, found);
+    }
     for run in runs(&text).filter(|run| run.len() >= SHORTEST) {
-        if let Ok(decoded) = LENIENT.decode(run.as_bytes()).map(zeroize::Zeroizing::new) {
+        if let Ok(decoded) = LENIENT.decode(run.as_bytes()).map(Zeroizing::new) {
             look(&decoded, budget, depth + 1, found);
         }
     }
 }
 
-fn add(found: &mut Vec<StrayKey>, key: StrayKey) {
-    if !found.iter().any(|known| known.same_as(&key)) {
-        found.push(key);
+impl Found {
+    fn add(&mut self, key: StrayKey) {
+        if !self.keys.iter().any(|known| known.same_as(&key)) {
+            self.keys.push(key);
+        }
     }
 }
 
-/// Keys in PEM, indented or not.
-fn blocks(text: &str) -> Vec<StrayKey> {
-    let mut found = Vec::new();
-    for (start, _) in text.match_indices("-----BEGIN ") {
-        let Some((label, body)) = text[start + 11..].split_once("-----") else { continue };
-        if label.len() > 40 || !label.contains("PRIVATE KEY") {
+/// Keys and certificates in PEM, indented, commented out, or not.
+fn blocks(text: &str, found: &mut Found) {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+    for (start, begin) in text.match_indices("-----BEGIN ") {
+        let Some((label, body)) = text[start + begin.len()..].split_once("-----") else { continue };
+        let (is_key, is_certificate) = (label.contains("PRIVATE KEY"), label == "CERTIFICATE");
+        if label.len() > 40 || !(is_key || is_certificate) {
             continue;
         }
         let Some(end) = body.find(&format!("-----END {label}-----")) else {
-            found.push(StrayKey::broken(label.as_bytes()));
+            if is_key {
+                found.add(StrayKey::broken(label.as_bytes()));
+            }
             continue;
         };
-        let lines = body[..end].lines().map(str::trim);
-        let block = format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-            lines.collect::<Vec<_>>().join("\n")
-        );
-        let block = pem::parse(&block).ok().as_ref().and_then(StrayKey::from_pem);
-        found.push(block.unwrap_or_else(|| StrayKey::broken(body[..end].as_bytes())));
+        let lines: Vec<&str> = body[..end].lines().map(|line| line.trim_matches(|c| !letter(c))).collect();
+        let block = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n").trim());
+        let block = Zeroizing::new(block);
+        if is_certificate {
+            found.certificates.extend(Certificate::from_pem(&block));
+        } else {
+            let key = pem::parse(block.as_bytes()).ok().as_ref().and_then(StrayKey::from_pem);
+            found.add(key.unwrap_or_else(|| StrayKey::broken(block.as_bytes())));
+        }
     }
-    found
 }
 
 /// What is base64 by its letters: lines of one length, and the shorter one after them, are one.
@@ -154,18 +165,18 @@ pub fn judge(
 ) -> Vec<Held> {
     let mut judge = Judge { owners, now, problems, told: Vec::new(), held: Vec::new() };
     for file in &landing.files {
-        for key in find(&file.bytes, budget) {
+        for key in find(&file.bytes, budget).keys {
             judge.in_file(key, file);
         }
     }
     for loose in &landing.loose {
-        for key in find(loose.text.as_bytes(), budget) {
+        for key in find(loose.text.as_bytes(), budget).keys {
             judge.elsewhere(key, &loose.place, Some(&loose.name));
         }
     }
     // And what no reader has made anything of: comments, scripts, parts of unknown kinds.
     for part in parts {
-        for key in find(&part.bytes, budget) {
+        for key in find(&part.bytes, budget).keys {
             judge.elsewhere(key, &part.place, None);
         }
     }
@@ -262,7 +273,8 @@ impl Judge<'_> {
             Some(other) if other.is_authority() => of_authority(),
             Some(_) => Ok("another certificate's"),
             None => {
-                let text = format!("holds {} that belongs to no certificate in the seed", key.kind);
+                let tail = if key.is_whole() { ", which belongs to no certificate in the seed" } else { "" };
+                let text = format!("holds {}{tail}", key.kind);
                 let hint = match key.is_known() {
                     true => {
                         "leave it out: a host needs the key of its server's certificate, or of its boot issuer's, and no other"
@@ -285,11 +297,4 @@ fn by_its_name(text: String, name: &str) -> String {
         "key.pem" | "client-key.pem" => format!("{text} (by its name a client's)"),
         _ => text,
     }
-}
-
-/// A PEM block's certificate, for those who gather owners.
-pub fn certificates(text: &str) -> Vec<Certificate> {
-    let blocks: Vec<Pem> = pem::parse_many(text).unwrap_or_default();
-    let certificates = blocks.iter().filter(|block| block.tag() == "CERTIFICATE");
-    certificates.filter_map(|block| Certificate::from_pem(&pem::encode(block)).ok()).collect()
 }

@@ -53,6 +53,8 @@ pub struct Loose {
 pub struct Landing {
     pub files: Vec<File>,
     pub loose: Vec<Loose>,
+    /// Files that are there and cannot be read, which has been told.
+    pub lost: Vec<String>,
     /// What is run, a command or a whole script each.
     pub commands: Vec<String>,
     /// What is fetched or made on the host only, and so is not looked at.

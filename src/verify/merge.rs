@@ -32,6 +32,8 @@ pub fn judge(parts: &[Part], problems: &mut Problems) {
             }
             match seen.iter().find(|(known, _)| known == name) {
                 None => seen.push((name.clone(), n)),
+                // Given twice in one, which is told by its reader.
+                Some((_, earlier)) if *earlier == n => {}
                 Some((_, earlier)) if merging != Merging::Joins => {
                     let earlier = parts[*earlier].place.name();
                     let text = match merging {

@@ -83,7 +83,7 @@ fn judge(
     setup::check_sums(&landing, problems);
     let setup = setup::place(&mut landing, ours, &seed.place, problems);
     let daemon = daemon::judge(&landing, problems);
-    let identity = identity::judge(&seed.parts, &landing, &daemon, now, problems);
+    let identity = identity::judge(&seed.parts, &landing, &daemon, now, budget, problems);
     let keys = keys::judge(&seed.parts, &landing, &identity.owners, now, budget, problems);
     if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
         sizes::judge(sent, cloud, &seed.place, problems);

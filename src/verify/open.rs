@@ -44,6 +44,8 @@ struct Opener<'a> {
 struct Around<'a> {
     kind: Option<Kind>,
     merge: Option<&'a str>,
+    /// The type says that it is compressed; then cloud-init unpacks it, and else not.
+    gzip: bool,
 }
 
 impl Opener<'_> {
@@ -56,6 +58,11 @@ impl Opener<'_> {
             return self.problems.error(place, Complaint::new("is empty"));
         }
         if bytes.starts_with(&GZIP) {
+            if self.layers.contains(&"gzip") || around.is_some_and(|around| !around.gzip) {
+                let complaint = Complaint::new("is gzip where cloud-init unpacks none");
+                let hint = "compress it once, as a whole; a part of MIME needs the type `application/gzip`";
+                self.problems.error(place, complaint.hint(hint));
+            }
             self.layer("gzip", around);
             return match packing::gunzip(bytes, self.budget) {
                 Ok(plain) => self.peel(&plain, place, around, depth + 1),
@@ -155,6 +162,11 @@ impl Opener<'_> {
             }
             None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
             None if packing::is_base64(text.as_bytes()) || begins_as_base64(text) => {
+                if depth > 0 {
+                    let complaint = Complaint::new("is base64 where nothing decodes it");
+                    let hint = "encode it once, as a whole; a part of MIME needs `Content-Transfer-Encoding: base64`";
+                    self.problems.error(place, complaint.hint(hint));
+                }
                 self.layer("base64", around);
                 match packing::unbase64(text.as_bytes()) {
                     Ok(plain) => self.peel(&plain, place, around, depth + 1),
@@ -169,28 +181,28 @@ impl Opener<'_> {
 
     fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
-        let by_its_first_line = matches!(
-            part.mime.as_str(),
-            "text/plain"
-                | "text/x-not-multipart"
-                | "application/gzip"
-                | "application/x-gzip"
-                | "application/octet-stream"
-        );
+        // cloud-init's `user_data.py`: DECOMP_TYPES and TYPE_NEEDED.
+        let gzip = part.mime.strip_prefix("application/").is_some_and(|name| {
+            name.trim_start_matches("x-").starts_with("gzip")
+                || name.trim_start_matches("x-").starts_with("compress")
+                || name == "x-gunzip"
+        });
+        let by_its_first_line = gzip || matches!(part.mime.as_str(), "text/plain" | "text/x-not-multipart");
         if kind.is_none() && !by_its_first_line {
             let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
             let hint =
                 "`text/cloud-config`, `text/x-shellscript`, or `text/plain` for what its first line says";
             return self.problems.warning(&part.place, Complaint::new(text).hint(hint));
         }
-        let around = Around { kind, merge: part.merge.as_deref() };
+        let around = Around { kind, merge: part.merge.as_deref(), gzip };
         self.peel(&part.bytes, &part.place, Some(&around), depth + 1);
     }
 
     /// A list of documents in one YAML (cloud-init, "User-Data Formats", Cloud Config Archive).
     fn archive(&mut self, text: &str, place: &Place, depth: usize) {
         for entry in archive::entries(text, place, self.problems) {
-            let around = Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None };
+            let around =
+                Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None, gzip: false };
             self.peel(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
         }
     }
@@ -210,7 +222,10 @@ impl Opener<'_> {
             self.problems.warning(place, Complaint::new(text).hint("begin with it, with nothing before it"));
         }
         if kind == Kind::CloudConfig && !first.starts_with("#cloud-config") {
-            let text = format!("is taken for a cloud-config only by some, for `{}`", head(first));
+            let text = format!(
+                "begins with `{}`, which not all that reads user-data takes for `#cloud-config`",
+                head(first)
+            );
             self.problems.warning(place, Complaint::new(text).hint("write `#cloud-config`, in lower case"));
         }
     }

@@ -45,11 +45,13 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             problems.error(&place, Complaint::new(text).hint("fetch or paste it again, whole"));
             continue;
         };
-        if let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) {
-            // The script's umask is 077, and `setup` alone is made executable after.
-            let mode = if path == SETUP { 0o755 } else { 0o600 };
-            landing.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
-        }
+        let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) else {
+            landing.lost.push(path.clone());
+            continue;
+        };
+        // The script's umask is 077, and `setup` alone is made executable after.
+        let mode = if path == SETUP { 0o755 } else { 0o600 };
+        landing.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
     }
 }
 

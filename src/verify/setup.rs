@@ -33,6 +33,9 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Puts the files of a seed of ours where `setup` will put them. None where this is no seed of ours.
 pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Problems) -> Option<Setup> {
     let Some(file) = landing.file(SETUP) else {
+        if landing.lost.iter().any(|path| path == SETUP) {
+            return None;
+        }
         if ours || landing.files.iter().any(|file| file.path.starts_with(STAGING)) {
             let text =
                 format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
@@ -46,7 +49,8 @@ pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Pro
         let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
         problems.error(&place, Complaint::new(text).hint("give it mode 0755"));
     }
-    if !landing.commands.iter().any(|command| command.contains(SETUP)) {
+    let runs = |line: &str| line.contains(SETUP) && !line.starts_with("chmod") && !line.starts_with("unpack");
+    if !landing.commands.iter().any(|command| command.lines().any(runs)) {
         let text = format!("brings `{SETUP}`, and nothing runs it");
         problems.error(&place.at(None), Complaint::new(text).hint("fetch or paste the seed again, whole"));
     }
@@ -88,6 +92,9 @@ fn put_in_place(
 ) {
     let staged = format!("{STAGING}{}", path.rsplit('/').next().unwrap_or(path));
     let Some(file) = landing.files.iter_mut().find(|file| file.path == staged) else {
+        if landing.lost.contains(&staged) {
+            return landing.lost.push(path.to_owned());
+        }
         let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
         return problems.error(setup, Complaint::new(text).hint("fetch or paste the seed again, whole"));
     };
@@ -147,6 +154,7 @@ pub fn check_sums(landing: &Landing, problems: &mut Problems) {
                         Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
                     );
                 }
+                None if landing.lost.iter().any(|lost| lost == path) => {}
                 None => {
                     let text = format!(
                         "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",

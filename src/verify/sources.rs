@@ -93,17 +93,17 @@ fn each(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Vec<(Seed, Landing)> {
-    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let (mut given, mut opened) = (Vec::new(), Vec::new());
     let mut seeds = Vec::new();
     let before = problems.len();
     for Candidate { place, bytes } in candidates {
         let plain = packing::unbase64(&bytes).unwrap_or_else(|_| bytes.clone());
-        if !is_new(&plain, &mut seen) {
+        if !is_new(&plain, &mut given) {
             continue;
         }
         let seed = open(&bytes, &place, budget, problems);
         let parts: Vec<u8> = seed.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-        if seed.layers.is_empty() || is_new(&parts, &mut seen) {
+        if seed.parts.is_empty() || is_new(&parts, &mut opened) {
             seeds.push((seed, Landing::default()));
         }
     }

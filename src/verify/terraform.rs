@@ -81,7 +81,8 @@ fn assigned(text: &str) -> Vec<Assigned> {
         let value = if let Some((end, indented)) = heredoc(value) {
             let mut body = Vec::new();
             let ended = lines.by_ref().map(|(_, line)| line).any(|line| {
-                let ends = line.trim() == end;
+                // A plan to destroy says so behind it: `EOT -> null`.
+                let ends = line.trim().split(" -> ").next() == Some(end);
                 if !ends {
                     body.push(line);
                 }

@@ -1,0 +1,72 @@
+//! Somebody else's user-data. `foreign/NAME.yaml` is verified, and `NAME.txt` beside it is what is said, without the first rows;
+//! `BLESS=1 cargo test --test verify` writes it anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Home, need};
+
+fn cases() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify/foreign");
+    let mut cases: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|path| path.extension().is_some_and(|extension| extension != "txt"));
+    cases.sort();
+    assert!(cases.len() >= 30);
+    cases
+}
+
+/// What is said of a case, and the status.
+fn judged(case: &Path) -> (String, i32) {
+    let home = Home::new();
+    let name = case.file_name().unwrap().to_str().unwrap();
+    fs::copy(case, home.path().join(name)).unwrap();
+    let output = home.run(&["verify", name, "--quiet"]);
+    let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (said, output.status.code().unwrap())
+}
+
+#[test]
+fn somebody_elses_user_data_gets_the_answers_that_are_written_beside_it() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let (said, status) = judged(&case);
+        let expected = case.with_extension("txt");
+        let seen = format!("{said}? {status}\n");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &seen).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != seen {
+            wrong.push(format!("{}:\n{seen}", expected.display()));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{}\n`BLESS=1 cargo test --test verify` takes these as right",
+        wrong.join("\n")
+    );
+}
+
+/// It judges shapes, and no host: so it may find nothing where we do. What it refuses must not be fine to us.
+#[test]
+fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
+    if !need("cloud-init") {
+        return;
+    }
+    let mut refused = 0;
+    for case in cases()
+        .iter()
+        .filter(|case| fs::read(case).unwrap().windows(13).any(|w| w.eq_ignore_ascii_case(b"#cloud-config")))
+    {
+        let (said, _) = judged(case);
+        let output = Command::new("cloud-init").args(["schema", "-c"]).arg(case).output().unwrap();
+        let valid = output.status.success();
+        refused += usize::from(!valid);
+        let clean = !said.contains("error:") && !said.contains("warning:");
+        let message =
+            String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+        // An archive is no cloud-config, and the schema is one's alone.
+        let archive = case.to_string_lossy().contains("archive");
+        assert!(valid || archive || !clean, "{}: fine here, and cloud-init says {message}", case.display());
+    }
+    assert!(refused >= 10, "{refused}");
+}

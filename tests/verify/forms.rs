@@ -1,0 +1,144 @@
+//! Each form that hostseed renders is fine to `verify`, and what it says of it is so.
+
+use serde_json::Value;
+
+use crate::support::{Home, need, openssl};
+use crate::{base64, home, json, render, rendered_to, verify, verify_bytes, write};
+
+const TEXTS: [&str; 5] = ["cloud-config", "script", "bake", "mime", "ignition"];
+
+#[test]
+fn every_text_form_is_fine_plain_compressed_and_in_base64() {
+    let home = home();
+    for machine in ["web1", "web2"] {
+        for form in TEXTS {
+            let plain = render(&home, machine, &["--format", form]);
+            verify_bytes(&home, &plain, &["--strict"]).is_fine();
+            verify_bytes(&home, base64(&plain).as_bytes(), &["--strict"]).is_fine();
+            // As a console shows it: in lines, and indented.
+            let lines: String = base64(&plain)
+                .as_bytes()
+                .chunks(64)
+                .map(|line| format!("  {}\r\n", String::from_utf8_lossy(line)))
+                .collect();
+            verify_bytes(&home, lines.as_bytes(), &[]).is_fine();
+            // Ignition unpacks none, and a bake is no user-data.
+            if !matches!(form, "ignition" | "bake") {
+                let packed = rendered_to(&home, machine, &["--format", form, "--gzip"], "packed");
+                verify_bytes(&home, &packed, &["--strict"]).is_fine();
+                let packed = rendered_to(&home, machine, &["--format", form, "--gzip", "--base64"], "packed");
+                verify_bytes(&home, &packed, &["--strict"]).is_fine();
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_key_and_of_authority_is_fine() {
+    for key in openssl::QUICK_KEYS {
+        let home = Home::new();
+        home.ok(&["create", "web1", "--quiet", "--key", key, "--address", "203.0.113.7", "--ca", "shared"]);
+        home.ok(&["create", "web2", "--quiet", "--key", key, "--port", "2377", "--engine-label", "a=b c"]);
+        home.ok(&["create", "web3", "--quiet", "--key", key, "--docker", "none", "--address", "2001:db8::7"]);
+        for machine in ["web1", "web2", "web3"] {
+            verify_bytes(&home, &render(&home, machine, &[]), &["--strict"]).is_fine();
+        }
+    }
+}
+
+#[test]
+fn the_seed_disks_and_folders_are_fine() {
+    let home = home();
+    write(&home, "net.yaml", "version: 2\nethernets: {}\n");
+    for machine in ["web1", "web2"] {
+        for out in ["seed", "seed.img", "seed.iso"] {
+            let out = format!("{machine}-{out}");
+            let options =
+                ["render", machine, "--format", "nocloud", "--network-config", "net.yaml", "-o", &out];
+            home.ok(&options);
+            let said = verify(&home, &[&out, "--strict"]);
+            said.is_fine();
+            assert!(said.text.contains("NoCloud › cloud-config"), "{}", said.text);
+        }
+    }
+}
+
+#[test]
+fn an_archive_with_a_users_own_parts_is_fine() {
+    let home = home();
+    write(&home, "cloud.yaml", "#cloud-config\npackages: [jq]\nruncmd: [touch /here]\nwrite_files: []\n");
+    write(&home, "script.sh", "#!/bin/sh\necho ünicode\n");
+    let parts = ["--format", "mime", "--part", "cloud.yaml", "--part", "script.sh"];
+    let said = verify_bytes(&home, &render(&home, "web1", &parts), &["--strict"]);
+    said.is_fine();
+    assert!(said.text.contains("MIME › cloud-config, script, cloud-config"), "{}", said.text);
+}
+
+#[test]
+fn an_image_without_an_identity_is_fine_and_holds_no_key() {
+    let home = Home::new();
+    let bake = home.ok(&["bake"]);
+    let said = verify_bytes(&home, bake.as_bytes(), &["--strict"]);
+    said.is_fine();
+    assert!(said.text.contains("an image, nothing is started"), "{}", said.text);
+    assert!(!said.text.contains("keys"), "{}", said.text);
+}
+
+#[test]
+fn what_is_told_is_so() {
+    let home = home();
+    rendered_to(&home, "web1", &[], "user-data");
+    let told = json(&home, "user-data");
+    assert_eq!(told["fine"], Value::Bool(true));
+    assert_eq!(told["problems"], Value::Array(Vec::new()));
+    let seed = &told["seeds"][0];
+    assert_eq!(seed["host"], "web1");
+    assert_eq!(seed["port"], 2376);
+    assert_eq!(seed["what"], "cloud-config");
+    assert_eq!(seed["bytes"], std::fs::metadata(home.path().join("user-data")).unwrap().len());
+    let sans: Vec<&str> = seed["sans"].as_array().unwrap().iter().map(|san| san.as_str().unwrap()).collect();
+    assert_eq!(sans, ["203.0.113.7", "web1", "localhost", "127.0.0.1"]);
+    let inspected: Value = serde_json::from_str(&home.ok(&["inspect", "web1", "--json"])).unwrap();
+    for role in ["authority", "server"] {
+        for field in ["fingerprint", "not_before", "not_after"] {
+            assert_eq!(seed[role][field], inspected[role][field], "{role} {field}");
+        }
+    }
+    if need("openssl") {
+        let fingerprint = openssl::field(&home.machine("web1").join("server.pem"), "-fingerprint");
+        assert_eq!(seed["server"]["fingerprint"], fingerprint.as_str());
+    }
+    let key = &seed["keys"][0];
+    assert_eq!(
+        (&key["whose"], &key["path"], &key["mode"]),
+        (&"the server's".into(), &"/etc/docker/server-key.pem".into(), &"0600".into())
+    );
+    assert_eq!(seed["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(seed["files"].as_array().unwrap().len(), 4);
+}
+
+/// The names that `--for` takes.
+pub fn clouds(home: &Home) -> Vec<String> {
+    let help = home.ok(&["verify", "--help"]).replace('\n', " ");
+    let names = help.split("[possible values: ").nth(1).unwrap().split(']').next().unwrap();
+    let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+    assert!(names.len() >= 15, "{names:?}");
+    names
+}
+
+#[test]
+fn what_for_chooses_is_fine_there() {
+    let home = home();
+    let names = clouds(&home);
+    for cloud in names {
+        for machine in ["web1", "web2"] {
+            let file = format!("{machine}-{cloud}");
+            let rendered = home.run(&["render", machine, "--for", &cloud, "-o", &file]);
+            let written = home.path().join(&file);
+            // What is too large there was not written.
+            if rendered.status.success() && written.is_file() {
+                verify(&home, &[&file, "--for", &cloud, "--strict"]).is_fine();
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A key that has no business in a seed is found in every form of it, wherever somebody put it, and never shown.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Home, PYTHON, need_python_module, run};
+use crate::{Said, base64, gzip, home, render, verify, verify_bytes, write};
+
+struct Stray {
+    name: &'static str,
+    pem: String,
+    /// Its certificate, where that comes along.
+    certificate: String,
+    /// What is said of it.
+    words: &'static str,
+}
+
+fn strays(home: &Home) -> Vec<Stray> {
+    let read = |path: std::path::PathBuf| fs::read_to_string(path).unwrap();
+    let (machine, authority) = (home.machine("web1"), home.store().join("certs/web1"));
+    let unknown = home.machine("web2").join("key.pem");
+    let unknown = read(unknown);
+    vec![
+        Stray {
+            name: "authority",
+            pem: read(authority.join("ca-key.pem")),
+            certificate: String::new(),
+            words: "holds the authority's key",
+        },
+        Stray {
+            name: "client",
+            pem: read(machine.join("key.pem")),
+            certificate: read(machine.join("cert.pem")),
+            words: "holds a client's key",
+        },
+        Stray {
+            name: "unknown",
+            pem: unknown.clone(),
+            certificate: String::new(),
+            words: "holds a private key, which belongs to no certificate in the seed",
+        },
+        Stray {
+            name: "encrypted",
+            pem: unknown.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
+            certificate: String::new(),
+            words: "holds an encrypted private key",
+        },
+        Stray {
+            name: "cut short",
+            pem: unknown[..unknown.len() - 40].to_owned(),
+            certificate: String::new(),
+            words: "holds a private key that is cut short or damaged",
+        },
+    ]
+}
+
+#[track_caller]
+fn found(case: &str, said: &Said, stray: &Stray) {
+    said.names(case, &[stray.words]);
+    let body: String = stray.pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    for piece in body.as_bytes().chunks(12).filter(|piece| piece.len() == 12) {
+        let piece = String::from_utf8_lossy(piece);
+        assert!(!said.text.contains(&*piece), "{case}: shows a part of the key");
+    }
+}
+
+fn indented(text: &str, by: &str) -> String {
+    text.lines().map(|line| format!("{by}{line}\n")).collect()
+}
+
+#[test]
+fn a_stray_key_is_found_wherever_it_was_put_into_a_cloud_config() {
+    let home = home();
+    let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
+    for stray in strays(&home) {
+        let both = format!("{}{}", stray.pem, stray.certificate);
+        let file =
+            |content: &str| format!("- path: /etc/docker/extra.pem\n  permissions: \"0600\"\n{content}");
+        let with_file = |content: &str| seed.replace("runcmd:\n", &format!("{}runcmd:\n", file(content)));
+        let with_command = |command: &str| format!("{seed}- {command}\n");
+        let cases = [
+            ("a block", with_file(&format!("  content: |\n{}", indented(&both, "    ")))),
+            ("quotes", with_file(&format!("  content: {}\n", json!(both)))),
+            ("base64", with_file(&format!("  encoding: b64\n  content: {}\n", base64(both.as_bytes())))),
+            (
+                "gzip",
+                with_file(&format!("  encoding: gz+b64\n  content: {}\n", base64(&gzip(both.as_bytes())))),
+            ),
+            (
+                "base64 in a script",
+                with_file(&format!(
+                    "  content: {}\n",
+                    json!(format!("#!/bin/sh\necho {} | base64 -d\n", base64(both.as_bytes())))
+                )),
+            ),
+            ("a command", with_command(&json!(format!("cat >/k <<'E'\n{both}E")).to_string())),
+            ("words of a command", with_command(&json!(["sh", "-c", format!("echo '{both}'")]).to_string())),
+            (
+                "escapes in a command",
+                with_command(&json!(format!("printf '{}'", both.replace('\n', "\\n"))).to_string()),
+            ),
+            (
+                "base64 in a command",
+                with_command(&json!(format!("echo {} | base64 -d >/k", base64(both.as_bytes()))).to_string()),
+            ),
+            (
+                "gzip in a command",
+                with_command(
+                    &json!(format!("echo {} | base64 -d | gunzip", base64(&gzip(both.as_bytes()))))
+                        .to_string(),
+                ),
+            ),
+            ("a comment", format!("{seed}{}", indented(&both, "# "))),
+            ("a field of its own", format!("{seed}custom:\n  deep: [{}]\n", json!(both))),
+        ];
+        for (place, text) in cases {
+            // A comment's sign is between the lines of a key that is cut short too.
+            found(&format!("{} in {place}", stray.name), &verify_bytes(&home, text.as_bytes(), &[]), &stray);
+        }
+    }
+}
+
+#[test]
+fn a_stray_key_is_found_in_every_form() {
+    let home = home();
+    for stray in strays(&home) {
+        let both = format!("{}{}", stray.pem, stray.certificate);
+        let part = format!(
+            "#cloud-config\nwrite_files:\n- {}\n",
+            json!({"path": "/k", "permissions": "0600", "content": both})
+        );
+        write(&home, "part.yaml", &part);
+        write(&home, "script.sh", format!("#!/bin/sh\ncat >/k <<'E'\n{both}E\n"));
+        let merged = json!({"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/k", "mode": 384, "contents": {"source": format!("data:;base64,{}", base64(both.as_bytes()))}}]}});
+        write(&home, "merged.ign", merged.to_string());
+        let script = |form: &str| {
+            let text = String::from_utf8(render(&home, "web1", &["--format", form])).unwrap();
+            text.replace("set -eu\n", &format!("set -eu\ncat >/k <<'E'\n{both}E\n")).into_bytes()
+        };
+        let mime = render(&home, "web1", &["--format", "mime", "--part", "part.yaml"]);
+        let component = format!(
+            "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n  - name: B\n    inputs: {{commands: [{}]}}\n",
+            json!(String::from_utf8(script("bake")).unwrap())
+        );
+        let forms = [
+            ("script", script("script")),
+            ("bake", script("bake")),
+            ("mime", mime.clone()),
+            ("mime with a script", render(&home, "web1", &["--format", "mime", "--part", "script.sh"])),
+            ("ignition", render(&home, "web1", &["--format", "ignition", "--merge", "merged.ign"])),
+            ("gzip", gzip(&mime)),
+            ("base64", base64(&gzip(&mime)).into_bytes()),
+            ("json", json!({"UserData": {"Value": base64(&mime)}}).to_string().into_bytes()),
+            ("component", component.into_bytes()),
+        ];
+        for (form, bytes) in forms {
+            found(&format!("{} in {form}", stray.name), &verify_bytes(&home, &bytes, &[]), &stray);
+        }
+        for disk in ["seed", "seed.img", "seed.iso"] {
+            write(&home, "net.yaml", format!("version: 2\n# {}\n", base64(both.as_bytes())));
+            home.ok(&["render", "web1", "--format", "nocloud", "--network-config", "net.yaml", "-o", disk]);
+            found(&format!("{} in {disk}", stray.name), &verify(&home, &[disk]), &stray);
+        }
+    }
+}
+
+#[test]
+fn the_hosts_own_key_is_for_root_alone() {
+    let home = home();
+    let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
+    let at = seed.find("server-key.pem").unwrap();
+    let open = format!("{}{}", &seed[..at], seed[at..].replacen("\"0600\"", "\"0644\"", 1));
+    verify_bytes(&home, open.as_bytes(), &[]).names(
+        "staged",
+        &["`/var/lib/hostseed/seed/server-key.pem` holds a private key and can be read by others"],
+    );
+    let foreign = format!("{}{}", &seed[..at], seed[at..].replacen("root:root", "ops:ops", 1));
+    verify_bytes(&home, foreign.as_bytes(), &["--strict"]).names("owner", &["belongs to `ops`, not to root"]);
+    let ignition = String::from_utf8(render(&home, "web1", &["--format", "ignition"])).unwrap();
+    let open = ignition.replace("\"mode\": 384", "\"mode\": 420");
+    verify_bytes(&home, open.as_bytes(), &[]).names(
+        "ignition",
+        &["`/etc/docker/server-key.pem` holds a private key and can be read by others than root (mode 0644)"],
+    );
+    let decimal = ignition.replace("\"mode\": 384", "\"mode\": 600");
+    verify_bytes(&home, decimal.as_bytes(), &[])
+        .names("decimal", &["`mode` is decimal, and 600 is mode 1130"]);
+}
+
+#[test]
+fn a_key_in_der_is_a_key_too() {
+    if !need_python_module("cryptography") {
+        return;
+    }
+    let home = home();
+    let program = "import sys\nfrom cryptography.hazmat.primitives.serialization import *\nkey = load_pem_private_key(open(sys.argv[1], 'rb').read(), None)\nfor f in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):\n open(sys.argv[2] + f.name, 'wb').write(key.private_bytes(Encoding.DER, f, NoEncryption()))";
+    let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
+    let key = home.store().join("certs/web1/ca-key.pem");
+    run(std::process::Command::new(PYTHON).args(["-c", program]).arg(key).arg(home.path().join("der.")));
+    for form in ["PKCS8", "TraditionalOpenSSL"] {
+        let der = fs::read(home.path().join(format!("der.{form}"))).unwrap();
+        let with = format!("{seed}- echo {} | base64 -d\n", base64(&der));
+        verify_bytes(&home, with.as_bytes(), &[]).names(form, &["`runcmd` holds the authority's key"]);
+    }
+}
+
+#[test]
+fn an_ssh_key_of_the_hosts_own_is_a_warning_and_another_is_an_error() {
+    let home = Home::new();
+    let key = &pem::encode(&pem::Pem::new("OPENSSH PRIVATE KEY", b"openssh-key-v1\0 and so on".repeat(5)))
+        .replace('\r', "");
+    let host = format!("#cloud-config\nssh_keys:\n  ed25519_private: |\n{}", indented(key, "    "));
+    let said = verify_bytes(&home, host.as_bytes(), &[]);
+    assert_eq!(said.status, 0, "{}", said.text);
+    assert!(said.text.contains("`ssh_keys.ed25519_private` is the host's SSH key"), "{}", said.text);
+    let file = format!(
+        "#cloud-config\nwrite_files:\n- path: /root/.ssh/id_ed25519\n  content: |\n{}",
+        indented(key, "    ")
+    );
+    let said = verify_bytes(&home, file.as_bytes(), &[]);
+    said.names("a file", &["holds an SSH private key, which belongs to no certificate"]);
+    said.names("its mode", &["can be read by others than root (mode 0644)"]);
+}

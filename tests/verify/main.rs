@@ -1,0 +1,107 @@
+//! `hostseed verify`: what was rendered is fine in every form and from every place; what is damaged, missing, too large or where
+//! it must not be is named; and somebody else's cloud-config gets answers that hold.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod certificates;
+mod damage;
+mod foreign;
+mod forms;
+mod keys;
+mod sources;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use support::Home;
+
+/// What `verify` says.
+pub struct Said {
+    pub status: i32,
+    pub text: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub fn is_fine(&self) {
+        assert_eq!(self.status, 0, "{}", self.text);
+        assert!(!self.text.contains("warning:") && !self.text.contains("error:"), "{}", self.text);
+    }
+
+    /// It fails, and one of these is said.
+    #[track_caller]
+    pub fn names(&self, case: &str, one_of: &[&str]) {
+        assert_eq!(self.status, 1, "{case}: {}", self.text);
+        assert!(
+            one_of.iter().any(|words| self.text.contains(words)),
+            "{case}: none of {one_of:?} in\n{}",
+            self.text
+        );
+        assert!(!self.text.contains("panicked"), "{case}: {}", self.text);
+    }
+}
+
+/// Verifies a file of the home.
+pub fn verify(home: &Home, args: &[&str]) -> Said {
+    let output = home.run(&[&["verify"], args].concat());
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Said { status: output.status.code().expect("no signal"), text }
+}
+
+/// Verifies bytes on standard input.
+pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Said {
+    let mut command = home.command(&[&["verify", "-"], args].concat());
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever has seen enough stops reading.
+    let _ = child.stdin.take().unwrap().write_all(bytes);
+    let output = child.wait_with_output().unwrap();
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Said { status: output.status.code().expect("no signal"), text }
+}
+
+/// The answer for programs.
+pub fn json(home: &Home, file: &str) -> Value {
+    let output = home.run(&["verify", file, "--json"]);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A home with `web1`, which has a certificate, and `web2`, which has a boot issuer.
+pub fn home() -> Home {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    home.ok(&["create", "web2", "--quiet"]);
+    home
+}
+
+pub fn render(home: &Home, machine: &str, options: &[&str]) -> Vec<u8> {
+    home.ok(&[&["render", machine], options].concat()).into_bytes()
+}
+
+pub fn rendered_to(home: &Home, machine: &str, options: &[&str], file: &str) -> Vec<u8> {
+    home.ok(&[&["render", machine], options, &["-o", file]].concat());
+    std::fs::read(home.path().join(file)).unwrap_or_default()
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+pub fn write(home: &Home, file: &str, bytes: impl AsRef<[u8]>) {
+    let path = home.path().join(file);
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,228 @@
+//! User-data where it is found again: in a cloud's answers, in Terraform's state and what it prints, in a component of Image
+//! Builder, in a folder.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{Home, need, run};
+use crate::{base64, gzip, home, render, rendered_to, verify, verify_bytes, write};
+
+#[test]
+fn a_clouds_answer_has_its_user_data_found() {
+    let home = home();
+    let seed = render(&home, "web1", &[]);
+    let text = String::from_utf8(seed.clone()).unwrap();
+    let answers = [
+        // aws ec2 describe-instance-attribute --attribute userData
+        (json!({"InstanceId": "i-0abc", "UserData": {"Value": base64(&seed)}}), ".UserData.Value"),
+        // gcloud compute instances describe --format json
+        (
+            json!({"metadata": {"items": [{"key": "enable-oslogin", "value": "TRUE"}, {"key": "user-data", "value": text}]}}),
+            ".metadata.items[1].value",
+        ),
+        // az vm show --include-user-data
+        (json!({"name": "web1", "userData": base64(&gzip(&seed))}), ".userData"),
+        // openstack server show
+        (
+            json!([{"OS-EXT-SRV-ATTR:user_data": base64(&seed), "id": "x"}]),
+            ".[\"OS-EXT-SRV-ATTR:user_data\"]",
+        ),
+        // oci compute instance get
+        (
+            json!({"data": {"metadata": {"user_data": base64(&seed), "ssh_authorized_keys": "ssh-ed25519 AAAA x"}}}),
+            ".data.metadata.user_data",
+        ),
+    ];
+    for (answer, path) in answers {
+        let said = verify_bytes(&home, answer.to_string().as_bytes(), &["--strict"]);
+        said.is_fine();
+        assert!(said.text.contains("the server's, 0600"), "{path}: {}", said.text);
+        let broken = answer
+            .to_string()
+            .replace("I2Ns", "I2*s")
+            .replace("H4sI", "H4*I")
+            .replace("#cloud-config", "#cloud-confi");
+        verify_bytes(&home, broken.as_bytes(), &[]).names(path, &[path]);
+    }
+}
+
+#[test]
+fn json_without_user_data_says_so() {
+    let home = Home::new();
+    let cases = [
+        ("{\"UserData\": {}}", "has no user-data in it"),
+        ("[]", "has no user-data in it"),
+        (
+            "{\"UserData\": {\"Value\": \"SGVsbG8gd29ybGQgYW5kIGFsbA==\"}}",
+            "begins with nothing that a host boots from",
+        ),
+        ("{\"a\": ", "is no valid JSON"),
+        (
+            "{\"user_data\": \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"}",
+            "is only the SHA-1 of the user-data",
+        ),
+    ];
+    for (text, words) in cases {
+        let said = verify_bytes(&home, text.as_bytes(), &["--strict"]);
+        said.names(text, &[words]);
+    }
+}
+
+/// A state that the real program made, with what providers would have in it.
+fn terraform(home: &Home) -> Option<Box<dyn Fn(&[&str]) -> String>> {
+    if !need("terraform") {
+        return None;
+    }
+    let dir = home.path().join("tf");
+    write(home, "tf/user-data", render(home, "web1", &[]));
+    write(home, "tf/packed", gzip(&render(home, "web2", &[])));
+    write(
+        home,
+        "tf/main.tf",
+        r##"
+resource "terraform_data" "web1" { input = { user_data = file("user-data"), ami = "ami-1" } }
+resource "terraform_data" "web2" { input = { user_data_base64 = filebase64("packed") } }
+resource "terraform_data" "script" { input = { startup = "#!/bin/sh\necho \"$${HOME}\"\n" } }
+output "user_data" { value = file("user-data") }
+"##,
+    );
+    let terraform = move |args: &[&str]| {
+        let mut command = Command::new("terraform");
+        command
+            .args(args)
+            .current_dir(&dir)
+            .env("TF_CLI_CONFIG_FILE", "/dev/null")
+            .env("CHECKPOINT_DISABLE", "1");
+        String::from_utf8(run(&mut command).stdout).unwrap()
+    };
+    terraform(&["init"]);
+    terraform(&["apply", "-auto-approve"]);
+    Some(Box::new(terraform))
+}
+
+#[test]
+fn what_terraform_shows_is_fine() {
+    let home = home();
+    let Some(terraform) = terraform(&home) else { return };
+    let shown = [
+        ("show in colour", terraform(&["show"])),
+        ("show", terraform(&["show", "-no-color"])),
+        ("show -json", terraform(&["show", "-json"])),
+        ("state", fs::read_to_string(home.path().join("tf/terraform.tfstate")).unwrap()),
+    ];
+    for (name, text) in &shown {
+        let said = verify_bytes(&home, text.as_bytes(), &["--strict"]);
+        said.is_fine();
+        assert_eq!(said.text.matches("\nwhat ").count(), 3, "{name}: {}", said.text);
+        assert!(said.text.contains("gzip › cloud-config"), "{name}: {}", said.text);
+        assert!(
+            said.text.contains("the server's, 0600") && said.text.contains("the boot issuer's, 0600"),
+            "{name}: {}",
+            said.text
+        );
+    }
+    verify_bytes(&home, terraform(&["output", "-raw", "user_data"]).as_bytes(), &["--strict"]).is_fine();
+    verify_bytes(&home, terraform(&["output", "-no-color"]).as_bytes(), &["--strict"]).is_fine();
+    let plan = terraform(&["plan", "-destroy", "-no-color"]);
+    verify_bytes(&home, plan.as_bytes(), &[]).is_fine();
+    let cut = &shown[1].1[..shown[1].1.len() / 3];
+    verify_bytes(&home, cut.as_bytes(), &[]).names("a text that is cut short", &["its heredoc does not end"]);
+}
+
+#[test]
+fn what_terraform_hides_is_told() {
+    let home = Home::new();
+    let hidden = "# aws_instance.web:\nresource \"aws_instance\" \"web\" {\n    ami       = \"ami-1\"\n    user_data = (sensitive value)\n}\n";
+    verify_bytes(&home, hidden.as_bytes(), &[])
+        .names("sensitive", &["<stdin>:4:1: `user_data` is hidden", "terraform show -json"]);
+    let digest = "resource \"aws_instance\" \"web\" {\n    user_data = \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"\n}\n";
+    verify_bytes(&home, digest.as_bytes(), &["--strict"])
+        .names("digest", &["only the SHA-1 of the user-data"]);
+}
+
+#[test]
+fn a_component_of_image_builder_is_taken_apart() {
+    let home = home();
+    let bake = String::from_utf8(render(&home, "web1", &["--format", "bake"])).unwrap();
+    let component = |command: &str| {
+        format!(
+            "name: x\nschemaVersion: 1.0\nphases:\n- name: build\n  steps:\n  - name: Bake\n    action: ExecuteBash\n    inputs:\n      commands:\n      - {}\n",
+            json!(command)
+        )
+    };
+    let said = verify_bytes(&home, component(&bake).as_bytes(), &["--strict"]);
+    said.is_fine();
+    assert!(said.text.contains("Image Builder component › script"), "{}", said.text);
+    let damaged = bake.replacen("H4sI", "H4s*", 1);
+    verify_bytes(&home, component(&damaged).as_bytes(), &[])
+        .names("damaged", &["the content of `/var/lib/hostseed/seed/ca.pem` is base64 with a `*`"]);
+    verify_bytes(&home, b"schemaVersion: 1.0\nphases: []\n", &[]).names("empty", &["without `phases`"]);
+}
+
+#[test]
+fn a_folder_is_judged_by_all_that_is_in_it() {
+    let home = home();
+    rendered_to(&home, "web1", &["--format", "bake"], "bake.sh");
+    fs::create_dir(home.path().join("packer")).unwrap();
+    fs::rename(home.path().join("bake.sh"), home.path().join("packer/bake.sh")).unwrap();
+    write(&home, "packer/hostseed.pkr.hcl", "build {\n  provisioner \"shell\" { script = \"bake.sh\" }\n}\n");
+    verify(&home, &["packer", "--strict"]).is_fine();
+    // Somebody copied the whole of the machine's folder along.
+    fs::copy(home.machine("web1").join("key.pem"), home.path().join("packer/key.pem")).unwrap();
+    fs::copy(home.machine("web1").join("cert.pem"), home.path().join("packer/cert.pem")).unwrap();
+    verify(&home, &["packer"]).names("a client's key", &["packer/key.pem: holds a client's key"]);
+}
+
+#[test]
+fn a_seed_folder_lacks_nothing() {
+    let home = home();
+    rendered_to(&home, "web1", &["--format", "nocloud"], "seed");
+    let case = |name: &str, change: &dyn Fn(&Path), words: &str| {
+        let dir = home.path().join(name);
+        run(Command::new("cp").arg("-r").arg(home.path().join("seed")).arg(&dir));
+        change(&dir);
+        verify(&home, &[name, "--strict"]).names(name, &[words]);
+    };
+    case("no-user-data", &|dir| fs::remove_file(dir.join("user-data")).unwrap(), "has no `user-data`");
+    case(
+        "no-id",
+        &|dir| fs::write(dir.join("meta-data"), "local-hostname: web1\n").unwrap(),
+        "has no `instance-id`",
+    );
+    case(
+        "bad-name",
+        &|dir| fs::write(dir.join("meta-data"), "{instance-id: a, local-hostname: a_b}").unwrap(),
+        "`local-hostname` may have",
+    );
+    case(
+        "id-number",
+        &|dir| fs::write(dir.join("meta-data"), "instance-id: 0123\n").unwrap(),
+        "meta-data:1:14: `instance-id` must be a text",
+    );
+    case(
+        "bad-yaml",
+        &|dir| fs::write(dir.join("meta-data"), "instance-id: [\n").unwrap(),
+        "meta-data:2:1: is no valid YAML",
+    );
+    case(
+        "bad-network",
+        &|dir| fs::write(dir.join("network-config"), "ethernets: {}\n").unwrap(),
+        "neither `version` nor `network`",
+    );
+    case(
+        "encoded",
+        &|dir| fs::write(dir.join("user-data"), base64(&fs::read(dir.join("user-data")).unwrap())).unwrap(),
+        "which nothing decodes on a seed disk",
+    );
+}
+
+#[test]
+fn wrong_usage_is_told_apart_from_a_wrong_seed() {
+    let home = Home::new();
+    assert!(home.fails(2, &["verify", "nowhere"]).contains("cannot read `nowhere`"));
+    assert!(home.fails(2, &["verify"]).contains("FILE"));
+    assert!(home.fails(2, &["verify", "x", "--for", "moon"]).contains("moon"));
+}
