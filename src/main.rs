@@ -54,8 +54,9 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let store = || store(cli.store);
     let done = match cli.command {
         Command::Create(create) => {
-            let (json, file) = (create.json, create.file.clone());
-            commands::create(&store()?, ui, now, commands::read_spec(file, || create.spec())?, json)
+            let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
+            let spec = commands::read_spec(file, || create.spec())?;
+            commands::create(&store()?, ui, now, spec, cloud, json)
         }
         Command::Render(render) => commands::render(&store()?, ui, render.request()),
         Command::Bake(bake) => {
@@ -74,6 +75,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Inspect { name, json } => commands::inspect(&store()?, ui, now, &name, json),
         Command::Url { name } => commands::url(&store()?, ui, &name),
         Command::Ip { name } => commands::ip(&store()?, ui, &name),
+        Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
         Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
         Command::Verify { file, cloud, strict, json } => {
