@@ -56,6 +56,18 @@ pub enum Command {
     Render(Render),
     /// Print the script that puts Docker into an image, without an identity
     Bake(Bake),
+    /// Show what is known of clouds: limits, where to paste, how to open the port
+    Clouds {
+        /// All of one cloud, with its commands and Terraform's lines
+        #[arg(value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+        cloud: Option<&'static Cloud>,
+        /// The port to be opened
+        #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the environment that the docker CLI needs, for a shell to evaluate
     Env {
         /// The machine [default: default]
@@ -108,18 +120,6 @@ pub enum Command {
     Ip {
         /// The machine
         name: String,
-    },
-    /// Show what is known of clouds: limits, where to paste, how to open the port
-    Clouds {
-        /// All of one cloud, with its commands and Terraform's lines
-        #[arg(value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
-        cloud: Option<&'static Cloud>,
-        /// The port to be opened
-        #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
-        port: u16,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
     /// Record the address where a machine came up
     Address {

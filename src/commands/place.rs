@@ -38,7 +38,7 @@ pub fn require(
     let hint = match help.is_empty() {
         false => help.join("; or "),
         true => format!(
-            "nothing that `create` has brings it under that; make it without `--for`, and `render {} --format bake` puts it into an image that needs no user-data",
+            "nothing that `create` has brings it under that; make it without `--for`, and `hostseed render {} --format bake` puts it into an image that needs no user-data",
             plan.name
         ),
     };

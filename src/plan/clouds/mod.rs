@@ -197,3 +197,51 @@ impl Cloud {
 fn base64_len(raw: usize) -> usize {
     raw.div_ceil(3) * 4
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_to_the_byte() {
+        for cloud in Cloud::ALL {
+            for base64 in [false, true] {
+                let Some(most) = cloud.raw_limit(base64) else {
+                    assert!(cloud.fits(1 << 30, base64), "{}", cloud.name);
+                    continue;
+                };
+                assert!(cloud.fits(most - 1, base64), "{} {base64}", cloud.name);
+                assert!(cloud.fits(most, base64), "{} {base64}", cloud.name);
+                assert!(!cloud.fits(most + 1, base64), "{} {base64}", cloud.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_handed_over() {
+        let of = |name| Cloud::named(name).unwrap();
+        for raw in [0, 1, 2, 3, 1000, 1001, 1002] {
+            let base64 = STANDARD.encode(vec![b'x'; raw]).len();
+            // In the envelope and out of it the same.
+            assert_eq!([false, true].map(|b| of("aws").measured(raw, b)), [raw, raw]);
+            assert_eq!([false, true].map(|b| of("openstack").measured(raw, b)), [base64, base64]);
+            assert_eq!([false, true].map(|b| of("gce").measured(raw, b)), [raw, base64]);
+        }
+    }
+
+    #[test]
+    fn the_plainest_way_comes_first() {
+        for cloud in Cloud::ALL {
+            let gzip: Vec<_> = cloud.ways.iter().map(|way| way.gzip).collect();
+            assert!(matches!(gzip[..], [false] | [false, true]), "{}", cloud.name);
+            for way in cloud.ways {
+                assert!(!way.base64 || cloud.base64 == Base64::Value, "{}", cloud.name);
+                // Gzip is no text, so where cloud-init has to decode the value, it is decoded.
+                assert!(!way.gzip || way.base64 == (cloud.base64 == Base64::Value), "{}", cloud.name);
+            }
+        }
+    }
+}
