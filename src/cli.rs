@@ -137,8 +137,8 @@ pub enum Command {
         /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
         file: PathBuf,
         /// Where it is to go: its limits are errors then
-        #[arg(long = "for", value_name = "CLOUD", value_parser = clouds())]
-        cloud: Option<String>,
+        #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+        cloud: Option<&'static Cloud>,
         /// Fail on warnings too
         #[arg(long)]
         strict: bool,

@@ -30,7 +30,6 @@ use clap::Parser;
 use time::OffsetDateTime;
 
 use cli::{Cli, Command};
-use plan::Cloud;
 use report::Report;
 use store::Store;
 use ui::Ui;
@@ -63,6 +62,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
             commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
         }
+        Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Env { unset: true, shell, no_proxy, .. } => {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
@@ -75,11 +75,9 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Inspect { name, json } => commands::inspect(&store()?, ui, now, &name, json),
         Command::Url { name } => commands::url(&store()?, ui, &name),
         Command::Ip { name } => commands::ip(&store()?, ui, &name),
-        Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
         Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
         Command::Verify { file, cloud, strict, json } => {
-            let cloud = cloud.as_deref().and_then(Cloud::named);
             return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });
         }
     };

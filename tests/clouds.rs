@@ -226,6 +226,26 @@ fn the_steps_begin_with_a_command_that_makes_what_they_say() {
 }
 
 #[test]
+fn every_way_can_be_rendered_and_holds_the_same_machine() {
+    let home = Home::new();
+    home.ok(&["create", "NAME", "--address", "203.0.113.7"]);
+    for cloud in clouds(&home, "2376").iter().filter(|cloud| cloud["name"] != "tencent") {
+        let name = cloud["name"].as_str().unwrap();
+        for way in cloud["ways"].as_array().unwrap() {
+            let command = way["render"].as_str().unwrap().strip_prefix("hostseed ").unwrap();
+            home.ok(&command.split(' ').collect::<Vec<_>>());
+            let path = home.path().join(way["file"].as_str().unwrap());
+            let file = fs::read(&path).unwrap();
+            let bytes = if way["base64"] == true { STANDARD.decode(&file).unwrap() } else { file };
+            assert_eq!(bytes.starts_with(b"\x1f\x8b"), way["gzip"] == true, "{name}: {command}");
+            let verdict = home.run(&["verify", path.to_str().unwrap(), "--for", name]);
+            assert!(verdict.status.success(), "{command}: {}", String::from_utf8_lossy(&verdict.stdout));
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_fits_only_compressed_is_told_compressed() {
     let home = Home::new();
     let (told, seed) = create_for(&home, "aws", &[]);
@@ -282,7 +302,8 @@ fn what_a_refusal_advises_helps() {
             let json: Value = serde_json::from_str(&home.ok(&args)).unwrap();
             let about: i64 = size.split(' ').next().unwrap().parse().unwrap();
             let really = json["for"]["size"].as_i64().unwrap();
-            assert!((about - really).abs() < 100, "{args:?}: {about} was told, it is {really}");
+            // Other keys compress a little better or worse.
+            assert!((about - really).abs() < really / 50, "{args:?}: {about} was told, it is {really}");
             home.ok(&["rm", "-y", "web1"]);
         }
     }

@@ -3,7 +3,8 @@
 use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Compute Engine API, `Metadata.items[].value`: at most 262144 bytes. The value is text and cloud-init reads it as it is,
-/// unless the key `user-data-encoding` says `base64` (cloud-init, datasource GCE).
+/// unless the key `user-data-encoding` says `base64` (cloud-init, datasource GCE). Google's Debian images have Google's guest
+/// agent in place of cloud-init.
 pub const CLOUD: Cloud = Cloud {
     name: "gce",
     title: "Google Compute Engine",
