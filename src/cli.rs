@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::render::Request;
-use crate::plan::Cloud;
+use crate::plan::{Cloud, DEFAULT_PORT};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::{Spec, Word};
 
@@ -56,6 +56,18 @@ pub enum Command {
     Render(Render),
     /// Print the script that puts Docker into an image, without an identity
     Bake(Bake),
+    /// Show what is known of clouds: limits, where to paste, how to open the port
+    Clouds {
+        /// All of one cloud, with its commands and Terraform's lines
+        #[arg(value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+        cloud: Option<&'static Cloud>,
+        /// The port to be opened
+        #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+        port: u16,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the environment that the docker CLI needs, for a shell to evaluate
     Env {
         /// The machine [default: default]
@@ -125,8 +137,8 @@ pub enum Command {
         /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
         file: PathBuf,
         /// Where it is to go: its limits are errors then
-        #[arg(long = "for", value_name = "CLOUD", value_parser = clouds())]
-        cloud: Option<String>,
+        #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+        cloud: Option<&'static Cloud>,
         /// Fail on warnings too
         #[arg(long)]
         strict: bool,
@@ -155,6 +167,11 @@ pub struct Create {
     #[arg(short, long, value_name = "SPEC", conflicts_with_all = ["name", "identity", "host"])]
     pub file: Option<PathBuf>,
 
+    /// Where the VM will be: its limits are kept to, and the next steps are told in its words; `hostseed clouds` has
+    /// the names
+    #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+    pub cloud: Option<&'static Cloud>,
+
     /// Print paths, addresses, fingerprints and expiry for programs
     #[arg(long)]
     pub json: bool,
@@ -176,8 +193,8 @@ pub struct Render {
     format: Option<String>,
 
     /// Pack it as this cloud takes it, and refuse what does not fit; `hostseed clouds` tells of them
-    #[arg(long = "for", value_name = "CLOUD", value_parser = clouds(), hide_possible_values = true)]
-    cloud: Option<String>,
+    #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+    cloud: Option<&'static Cloud>,
 
     /// Compress it as a whole
     #[arg(long)]
@@ -324,8 +341,10 @@ fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
 }
 
-fn clouds() -> PossibleValuesParser {
-    PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name))
+/// A cloud by its name.
+fn cloud() -> impl TypedValueParser<Value = &'static Cloud> {
+    let names = PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name));
+    names.map(|name| Cloud::named(&name).expect("these are the names"))
 }
 
 impl Render {
@@ -334,7 +353,7 @@ impl Render {
         Request {
             name: self.name,
             format: self.format.as_deref().and_then(Format::named),
-            cloud: self.cloud.as_deref().and_then(Cloud::named),
+            cloud: self.cloud,
             packing: Packing { gzip: self.gzip, base64: self.base64 },
             parts: self.parts,
             merged: self.merged,

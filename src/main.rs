@@ -30,7 +30,6 @@ use clap::Parser;
 use time::OffsetDateTime;
 
 use cli::{Cli, Command};
-use plan::Cloud;
 use report::Report;
 use store::Store;
 use ui::Ui;
@@ -54,14 +53,16 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let store = || store(cli.store);
     let done = match cli.command {
         Command::Create(create) => {
-            let (json, file) = (create.json, create.file.clone());
-            commands::create(&store()?, ui, now, commands::read_spec(file, || create.spec())?, json)
+            let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
+            let spec = commands::read_spec(file, || create.spec())?;
+            commands::create(&store()?, ui, now, spec, cloud, json)
         }
         Command::Render(render) => commands::render(&store()?, ui, render.request()),
         Command::Bake(bake) => {
             let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
             commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
         }
+        Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Env { unset: true, shell, no_proxy, .. } => {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
@@ -77,7 +78,6 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
         Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
         Command::Verify { file, cloud, strict, json } => {
-            let cloud = cloud.as_deref().and_then(Cloud::named);
             return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });
         }
     };

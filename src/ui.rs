@@ -10,6 +10,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::report::{Complaint, Failure, Report};
@@ -19,6 +20,11 @@ const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const BOLD: Style = Style::new().bold();
+
+/// As `max_term_width` in `cli.rs`.
+const COLUMNS: usize = 100;
+/// What prose needs beside its indentation to be read at all.
+const NARROWEST: usize = 40;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +110,11 @@ impl Ui {
     pub fn verdict(self, is_good: bool, text: impl Display) -> Result<()> {
         let style = if is_good { GREEN } else { RED };
         show(format_args!("{style}{text}{style:#}\n"))
+    }
+
+    /// The columns that prose gets: the terminal's, and no more than help has.
+    pub fn columns(self) -> usize {
+        terminal_size().map_or(COLUMNS, |(Width(columns), _)| usize::from(columns).clamp(NARROWEST, COLUMNS))
     }
 
     /// Tells something worth knowing.

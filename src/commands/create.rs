@@ -5,35 +5,31 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
-use crate::pki::{self, HostIdentity, Identity};
-use crate::plan::{AuthoritySource, HostRole, Plan};
+use super::next;
+use super::place::{self, Place};
+use crate::pki::{self, Identity};
+use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
 use crate::store::{SHARED, Store};
 use crate::ui::Ui;
 
 /// Makes a machine and tells what to do next.
-pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool) -> Result<()> {
-    let mut plan = Plan::from_spec(&spec)?;
-    if let AuthoritySource::Dir(dir) = &mut plan.ca {
-        *dir = std::path::absolute(&dir)?;
-    }
-    store.refuse_taken(&plan.name)?;
-    let identity = loop {
-        let authority = match store.authority(&plan.ca, now)? {
-            Some(authority) => authority,
-            None => pki::issue_authority(authority_name(&plan), plan.key, now)?,
-        };
-        let identity = pki::issue_identity(&plan, authority, now)?;
-        let seed =
-            [render::render_user_data(&plan, &identity.for_host())?, render::render_machine_yaml(&plan)?];
-        // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
-        if store.put_machine(&plan, &identity, &seed)? {
-            break identity;
-        }
-    };
-
-    let view = View::new(store, &plan, &identity, now)?;
+///
+/// With a cloud, fails before anything is written where the user-data does not fit it.
+pub fn create(
+    store: &Store,
+    ui: Ui,
+    now: OffsetDateTime,
+    spec: Spec,
+    cloud: Option<&'static Cloud>,
+    json: bool,
+) -> Result<()> {
+    let plan = plan(&spec)?;
+    let (identity, place) = make(store, &plan, now, |identity| {
+        cloud.map(|cloud| place::require(cloud, &spec, &plan, identity, now)).transpose()
+    })?;
+    let view = View { place: place.as_ref().map(PlaceView::new), ..View::new(store, &plan, &identity, now)? };
     if identity.host.certificate.validity().not_after == identity.authority.certificate.validity().not_after {
         ui.note(format_args!(
             "the certificates end with their authority, on {}",
@@ -45,7 +41,11 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, spec: Spec, json: bool
             ui.note(note);
         }
     }
-    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &next_steps(store, &plan));
+    for note in cloud.iter().flat_map(|cloud| cloud.notes) {
+        ui.note(note);
+    }
+    let steps = next::steps(store, &plan, place.as_ref(), ui.columns());
+    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &steps);
     if json { ui.json(&view) } else { Ok(()) }
 }
 
@@ -58,13 +58,14 @@ pub(super) fn plan(spec: &Spec) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Makes a machine, if `check` has nothing against its identity. Fails without a trace, also where there is one of that name.
-pub(super) fn make(
+/// Makes a machine, if `check` has nothing against its identity; with what `check` found. Fails without a trace, also where
+/// there is one of that name.
+pub(super) fn make<T>(
     store: &Store,
     plan: &Plan,
     now: OffsetDateTime,
-    check: impl Fn(&HostIdentity) -> Result<()>,
-) -> Result<Identity> {
+    check: impl Fn(&Identity) -> Result<T>,
+) -> Result<(Identity, T)> {
     store.refuse_taken(&plan.name)?;
     loop {
         let authority = match store.authority(&plan.ca, now)? {
@@ -72,12 +73,12 @@ pub(super) fn make(
             None => pki::issue_authority(authority_name(plan), plan.key, now)?,
         };
         let identity = pki::issue_identity(plan, authority, now)?;
-        let for_host = identity.for_host();
-        check(&for_host)?;
-        let seed = [render::render_user_data(plan, &for_host)?, render::render_machine_yaml(plan)?];
+        let found = check(&identity)?;
+        let seed =
+            [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
         // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
         if store.put_machine(plan, &identity, &seed)? {
-            return Ok(identity);
+            return Ok((identity, found));
         }
     }
 }
@@ -111,36 +112,6 @@ fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
     ]
 }
 
-fn next_steps(store: &Store, plan: &Plan) -> Vec<String> {
-    let name = &plan.name;
-    let mut steps = vec![
-        format!(
-            "`{}` prints the user-data: give it to the new VM",
-            store.command(format_args!("render {name}"))
-        ),
-        format!("let your address reach TCP port {} in the cloud's firewall", plan.host.port),
-    ];
-    match (&plan.boot_issuer, plan.addresses.first(), plan.tls_sans.first()) {
-        (_, Some(_), _) => {}
-        (Some(_), None, _) => steps.push(format!(
-            "once you know where it came up: `{}`",
-            store.command(format_args!("address {name} ADDRESS"))
-        )),
-        (None, None, Some(san)) => steps.push(format!(
-            "no address was given, so docker dials `{name}`: `{}` makes it dial another name of the certificate",
-            store.command(format_args!("address {name} {san}"))
-        )),
-        (None, None, None) => steps.push(format!(
-            "no address was given, so the certificate is for the name `{name}`: make it resolve to the VM, in DNS or with a line `ADDRESS {name}` in /etc/hosts"
-        )),
-    }
-    steps.push(format!(
-        "once it is up: `eval \"$({})\" && docker info`",
-        store.command(format_args!("env {name}"))
-    ));
-    steps.iter().enumerate().map(|(n, step)| format!("{}. {step}", n + 1)).collect()
-}
-
 /// A new machine for programs.
 #[derive(Serialize)]
 struct View {
@@ -152,6 +123,26 @@ struct View {
     /// What the certificate covers; with a boot issuer, whatever the host finds besides.
     sans: Vec<String>,
     certificates: Certificates,
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceView>,
+}
+
+/// How the user-data gets to its cloud.
+#[derive(Serialize)]
+struct PlaceView {
+    cloud: &'static str,
+    gzip: bool,
+    base64: bool,
+    /// What the cloud's limit counts of it.
+    size: usize,
+    limit: Option<usize>,
+}
+
+impl PlaceView {
+    fn new(place: &Place) -> Self {
+        let Place { cloud, way, size } = place;
+        Self { cloud: cloud.name, gzip: way.gzip, base64: way.base64, size: *size, limit: cloud.limit() }
+    }
 }
 
 #[derive(Serialize)]
@@ -178,6 +169,7 @@ impl View {
                 host: HostCertificateView::new(plan.host_role(), view(&identity.host)?),
                 client: view(&identity.client)?,
             },
+            place: None,
         })
     }
 }

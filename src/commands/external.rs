@@ -34,7 +34,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let spec = Spec::from_query(&query);
     let plan = create::plan(&spec)?;
     if !store.has(&plan.name) {
-        match create::make(store, &plan, now, |identity| seed.rendered(&plan, identity).map(|_| ())) {
+        match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
             // Another command may have made it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
             _ => {}

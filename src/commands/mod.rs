@@ -2,6 +2,7 @@
 
 mod address;
 mod bake;
+mod clouds;
 mod config;
 mod create;
 mod env;
@@ -9,8 +10,11 @@ mod external;
 mod fit;
 mod inspect;
 mod ls;
+mod next;
+mod place;
 pub mod render;
 mod rm;
+mod texts;
 mod url;
 mod verify;
 
@@ -21,6 +25,7 @@ use anyhow::Result;
 
 pub use address::address;
 pub use bake::bake;
+pub use clouds::clouds;
 pub use config::config;
 pub use create::create;
 pub use env::{env, env_unset};

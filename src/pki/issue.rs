@@ -34,8 +34,27 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
             .context("the authority's subject has a form that hostseed cannot repeat as an issuer")?;
+    let host = sign(host_profile(plan, &authority, now)?, plan.key, &issuer)?;
+    let client = sign(profile::client(plan, authority.certificate.validity(), now), plan.key, &issuer)?;
+    if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
+        bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
+    }
+    Ok(Identity { authority, host, client })
+}
+
+/// Makes the certificate of a host whose key is there already, as [`issue_identity`] does.
+pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateTime) -> Result<Pair> {
+    let issuer =
+        Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
+    let params = with_serial(host_profile(plan, authority, now)?)?;
+    let certificate = params.signed_by(&load::key_pair(&key)?, &issuer)?;
+    Ok(Pair { certificate: Certificate::from_pem(&certificate.pem().replace("\r\n", "\n"))?, key })
+}
+
+/// What the certificate of a machine's host says.
+fn host_profile(plan: &Plan, authority: &Pair, now: OffsetDateTime) -> Result<CertificateParams> {
     let validity = authority.certificate.validity();
-    let host = match plan.host_role() {
+    Ok(match plan.host_role() {
         HostRole::Server => profile::server(plan, validity, now),
         HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
             return Err(Failure::new(
@@ -53,13 +72,7 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
             .into());
         }
         HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),
-    };
-    let host = sign(host, plan.key, &issuer)?;
-    let client = sign(profile::client(plan, validity, now), plan.key, &issuer)?;
-    if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
-        bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
-    }
-    Ok(Identity { authority, host, client })
+    })
 }
 
 fn sign(params: CertificateParams, key: KeyType, issuer: &Issuer<KeyPair>) -> Result<Pair> {

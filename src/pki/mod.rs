@@ -8,7 +8,7 @@ mod profile;
 mod stray;
 
 pub use certificate::Certificate;
-pub use issue::{certify_authority, issue_authority, issue_identity};
+pub use issue::{certify_authority, certify_host, issue_authority, issue_identity};
 pub use judge::{Purpose, Unsound, judge, trial_leaf};
 pub use load::load_authority;
 pub use profile::Validity;

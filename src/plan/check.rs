@@ -1,7 +1,7 @@
 //! Walks a spec's words and collects what is wrong with them, so that all of it is told at once.
 
 use crate::report::{Complaint, Finding, Report};
-use crate::spec::{Origin, Spec, Word};
+use crate::spec::{Spec, Word};
 
 /// The findings of one spec so far.
 pub struct Check<'a> {
@@ -22,12 +22,7 @@ impl<'a> Check<'a> {
 
     /// How to give a field that value, for a hint: as the spec was given.
     pub fn flag(&self, field: &str, value: &str) -> String {
-        match (&self.spec.origin, value) {
-            (Origin::File(_), _) => format!("`{field}: {value}`"),
-            (Origin::Query, _) => format!("`{field} = \"{value}\"`"),
-            (Origin::CommandLine, "true") => format!("`--{field}`"),
-            (Origin::CommandLine, _) => format!("`--{field} {value}`"),
-        }
+        self.spec.flag(field, value)
     }
 
     /// Reads a value that may be left out.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use time::Duration;
 
-pub use clouds::{Base64, Cloud, Gzip, Limit, Way};
+pub use clouds::{Base64, Cloud, Gzip, Limit, Seed, Way};
 pub use docker::{Docker, Install};
 pub use engine::Engine;
 

@@ -170,6 +170,16 @@ impl Spec {
         }
     }
 
+    /// How to give a field that value, for a hint: as this was given.
+    pub fn flag(&self, field: &str, value: &str) -> String {
+        match (&self.origin, value) {
+            (Origin::File(_), _) => format!("`{field}: {value}`"),
+            (Origin::Query, _) => format!("`{field} = \"{value}\"`"),
+            (Origin::CommandLine, "true") => format!("`--{field}`"),
+            (Origin::CommandLine, _) => format!("`--{field} {value}`"),
+        }
+    }
+
     /// A finding about `field`, at `word` where there is one.
     pub fn finding(&self, field: &str, word: Option<&Word>, complaint: Complaint) -> Finding {
         let name = match (&self.origin, field) {

@@ -1,32 +1,35 @@
 //! Alibaba Cloud ECS.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
-/// ECS API, RunInstances, `UserData`: base64, at most 32 KB before it; older pages of the same documentation still say 16 KB.
-/// Whether gzip is unpacked they do not say.
+/// ECS User Guide, "Customize initialization configurations for an instance": the original, unencoded data must not exceed
+/// 32 KB; older pages of the same guide say 16 KB. Of gzip it tells only behind an `#include` of a link.
 pub const CLOUD: Cloud = Cloud {
     name: "alibaba",
     title: "Alibaba Cloud ECS",
+    seed: Seed::UserData,
     limit: Limit::Raw(32_768),
-    source: "ECS API, RunInstances: the raw data of `UserData` can be up to 32 KB; older pages say 16 KB",
+    source: "ECS User Guide, \"Customize initialization configurations for an instance\": 32 KB before base64; older pages say 16 KB",
     encoding: "plain text in the console, which encodes it; base64 in the API, for aliyun and for Terraform",
     base64: Base64::Envelope,
     console: "Elastic Compute Service > Instances > Create Instance > Custom Launch > Advanced Settings > User Data",
-    console_base64: Some("Enter Base64-encoded Information"),
+    console_base64: Some("tick \"Enter Base64 Encoded Information\""),
     firewall: Firewall {
         console: "Elastic Compute Service > Security Groups > the VM's group > Inbound > Add Rule: allow, TCP, port {port}, source YOUR-ADDRESS/32",
         command: Some(
-            "aliyun ecs AuthorizeSecurityGroup --RegionId REGION --SecurityGroupId SECURITY-GROUP-ID --IpProtocol tcp \\
-  --PortRange {port}/{port} --SourceCidrIp YOUR-ADDRESS/32",
+            r#"aliyun ecs AuthorizeSecurityGroup --RegionId REGION \
+  --SecurityGroupId SECURITY-GROUP-ID --IpProtocol tcp \
+  --PortRange {port}/{port} --SourceCidrIp YOUR-ADDRESS/32"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "aliyun ecs RunInstances --RegionId REGION --ImageId IMAGE --InstanceType TYPE --VSwitchId VSWITCH \\
-  --SecurityGroupId SECURITY-GROUP-ID --InternetMaxBandwidthOut 5 --InstanceName {name} \\
-  --UserData \"$(base64 <user-data | tr -d '\\n')\"",
+            r#"aliyun ecs RunInstances --RegionId REGION --ImageId IMAGE \
+  --InstanceType TYPE --VSwitchId VSWITCH \
+  --SecurityGroupId SECURITY-GROUP-ID --InternetMaxBandwidthOut 5 \
+  --InstanceName {name} --UserData "$(base64 <user-data | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "alicloud_instance" "host" {

@@ -1,12 +1,13 @@
 //! Microsoft Azure.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Azure REST API, Virtual Machines, `osProfile.customData`: base64, decoded to at most 65535 bytes. `az vm create` encodes
 /// the file that it is given, and reads it as text, so that gzip does not pass through it.
 pub const CLOUD: Cloud = Cloud {
     name: "azure",
     title: "Microsoft Azure",
+    seed: Seed::UserData,
     limit: Limit::Raw(65_535),
     source: "Azure REST API, `OSProfile.customData`: the maximum length of the decoded array is 65535 bytes",
     encoding: "plain text in the portal and for az, which encode it; base64 in the API and for Terraform",
@@ -16,8 +17,10 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Virtual machines > the VM > Network settings > Create port rule > Inbound: source My IP address, destination port {port}, TCP",
         command: Some(
-            "az network nsg rule create --resource-group GROUP --nsg-name NSG --name docker --priority 1010 \\
-  --source-address-prefixes YOUR-ADDRESS --destination-port-ranges {port} --protocol Tcp",
+            r#"az network nsg create --resource-group GROUP --name docker && \
+  az network nsg rule create --resource-group GROUP --nsg-name docker \
+  --name docker --priority 1010 --source-address-prefixes YOUR-ADDRESS \
+  --destination-port-ranges {port} --protocol Tcp"#,
         ),
     },
     ways: &[
@@ -25,7 +28,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "az vm create --resource-group GROUP --name {name} --image Ubuntu2404 --custom-data user-data",
+                r#"az vm create --resource-group GROUP --name {name} --image Ubuntu2404 \
+  --nsg docker --custom-data user-data"#,
             ),
             terraform: Some(
                 r#"resource "azurerm_linux_virtual_machine" "host" {

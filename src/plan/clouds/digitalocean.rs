@@ -1,11 +1,12 @@
 //! DigitalOcean.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// DigitalOcean API, "Create a New Droplet", `user_data`: plain text, not over 64 KiB in size.
 pub const CLOUD: Cloud = Cloud {
     name: "digitalocean",
     title: "DigitalOcean",
+    seed: Seed::UserData,
     limit: Limit::Raw(65_536),
     source: "DigitalOcean API, \"Create a New Droplet\": `user_data` must be plain text and may not exceed 64 KiB",
     encoding: "plain text everywhere, and nothing else",
@@ -15,17 +16,18 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Networking > Firewalls > Create Firewall > Inbound Rules: Custom, TCP, port {port}, source YOUR-ADDRESS; Apply to Droplets",
         command: Some(
-            "doctl compute firewall create --name docker --tag-names docker \\
-  --inbound-rules protocol:tcp,ports:{port},address:YOUR-ADDRESS \\
-  --outbound-rules 'protocol:tcp,ports:all,address:0.0.0.0/0,address:::/0 protocol:udp,ports:all,address:0.0.0.0/0,address:::/0'",
+            r#"doctl compute tag create docker && \
+  doctl compute firewall create --name docker --tag-names docker \
+  --inbound-rules protocol:tcp,ports:{port},address:YOUR-ADDRESS \
+  --outbound-rules 'protocol:tcp,ports:all,address:0.0.0.0/0,address:::/0 protocol:udp,ports:all,address:0.0.0.0/0,address:::/0'"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "doctl compute droplet create {name} --image IMAGE --size SIZE --region REGION \\
-  --tag-name docker --user-data-file user-data",
+            r#"doctl compute droplet create {name} --image IMAGE --size SIZE \
+  --region REGION --tag-name docker --user-data-file user-data"#,
         ),
         terraform: Some(
             r#"resource "digitalocean_droplet" "host" {

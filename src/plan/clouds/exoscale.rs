@@ -1,12 +1,13 @@
 //! Exoscale.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Exoscale's own command line and Terraform provider refuse base64 of 32768 characters or more, and compress at will, so that
 /// gzip arrives.
 pub const CLOUD: Cloud = Cloud {
     name: "exoscale",
     title: "Exoscale",
+    seed: Seed::UserData,
     limit: Limit::Base64(32_767),
     source: "terraform-provider-exoscale, `ComputeMaxUserDataLength`: the base64 must be shorter than 32768",
     encoding: "plain text in the portal, for exo and for Terraform, which encode it; base64 in the API",
@@ -16,7 +17,8 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Compute > Security Groups > the VM's group > Add rule: ingress, TCP, port {port}, source YOUR-ADDRESS/32",
         command: Some(
-            "exo compute security-group rule add SECURITY-GROUP --protocol tcp --port {port} --network YOUR-ADDRESS/32",
+            r#"exo compute security-group rule add SECURITY-GROUP --protocol tcp \
+  --port {port} --network YOUR-ADDRESS/32"#,
         ),
     },
     ways: &[
@@ -24,8 +26,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "exo compute instance create {name} --zone ZONE --template TEMPLATE --security-group SECURITY-GROUP \\
-  --cloud-init user-data",
+                r#"exo compute instance create {name} --zone ZONE --template TEMPLATE \
+  --security-group SECURITY-GROUP --cloud-init user-data"#,
             ),
             terraform: Some(
                 r#"resource "exoscale_compute_instance" "host" {
@@ -37,8 +39,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: false,
             command: Some(
-                "exo compute instance create {name} --zone ZONE --template TEMPLATE --security-group SECURITY-GROUP \\
-  --cloud-init user-data.gz",
+                r#"exo compute instance create {name} --zone ZONE --template TEMPLATE \
+  --security-group SECURITY-GROUP --cloud-init user-data.gz"#,
             ),
             terraform: Some(
                 r#"resource "exoscale_compute_instance" "host" {

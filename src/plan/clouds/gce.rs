@@ -1,22 +1,25 @@
 //! Google Compute Engine.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Compute Engine API, `Metadata.items[].value`: at most 262144 bytes. The value is text and cloud-init reads it as it is,
-/// unless the key `user-data-encoding` says `base64` (cloud-init, datasource GCE).
+/// unless the key `user-data-encoding` says `base64` (cloud-init, datasource GCE). Google's Debian images have Google's guest
+/// agent in place of cloud-init.
 pub const CLOUD: Cloud = Cloud {
     name: "gce",
     title: "Google Compute Engine",
+    seed: Seed::UserData,
     limit: Limit::Raw(262_144),
     source: "Compute Engine API, `Metadata`: a value must be at most 262144 bytes (256 KiB)",
     encoding: "plain text, as the value of the metadata key user-data; base64 only with user-data-encoding=base64",
     base64: Base64::Value,
     console: "Compute Engine > VM instances > Create instance > Advanced > Metadata > Add item: key user-data",
-    console_base64: Some("Add item: key user-data-encoding, value base64"),
+    console_base64: Some("add the key user-data-encoding with the value base64"),
     firewall: Firewall {
         console: "VPC network > Firewall > Create firewall rule: ingress, target tag docker, source YOUR-ADDRESS/32, TCP port {port}",
         command: Some(
-            "gcloud compute firewall-rules create docker-{port} --allow=tcp:{port} --source-ranges=YOUR-ADDRESS/32 --target-tags=docker",
+            r#"gcloud compute firewall-rules create docker-{port} --allow=tcp:{port} \
+  --source-ranges=YOUR-ADDRESS/32 --target-tags=docker"#,
         ),
     },
     ways: &[
@@ -24,8 +27,9 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "gcloud compute instances create {name} --zone=ZONE --tags=docker \\
-  --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud --metadata-from-file=user-data=user-data",
+                r#"gcloud compute instances create {name} --zone=ZONE --tags=docker \
+  --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud \
+  --metadata-from-file=user-data=user-data"#,
             ),
             terraform: Some(
                 r#"resource "google_compute_instance" "host" {
@@ -37,13 +41,17 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: true,
             command: Some(
-                "gcloud compute instances create {name} --zone=ZONE --tags=docker \\
-  --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud \\
-  --metadata=user-data-encoding=base64 --metadata-from-file=user-data=user-data",
+                r#"gcloud compute instances create {name} --zone=ZONE --tags=docker \
+  --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud \
+  --metadata=user-data-encoding=base64 \
+  --metadata-from-file=user-data=user-data"#,
             ),
             terraform: Some(
                 r#"resource "google_compute_instance" "host" {
-  metadata = { user-data = file("user-data"), user-data-encoding = "base64" }
+  metadata = {
+    user-data          = file("user-data")
+    user-data-encoding = "base64"
+  }
 }"#,
             ),
         },

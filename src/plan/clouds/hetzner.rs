@@ -1,12 +1,13 @@
 //! Hetzner Cloud.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Hetzner Cloud API, "Create a Server", `user_data`: limited to 32 KiB. It is text, and cloud-init's datasource Hetzner
 /// decodes it where it is base64 throughout.
 pub const CLOUD: Cloud = Cloud {
     name: "hetzner",
     title: "Hetzner Cloud",
+    seed: Seed::UserData,
     limit: Limit::Raw(32_768),
     source: "Hetzner Cloud API, \"Create a Server\": `user_data` is limited to 32 KiB",
     encoding: "plain text everywhere; cloud-init decodes it where it is base64",
@@ -16,8 +17,9 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Firewalls > Create Firewall > Inbound rules: TCP, port {port}, source YOUR-ADDRESS; Apply to the server",
         command: Some(
-            "hcloud firewall create --name docker && hcloud firewall add-rule docker --direction in --protocol tcp \\
-  --port {port} --source-ips YOUR-ADDRESS/32",
+            r#"hcloud firewall create --name docker && \
+  hcloud firewall add-rule docker --direction in --protocol tcp \
+  --port {port} --source-ips YOUR-ADDRESS/32"#,
         ),
     },
     ways: &[
@@ -25,8 +27,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "hcloud server create --name {name} --type TYPE --image IMAGE --firewall docker \\
-  --user-data-from-file user-data",
+                r#"hcloud server create --name {name} --type TYPE --image IMAGE \
+  --firewall docker --user-data-from-file user-data"#,
             ),
             terraform: Some(
                 r#"resource "hcloud_server" "host" {
@@ -38,8 +40,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: true,
             command: Some(
-                "hcloud server create --name {name} --type TYPE --image IMAGE --firewall docker \\
-  --user-data-from-file user-data",
+                r#"hcloud server create --name {name} --type TYPE --image IMAGE \
+  --firewall docker --user-data-from-file user-data"#,
             ),
             terraform: Some(
                 r#"resource "hcloud_server" "host" {

@@ -1,15 +1,16 @@
 //! Akamai Connected Cloud, Linode.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
-/// Documents disagree: Linode API, "Create a Linode", has 16384 bytes of base64-decoded data, other pages 65535. The smaller
-/// number is kept to. cloud-init's datasource Akamai (24.1 and newer) decodes base64 and would take gzip, which no document
-/// of Akamai's promises.
+/// Linode API, "Create a Linode": unencoded data "must not exceed 65535 bytes, or about 16kb encoded", which contradicts
+/// itself. 16384 bytes before the encoding are kept to. cloud-init's datasource Akamai (24.1 and newer) decodes base64 and
+/// would unpack gzip, which no document of Akamai's promises.
 pub const CLOUD: Cloud = Cloud {
     name: "linode",
-    title: "Akamai (Linode)",
+    title: "Akamai Linode",
+    seed: Seed::UserData,
     limit: Limit::Raw(16_384),
-    source: "documents disagree between 16384 and 65535 bytes; the smaller number is kept to",
+    source: "Linode API, \"Create a Linode\", has both 65535 bytes and about 16 KB; the smaller number is kept to",
     encoding: "plain text in Cloud Manager; base64 in the API, for linode-cli and for Terraform",
     base64: Base64::Envelope,
     console: "Linodes > Create Linode > Add User Data",
@@ -17,16 +18,19 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Firewalls > Create Firewall > Rules > Add an Inbound Rule: TCP, custom port {port}, source YOUR-ADDRESS/32, accept; inbound policy drop",
         command: Some(
-            "linode-cli firewalls create --label docker --rules.inbound_policy DROP --rules.outbound_policy ACCEPT \\
-  --rules.inbound '[{\"action\":\"ACCEPT\",\"protocol\":\"TCP\",\"ports\":\"{port}\",\"addresses\":{\"ipv4\":[\"YOUR-ADDRESS/32\"]}}]'",
+            r#"linode-cli firewalls create --label docker --rules.inbound_policy DROP \
+  --rules.outbound_policy ACCEPT \
+  --rules.inbound '[{"action":"ACCEPT","protocol":"TCP","ports":"{port}",
+    "addresses":{"ipv4":["YOUR-ADDRESS/32"]}}]'"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "linode-cli linodes create --label {name} --type TYPE --image IMAGE --region REGION --firewall_id FIREWALL-ID \\
-  --root_pass --metadata.user_data \"$(base64 <user-data | tr -d '\\n')\"",
+            r#"linode-cli linodes create --label {name} --type TYPE --image IMAGE \
+  --region REGION --firewall_id FIREWALL-ID --root_pass \
+  --metadata.user_data "$(base64 <user-data | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "linode_instance" "host" {

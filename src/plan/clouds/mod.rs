@@ -24,12 +24,13 @@ mod vultr;
 /// A place where VMs are made.
 ///
 /// In its texts `{name}` and `{port}` stand for the machine's, and what only the user knows is in CAPITALS. Commands find
-/// the user-data in the file that [`Way::file`] names.
+/// the seed in the file that [`Cloud::file`] names.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// As written after `--for`.
     pub name: &'static str,
     pub title: &'static str,
+    pub seed: Seed,
     pub limit: Limit,
     /// The document that the limit is from; what documents leave open.
     pub source: &'static str,
@@ -38,13 +39,22 @@ pub struct Cloud {
     pub base64: Base64,
     /// The way to the field for user-data in its console, as the menus are called.
     pub console: &'static str,
-    /// What to tick there for user-data that is base64 already; none where the console has nothing of the kind.
+    /// What else to do there for user-data that is base64 already. Where there is nothing, an envelope would be taken for the
+    /// text itself, and what cloud-init decodes needs nothing.
     pub console_base64: Option<&'static str>,
     pub firewall: Firewall,
     /// How it takes user-data, the plainest way first.
     pub ways: &'static [Way],
     /// What is easily overlooked there.
     pub notes: &'static [&'static str],
+}
+
+/// What is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seed {
+    UserData,
+    /// A disk with the user-data on it.
+    Disk,
 }
 
 /// How much user-data fits.
@@ -89,7 +99,7 @@ pub struct Firewall {
 }
 
 /// One way to hand user-data over, with a file of its own form.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     /// The file is compressed.
     pub gzip: bool,
@@ -172,16 +182,66 @@ impl Cloud {
             Some(_) => Gzip::Raw,
         }
     }
-}
 
-impl Way {
-    /// The file that the commands read.
-    pub fn file(&self) -> &'static str {
-        if self.gzip && !self.base64 { "user-data.gz" } else { "user-data" }
+    /// The file that the commands of a way read.
+    pub fn file(&self, way: &Way) -> &'static str {
+        match (self.seed, way.gzip, way.base64) {
+            (_, true, false) => "user-data.gz",
+            (Seed::Disk, ..) => "seed.img",
+            (Seed::UserData, ..) => "user-data",
+        }
     }
 }
 
 /// The length of base64 with its padding, in one line (RFC 4648 §4).
 fn base64_len(raw: usize) -> usize {
     raw.div_ceil(3) * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_to_the_byte() {
+        for cloud in Cloud::ALL {
+            for base64 in [false, true] {
+                let Some(most) = cloud.raw_limit(base64) else {
+                    assert!(cloud.fits(1 << 30, base64), "{}", cloud.name);
+                    continue;
+                };
+                assert!(cloud.fits(most - 1, base64), "{} {base64}", cloud.name);
+                assert!(cloud.fits(most, base64), "{} {base64}", cloud.name);
+                assert!(!cloud.fits(most + 1, base64), "{} {base64}", cloud.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_handed_over() {
+        let of = |name| Cloud::named(name).unwrap();
+        for raw in [0, 1, 2, 3, 1000, 1001, 1002] {
+            let base64 = STANDARD.encode(vec![b'x'; raw]).len();
+            // In the envelope and out of it the same.
+            assert_eq!([false, true].map(|b| of("aws").measured(raw, b)), [raw, raw]);
+            assert_eq!([false, true].map(|b| of("openstack").measured(raw, b)), [base64, base64]);
+            assert_eq!([false, true].map(|b| of("gce").measured(raw, b)), [raw, base64]);
+        }
+    }
+
+    #[test]
+    fn the_plainest_way_comes_first() {
+        for cloud in Cloud::ALL {
+            let gzip: Vec<_> = cloud.ways.iter().map(|way| way.gzip).collect();
+            assert!(matches!(gzip[..], [false] | [false, true]), "{}", cloud.name);
+            for way in cloud.ways {
+                assert!(!way.base64 || cloud.base64 == Base64::Value, "{}", cloud.name);
+                // Gzip is no text, so where cloud-init has to decode the value, it is decoded.
+                assert!(!way.gzip || way.base64 == (cloud.base64 == Base64::Value), "{}", cloud.name);
+            }
+        }
+    }
 }

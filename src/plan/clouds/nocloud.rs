@@ -1,20 +1,21 @@
 //! NoCloud: a seed disk for any hypervisor that has no user-data of its own.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
-/// cloud-init, datasource NoCloud: `user-data` and `meta-data` on a vfat or iso9660 disk labelled `cidata`, or below
-/// `/var/lib/cloud/seed/nocloud/`. Files have no limit.
+/// cloud-init, datasource NoCloud: `user-data` and `meta-data` on a vfat or iso9660 disk labelled `cidata`. Files have no
+/// limit. virt-install (3.0 and newer) makes such a disk by itself from user-data alone.
 pub const CLOUD: Cloud = Cloud {
     name: "nocloud",
     title: "NoCloud seed disk",
+    seed: Seed::Disk,
     limit: Limit::Unpublished,
     source: "cloud-init, datasource NoCloud, sets none",
-    encoding: "the file as it is, with meta-data beside it",
+    encoding: "the file as it is, on a disk with meta-data beside it",
     base64: Base64::Text,
-    console: "none: `hostseed render {name} --format nocloud -o seed.img` makes the disk; attach it as a second one",
+    console: "attach seed.img as a second disk before the first boot",
     console_base64: None,
     firewall: Firewall {
-        console: "none of its own: let YOUR-ADDRESS reach TCP port {port} in the hypervisor's firewall",
+        console: "in the hypervisor's firewall, where it has one: let YOUR-ADDRESS reach TCP port {port}",
         command: None,
     },
     ways: &[
@@ -22,12 +23,14 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "virt-install --name {name} --osinfo OS --memory 2048 --import --disk DISK.qcow2 --cloud-init user-data=user-data",
+                r#"virt-install --name {name} --osinfo OS --memory 2048 --import \
+  --disk IMAGE.qcow2 --disk seed.img"#,
             ),
             terraform: Some(
-                r#"resource "libvirt_cloudinit_disk" "seed" {
-  name      = "{name}-seed.iso"
-  user_data = file("user-data")
+                r#"resource "libvirt_volume" "seed" {
+  name   = "{name}-seed.img"
+  pool   = "default"
+  create = { content = { url = "${path.module}/seed.img" } }
 }"#,
             ),
         },
@@ -35,10 +38,11 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: false,
             command: Some(
-                "virt-install --name {name} --osinfo OS --memory 2048 --import --disk DISK.qcow2 --cloud-init user-data=user-data.gz",
+                r#"virt-install --name {name} --osinfo OS --memory 2048 --import \
+  --disk IMAGE.qcow2 --cloud-init user-data=user-data.gz"#,
             ),
             terraform: None,
         },
     ],
-    notes: &[],
+    notes: &["IMAGE.qcow2 is a copy of the distribution's cloud image, for this VM alone"],
 };

@@ -1,6 +1,6 @@
 //! Oracle Cloud Infrastructure.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// OCI API, `LaunchInstanceDetails.metadata`: the combined size of all metadata is at most 32000 bytes. `user_data` is base64
 /// there. 1332 of them are left to the names and to an SSH key of 4096 bits.
@@ -9,6 +9,7 @@ const LIMIT: Limit = Limit::Base64(32_000 - 1_332);
 pub const CLOUD: Cloud = Cloud {
     name: "oci",
     title: "Oracle Cloud Infrastructure",
+    seed: Seed::UserData,
     limit: LIMIT,
     source: "OCI API, `LaunchInstanceDetails`: all metadata together is limited to 32000 bytes, base64 counted; 1332 are left to an SSH key",
     encoding: "plain text in the console and for the oci CLI, which encode it; base64 in the API and for Terraform",
@@ -18,8 +19,10 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Networking > Virtual cloud networks > the VCN > Security > Security Lists > Add Ingress Rules: source CIDR YOUR-ADDRESS/32, TCP, destination port {port}",
         command: Some(
-            "oci network nsg rules add --nsg-id NSG-OCID --security-rules '[{\"direction\":\"INGRESS\",\"protocol\":\"6\",\\
-  \"source\":\"YOUR-ADDRESS/32\",\"tcpOptions\":{\"destinationPortRange\":{\"min\":{port},\"max\":{port}}}}]'",
+            r#"oci network nsg rules add --nsg-id NSG-OCID \
+  --security-rules '[{"direction":"INGRESS","protocol":"6",
+    "source":"YOUR-ADDRESS/32",
+    "tcpOptions":{"destinationPortRange":{"min":{port},"max":{port}}}}]'"#,
         ),
     },
     ways: &[
@@ -27,9 +30,10 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "oci compute instance launch --compartment-id COMPARTMENT-OCID --availability-domain DOMAIN --shape SHAPE \\
-  --image-id IMAGE-OCID --subnet-id SUBNET-OCID --nsg-ids '[\"NSG-OCID\"]' --display-name {name} \\
-  --user-data-file user-data",
+                r#"oci compute instance launch --compartment-id COMPARTMENT-OCID \
+  --availability-domain DOMAIN --shape SHAPE --image-id IMAGE-OCID \
+  --subnet-id SUBNET-OCID --nsg-ids '["NSG-OCID"]' \
+  --display-name {name} --user-data-file user-data"#,
             ),
             terraform: Some(
                 r#"resource "oci_core_instance" "host" {
@@ -41,9 +45,10 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: false,
             command: Some(
-                "oci compute instance launch --compartment-id COMPARTMENT-OCID --availability-domain DOMAIN --shape SHAPE \\
-  --image-id IMAGE-OCID --subnet-id SUBNET-OCID --nsg-ids '[\"NSG-OCID\"]' --display-name {name} \\
-  --user-data-file user-data.gz",
+                r#"oci compute instance launch --compartment-id COMPARTMENT-OCID \
+  --availability-domain DOMAIN --shape SHAPE --image-id IMAGE-OCID \
+  --subnet-id SUBNET-OCID --nsg-ids '["NSG-OCID"]' \
+  --display-name {name} --user-data-file user-data.gz"#,
             ),
             terraform: Some(
                 r#"resource "oci_core_instance" "host" {

@@ -1,6 +1,6 @@
 //! OpenStack, whoever runs it.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Nova, user guide "Provide user data to instances": base64 encoded, restricted to 65535 bytes. Nova stores and counts the
 /// base64. Horizon takes a script of at most 16 KB. The metadata proxy of Neutron 2025.1 fails on compressed user-data
@@ -8,6 +8,7 @@ use super::{Base64, Cloud, Firewall, Limit, Way};
 pub const CLOUD: Cloud = Cloud {
     name: "openstack",
     title: "OpenStack",
+    seed: Seed::UserData,
     limit: Limit::Base64(65_535),
     source: "Nova, \"Provide user data to instances\": base64 encoded and restricted to 65535 bytes",
     encoding: "plain text in Horizon, for the openstack CLI and for Terraform, which encode it; base64 in the API",
@@ -17,7 +18,8 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Project > Network > Security Groups > Manage Rules > Add Rule: Custom TCP Rule, ingress, port {port}, CIDR YOUR-ADDRESS/32",
         command: Some(
-            "openstack security group rule create --protocol tcp --dst-port {port} --remote-ip YOUR-ADDRESS/32 SECURITY-GROUP",
+            r#"openstack security group rule create --protocol tcp --dst-port {port} \
+  --remote-ip YOUR-ADDRESS/32 SECURITY-GROUP"#,
         ),
     },
     ways: &WAYS,
@@ -32,8 +34,8 @@ pub(super) const WAYS: [Way; 2] = [
         gzip: false,
         base64: false,
         command: Some(
-            "openstack server create --image IMAGE --flavor FLAVOR --network NETWORK --security-group SECURITY-GROUP \\
-  --user-data user-data {name}",
+            r#"openstack server create --image IMAGE --flavor FLAVOR --network NETWORK \
+  --security-group SECURITY-GROUP --user-data user-data {name}"#,
         ),
         terraform: Some(
             r#"resource "openstack_compute_instance_v2" "host" {
@@ -45,8 +47,8 @@ pub(super) const WAYS: [Way; 2] = [
         gzip: true,
         base64: false,
         command: Some(
-            "openstack server create --image IMAGE --flavor FLAVOR --network NETWORK --security-group SECURITY-GROUP \\
-  --user-data user-data.gz {name}",
+            r#"openstack server create --image IMAGE --flavor FLAVOR --network NETWORK \
+  --security-group SECURITY-GROUP --user-data user-data.gz {name}"#,
         ),
         terraform: Some(
             r#"resource "openstack_compute_instance_v2" "host" {

@@ -1,11 +1,12 @@
 //! OVHcloud Public Cloud, which is an OpenStack.
 
-use super::{Base64, Cloud, Firewall, Limit, openstack};
+use super::{Base64, Cloud, Firewall, Limit, Seed, openstack};
 
 /// OVHcloud's documents name no number; Nova's holds: 65535 bytes of base64.
 pub const CLOUD: Cloud = Cloud {
     name: "ovh",
     title: "OVHcloud Public Cloud",
+    seed: Seed::UserData,
     limit: Limit::Base64(65_535),
     source: "no number of OVHcloud's own; Nova, \"Provide user data to instances\": 65535 bytes of base64",
     encoding: "plain text in the control panel, for the openstack CLI and for Terraform, which encode it",

@@ -1,22 +1,25 @@
 //! Proxmox VE, by a snippet.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Proxmox VE, "Cloud-Init Support", `cicustom`: a file on a storage that takes snippets. It goes onto the VM's cloud-init
 /// drive (NoCloud), anew at each start.
 pub const CLOUD: Cloud = Cloud {
     name: "proxmox",
     title: "Proxmox VE",
+    seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "Proxmox VE, \"Cloud-Init Support\", gives no size",
     encoding: "the file as it is, as a snippet",
     base64: Base64::Text,
-    console: "none: the web interface shows snippets and takes none; copy the file to /var/lib/vz/snippets/ on the node",
+    console: "the web interface takes no snippets: copy the file to /var/lib/vz/snippets/ on the node",
     console_base64: None,
     firewall: Firewall {
         console: "the VM > Firewall > Add: direction in, action ACCEPT, protocol tcp, dest. port {port}, source YOUR-ADDRESS",
         command: Some(
-            "pvesh create /nodes/NODE/qemu/VMID/firewall/rules --type in --action ACCEPT --proto tcp --dport {port} --source YOUR-ADDRESS --enable 1",
+            r#"pvesh create /nodes/NODE/qemu/VMID/firewall/rules --type in \
+  --action ACCEPT --proto tcp --dport {port} --source YOUR-ADDRESS \
+  --enable 1"#,
         ),
     },
     ways: &[
@@ -24,8 +27,9 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                "install -m 0600 user-data /var/lib/vz/snippets/{name}-user-data && \\
-  qm set VMID --ide2 local-lvm:cloudinit --cicustom user=local:snippets/{name}-user-data",
+                r#"install -m 0600 user-data /var/lib/vz/snippets/{name}-user-data && \
+  qm set VMID --ide2 local-lvm:cloudinit \
+  --cicustom user=local:snippets/{name}-user-data"#,
             ),
             terraform: Some(
                 r#"resource "proxmox_virtual_environment_file" "user_data" {
@@ -46,8 +50,9 @@ resource "proxmox_virtual_environment_vm" "host" {
             gzip: true,
             base64: false,
             command: Some(
-                "install -m 0600 user-data.gz /var/lib/vz/snippets/{name}-user-data && \\
-  qm set VMID --ide2 local-lvm:cloudinit --cicustom user=local:snippets/{name}-user-data",
+                r#"install -m 0600 user-data.gz /var/lib/vz/snippets/{name}-user-data && \
+  qm set VMID --ide2 local-lvm:cloudinit \
+  --cicustom user=local:snippets/{name}-user-data"#,
             ),
             terraform: None,
         },

@@ -1,11 +1,12 @@
 //! Scaleway Instances.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Scaleway Instance API, user data: the key `cloud-init`, as bytes; no size is given.
 pub const CLOUD: Cloud = Cloud {
     name: "scaleway",
     title: "Scaleway",
+    seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "Scaleway Instance API, user data, gives no size",
     encoding: "plain text everywhere, as the user data of the key cloud-init",
@@ -15,16 +16,17 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Instances > Security groups > the VM's group > Rules > Add inbound rule: allow, TCP, port {port}, YOUR-ADDRESS/32; inbound default policy drop",
         command: Some(
-            "scw instance security-group create-rule security-group-id=SECURITY-GROUP-ID direction=inbound action=accept \\
-  protocol=TCP dest-port-from={port} ip-range=YOUR-ADDRESS/32",
+            r#"scw instance security-group create-rule \
+  security-group-id=SECURITY-GROUP-ID direction=inbound action=accept \
+  protocol=TCP dest-port-from={port} ip-range=YOUR-ADDRESS/32"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "scw instance server create name={name} type=TYPE image=IMAGE security-group-id=SECURITY-GROUP-ID \\
-  cloud-init=@user-data",
+            r#"scw instance server create name={name} type=TYPE image=IMAGE \
+  security-group-id=SECURITY-GROUP-ID cloud-init=@user-data"#,
         ),
         terraform: Some(
             r#"resource "scaleway_instance_server" "host" {

@@ -1,31 +1,35 @@
 //! Tencent Cloud CVM.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
-/// CVM API, RunInstances, `UserData`: base64 encoded, at most 16 KB. Whether that is before or after the encoding is told
-/// differently; what is smaller is kept to. Whether gzip is unpacked no document says.
+/// CVM API, RunInstances, `UserData`: to be encoded in base64, 16 KB of data at most. Whether they are counted before or after
+/// the encoding it does not say, and what is smaller is kept to. Nor does it say whether gzip is unpacked.
 pub const CLOUD: Cloud = Cloud {
     name: "tencent",
     title: "Tencent Cloud CVM",
+    seed: Seed::UserData,
     limit: Limit::Base64(16_384),
-    source: "CVM API, RunInstances: `UserData` in base64 is at most 16 KB",
+    source: "CVM API, RunInstances: `UserData` is at most 16 KB; that base64 counts is the stricter reading",
     encoding: "plain text in the console, which encodes it; base64 in the API, for tccli and for Terraform",
     base64: Base64::Envelope,
     console: "Cloud Virtual Machine > Instances > Create > Advanced settings > Custom data",
-    console_base64: Some("The above input is Base64-encoded"),
+    console_base64: Some("tick \"The above input is Base64-encoded\""),
     firewall: Firewall {
         console: "Cloud Virtual Machine > Security Groups > the VM's group > Inbound rules > Add rule: source YOUR-ADDRESS, TCP:{port}, Allow",
         command: Some(
-            "tccli vpc CreateSecurityGroupPolicies --SecurityGroupId SECURITY-GROUP-ID --SecurityGroupPolicySet \\
-  '{\"Ingress\":[{\"Protocol\":\"TCP\",\"Port\":\"{port}\",\"CidrBlock\":\"YOUR-ADDRESS\",\"Action\":\"ACCEPT\"}]}'",
+            r#"tccli vpc CreateSecurityGroupPolicies \
+  --SecurityGroupId SECURITY-GROUP-ID \
+  --SecurityGroupPolicySet '{"Ingress":[{"Protocol":"TCP",
+    "Port":"{port}","CidrBlock":"YOUR-ADDRESS","Action":"ACCEPT"}]}'"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "tccli cvm RunInstances --Placement '{\"Zone\":\"ZONE\"}' --ImageId IMAGE --InstanceType TYPE \\
-  --SecurityGroupIds '[\"SECURITY-GROUP-ID\"]' --InstanceName {name} --UserData \"$(base64 <user-data | tr -d '\\n')\"",
+            r#"tccli cvm RunInstances --Placement '{"Zone":"ZONE"}' --ImageId IMAGE \
+  --InstanceType TYPE --SecurityGroupIds '["SECURITY-GROUP-ID"]' \
+  --InstanceName {name} --UserData "$(base64 <user-data | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "tencentcloud_instance" "host" {

@@ -1,12 +1,13 @@
 //! UpCloud.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// UpCloud API, "Create server", `user_data`: a script or the URL of one; no size is given. The host gets it as a text in JSON
 /// (cloud-init, datasource UpCloud), which cannot hold gzip.
 pub const CLOUD: Cloud = Cloud {
     name: "upcloud",
     title: "UpCloud",
+    seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "UpCloud API, \"Create server\", gives no size",
     encoding: "plain text everywhere",
@@ -16,16 +17,18 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Servers > the server > Firewall > Add rule: incoming, TCP, destination port {port}, source YOUR-ADDRESS, accept",
         command: Some(
-            "upctl server firewall create SERVER --direction in --action accept --family IPv4 --protocol tcp \\
-  --destination-port-start {port} --destination-port-end {port} --source-address-start YOUR-ADDRESS --source-address-end YOUR-ADDRESS",
+            r#"upctl server firewall create SERVER --direction in --action accept \
+  --family IPv4 --protocol tcp --destination-port-start {port} \
+  --destination-port-end {port} --src-ipaddress-block YOUR-ADDRESS/32"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "upctl server create --title {name} --hostname {name} --zone ZONE --os OS --ssh-keys KEY-FILE --enable-metadata \\
-  --enable-firewall --user-data \"$(cat user-data)\"",
+            r#"upctl server create --title {name} --hostname {name} --zone ZONE \
+  --os OS --ssh-keys KEY-FILE --enable-metadata --enable-firewall \
+  --user-data "$(cat user-data)""#,
         ),
         terraform: Some(
             r#"resource "upcloud_server" "host" {

@@ -1,20 +1,21 @@
 //! VMware vSphere, by guestinfo.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// cloud-init, datasource VMware: the keys `guestinfo.userdata` and `guestinfo.userdata.encoding` (`base64`, `gzip+base64`) of
 /// the VM's extra configuration. No size is published for them.
 pub const CLOUD: Cloud = Cloud {
     name: "vmware",
     title: "VMware vSphere",
+    seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "cloud-init, datasource VMware, gives no size",
     encoding: "base64 in guestinfo.userdata, with guestinfo.userdata.encoding beside it",
     base64: Base64::Value,
-    console: "the VM, switched off > Edit Settings > Advanced Parameters: guestinfo.userdata, and guestinfo.userdata.encoding",
-    console_base64: None,
+    console: "the VM, switched off > Edit Settings > Advanced Parameters > guestinfo.userdata",
+    console_base64: Some("set guestinfo.userdata.encoding to base64, or gzip+base64 where it is compressed"),
     firewall: Firewall {
-        console: "none of vSphere's own: let YOUR-ADDRESS reach TCP port {port} in the network's firewall (NSX: Security > Distributed Firewall)",
+        console: "in the network's firewall (NSX: Security > Distributed Firewall): let YOUR-ADDRESS reach TCP port {port}",
         command: None,
     },
     ways: &[
@@ -22,7 +23,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: true,
             command: Some(
-                "govc vm.change -vm {name} -e guestinfo.userdata.encoding=base64 -f guestinfo.userdata=\"$PWD/user-data\"",
+                r#"govc vm.change -vm {name} -e guestinfo.userdata.encoding=base64 \
+  -f guestinfo.userdata="$PWD/user-data""#,
             ),
             terraform: Some(
                 r#"resource "vsphere_virtual_machine" "host" {
@@ -37,7 +39,8 @@ pub const CLOUD: Cloud = Cloud {
             gzip: true,
             base64: true,
             command: Some(
-                "govc vm.change -vm {name} -e guestinfo.userdata.encoding=gzip+base64 -f guestinfo.userdata=\"$PWD/user-data\"",
+                r#"govc vm.change -vm {name} -e guestinfo.userdata.encoding=gzip+base64 \
+  -f guestinfo.userdata="$PWD/user-data""#,
             ),
             terraform: Some(
                 r#"resource "vsphere_virtual_machine" "host" {

@@ -1,6 +1,6 @@
 //! Vultr.
 
-use super::{Base64, Cloud, Firewall, Limit, Way};
+use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
 
 /// Vultr API v2, "Create Instance", `user_data`: base64; no size is given. vultr-cli (`--userdata`: plain text which the CLI
 /// will encode) and the Terraform provider encode. The host gets it as a text in JSON (cloud-init, datasource Vultr), which
@@ -8,6 +8,7 @@ use super::{Base64, Cloud, Firewall, Limit, Way};
 pub const CLOUD: Cloud = Cloud {
     name: "vultr",
     title: "Vultr",
+    seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "Vultr API, \"Create Instance\", gives no size",
     encoding: "plain text in the console, for vultr-cli and for Terraform, which encode it; base64 in the API",
@@ -17,15 +18,17 @@ pub const CLOUD: Cloud = Cloud {
     firewall: Firewall {
         console: "Network > Firewall > Add Firewall Group > Inbound IPv4 Rules: TCP, port {port}, source YOUR-ADDRESS; Linked Instances",
         command: Some(
-            "vultr-cli firewall rule create FIREWALL-GROUP --ip-type v4 --protocol tcp --port {port} --subnet YOUR-ADDRESS --size 32",
+            r#"vultr-cli firewall rule create FIREWALL-GROUP --ip-type v4 \
+  --protocol tcp --port {port} --subnet YOUR-ADDRESS --size 32"#,
         ),
     },
     ways: &[Way {
         gzip: false,
         base64: false,
         command: Some(
-            "vultr-cli instance create --label {name} --region REGION --plan PLAN --os OS-ID --firewall-group FIREWALL-GROUP \\
-  --userdata \"$(cat user-data)\"",
+            r#"vultr-cli instance create --label {name} --region REGION --plan PLAN \
+  --os OS-ID --firewall-group FIREWALL-GROUP \
+  --userdata "$(cat user-data)""#,
         ),
         terraform: Some(
             r#"resource "vultr_instance" "host" {

@@ -1,0 +1,190 @@
+//! `clouds`: what is known of the places where a seed goes.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::texts::Texts;
+use crate::plan::{Base64, Cloud, Gzip, Limit, Way};
+use crate::ui::Ui;
+
+/// Shows all clouds in a few lines each, or all of one, with `port` in its rules.
+pub fn clouds(ui: Ui, cloud: Option<&'static Cloud>, port: u16, json: bool) -> Result<()> {
+    let command = |words: std::fmt::Arguments| format!("hostseed {words}");
+    let texts = Texts::of_any(port, ui.columns(), &command);
+    match cloud {
+        Some(cloud) if json => ui.json(&View::new(cloud, &texts)),
+        Some(cloud) => ui.out(whole(cloud, &texts)),
+        None if json => ui.json(&Cloud::ALL.map(|cloud| View::new(cloud, &texts))),
+        None => {
+            ui.out(Cloud::ALL.map(|cloud| summary(cloud, &texts)).join("\n"))?;
+            ui.note("`hostseed clouds CLOUD` has its commands and Terraform's lines");
+            Ok(())
+        }
+    }
+}
+
+/// What decides whether a cloud takes a machine, and where to click.
+fn summary(cloud: &Cloud, texts: &Texts) -> String {
+    heading(cloud) + &rows(&basics(cloud, texts), texts)
+}
+
+/// All that is known of a cloud.
+fn whole(cloud: &Cloud, texts: &Texts) -> String {
+    let mut basics = basics(cloud, texts);
+    basics.insert(1, ("", cloud.source.into()));
+    basics.extend(
+        cloud.notes.iter().enumerate().map(|(n, note)| (if n == 0 { "mind" } else { "" }, texts.fill(note))),
+    );
+    let mut text = heading(cloud) + &rows(&basics, texts);
+    if let Some(command) = cloud.firewall.command {
+        text += &section("to open the port", &texts.code(command));
+    }
+    for way in cloud.ways {
+        text += &section(&format!("with `{}`", texts.render(cloud, way)), &texts.way(cloud, way));
+    }
+    text
+}
+
+fn heading(cloud: &Cloud) -> String {
+    format!("{}   {}\n", cloud.name, cloud.title)
+}
+
+fn section(heading: &str, lines: &[String]) -> String {
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("\n{heading}\n{lines}")
+}
+
+fn basics(cloud: &Cloud, texts: &Texts) -> Vec<(&'static str, String)> {
+    vec![
+        ("limit", limit(cloud)),
+        ("encoding", cloud.encoding.into()),
+        ("gzip", gzip(cloud).into()),
+        ("paste at", texts.fill(cloud.console)),
+        ("open port", texts.fill(cloud.firewall.console)),
+    ]
+}
+
+fn rows(rows: &[(&str, String)], texts: &Texts) -> String {
+    rows.iter()
+        .map(|(name, value)| texts.prose(&format!("  {name:<9}   "), "              ", value) + "\n")
+        .collect()
+}
+
+fn limit(cloud: &Cloud) -> String {
+    match cloud.limit {
+        Limit::Raw(bytes) => format!("{bytes} bytes"),
+        Limit::Base64(bytes) => {
+            let raw = cloud.raw_limit(false).unwrap_or(bytes);
+            format!("{bytes} bytes of base64, which are {raw} of user-data")
+        }
+        Limit::Unpublished => "none that is published".into(),
+    }
+}
+
+fn gzip(cloud: &Cloud) -> &'static str {
+    match cloud.gzip() {
+        Gzip::Raw => "taken",
+        Gzip::InBase64 => "taken in base64 alone",
+        Gzip::No => "not taken, or not known to be",
+    }
+}
+
+/// A cloud for programs.
+#[derive(Serialize)]
+struct View {
+    name: &'static str,
+    title: &'static str,
+    /// None where no number is published.
+    limit: Option<LimitView>,
+    source: &'static str,
+    encoding: &'static str,
+    /// `envelope`, `value` or `text`.
+    base64: &'static str,
+    /// `raw`, `base64` or null.
+    gzip: Option<&'static str>,
+    console: String,
+    console_base64: Option<&'static str>,
+    firewall: FirewallView,
+    ways: Vec<WayView>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct LimitView {
+    bytes: usize,
+    /// What they are of: `raw` or `base64`.
+    counts: &'static str,
+    /// The most bytes of user-data that fit.
+    raw_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct FirewallView {
+    console: String,
+    command: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WayView {
+    gzip: bool,
+    base64: bool,
+    render: String,
+    file: &'static str,
+    command: Option<String>,
+    terraform: Option<String>,
+}
+
+impl View {
+    fn new(cloud: &'static Cloud, texts: &Texts) -> Self {
+        let fill = |text: &str| texts.fill(text);
+        Self {
+            name: cloud.name,
+            title: cloud.title,
+            limit: LimitView::new(cloud),
+            source: cloud.source,
+            encoding: cloud.encoding,
+            base64: match cloud.base64 {
+                Base64::Envelope => "envelope",
+                Base64::Value => "value",
+                Base64::Text => "text",
+            },
+            gzip: match cloud.gzip() {
+                Gzip::Raw => Some("raw"),
+                Gzip::InBase64 => Some("base64"),
+                Gzip::No => None,
+            },
+            console: fill(cloud.console),
+            console_base64: cloud.console_base64,
+            firewall: FirewallView {
+                console: fill(cloud.firewall.console),
+                command: cloud.firewall.command.map(fill),
+            },
+            ways: cloud.ways.iter().map(|way| WayView::new(cloud, way, texts)).collect(),
+            notes: cloud.notes.iter().map(|note| fill(note)).collect(),
+        }
+    }
+}
+
+impl LimitView {
+    fn new(cloud: &Cloud) -> Option<Self> {
+        let (bytes, counts) = match cloud.limit {
+            Limit::Raw(bytes) => (bytes, "raw"),
+            Limit::Base64(bytes) => (bytes, "base64"),
+            Limit::Unpublished => return None,
+        };
+        Some(Self { bytes, counts, raw_bytes: cloud.raw_limit(false)? })
+    }
+}
+
+impl WayView {
+    fn new(cloud: &Cloud, way: &Way, texts: &Texts) -> Self {
+        Self {
+            gzip: way.gzip,
+            base64: way.base64,
+            render: texts.render(cloud, way),
+            file: cloud.file(way),
+            command: way.command.map(|text| texts.fill(text)),
+            terraform: way.terraform.map(|text| texts.fill(text)),
+        }
+    }
+}
