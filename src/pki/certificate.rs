@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
-use super::Validity;
+use super::{Purpose, Validity};
 use crate::names::Address;
 
 /// The first certificate of a PEM text, checked to be one.
@@ -91,6 +91,16 @@ impl Certificate {
         let parsed = self.parsed();
         let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
         is_ca && parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()))
+    }
+
+    /// Whether it, and what is below it, may be used for this: it says so, or says nothing (RFC 5280 §4.2.1.12).
+    pub fn allows(&self, purpose: Purpose) -> bool {
+        self.parsed().extended_key_usage().is_ok_and(|usage| {
+            usage.is_none_or(|usage| match purpose {
+                Purpose::Server => usage.value.any || usage.value.server_auth,
+                Purpose::Client => usage.value.any || usage.value.client_auth,
+            })
+        })
     }
 
     /// What about it is too weak for TLS today: RSA below 2048 bits, signatures over SHA-1 or MD5 (NIST SP 800-131A).

@@ -1,10 +1,12 @@
 //! Whether a chain holds, in webpki's judgement: what a TLS client, and dockerd, would say of it.
 
+use std::cell::Cell;
+
 use anyhow::{Context, Result, anyhow};
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyUsagePurpose};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use time::{Duration, OffsetDateTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
 use super::{Certificate, load};
 use crate::secret::Secret;
@@ -34,8 +36,9 @@ pub fn judge(
     let end = all().map(|c| c.validity().not_after).min().unwrap_or(now);
     let at = if begin <= end { now.clamp(begin, end) } else { now };
     let leaf = CertificateDer::from(leaf.der());
-    let anchors: Vec<CertificateDer> = anchors.iter().map(|anchor| anchor.der().into()).collect();
-    let anchors: Result<Vec<TrustAnchor>, Error> = anchors.iter().map(anchor_from_trusted_cert).collect();
+    let ders: Vec<CertificateDer> = anchors.iter().map(|anchor| anchor.der().into()).collect();
+    let trusted: Result<Vec<TrustAnchor>, Error> = ders.iter().map(anchor_from_trusted_cert).collect();
+    let trusted = trusted?;
     let chain: Vec<CertificateDer> = chain.iter().map(|certificate| certificate.der().into()).collect();
     let usage = match purpose {
         Purpose::Server => KeyUsage::server_auth(),
@@ -43,11 +46,27 @@ pub fn judge(
     };
     let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch));
-    let verdict = anchors.and_then(|anchors| {
-        let leaf = EndEntityCert::try_from(&leaf)?;
-        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &chain, at, usage, None, None).map(drop)
-    });
-    verdict.map_err(Unsound::from)
+    // webpki takes an anchor for a name and a key; Go, and so docker, looks at its path length and its purpose too.
+    let limited = Cell::new(None);
+    let check_anchor = |path: &VerifiedPath| {
+        let anchor = trusted.iter().position(|anchor| anchor == path.anchor()).map(|n| &anchors[n]);
+        let between = u32::try_from(path.intermediate_certificates().count()).unwrap_or(u32::MAX);
+        let fault = anchor.and_then(|anchor| match anchor.path_len() {
+            Some(allowed) if allowed < between => Some(Unsound::PathLength),
+            _ => (!anchor.allows(purpose)).then_some(Unsound::Purpose),
+        });
+        match fault {
+            None => Ok(()),
+            fault => {
+                limited.set(fault);
+                Err(Error::UnknownIssuer)
+            }
+        }
+    };
+    let leaf = EndEntityCert::try_from(&leaf)?;
+    let verdict =
+        leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &trusted, &chain, at, usage, None, Some(&check_anchor));
+    verdict.map(drop).map_err(|error| limited.take().unwrap_or(error.into()))
 }
 
 /// Why a chain does not hold.

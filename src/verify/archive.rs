@@ -1,6 +1,6 @@
 //! A cloud-config-archive: several documents as the entries of one YAML list.
 
-use super::document::{Document, get};
+use super::document::{Document, get, kind_of};
 use super::finding::{Place, Problems};
 use crate::report::Complaint;
 use crate::yaml::Value;
@@ -17,7 +17,7 @@ pub struct Entry {
 pub fn entries(text: &str, place: &Place, problems: &mut Problems) -> Vec<Entry> {
     let Some((document, root)) = Document::read(text, place, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {
-        let text = format!("is a cloud-config-archive, which is a list, and is {}", root.value.kind());
+        let text = format!("is a cloud-config-archive, which is a list, and is {}", kind_of(&root.value));
         problems.error(&document.place(&root), Complaint::new(text));
         return Vec::new();
     };

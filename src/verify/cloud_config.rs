@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::document::{Document, get};
-use super::finding::{Place, Problems};
+use super::document::{Document, get, kind_of};
+use super::finding::{Place, Problems, head};
 use super::keys;
 use super::landing::{DEFAULT_MODE, File, Landing, Loose};
 use super::packing::{self, Budget, Bytes};
@@ -52,7 +52,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
                 .error(place, Complaint::new("has no fields: there is nothing in it but comments"));
         }
         other => {
-            let text = format!("is a cloud-config, which is a map of fields, and is {}", other.kind());
+            let text = format!("is a cloud-config, which is a map of fields, and is {}", kind_of(other));
             return problems.error(&document.place(&root), Complaint::new(text));
         }
     };
@@ -87,7 +87,7 @@ impl Reader<'_> {
             "runcmd" | "bootcmd" => self.commands(name, value),
             _ => {
                 if let Some(near) = misspelt(name, &FIELDS) {
-                    let complaint = Complaint::new(format!("cloud-init knows no `{}`", name.escape_debug()));
+                    let complaint = Complaint::new(format!("cloud-init knows no `{}`", head(name)));
                     self.warning(key, complaint.hint(format!("did you mean `{near}`?")));
                 }
                 self.gather(name, value);
@@ -97,7 +97,7 @@ impl Reader<'_> {
 
     fn write_files(&mut self, value: &Node) {
         let Value::List(entries) = &value.value else {
-            let text = format!("`write_files` must be a list, got {}", value.value.kind());
+            let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
             return self.error(value, Complaint::new(text).hint("begin each file with `- path: …`"));
         };
         for (n, entry) in entries.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Reader<'_> {
                 Value::Map(fields) => self.write_file(entry, fields),
                 other => {
                     let text =
-                        format!("entry {} of `write_files` must be a map, got {}", n + 1, other.kind());
+                        format!("entry {} of `write_files` must be a map, got {}", n + 1, kind_of(other));
                     self.error(entry, Complaint::new(text).hint("`- path: …` with `content: …` below it"));
                 }
             }
@@ -118,8 +118,7 @@ impl Reader<'_> {
                 && !FILE_FIELDS.contains(&name.as_str())
                 && name != "<<"
             {
-                let complaint =
-                    Complaint::new(format!("a file of `write_files` has no `{}`", name.escape_debug()));
+                let complaint = Complaint::new(format!("a file of `write_files` has no `{}`", head(name)));
                 let known =
                     misspelt(name, &FILE_FIELDS).or_else(|| (name == "mode").then_some("permissions"));
                 self.warning(
@@ -137,7 +136,7 @@ impl Reader<'_> {
         };
         let Some(path) = self.document.text(node, "`path`", self.problems) else { return };
         if !path.starts_with('/') {
-            let text = format!("`path` must begin with `/`, got `{}`", path.escape_debug());
+            let text = format!("`path` must begin with `/`, got `{}`", head(path));
             let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";
             self.error(node, Complaint::new(text).hint(hint));
         }
@@ -173,10 +172,8 @@ impl Reader<'_> {
         match (&node.value, self.document.scalar(node)) {
             (_, Some(Scalar::Null)) => DEFAULT_MODE,
             (Value::Text(text), Some(Scalar::Text)) => octal(text).unwrap_or_else(|| {
-                let text = format!(
-                    "`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`",
-                    text.escape_debug()
-                );
+                let text =
+                    format!("`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`", head(text));
                 self.error(node, Complaint::new(text).hint("four octal digits in quotes, as `\"0600\"`"));
                 DEFAULT_MODE
             }),
@@ -207,7 +204,7 @@ impl Reader<'_> {
             // `0o644`, which YAML 1.1 has for a text, and Python for octal.
             (Value::Number(number), Some(Scalar::Text)) => number.parse().unwrap_or(DEFAULT_MODE),
             (other, scalar) => {
-                let kind = scalar.map_or_else(|| other.kind(), |scalar| scalar.name().to_owned());
+                let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
                 self.error(
                     node,
                     Complaint::new(format!("`{path}`: `permissions` must be a text, and is {kind}"))
@@ -273,7 +270,7 @@ impl Reader<'_> {
             _ => {
                 let text = format!(
                     "`{path}`: cloud-init knows no `encoding: {}`, and writes `content` as it stands",
-                    name.escape_debug()
+                    head(name)
                 );
                 self.error(node, Complaint::new(text).hint("`b64`, `gz+b64`, or none"));
                 return None;
@@ -284,7 +281,7 @@ impl Reader<'_> {
     /// What cloud-init's `shellify` makes a script of. One item that it cannot take, and none of them runs.
     fn commands(&mut self, field: &str, value: &Node) {
         let Value::List(items) = &value.value else {
-            let text = format!("`{field}` must be a list of commands, got {}", value.value.kind());
+            let text = format!("`{field}` must be a list of commands, got {}", kind_of(&value.value));
             return self.error(value, Complaint::new(text).hint("begin each command with `- `"));
         };
         for item in items {
@@ -296,7 +293,7 @@ impl Reader<'_> {
                     None => continue,
                 },
                 (other, scalar) => {
-                    let kind = scalar.map_or_else(|| other.kind(), |scalar| scalar.name().to_owned());
+                    let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
                     let text = format!(
                         "a command of `{field}` must be a text or a list of texts, and is {kind}; none of them would run"
                     );
@@ -332,7 +329,7 @@ impl Reader<'_> {
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
                     let text =
-                        format!("a word of a command of `{field}` must be a text, and is {}", other.kind());
+                        format!("a word of a command of `{field}` must be a text, and is {}", kind_of(other));
                     self.error(word, Complaint::new(text).hint("put it in quotes"));
                     return None;
                 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::finding::{Place, Problems};
+use super::finding::{Place, Problems, head};
 use super::yaml11::{self, Scalar};
 use crate::report::Complaint;
 use crate::yaml::{self, Node, Value};
@@ -103,7 +103,7 @@ impl<'a> Document<'a> {
             (_, Some(scalar)) => scalar.name().to_owned(),
             // Told already.
             (Value::Tagged(..), None) => return None,
-            (other, None) => other.kind(),
+            (other, None) => kind_of(other).to_owned(),
         };
         let complaint = Complaint::new(format!("{what} must be a text, and is {found} to cloud-init"));
         problems.error(&self.place(node), complaint.hint("put it in quotes"));
@@ -120,10 +120,8 @@ impl<'a> Document<'a> {
                     if let Value::Text(name) = &key.value {
                         // A long list of merges, or of entries of one kind, would take its time.
                         if seen.len() < MAX_PLACES && seen.contains(&name.as_str()) {
-                            let text = format!(
-                                "`{}` is given twice, and the last one alone counts",
-                                name.escape_debug()
-                            );
+                            let text =
+                                format!("`{}` is given twice, and the last one alone counts", head(name));
                             problems
                                 .error(&self.place(key), Complaint::new(text).hint("make one of the two"));
                         }
@@ -143,6 +141,19 @@ impl<'a> Document<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// What a value is, in words. Not what is in it: that may be a key.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::Text(_) => "a text",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+        Value::Tagged(..) => "a value with a tag",
     }
 }
 

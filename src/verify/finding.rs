@@ -103,3 +103,36 @@ impl Problems {
         self.0
     }
 }
+
+/// The beginning of what somebody wrote, for a message. What may be a key's base64 is left out.
+pub fn head(text: &str) -> String {
+    const SHOWN: usize = 40;
+    const LETTERS: usize = 20;
+    let (mut head, mut run) = (String::new(), 0);
+    for (n, c) in text.chars().enumerate() {
+        run = if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') { run + 1 } else { 0 };
+        if run == LETTERS {
+            head.truncate(head.len() + 1 - LETTERS);
+        }
+        if n == SHOWN || run == LETTERS {
+            return format!("{}…", head.escape_debug());
+        }
+        head.push(c);
+    }
+    head.escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_the_beginning_and_no_base64() {
+        assert_eq!(head("hello \u{1b}world"), "hello \\u{1b}world");
+        assert_eq!(head(&"ab ".repeat(20)), "ab ab ab ab ab ab ab ab ab ab ab ab ab a…");
+        assert_eq!(head("key: MIGHAgEAMBMGByqGSM49AgEG"), "key: …");
+        assert_eq!(head("abcdefghijklmnopqrs"), "abcdefghijklmnopqrs");
+        assert_eq!(head("abcdefghijklmnopqrst"), "…");
+        assert_eq!(head(""), "");
+    }
+}

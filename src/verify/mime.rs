@@ -1,6 +1,6 @@
 //! MIME multipart archives (RFC 2046), as cloud-init takes them.
 
-use mail_parser::{Encoding, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use zeroize::Zeroizing;
 
 use super::finding::{Place, Problems};
@@ -92,26 +92,24 @@ fn decode(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Proble
     );
     let raw = &bytes[part.offset_body as usize..part.offset_end as usize];
     let encoding = header("Content-Transfer-Encoding").unwrap_or_default().to_lowercase();
-    let bytes = match part.encoding {
+    let bytes = match encoding.trim() {
         // mail-parser decodes what it can of damaged base64; here it has to be said.
-        Encoding::Base64 => match unbase64(raw) {
+        "base64" => match unbase64(raw) {
             Ok(bytes) => bytes,
             Err((offset, complaint)) => {
                 problems.error(&place.at_offset(bytes, part.offset_body as usize + offset), complaint);
                 return None;
             }
         },
-        Encoding::QuotedPrintable => Zeroizing::new(part.contents().to_vec()),
-        Encoding::None => {
-            if !matches!(encoding.trim(), "" | "7bit" | "8bit" | "binary") {
-                let text =
-                    format!("has the unknown Content-Transfer-Encoding `{}`", encoding.trim().escape_debug());
-                problems.error(
-                    place,
-                    Complaint::new(text).hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
-                );
-            }
-            Zeroizing::new(raw.to_vec())
+        "quoted-printable" => Zeroizing::new(part.contents().to_vec()),
+        "" | "7bit" | "8bit" | "binary" => Zeroizing::new(raw.to_vec()),
+        unknown => {
+            let text = format!("has the unknown Content-Transfer-Encoding `{}`", unknown.escape_debug());
+            problems.error(
+                place,
+                Complaint::new(text).hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
+            );
+            return None;
         }
     };
     let merge = header("X-Merge-Type").or_else(|| header("Merge-Type"));

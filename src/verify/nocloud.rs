@@ -1,6 +1,6 @@
 //! The files of a NoCloud seed, in a folder or on a disk (cloud-init, datasource NoCloud).
 
-use super::document::{Document, get};
+use super::document::{Document, get, kind_of};
 use super::finding::{Place, Problems};
 use super::landing::Landing;
 use super::packing::Bytes;
@@ -78,7 +78,7 @@ fn read(
         Value::Map(fields) => take(&document, fields, problems),
         Value::Null => take(&document, &[], problems),
         other => {
-            let text = format!("must be a map of fields, and is {}", other.kind());
+            let text = format!("must be a map of fields, and is {}", kind_of(other));
             problems.error(&document.place(&root), Complaint::new(text));
         }
     }

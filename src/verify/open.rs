@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::finding::{Place, Problems};
+use super::finding::{Place, Problems, head};
 use super::packing::{self, Budget, Bytes, GZIP};
 use super::seed::{Kind, Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
@@ -236,18 +236,13 @@ impl Opener<'_> {
         let place = &place.at_offset(text.as_bytes(), text.len() - text.trim_start().len());
         let later = text.lines().position(|line| line.trim_end() == "#cloud-config");
         let why = match later {
-            _ if first.starts_with("---") => "begins with `---`, so cloud-init does not see `#cloud-config`",
+            _ if first.trim_end() == "---" => "begins with `---`, so cloud-init does not see `#cloud-config`",
             Some(_) => "has `#cloud-config` further down, and cloud-init looks for it at the beginning alone",
             None if cloud_config::is_likely(text) => {
                 "does not begin with `#cloud-config`, so cloud-init ignores it"
             }
             None => {
-                let first = if packing::is_base64(first.as_bytes()) {
-                    String::new()
-                } else {
-                    format!(": `{}`", head(first))
-                };
-                let text = format!("begins with nothing that a host boots from{first}");
+                let text = format!("begins with nothing that a host boots from: `{}`", head(first));
                 let hint = "user-data begins with `#cloud-config`, `#!`, a MIME header, or is gzip; Ignition is JSON";
                 return self.problems.error(place, Complaint::new(text).hint(hint));
             }
@@ -271,12 +266,4 @@ fn begins_as_base64(text: &str) -> bool {
     ["H4sI", "I2Nsb3Vk", "IyEv", "Q29udGVudC1UeXBl", "TUlNRS1W"]
         .iter()
         .any(|start| text.trim_start().starts_with(start))
-}
-
-/// The beginning of a line, for a message.
-fn head(line: &str) -> String {
-    const SHOWN: usize = 40;
-    let head: String = line.chars().take(SHOWN).collect();
-    let more = if line.chars().count() > SHOWN { "…" } else { "" };
-    format!("{}{more}", head.escape_debug())
 }
