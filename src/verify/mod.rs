@@ -112,3 +112,136 @@ fn read(part: &Part, budget: &Budget, landing: &mut Landing, problems: &mut Prob
         Kind::Archive | Kind::Beside => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::{Path, PathBuf};
+    use zeroize::Zeroizing;
+
+    /// Judges bytes as all who call this do; that it comes back at all is what is asked here.
+    fn judged(bytes: &[u8]) -> Verdict {
+        let input = Input::File("input".into(), Zeroizing::new(bytes.to_vec()));
+        verify(input, Cloud::named("aws"), OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000))
+    }
+
+    /// Real seeds of every form.
+    fn seeds() -> Vec<Vec<u8>> {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+        let mut found: Vec<PathBuf> = std::fs::read_dir(golden)
+            .unwrap()
+            .flat_map(|case| std::fs::read_dir(case.unwrap().path()).unwrap())
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file() && !path.ends_with("command") && !path.ends_with("modes"))
+            .collect();
+        found.sort();
+        let seeds: Vec<Vec<u8>> = found.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        assert!(seeds.len() >= 20);
+        seeds
+    }
+
+    /// Words that each reader hangs on.
+    const WORDS: [&str; 40] = [
+        "#cloud-config\n",
+        "#!",
+        "#include\n",
+        "#cloud-config-archive\n",
+        "write_files:\n",
+        "- path: /a\n",
+        "  content: ",
+        "  encoding: gz+b64\n",
+        "  permissions: ",
+        "0644",
+        "runcmd:\n",
+        "- ",
+        "MIME-Version: 1.0\n",
+        "Content-Type: multipart/mixed; boundary=B\n\n",
+        "--B\n",
+        "--B--\n",
+        "Content-Transfer-Encoding: base64\n",
+        "{\"ignition\": {\"version\": \"3.4.0\"}",
+        "\"storage\": {\"files\": [",
+        "\"source\": \"data:;base64,",
+        "\"mode\": 600",
+        "]}",
+        "user_data = <<-EOT\n",
+        "EOT\n",
+        "(sensitive value)",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "-----END PRIVATE KEY-----\n",
+        "-----BEGIN CERTIFICATE-----\n",
+        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg",
+        "H4sIAAAAAAAC/",
+        "unpack 'x' '/y' <<'END'\n",
+        "END\n",
+        "payloads='",
+        "'\n",
+        "/usr/local/lib/hostseed/setup",
+        "[Service]\nExecStart=dockerd -H tcp://0.0.0.0:2375 \\\n",
+        "schemaVersion: 1.0\nphases:\n",
+        "&a [*a]",
+        "\u{feff}",
+        "\\n",
+    ];
+
+    #[test]
+    fn every_golden_seed_is_taken_apart() {
+        for seed in seeds() {
+            judged(&seed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            judged(&bytes);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,300}") {
+            judged(text.as_bytes());
+        }
+
+        #[test]
+        fn no_words_make_it_panic(words in proptest::collection::vec(0..WORDS.len(), 0..24)) {
+            let text: String = words.into_iter().map(|n| WORDS[n]).collect();
+            judged(text.as_bytes());
+        }
+
+        #[test]
+        fn no_disk_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 600..2000), iso in any::<bool>()) {
+            let mut image = vec![0; 40_000];
+            image[..bytes.len()].copy_from_slice(&bytes);
+            image[510..512].copy_from_slice(&[0x55, 0xaa]);
+            if iso {
+                image[32_768..32_774].copy_from_slice(b"\x01CD001");
+            }
+            judged(&image);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn no_change_of_a_real_seed_makes_it_panic(
+            which in 0..1000usize,
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..40usize), 1..6),
+            cut in any::<prop::sample::Index>(),
+            is_cut in any::<bool>(),
+        ) {
+            let seeds = seeds();
+            let mut seed = seeds[which % seeds.len()].clone();
+            for (at, byte, removed) in changes {
+                let at = at.index(seed.len());
+                let end = (at + removed).min(seed.len());
+                seed.splice(at..end, [byte]);
+            }
+            if is_cut {
+                seed.truncate(cut.index(seed.len() + 1));
+            }
+            judged(&seed);
+        }
+    }
+}
