@@ -2,15 +2,12 @@
 
 use serde_json::Value;
 
+use super::command_line::{command_line, flags};
 use super::finding::Problems;
 use super::landing::{File, Landing};
-use super::unit;
 use crate::report::Complaint;
 
 pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
-/// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
-const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
-
 /// Options that may be in daemon.json under another name: dockerd has them in the plural there.
 const PLURALS: [(&str, &str); 12] = [
     ("host", "hosts"),
@@ -30,8 +27,6 @@ const PLURALS: [(&str, &str); 12] = [
 /// How the daemon will run, as far as the seed says it.
 #[derive(Debug, Default)]
 pub struct Daemon {
-    /// Whether the seed has the daemon's command line.
-    pub is_set: bool,
     /// What it listens to by its command line.
     hosts: Vec<String>,
     /// What it listens to by daemon.json.
@@ -63,7 +58,6 @@ pub fn judge(landing: &Landing, problems: &mut Problems) -> Daemon {
     let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
     let json = landing.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
     if let Some((file, _)) = &command {
-        daemon.is_set = true;
         flags.iter().for_each(|(name, value)| take_flag(&mut daemon, name, value.as_deref()));
         check_reachable(&daemon, file, problems);
     }
@@ -79,120 +73,9 @@ pub fn judge(landing: &Landing, problems: &mut Problems) -> Daemon {
     }
     if let Some(file) = by_flags.or(by_json) {
         check_files(&daemon, landing, file, problems);
+        check_enabled(&daemon, landing, file, problems);
     }
     daemon
-}
-
-/// The file that has the last word on `ExecStart`, and its words. Drop-ins count in the order of their names, whichever
-/// folder they are in, and after the unit.
-fn command_line<'a>(landing: &'a Landing, problems: &mut Problems) -> Option<(&'a File, Vec<String>)> {
-    let is_in = |path: &str, rest: &str| {
-        UNIT_DIRS.iter().any(|dir| path.strip_prefix(dir).is_some_and(|p| p.starts_with(rest)))
-    };
-    let unit = landing
-        .files
-        .iter()
-        .filter(|file| is_in(&file.path, "/docker.service") && file.name() == "docker.service");
-    let mut drop_ins: Vec<_> = landing
-        .files
-        .iter()
-        .filter(|file| is_in(&file.path, "/docker.service.d/") && file.path.ends_with(".conf"))
-        .collect();
-    drop_ins.sort_by_key(|file| file.name().to_owned());
-    let mut said: Option<(&File, String)> = None;
-    // The image's own unit has an ExecStart already.
-    let mut commands = 1;
-    for (is_unit, file) in unit.map(|file| (true, file)).chain(drop_ins.into_iter().map(|file| (false, file)))
-    {
-        if is_unit {
-            commands = 0;
-        }
-        for setting in unit::settings(&file.text()) {
-            match setting.key.as_str() {
-                "ExecStart" if setting.section != "Service" => {
-                    let text = format!(
-                        "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
-                        file.path, setting.line
-                    );
-                    problems.error(&file.place, Complaint::new(text).hint("put `[Service]` above it"));
-                }
-                "ExecStart" if setting.value.is_empty() => commands = 0,
-                "ExecStart" => {
-                    commands += 1;
-                    if commands > 1 {
-                        let text = format!(
-                            "`{}` line {} adds a second ExecStart, with which systemd does not start docker.service",
-                            file.path, setting.line
-                        );
-                        problems.error(
-                            &file.place,
-                            Complaint::new(text).hint("put an empty `ExecStart=` before it"),
-                        );
-                    }
-                    if let Some((earlier, _)) = &said
-                        && earlier.name() == "10-machine.conf"
-                    {
-                        let text = format!(
-                            "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
-                            file.path
-                        );
-                        problems
-                            .error(&file.place, Complaint::new(text).hint("leave out its ExecStart lines"));
-                    }
-                    said = Some((file, setting.value));
-                }
-                _ => {}
-            }
-        }
-    }
-    let (file, line) = said?;
-    match shell_words::split(&line) {
-        Ok(words) => Some((file, words)),
-        Err(_) => {
-            let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
-            problems.error(&file.place, Complaint::new(text));
-            None
-        }
-    }
-}
-
-/// Flags and their values as dockerd's parser (pflag) takes them: a switch has its value only behind `=`.
-fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
-    const SWITCHES: [&str; 12] = [
-        "tls",
-        "tlsverify",
-        "debug",
-        "live-restore",
-        "iptables",
-        "ip6tables",
-        "ip-forward",
-        "ip-masq",
-        "ipv6",
-        "userland-proxy",
-        "icc",
-        "experimental",
-    ];
-    let mut flags = Vec::new();
-    let mut words = words.iter().skip(1).peekable();
-    while let Some(word) = words.next() {
-        if let Some(long) = word.strip_prefix("--") {
-            match long.split_once('=') {
-                Some((name, value)) => flags.push((name.to_owned(), Some(value.to_owned()))),
-                None if SWITCHES.contains(&long) => flags.push((long.to_owned(), None)),
-                None => {
-                    let value = words.next_if(|word| !word.starts_with('-'));
-                    flags.push((long.to_owned(), value.cloned()));
-                }
-            }
-        } else if let Some(value) = word.strip_prefix("-H") {
-            let value = value.strip_prefix('=').unwrap_or(value);
-            let value = if value.is_empty() { words.next().cloned() } else { Some(value.to_owned()) };
-            flags.push(("host".to_owned(), value));
-        } else if word == "-D" {
-            flags.push(("debug".to_owned(), None));
-        }
-    }
-    flags
 }
 
 fn take_flag(daemon: &mut Daemon, name: &str, value: Option<&str>) {
@@ -321,6 +204,19 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
             file.path
         );
         problems.warning(&file.place, Complaint::new(text).hint("add `-H fd://`"));
+    }
+}
+
+/// Flatcar and Fedora CoreOS start Docker at the first use of its unix socket; until then the port is closed. cloud-init's
+/// packages and scripts enable it themselves.
+fn check_enabled(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut Problems) {
+    let enabled = |name: &str| landing.enabled.iter().any(|unit| unit == name);
+    if landing.ignition && daemon.port().is_some() && !enabled("docker.service") {
+        let text = format!(
+            "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
+            file.path
+        );
+        problems.error(&file.place, Complaint::new(text).hint("give the unit `\"enabled\": true`"));
     }
 }
 

@@ -17,6 +17,7 @@ const MAX_MERGES: usize = 8;
 
 /// Reads one, and adds what comes of it to `landing`.
 pub fn read(text: &[u8], place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+    landing.ignition = true;
     Reader { budget, landing, problems }.config(text, place, 0);
 }
 

@@ -61,7 +61,9 @@ pub struct Landing {
     pub unseen: Vec<String>,
     /// The name that the host is given.
     pub hostname: Option<String>,
-    /// Units that are enabled by name; Ignition alone says so in data.
+    /// Whether it is Ignition that puts it there, on a system that has Docker.
+    pub ignition: bool,
+    /// The units that Ignition enables.
     pub enabled: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 
 mod archive;
 mod cloud_config;
+mod command_line;
 mod component;
 mod daemon;
 mod document;
@@ -25,6 +26,7 @@ mod sources;
 mod summary;
 mod terraform;
 mod unit;
+mod write_files;
 mod yaml11;
 
 use time::OffsetDateTime;

@@ -1,0 +1,117 @@
+//! dockerd's command line: which of a seed's units and drop-ins has the last word on it, and what it says.
+
+use super::finding::Problems;
+use super::landing::{File, Landing};
+use super::unit::{self, Setting};
+use crate::report::Complaint;
+
+/// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
+const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
+const UNIT: &str = "docker.service";
+
+/// The file that has the last word on `ExecStart`, and its words.
+pub fn command_line<'a>(landing: &'a Landing, problems: &mut Problems) -> Option<(&'a File, Vec<String>)> {
+    let mut said: Option<(&File, String)> = None;
+    // The image's own unit has an ExecStart already.
+    let mut commands = 1;
+    for file in files(landing) {
+        if file.name() == UNIT {
+            commands = 0;
+        }
+        for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
+            if setting.section != "Service" {
+                problems.error(&file.place, outside(file, &setting));
+            } else if setting.value.is_empty() {
+                commands = 0;
+            } else {
+                commands += 1;
+                if commands > 1 {
+                    problems.error(&file.place, second(file, &setting));
+                }
+                if said.is_some_and(|(earlier, _)| earlier.name() == "10-machine.conf") {
+                    let text = format!(
+                        "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
+                        file.path
+                    );
+                    problems.error(&file.place, Complaint::new(text).hint("leave out its ExecStart lines"));
+                }
+                said = Some((file, setting.value));
+            }
+        }
+    }
+    let (file, line) = said?;
+    let words = shell_words::split(&line);
+    if words.is_err() {
+        let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
+        problems.error(&file.place, Complaint::new(text));
+    }
+    Some((file, words.ok()?))
+}
+
+/// The unit, then its drop-ins in the order of their names, whichever folder they are in (systemd.unit(5)).
+fn files(landing: &Landing) -> Vec<&File> {
+    let below = |file: &&File, rest: &str| {
+        UNIT_DIRS.iter().any(|dir| file.path.strip_prefix(dir).is_some_and(|path| path.starts_with(rest)))
+    };
+    let all = || landing.files.iter();
+    let mut drop_ins: Vec<&File> =
+        all().filter(|file| below(file, "/docker.service.d/") && file.path.ends_with(".conf")).collect();
+    drop_ins.sort_by_key(|file| file.name());
+    let unit = all().filter(|file| below(file, "/docker.service") && file.name() == UNIT);
+    unit.chain(drop_ins).collect()
+}
+
+fn outside(file: &File, setting: &Setting) -> Complaint {
+    let text = format!(
+        "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
+        file.path, setting.line
+    );
+    Complaint::new(text).hint("put `[Service]` above it")
+}
+
+fn second(file: &File, setting: &Setting) -> Complaint {
+    let text = format!(
+        "`{}` line {} adds a second ExecStart, with which systemd does not start {UNIT}",
+        file.path, setting.line
+    );
+    Complaint::new(text).hint("put an empty `ExecStart=` before it")
+}
+
+/// Flags and their values as dockerd's parser (pflag) takes them: a switch has its value only behind `=`.
+pub fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
+    const SWITCHES: [&str; 12] = [
+        "tls",
+        "tlsverify",
+        "debug",
+        "live-restore",
+        "iptables",
+        "ip6tables",
+        "ip-forward",
+        "ip-masq",
+        "ipv6",
+        "userland-proxy",
+        "icc",
+        "experimental",
+    ];
+    let mut flags = Vec::new();
+    let mut words = words.iter().skip(1).peekable();
+    while let Some(word) = words.next() {
+        if let Some(long) = word.strip_prefix("--") {
+            match long.split_once('=') {
+                Some((name, value)) => flags.push((name.to_owned(), Some(value.to_owned()))),
+                None if SWITCHES.contains(&long) => flags.push((long.to_owned(), None)),
+                None => {
+                    let value = words.next_if(|word| !word.starts_with('-'));
+                    flags.push((long.to_owned(), value.cloned()));
+                }
+            }
+        } else if let Some(value) = word.strip_prefix("-H") {
+            let value = value.strip_prefix('=').unwrap_or(value);
+            let value = if value.is_empty() { words.next().cloned() } else { Some(value.to_owned()) };
+            flags.push(("host".to_owned(), value));
+        } else if word == "-D" {
+            flags.push(("debug".to_owned(), None));
+        }
+    }
+    flags
+}

@@ -1,0 +1,227 @@
+//! A cloud-config's `write_files`, as cloud-init's `cc_write_files` takes them.
+
+use zeroize::Zeroizing;
+
+use super::cloud_config::{Reader, misspelt};
+use super::document::{get, kind_of};
+use super::finding::head;
+use super::landing::{DEFAULT_MODE, File};
+use super::packing::{self, Bytes};
+use super::yaml11::Scalar;
+use crate::report::Complaint;
+use crate::yaml::{Node, Value};
+
+/// All that an entry of `write_files` may have (cloud-init's `cc_write_files`).
+const FILE_FIELDS: [&str; 8] =
+    ["path", "content", "encoding", "permissions", "owner", "append", "defer", "source"];
+
+impl Reader<'_> {
+    /// Reads the list, and adds what comes of it to the landing.
+    pub fn write_files(&mut self, value: &Node) {
+        let Value::List(entries) = &value.value else {
+            let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
+            return self.error(value, Complaint::new(text).hint("begin each file with `- path: …`"));
+        };
+        for (n, entry) in entries.iter().enumerate() {
+            match &entry.value {
+                Value::Map(fields) => self.write_file(entry, fields),
+                other => {
+                    let text =
+                        format!("entry {} of `write_files` must be a map, got {}", n + 1, kind_of(other));
+                    self.error(entry, Complaint::new(text).hint("`- path: …` with `content: …` below it"));
+                }
+            }
+        }
+    }
+
+    fn write_file(&mut self, entry: &Node, fields: &[(Node, Node)]) {
+        self.check_names(fields);
+        let Some(node) = get(fields, "path") else {
+            return self
+                .error(entry, Complaint::new("a file of `write_files` has no `path`, and is left out"));
+        };
+        let Some(path) = self.document.text(node, "`path`", self.problems) else { return };
+        if !path.starts_with('/') {
+            let text = format!("`path` must begin with `/`, got `{}`", head(path));
+            let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";
+            self.error(node, Complaint::new(text).hint(hint));
+        }
+        let mode = match get(fields, "permissions") {
+            Some(node) => self.permissions(node, path),
+            None => DEFAULT_MODE,
+        };
+        let owner = get(fields, "owner").and_then(|node| self.document.text(node, "`owner`", self.problems));
+        let Some(bytes) = self.content(fields, entry, path) else {
+            return self.landing.lost.push(path.to_owned());
+        };
+        let is_set = |name| {
+            get(fields, name)
+                .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_no(node))
+        };
+        if is_set("defer")
+            && (path.starts_with("/etc/docker") || path.starts_with("/etc/systemd/system/docker"))
+        {
+            let text = format!(
+                "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
+            );
+            self.warning(entry, Complaint::new(text).hint("leave out `defer`"));
+        }
+        let append = is_set("append");
+        let owner = owner.map(str::to_owned);
+        let place = self.document.place(entry);
+        self.landing.put(File { place, path: path.to_owned(), mode, owner, bytes }, append, self.problems);
+    }
+
+    fn check_names(&mut self, fields: &[(Node, Node)]) {
+        for (key, _) in fields {
+            if let Value::Text(name) = &key.value
+                && !FILE_FIELDS.contains(&name.as_str())
+                && name != "<<"
+            {
+                let complaint = Complaint::new(format!("a file of `write_files` has no `{}`", head(name)));
+                let known =
+                    misspelt(name, &FILE_FIELDS).or_else(|| (name == "mode").then_some("permissions"));
+                self.warning(
+                    key,
+                    complaint.hint(match known {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("it has {}", FILE_FIELDS.join(", ")),
+                    }),
+                );
+            }
+        }
+    }
+
+    /// As cloud-init's `decode_perms` takes them: a text is octal, a number is what it is, anything else is 0644.
+    fn permissions(&mut self, node: &Node, path: &str) -> u32 {
+        let quoted = |mode: &str| format!("put it in quotes: `permissions: \"{mode}\"`");
+        match (&node.value, self.document.scalar(node)) {
+            (_, Some(Scalar::Null)) => DEFAULT_MODE,
+            (Value::Text(text), Some(Scalar::Text)) => octal(text).unwrap_or_else(|| {
+                let text =
+                    format!("`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`", head(text));
+                self.error(node, Complaint::new(text).hint("four octal digits in quotes, as `\"0600\"`"));
+                DEFAULT_MODE
+            }),
+            (value, Some(Scalar::Int(Some(number)))) => {
+                let mode = u32::try_from(number).unwrap_or(u32::MAX) & 0o7777;
+                // Written with a leading zero it is octal in YAML 1.1, and comes out right by luck.
+                let meant = match value {
+                    Value::Text(written) => octal(written),
+                    Value::Number(decimal) => u32::from_str_radix(decimal, 8).ok(),
+                    _ => None,
+                };
+                if meant == Some(mode) {
+                    let text = format!(
+                        "`{path}`: `permissions` without quotes is the number {number} to cloud-init, whose schema refuses it"
+                    );
+                    self.warning(node, Complaint::new(text).hint(quoted(&format!("{mode:04o}"))));
+                } else {
+                    let text = format!(
+                        "`{path}`: `permissions` without quotes is the number {number} to cloud-init, which is mode {mode:04o}"
+                    );
+                    self.error(
+                        node,
+                        Complaint::new(text).hint(quoted(&format!("{:04o}", meant.unwrap_or(DEFAULT_MODE)))),
+                    );
+                }
+                mode
+            }
+            // `0o644`, which YAML 1.1 has for a text, and Python for octal.
+            (Value::Number(number), Some(Scalar::Text)) => number.parse().unwrap_or(DEFAULT_MODE),
+            (other, scalar) => {
+                let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
+                self.error(
+                    node,
+                    Complaint::new(format!("`{path}`: `permissions` must be a text, and is {kind}"))
+                        .hint(quoted("0600")),
+                );
+                DEFAULT_MODE
+            }
+        }
+    }
+
+    /// What is in a file, as cloud-init decodes it; none where nothing can be said of it.
+    fn content(&mut self, fields: &[(Node, Node)], entry: &Node, path: &str) -> Option<Bytes> {
+        let encoding = match get(fields, "encoding") {
+            Some(node) => self.encoding(node, path)?,
+            None => &[],
+        };
+        let Some(node) = get(fields, "content") else {
+            match get(fields, "source") {
+                Some(_) => self.landing.unseen.push(format!("`{path}`, which the host fetches")),
+                None => self
+                    .warning(entry, Complaint::new(format!("`{path}` has no `content`, and will be empty"))),
+            }
+            return None;
+        };
+        let text = match &node.value {
+            Value::Null => "",
+            _ => self.document.text(node, &format!("`content` of `{path}`"), self.problems)?,
+        };
+        let mut bytes: Bytes = Zeroizing::new(text.as_bytes().to_vec());
+        let binary = self.document.is_binary(node);
+        let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };
+        if steps.first() == Some(&Step::Gzip) {
+            let text = format!("`{path}`: `encoding: gzip` alone needs a `content` with the tag `!!binary`");
+            self.error(node, Complaint::new(text).hint("base64 in `content`, and `encoding: gz+b64`"));
+            return None;
+        }
+        for step in steps {
+            let unpacked = match step {
+                Step::Base64 => packing::unbase64(&bytes).map_err(|(_, complaint)| complaint),
+                Step::Gzip if bytes.starts_with(&packing::GZIP) => packing::gunzip(&bytes, self.budget),
+                Step::Gzip => Err(Complaint::new("is to be gzip, and is not")),
+            };
+            bytes = match unpacked {
+                Ok(bytes) => bytes,
+                Err(Complaint { text, hint }) => {
+                    let text = format!("the content of `{path}` {text}");
+                    self.error(node, Complaint { text, hint });
+                    return None;
+                }
+            };
+        }
+        Some(bytes)
+    }
+
+    /// cloud-init's `canonicalize_extraction`. It takes an unknown one for plain text, and writes the base64 as it is.
+    fn encoding(&mut self, node: &Node, path: &str) -> Option<&'static [Step]> {
+        let name = self.document.text(node, &format!("`encoding` of `{path}`"), self.problems)?;
+        Some(match name.to_lowercase().trim() {
+            "" | "text/plain" => &[],
+            "gz" | "gzip" => &[Step::Gzip],
+            "gz+base64" | "gzip+base64" | "gz+b64" | "gzip+b64" => &[Step::Base64, Step::Gzip],
+            "b64" | "base64" => &[Step::Base64],
+            _ => {
+                let text = format!(
+                    "`{path}`: cloud-init knows no `encoding: {}`, and writes `content` as it stands",
+                    head(name)
+                );
+                self.error(node, Complaint::new(text).hint("`b64`, `gz+b64`, or none"));
+                return None;
+            }
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Base64,
+    Gzip,
+}
+
+/// Python's `int(text, 8)`.
+fn octal(text: &str) -> Option<u32> {
+    let digits = text.trim();
+    let digits = digits.strip_prefix("0o").or_else(|| digits.strip_prefix("0O")).unwrap_or(digits);
+    u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+fn is_no(node: &Node) -> bool {
+    match &node.value {
+        Value::Bool(value) => !value,
+        Value::Text(text) => matches!(text.to_lowercase().as_str(), "no" | "off" | "false"),
+        _ => true,
+    }
+}
