@@ -65,9 +65,8 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let machine = home.machine(args[1]);
         put_placeholders(&machine);
         for file in ["config.json", "env", "machine.yaml"] {
-            let text = fs::read_to_string(machine.join(file)).unwrap();
-            let text = text.replace(home.store().to_str().unwrap(), "/home/user/.docker/machine");
-            tree.insert(Path::new("store/machines").join(args[1]).join(file), text.into_bytes());
+            let bytes = fs::read(machine.join(file)).unwrap();
+            tree.insert(Path::new("store/machines").join(args[1]).join(file), at_home(&home, bytes));
         }
         for file in files_below(&home.store()) {
             if file != Path::new("hostseed.lock") {
@@ -98,12 +97,22 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             tree.insert(Path::new("host").join(path), bytes);
         }
         modes.push((place.clone(), file_mode));
-        tree.insert(place, bytes);
+        tree.insert(place, at_home(&home, bytes));
     }
     modes.sort();
+    // A folder may have one seed in two forms.
+    modes.dedup();
     let modes: String = modes.iter().map(|(path, mode)| format!("{mode:04o} {}\n", path.display())).collect();
     tree.insert("modes".into(), modes.into_bytes());
     tree
+}
+
+/// A text as it would be if the store were the usual one of somebody.
+fn at_home(home: &Home, bytes: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(bytes) {
+        Ok(text) => text.replace(home.store().to_str().unwrap(), "/home/user/.docker/machine").into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }
 
 /// What the case calls the file or the folder that is rendered.

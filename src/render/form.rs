@@ -5,11 +5,14 @@ use anyhow::Result;
 use super::Connection;
 use super::host::Host;
 use super::ignition::{self, Merged};
+use super::imagebuilder;
 use super::mime::{self, Part};
 use super::nocloud::{self, Medium};
+use super::packer;
 use super::packing::Packing;
 use super::payload::Carriage;
 use super::seed;
+use super::terraform;
 use crate::artifact::Artifact;
 
 /// The name of a form.
@@ -107,9 +110,9 @@ pub fn render(host: &Host, form: &Form, packing: Packing) -> Result<Rendered> {
             return nocloud::render(host, network_config.as_deref(), *medium);
         }
         Form::Bake => seed::bake(host, carriage)?,
-        Form::Packer => anyhow::bail!("packer"),
-        Form::ImageBuilder => anyhow::bail!("imagebuilder"),
-        Form::Terraform(_) => anyhow::bail!("terraform"),
+        Form::Packer => return packer::render(host).map(Rendered::Folder),
+        Form::ImageBuilder => imagebuilder::render(host)?,
+        Form::Terraform(connection) => return terraform::render(host, connection).map(Rendered::Folder),
     };
     Ok(Rendered::File(packing.pack(file)))
 }

@@ -40,6 +40,11 @@ impl<'a> Host<'a> {
         self.machine.map(|(plan, _)| plan.host_role())
     }
 
+    /// What the files of the host's part of the identity are called; empty for an image.
+    pub fn stem(&self) -> &'static str {
+        self.role().map_or("", HostRole::file_stem)
+    }
+
     fn issues(&self) -> bool {
         self.role() == Some(HostRole::BootIssuer)
     }

@@ -5,14 +5,17 @@ mod environment;
 mod form;
 mod host;
 mod ignition;
+mod imagebuilder;
 mod issue;
 mod mime;
 mod nocloud;
+mod packer;
 mod packing;
 mod payload;
 mod quote;
 mod seed;
 mod templates;
+mod terraform;
 
 use anyhow::Result;
 

@@ -78,6 +78,27 @@ pub fn yaml_ascii(text: &str) -> String {
     quoted
 }
 
+/// A quoted template of HCL that is all literal: HCL Native Syntax Specification, "Template Expressions". Of `${` and `%{` the
+/// brace is escaped, since `$${` means something else after another `$`. Packer and Terraform read the text in NFC.
+pub fn hcl(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    let mut before = '"';
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            c if c.is_control() || (c == '{' && matches!(before, '$' | '%')) => {
+                write!(quoted, "\\u{:04x}", c as u32).expect("a string takes it");
+            }
+            c => quoted.push(c),
+        }
+        before = c;
+    }
+    quoted.push('"');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -102,6 +123,9 @@ mod tests {
         assert_eq!(yaml("no"), "\"no\"");
         assert_eq!(yaml_ascii("…\u{1f433}"), "\"\\u2026\\U0001f433\"");
         assert_eq!(yaml("a\u{85}\u{feff}b"), "\"a\\u0085\\ufeffb\"");
+        assert_eq!(hcl("web1"), "\"web1\"");
+        assert_eq!(hcl("C:\\a \"b\" $HOME {}\n\t"), r#""C:\\a \"b\" $HOME {}\n\u0009""#);
+        assert_eq!(hcl("${a} $${a} %{a} 100%"), r#""$\u007ba} $$\u007ba} %\u007ba} 100%""#);
     }
 
     /// Texts of every kind, the awkward ones more often than chance would have them.
@@ -140,7 +164,11 @@ mod tests {
             "\\",
             "\\n",
             "$HOME",
+            "${a}",
+            "$${a}",
+            "$$",
             "%n",
+            "%{if}",
             "\n",
             "\r\n",
             "\t",
@@ -197,5 +225,39 @@ mod tests {
         let script: String = texts.iter().map(|text| format!("printf '%s\\0' {}\n", shell(text))).collect();
         let read = through(&mut Command::new("sh"), &script);
         assert_eq!(read.split_terminator('\0').collect::<Vec<_>>(), texts);
+    }
+
+    /// Terraform takes a text in Unicode's normal form C, so that is what it is compared with.
+    #[test]
+    fn any_text_reads_back_from_hcl_as_terraform_reads_it() {
+        if !skip::need("terraform-1.15") || !skip::need_python_module("unicodedata") {
+            return;
+        }
+        let texts = texts(1000);
+        let normal = "import json, sys, unicodedata; \
+            json.dump([unicodedata.normalize('NFC', text) for text in json.load(sys.stdin)], sys.stdout)";
+        let wanted =
+            through(Command::new(skip::PYTHON).args(["-c", normal]), &serde_json::to_string(&texts).unwrap());
+        let wanted: Vec<String> = serde_json::from_str(&wanted).unwrap();
+
+        let dir = tempfile::tempdir().unwrap();
+        let values: String = texts.iter().map(|text| format!("    {},\n", hcl(text))).collect();
+        std::fs::write(
+            dir.path().join("main.tf"),
+            format!("output \"texts\" {{\n  value = [\n{values}  ]\n}}\n"),
+        )
+        .unwrap();
+        let terraform = |args: &[&str]| {
+            let mut command = Command::new("terraform-1.15");
+            command.args(args).current_dir(dir.path());
+            command.envs([("TF_CLI_CONFIG_FILE", "/dev/null"), ("CHECKPOINT_DISABLE", "1")]);
+            through(&mut command, "")
+        };
+        terraform(&["apply", "-auto-approve"]);
+        let read: Vec<String> = serde_json::from_str(&terraform(&["output", "-json", "texts"])).unwrap();
+        for (read, wanted) in read.iter().zip(&wanted) {
+            assert_eq!(read, wanted);
+        }
+        assert_eq!(read.len(), texts.len());
     }
 }

@@ -11,7 +11,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use super::quote;
 
 /// Each template by what it renders, with the language that its values are quoted for.
-const TEMPLATES: [(&str, Language, &str); 9] = [
+const TEMPLATES: [(&str, Language, &str); 20] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
     ("host/shared", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/shared.j2")),
@@ -33,6 +33,26 @@ const TEMPLATES: [(&str, Language, &str); 9] = [
     ("seed/cloud-config", Language::Yaml, include_str!("../../templates/seed/cloud-config.j2")),
     ("seed/script", Language::Shell, include_str!("../../templates/seed/script.j2")),
     ("store/machine.yaml", Language::Yaml, include_str!("../../templates/store/machine.yaml.j2")),
+    ("packer/hostseed.pkr.hcl", Language::Hcl, include_str!("../../templates/packer/hostseed.pkr.hcl.j2")),
+    ("packer/variables.pkr.hcl", Language::Hcl, include_str!("../../templates/packer/variables.pkr.hcl.j2")),
+    ("packer/sources.pkr.hcl", Language::Hcl, include_str!("../../templates/packer/sources.pkr.hcl.j2")),
+    (
+        "imagebuilder/component.yaml",
+        Language::Yaml,
+        include_str!("../../templates/imagebuilder/component.yaml.j2"),
+    ),
+    (
+        "imagebuilder/validate.sh",
+        Language::Shell,
+        include_str!("../../templates/imagebuilder/validate.sh.j2"),
+    ),
+    ("imagebuilder/test.sh", Language::Shell, include_str!("../../templates/imagebuilder/test.sh.j2")),
+    ("terraform/main.tf", Language::Hcl, include_str!("../../templates/terraform/main.tf.j2")),
+    ("terraform/variables.tf", Language::Hcl, include_str!("../../templates/terraform/variables.tf.j2")),
+    ("terraform/outputs.tf", Language::Hcl, include_str!("../../templates/terraform/outputs.tf.j2")),
+    ("terraform/versions.tf", Language::Hcl, include_str!("../../templates/terraform/versions.tf.j2")),
+    // Markdown around HCL.
+    ("terraform/README.md", Language::Hcl, include_str!("../../templates/terraform/README.md.j2")),
 ];
 
 #[derive(Clone, Copy)]
@@ -40,6 +60,7 @@ enum Language {
     Shell,
     Unit,
     Yaml,
+    Hcl,
 }
 
 static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -85,6 +106,7 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
         Some(Language::Shell) => quote::shell(text),
         Some(Language::Unit) => quote::exec(text),
         Some(Language::Yaml) => quote::yaml(text),
+        Some(Language::Hcl) => quote::hcl(text),
         None => return Err(Error::new(ErrorKind::InvalidOperation, "a template of no known language")),
     };
     out.write_str(&quoted).map_err(Error::from)

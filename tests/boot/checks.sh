@@ -348,6 +348,34 @@ check_after_reboot() { # MACHINE
     check_same 'setup did not run again by itself' "$verdicts" "$(grep -c "hostseed\[$1\]: ready" "$console")"
 }
 
+machine_ids() { find "$root/etc/machine-id" "$root/var/lib/dbus" -name machine-id -printf '%P %s %l %T@\n'; }
+package_lists() { find "$root/var/lib/apt/lists" "$root/var/cache/apt" -type f ! -name lock; }
+
+# check_image OUTPUT: `root`, in which a bake without an identity has said that.
+check_image() {
+    local drop_in=$root/etc/systemd/system/docker.service.d/10-machine.conf
+    check 'it says so' grep -Eq 'hostseed\[image\]: baked: ' "$1"
+    check 'status.json says baked' status_is baked
+    check_same 'no package lists or packages are left' '' "$(package_lists)"
+    check_same 'the drop-in is there' '644 root root' "$(stat --format '%a %U %G' "$drop_in")"
+    check 'the drop-in waits for an identity' grep -qx 'ConditionPathExists=/etc/docker/server-key.pem' "$drop_in"
+    check 'docker is enabled' test -L "$root/etc/systemd/system/multi-user.target.wants/docker.service"
+    check_same 'no identity is in it' '' "$(find "$root/etc/docker" -name '*.pem' 2>/dev/null)"
+    check_not 'no policy-rc.d is left' test -e "$root/usr/sbin/policy-rc.d"
+    check_not 'docker has never run' test -e "$root/var/lib/docker/engine-id"
+}
+
+# check_waits: the host is of an image without an identity.
+check_waits() {
+    wait_for 60 'the host without an identity is up' on_host systemctl is-active multi-user.target
+    wait_for 60 'its first boot is over' on_host cloud-init status --wait
+    check_same 'docker waits: its condition does not hold' no \
+        "$(on_host systemctl show docker --property=ConditionResult --value)"
+    check_same 'docker is not active' inactive "$(on_host systemctl show docker --property=ActiveState --value)"
+    check_same 'docker is enabled nonetheless' enabled "$(on_host systemctl show docker --property=UnitFileState --value)"
+    check_not 'the port is closed' answers_tcp "$address" 2376
+}
+
 # check_ready MACHINE: all of it, in the order of a story.
 check_ready() {
     wait_for_answer "$1"

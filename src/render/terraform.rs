@@ -1,0 +1,54 @@
+//! A Terraform module: a folder with the seed, and outputs to boot a VM from it and to reach its Docker.
+
+use anyhow::Result;
+use minijinja::context;
+
+use super::host::Host;
+use super::packing::Packing;
+use super::payload::Carriage;
+use super::{Connection, seed, templates};
+use crate::artifact::Artifact;
+use crate::plan::HostRole;
+
+/// The files beside the seed.
+const FILES: [&str; 5] = ["main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"];
+
+/// Renders the folder. The seed alone holds a key: as it is, and compressed.
+pub fn render(host: &Host, connection: &Connection) -> Result<Vec<Artifact>> {
+    let user_data = seed::cloud_config(host, Carriage::Packed)?;
+    let gzip = Packing { gzip: true, base64: false };
+    let compressed = gzip.pack(seed::cloud_config(host, Carriage::Plain)?);
+    let values = context! {
+        machine => host.name(),
+        label => label(host.name()),
+        port => host.plan.port,
+        stem => host.stem(),
+        url => connection.url.as_str(),
+        cert_path => connection.cert_path.as_str(),
+        sans => sans(host),
+        size => user_data.bytes.len(),
+        compressed_size => compressed.bytes.len(),
+    };
+    let mut files = vec![user_data, Artifact { path: "user-data.gz".into(), ..compressed }];
+    for file in FILES {
+        let text = templates::render(&format!("terraform/{file}"), values.clone())?;
+        files.push(Artifact::public(file, text));
+    }
+    Ok(files)
+}
+
+/// What the certificate is for, in lower case; nothing where the host makes its own.
+fn sans(host: &Host) -> Vec<String> {
+    match host.machine {
+        Some((plan, _)) if plan.host_role() == HostRole::Server => {
+            plan.sans().iter().map(|san| san.to_string().to_ascii_lowercase()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The machine's name as an identifier (HCL Native Syntax Specification, "Identifiers"): no dots, no digit at its beginning.
+fn label(name: &str) -> String {
+    let label = name.replace('.', "-");
+    if label.starts_with(|c: char| c.is_ascii_digit()) { format!("host-{label}") } else { label }
+}

@@ -1,0 +1,132 @@
+//! The component that `--format imagebuilder` makes, held against what EC2 Image Builder documents. Its phases are run by
+//! `tests/boot/cases/imagebuilder-bookworm.sh`.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use support::{Home, PYTHON, mode, need, need_python_module, run};
+
+/// Reads a document as YAML, checks it, and prints the commands of its steps.
+const READ: &str = r#"
+import json, sys, yaml, jsonschema
+document = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))
+jsonschema.validate(document, json.load(open(sys.argv[2])))
+commands = {phase["name"]: step["inputs"]["commands"] for phase in document["phases"] for step in phase["steps"]}
+json.dump({phase: command for phase, (command,) in commands.items()}, sys.stdout)
+"#;
+
+/// Labels and variables that would mean something to YAML, and to Image Builder.
+const NASTY: [&str; 6] = [
+    "--engine-label",
+    "a={{ build.Bake.outputs.stdout }}",
+    "--engine-label",
+    "b=: - # \"'\\ |",
+    "--engine-env",
+    "C={{ loop.value }} grün",
+];
+
+/// The documents of an image without an identity, of machines with one of each kind, and of one on a finished image.
+fn documents(home: &Home) -> Vec<(&'static str, String)> {
+    home.ok(&[&["create", "web1.example.com", "--quiet", "--address", "203.0.113.7"], &NASTY[..]].concat());
+    home.ok(&["create", "fleet", "--quiet", "--key", "rsa2048"]);
+    home.ok(&["create", "late", "--quiet", "--address", "203.0.113.7", "--docker", "none"]);
+    let mut documents = vec![("", home.ok(&[&["bake", "--format", "imagebuilder"], &NASTY[..]].concat()))];
+    documents.extend(
+        ["web1.example.com", "fleet", "late"]
+            .map(|name| (name, home.ok(&["render", name, "--format", "imagebuilder"]))),
+    );
+    documents
+}
+
+fn commands(home: &Home, document: &str) -> serde_json::Value {
+    let file = home.path().join("component.yaml");
+    fs::write(&file, document).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imagebuilder/schema.json");
+    let read = run(Command::new(PYTHON).args(["-c", READ]).arg(file).arg(schema));
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+#[test]
+fn the_document_is_as_image_builder_wants_it() {
+    if !need_python_module("yaml") || !need_python_module("jsonschema") {
+        return;
+    }
+    let home = Home::new();
+    for (machine, document) in documents(&home) {
+        // Else Image Builder takes what is between them for a reference.
+        assert!(!document.contains("{{") && !document.contains("}}"), "{machine}");
+        let commands = commands(&home, &document);
+        let bake = match machine {
+            "" => home.ok(&[&["bake"], &NASTY[..]].concat()),
+            machine => home.ok(&["render", machine, "--format", "bake"]),
+        };
+        assert_eq!(commands["build"], bake, "{machine}");
+        let phases: Vec<_> = commands.as_object().unwrap().keys().collect();
+        assert_eq!(phases, ["build", "validate", "test"], "they run in this order");
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_its_scripts() {
+    if !need("shellcheck") || !need_python_module("yaml") || !need_python_module("jsonschema") {
+        return;
+    }
+    let home = Home::new();
+    for (machine, document) in documents(&home) {
+        let commands = commands(&home, &document);
+        for phase in ["build", "validate", "test"] {
+            let script = home.path().join(format!("{phase}.sh"));
+            fs::write(&script, commands[phase].as_str().unwrap()).unwrap();
+            println!("{machine} {phase}");
+            run(Command::new("shellcheck").args(["-s", "bash"]).arg(&script));
+        }
+    }
+}
+
+/// EC2 Image Builder API Reference, CreateComponent: `data` has 16 000 characters at most.
+#[test]
+fn the_document_says_how_it_is_given_to_image_builder() {
+    let home = Home::new();
+    let image = home.ok(&["bake", "--format", "imagebuilder"]);
+    println!("without an identity: {} characters", image.chars().count());
+    assert!(image.chars().count() <= 16_000);
+    for (machine, document) in documents(&home) {
+        let inline = document.chars().count() <= 16_000;
+        assert_eq!(document.contains("--data file://component.yaml\n"), inline, "{machine}");
+        assert_eq!(document.contains("--uri s3://"), !inline, "{machine}");
+    }
+    assert!(image.contains(" create-component --name \"hostseed\" "));
+    let web1 = home.ok(&["render", "web1.example.com", "--format", "imagebuilder"]);
+    assert!(web1.contains(" create-component --name \"hostseed-web1-example-com\" "));
+}
+
+#[test]
+fn a_document_that_image_builder_would_not_take_is_refused() {
+    use std::fmt::Write;
+
+    let home = Home::new();
+    let mut spec = String::from("engine-label:\n");
+    let mut random = 1u64;
+    for number in 0..4000 {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        writeln!(spec, "- l{number}={random:016x}{:016x}", random.rotate_left(17) ^ number).unwrap();
+    }
+    fs::write(home.path().join("spec.yaml"), spec).unwrap();
+    let said =
+        home.fails(1, &["bake", "-f", "spec.yaml", "--format", "imagebuilder", "--out", "component.yaml"]);
+    assert!(said.contains("EC2 Image Builder takes 65536"), "{said}");
+    assert!(!home.path().join("component.yaml").exists());
+}
+
+#[test]
+fn a_document_with_a_key_is_its_owners_alone() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    home.ok(&["render", "web1", "--format", "imagebuilder", "--out", "web1.yaml"]);
+    home.ok(&["bake", "--format", "imagebuilder", "--out", "image.yaml"]);
+    assert_eq!(mode(&home.path().join("web1.yaml")), 0o600);
+    assert_eq!(mode(&home.path().join("image.yaml")), 0o644);
+}
