@@ -7,6 +7,7 @@ mod commands;
 mod disk;
 mod names;
 mod pki;
+mod place;
 mod plan;
 mod render;
 mod report;

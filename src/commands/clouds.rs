@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::texts::Texts;
+use crate::place::Texts;
 use crate::plan::{Base64, Cloud, Gzip, Limit, Way};
 use crate::ui::Ui;
 

@@ -5,9 +5,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
-use super::next;
-use super::place::{self, Place};
 use crate::pki::{self, Identity};
+use crate::place::{self, Place};
 use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
@@ -44,7 +43,7 @@ pub fn create(
     for note in cloud.iter().flat_map(|cloud| cloud.notes) {
         ui.note(note);
     }
-    let steps = next::steps(store, &plan, place.as_ref(), ui.columns());
+    let steps = place::steps(store, &plan, place.as_ref(), ui.columns());
     ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &steps);
     if json { ui.json(&view) } else { Ok(()) }
 }

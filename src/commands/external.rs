@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{create, fit};
+use super::create;
 use crate::artifact::Artifact;
 use crate::names::MachineName;
 use crate::pki::HostIdentity;
+use crate::place;
 use crate::plan::{Cloud, Field, Plan, Way};
 use crate::render::{self, Form, Format, Packing};
 use crate::report::{Complaint, Failure, Report};
@@ -93,7 +94,7 @@ impl SeedAsked {
         };
         let cloud = match cloud.as_deref().and_then(Cloud::named) {
             Some(cloud) => {
-                let way = fit::way(cloud, format, Packing { gzip, base64: false });
+                let way = place::way(cloud, format, Packing { gzip, base64: false });
                 Some((cloud, way.map_err(Report::usage)?))
             }
             None => None,
@@ -116,9 +117,9 @@ impl SeedAsked {
     fn rendered(&self, plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
         match self.cloud {
             Some((cloud, way)) => {
-                fit::render_for(cloud, way, (plan, identity), &self.form, way.base64, "`gzip = \"true\"`")
+                place::render_for(cloud, way, (plan, identity), &self.form, way.base64, "`gzip = \"true\"`")
             }
-            None => fit::rendered(plan, identity, &self.form, self.gzip),
+            None => place::rendered(plan, identity, &self.form, self.gzip),
         }
     }
 }

@@ -7,14 +7,10 @@ mod config;
 mod create;
 mod env;
 mod external;
-mod fit;
 mod inspect;
 mod ls;
-mod next;
-mod place;
 pub mod render;
 mod rm;
-mod texts;
 mod url;
 mod verify;
 

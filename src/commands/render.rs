@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::{fit, machine_name, read_file};
+use super::{machine_name, read_file};
 use crate::artifact::Artifact;
 use crate::names::MachineName;
-use crate::plan::{Cloud, Way};
+use crate::place;
+use crate::plan::{Cloud, Seed, Way};
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
 use crate::report::{Complaint, Failure, Report};
 use crate::store::{self, Store};
@@ -38,7 +39,7 @@ pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
         Some((cloud, way)) => {
             let base64 = way.base64 || request.packing.base64;
             let gzip = format!("`--for {} --gzip`", cloud.name);
-            let seed = fit::render_for(cloud, way, (&plan, &identity), &form, base64, &gzip)?;
+            let seed = place::render_for(cloud, way, (&plan, &identity), &form, base64, &gzip)?;
             Rendered::File(Packing { gzip: false, base64 }.pack(seed))
         }
         None => render::render_seed(&plan, &identity, &form, request.packing)?,
@@ -59,7 +60,7 @@ pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
 impl Request {
     fn format(&self) -> Format {
         let usual = match self.cloud {
-            Some(cloud) if cloud.name == "nocloud" => Format::NoCloud,
+            Some(cloud) if cloud.seed == Seed::Disk => Format::NoCloud,
             _ => Format::CloudConfig,
         };
         self.format.unwrap_or(usual)
@@ -68,8 +69,8 @@ impl Request {
     /// How the cloud takes it, where one is named. The files of a seed disk have no limits.
     fn way(&self) -> Result<Option<(&'static Cloud, &'static Way)>, Report> {
         match self.cloud {
-            Some(cloud) if !(cloud.name == "nocloud" && self.format() == Format::NoCloud) => {
-                let way = fit::way(cloud, self.format(), self.packing);
+            Some(cloud) if !(cloud.seed == Seed::Disk && self.format() == Format::NoCloud) => {
+                let way = place::way(cloud, self.format(), self.packing);
                 way.map(|way| Some((cloud, way))).map_err(Report::usage)
             }
             _ => Ok(None),

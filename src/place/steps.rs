@@ -2,7 +2,7 @@
 
 use std::fmt::Arguments;
 
-use super::place::Place;
+use super::choose::Place;
 use super::texts::Texts;
 use crate::plan::{Limit, Plan};
 use crate::store::Store;
