@@ -162,7 +162,8 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
         all.extend(unpacked(&plain));
         return all;
     }
-    let text = String::from_utf8_lossy(bytes);
+    // A script in a YAML string has its lines' ends written so.
+    let text = String::from_utf8_lossy(bytes).replace("\\n", "\n");
     // Base64 in lines is one run: a line break inside it is nothing.
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let mut runs = vec![String::new()];
