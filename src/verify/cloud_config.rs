@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 use super::document::{Document, kind_of};
 use super::finding::{Place, Problems, head};
-use super::keys;
 use super::landing::{Landing, Loose};
 use super::packing::Budget;
+use super::search;
 use super::yaml11::Scalar;
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};
@@ -191,7 +191,7 @@ impl Reader<'_> {
             self.landing.commands.push(text.clone());
         }
         // A place is asked for only where there is something to tell.
-        if keys::is_worth_a_look(&text) || text.contains("sha256sum") {
+        if search::is_worth_a_look(&text) || text.contains("sha256sum") {
             let place = self.document.place(node);
             self.landing.loose.push(Loose { place, name: name.to_owned(), text: Zeroizing::new(text) });
         }

@@ -4,9 +4,10 @@ use time::{Duration, OffsetDateTime};
 
 use super::daemon::Daemon;
 use super::finding::Problems;
-use super::keys::{self, Owners};
+use super::keys::Owners;
 use super::landing::{File, Landing};
 use super::packing::Budget;
+use super::search;
 use super::seed::Part;
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
@@ -81,7 +82,7 @@ fn owners(
     let files = landing.files.iter().map(|file| &file.bytes[..]);
     let loose = landing.loose.iter().map(|loose| loose.text.as_bytes());
     let all = files.chain(loose).chain(parts.iter().map(|part| &part.bytes[..]));
-    let others = all.flat_map(|bytes| keys::find(bytes, budget).certificates).collect();
+    let others = all.flat_map(|bytes| search::find(bytes, budget).certificates).collect();
     Owners { server: first(server), issuer: first(issuer), authority, others }
 }
 

@@ -6,9 +6,9 @@ use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
 use super::finding::{Place, Problems};
-use super::keys;
 use super::landing::{DEFAULT_MODE, File, Landing, Loose};
 use super::packing::{self, Budget, Bytes};
+use super::search;
 use super::setup::sha256;
 use crate::report::{Complaint, Position};
 
@@ -226,7 +226,7 @@ impl Reader<'_> {
     /// Texts that may hold a key, the files' own apart.
     fn gather(&mut self, value: &Value, place: &Place, name: &str) {
         match value {
-            Value::String(text) if !text.starts_with("data:") && keys::is_worth_a_look(text) => {
+            Value::String(text) if !text.starts_with("data:") && search::is_worth_a_look(text) => {
                 let text = Zeroizing::new(text.clone());
                 self.landing.loose.push(Loose { place: place.clone(), name: name.to_owned(), text });
             }

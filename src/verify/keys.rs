@@ -1,31 +1,14 @@
-//! Every private key of a seed is found, wherever it stands and whatever is around it, and has to have business there.
-//! What a key is never gets into a message.
+//! Every private key of a seed has to have business there. What a key is never gets into a message.
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use super::finding::{Place, Problems};
 use super::landing::{File, Landing};
-use super::packing::{self, Budget};
+use super::packing::Budget;
+use super::search::find;
 use super::seed::Part;
 use crate::pki::{self, Certificate, Purpose, StrayKey};
 use crate::report::Complaint;
-
-/// Shorter base64 holds no private key: Ed25519's in PKCS#8 is 64 letters.
-const SHORTEST: usize = 60;
-/// Base64 in gzip in base64 and so on.
-const DEEPEST: usize = 4;
-
-/// Padding or not: this only looks whether there is something.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// The certificates that a key may belong to, by what they are to the host.
 #[derive(Default)]
@@ -45,115 +28,6 @@ pub struct Held {
     pub mode: Option<u32>,
 }
 
-/// Whether a text is worth looking through: it says that it has a key, or has base64 in which one may be.
-pub fn is_worth_a_look(text: &str) -> bool {
-    text.contains("PRIVATE KEY") || runs(text).any(|run| run.len() >= SHORTEST)
-}
-
-/// What there is in some bytes, whatever is around it.
-#[derive(Default)]
-pub struct Found {
-    pub keys: Vec<StrayKey>,
-    pub certificates: Vec<Certificate>,
-}
-
-/// All private keys and certificates in there.
-pub fn find(bytes: &[u8], budget: &Budget) -> Found {
-    let mut found = Found::default();
-    look(bytes, budget, 0, &mut found);
-    found
-}
-
-fn look(bytes: &[u8], budget: &Budget, depth: usize, found: &mut Found) {
-    if depth > DEEPEST {
-        return;
-    }
-    if bytes.starts_with(&packing::GZIP) {
-        // What is wrong with it is told by those who unpack it as the host does.
-        return if let Ok(plain) = packing::gunzip(bytes, budget) {
-            look(&plain, budget, depth + 1, found);
-        };
-    }
-    if bytes.first() == Some(&0x30)
-        && let Some(key) = StrayKey::from_der(bytes)
-    {
-        return found.add(key);
-    }
-    let text = String::from_utf8_lossy(bytes);
-    if text.contains("-----BEGIN ") {
-        // In JSON, and in texts in quotes, a line break is two letters.
-        let text = Zeroizing::new(text.replace("\\r", "").replace("\\n", "\n"));
-        blocks(&text, found);
-    }
-    for run in runs(&text).filter(|run| run.len() >= SHORTEST) {
-        if let Ok(decoded) = LENIENT.decode(run.as_bytes()).map(Zeroizing::new) {
-            look(&decoded, budget, depth + 1, found);
-        }
-    }
-}
-
-impl Found {
-    fn add(&mut self, key: StrayKey) {
-        if !self.keys.iter().any(|known| known.same_as(&key)) {
-            self.keys.push(key);
-        }
-    }
-}
-
-/// Keys and certificates in PEM, indented, commented out, or not.
-fn blocks(text: &str, found: &mut Found) {
-    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    for (start, begin) in text.match_indices("-----BEGIN ") {
-        let Some((label, body)) = text[start + begin.len()..].split_once("-----") else { continue };
-        let (is_key, is_certificate) = (label.contains("PRIVATE KEY"), label == "CERTIFICATE");
-        if label.len() > 40 || !(is_key || is_certificate) {
-            continue;
-        }
-        let Some(end) = body.find(&format!("-----END {label}-----")) else {
-            if is_key {
-                found.add(StrayKey::broken(label.as_bytes()));
-            }
-            continue;
-        };
-        let lines: Vec<&str> = body[..end].lines().map(|line| line.trim_matches(|c| !letter(c))).collect();
-        let block = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n").trim());
-        let block = Zeroizing::new(block);
-        if is_certificate {
-            found.certificates.extend(Certificate::from_pem(&block));
-        } else {
-            let key = pem::parse(block.as_bytes()).ok().as_ref().and_then(StrayKey::from_pem);
-            found.add(key.unwrap_or_else(|| StrayKey::broken(block.as_bytes())));
-        }
-    }
-}
-
-/// What is base64 by its letters: lines of one length, and the shorter one after them, are one.
-fn runs(text: &str) -> impl Iterator<Item = String> {
-    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    let mut found: Vec<String> = Vec::new();
-    let mut width = None;
-    for line in text.lines().map(str::trim) {
-        let whole = !line.is_empty() && line.chars().all(letters);
-        match (whole, width, found.last_mut()) {
-            (true, Some(wide), Some(last)) if line.len() <= wide => {
-                last.push_str(line);
-                width = (line.len() == wide).then_some(wide);
-            }
-            (true, ..) => {
-                found.push(line.to_owned());
-                width = Some(line.len());
-            }
-            _ => {
-                width = None;
-                found.extend(
-                    line.split(|c| !letters(c)).filter(|run| run.len() >= SHORTEST).map(str::to_owned),
-                );
-            }
-        }
-    }
-    found.into_iter()
-}
-
 /// Judges every key of a seed, and returns those that may be there.
 pub fn judge(
     parts: &[Part],
@@ -165,19 +39,19 @@ pub fn judge(
 ) -> Vec<Held> {
     let mut judge = Judge { owners, now, problems, told: Vec::new(), held: Vec::new() };
     for file in &landing.files {
-        for key in find(&file.bytes, budget).keys {
+        for (key, _) in find(&file.bytes, budget).keys {
             judge.in_file(key, file);
         }
     }
     for loose in &landing.loose {
-        for key in find(loose.text.as_bytes(), budget).keys {
+        for (key, _) in find(loose.text.as_bytes(), budget).keys {
             judge.elsewhere(key, &loose.place, Some(&loose.name));
         }
     }
     // And what no reader has made anything of: comments, scripts, parts of unknown kinds.
     for part in parts {
-        for key in find(&part.bytes, budget).keys {
-            judge.elsewhere(key, &part.place, None);
+        for (key, at) in find(&part.bytes, budget).keys {
+            judge.elsewhere(key, &part.place.at_offset(&part.bytes, at), None);
         }
     }
     judge.held

@@ -19,6 +19,7 @@ mod nocloud;
 mod open;
 mod packing;
 mod script;
+mod search;
 mod seed;
 mod setup;
 mod sizes;
@@ -37,7 +38,8 @@ pub use sources::MAX_BYTES;
 pub use summary::{Certified, Summary};
 
 use crate::plan::Cloud;
-use finding::Problems;
+use crate::report::Complaint;
+use finding::{Place, Problems};
 use landing::Landing;
 use packing::Budget;
 use seed::{Kind, Part, Seed};
@@ -48,6 +50,14 @@ pub enum Input {
     File(String, Bytes),
     /// A folder's name, and its files by their own names.
     Folder(String, Vec<(String, Bytes)>),
+}
+
+impl Input {
+    fn name(&self) -> &str {
+        match self {
+            Self::File(name, _) | Self::Folder(name, _) => name,
+        }
+    }
 }
 
 /// What there is, and what is wrong with it.
@@ -62,8 +72,15 @@ pub struct Verdict {
 pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
     let mut problems = Problems::default();
     let budget = Budget::new();
+    let place = Place::file(input.name());
     let found = sources::seeds(input, &budget, &mut problems);
     let seeds = found.into_iter().map(|found| judge(found, cloud, now, &budget, &mut problems)).collect();
+    if budget.left_something_unseen() && problems.is_empty() {
+        let complaint = Complaint::new(
+            "has something compressed in it that is too large to be looked into: a key may be in there",
+        );
+        problems.warning(&place, complaint.hint("take it out, or look for yourself"));
+    }
     Verdict { seeds, problems: problems.into_sorted() }
 }
 

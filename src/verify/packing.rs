@@ -22,52 +22,73 @@ const MAX_INFLATED_IN_ALL: usize = 64 << 20;
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// How much may still be unpacked.
-pub struct Budget(Cell<usize>);
+pub struct Budget {
+    left: Cell<usize>,
+    unseen: Cell<bool>,
+}
 
 impl Budget {
     pub fn new() -> Self {
-        Self(Cell::new(MAX_INFLATED_IN_ALL))
+        Self { left: Cell::new(MAX_INFLATED_IN_ALL), unseen: Cell::new(false) }
     }
 
-    fn spend(&self, bytes: usize) {
-        self.0.set(self.0.get().saturating_sub(bytes));
+    fn limit(&self) -> usize {
+        MAX_INFLATED.min(self.left.get())
+    }
+
+    /// Whether something was too large to be looked into by [`gunzip_partly`].
+    pub fn left_something_unseen(&self) -> bool {
+        self.unseen.get()
     }
 }
 
 /// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
 pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Complaint> {
-    let limit = MAX_INFLATED.min(budget.0.get());
     let mut plain = Zeroizing::new(Vec::new());
+    inflate(packed, budget, &mut plain).map(|()| plain)
+}
+
+/// Unpacks what can be: `gzip -d` too hands on what comes before the damage.
+pub fn gunzip_partly(packed: &[u8], budget: &Budget) -> Bytes {
+    let mut plain = Zeroizing::new(Vec::new());
+    if inflate(packed, budget, &mut plain).is_err() && plain.len() > budget.limit() {
+        budget.unseen.set(true);
+    }
+    plain
+}
+
+fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Complaint> {
+    let limit = budget.limit();
     let mut rest = packed;
     while rest.starts_with(&GZIP) {
         let room = (limit - plain.len()) as u64 + 1;
         let mut member = GzDecoder::new(rest);
-        let read = member.by_ref().take(room).read_to_end(&mut plain);
+        let read = member.by_ref().take(room).read_to_end(plain);
         if plain.len() > limit {
-            return Err(Complaint::new(format!(
-                "unpacks to more than {} MiB, no host boots from that",
-                limit >> 20
-            )));
+            return Err(Complaint::new(match limit {
+                MAX_INFLATED => format!("unpacks to more than {} MiB, no host boots from that", limit >> 20),
+                _ => format!("unpacks to more than {} MiB with what is beside it", MAX_INFLATED_IN_ALL >> 20),
+            }));
         }
-        read.map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                Complaint::new("is a gzip stream that is cut short").hint("fetch or paste it again, whole")
-            }
-            _ if error.to_string().contains("checksum") => {
-                Complaint::new("is a gzip stream that was damaged on its way: its checksum does not match")
-                    .hint("fetch or paste it again; a console that takes text alone needs `--base64`")
-            }
-            _ => Complaint::new(format!("is a gzip stream that was damaged on its way: {error}"))
-                .hint("fetch or paste it again; a console that takes text alone needs `--base64`"),
-        })?;
+        read.map_err(|error| damaged(&error))?;
         rest = member.into_inner();
     }
     let trailing = rest.iter().rposition(|b| *b != 0).map_or(0, |n| n + 1);
     if trailing > 0 {
         return Err(Complaint::new(format!("has {trailing} bytes after the end of its gzip stream")));
     }
-    budget.spend(plain.len());
-    Ok(plain)
+    budget.left.set(budget.left.get() - plain.len());
+    Ok(())
+}
+
+fn damaged(error: &std::io::Error) -> Complaint {
+    let why = error.to_string();
+    if error.kind() == ErrorKind::UnexpectedEof {
+        return Complaint::new("is a gzip stream that is cut short").hint("fetch or paste it again, whole");
+    }
+    let why = if why.contains("checksum") { "its checksum does not match".to_owned() } else { why };
+    Complaint::new(format!("is a gzip stream that was damaged on its way: {why}"))
+        .hint("fetch or paste it again; a console that takes text alone needs `--base64`")
 }
 
 /// Decodes base64, whatever line breaks and blanks are in it.

@@ -119,9 +119,9 @@ fn what_is_told_is_so() {
 
 /// The names that `--for` takes.
 pub fn clouds(home: &Home) -> Vec<String> {
-    let help = home.ok(&["verify", "--help"]).replace('\n', " ");
-    let names = help.split("[possible values: ").nth(1).unwrap().split(']').next().unwrap();
-    let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+    let all: Value = serde_json::from_str(&home.ok(&["clouds", "--json"])).unwrap();
+    let names: Vec<String> =
+        all.as_array().unwrap().iter().map(|cloud| cloud["name"].as_str().unwrap().to_owned()).collect();
     assert!(names.len() >= 15, "{names:?}");
     names
 }

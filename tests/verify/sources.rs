@@ -72,7 +72,7 @@ fn json_without_user_data_says_so() {
 }
 
 /// A state that the real program made, with what providers would have in it.
-fn terraform(home: &Home) -> Option<Box<dyn Fn(&[&str]) -> String>> {
+fn terraform(home: &Home) -> Option<impl Fn(&[&str]) -> String> {
     if !need("terraform") {
         return None;
     }
@@ -100,7 +100,7 @@ output "user_data" { value = file("user-data") }
     };
     terraform(&["init"]);
     terraform(&["apply", "-auto-approve"]);
-    Some(Box::new(terraform))
+    Some(terraform)
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_folder_is_judged_by_all_that_is_in_it() {
     // Somebody copied the whole of the machine's folder along.
     fs::copy(home.machine("web1").join("key.pem"), home.path().join("packer/key.pem")).unwrap();
     fs::copy(home.machine("web1").join("cert.pem"), home.path().join("packer/cert.pem")).unwrap();
-    verify(&home, &["packer"]).names("a client's key", &["packer/key.pem: holds a client's key"]);
+    verify(&home, &["packer"]).names("a client's key", &["packer/key.pem:1:1: holds a client's key"]);
 }
 
 #[test]
