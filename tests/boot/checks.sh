@@ -17,7 +17,7 @@ with_env() {
     shift
     (
         eval "$environment"
-        timeout 20 "$@"
+        timeout "${CLIENT_LIMIT:-20}" "$@"
     )
 }
 

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # A host: its network, the Debian that it is a copy of, its boot under systemd-nspawn.
 
-nspawn=
+host=
 leader=
 cgroup=$cgroups/hostseed-boot-$$
 
-# lay_network: a namespace with one cable to this machine, at addresses that RFC 2544 keeps for test setups. It reaches no
+# lay_network [CABLE]: one cable from a host to this machine, at addresses that RFC 2544 keeps for test setups. It reaches no
 # further: a host's packages come from a mirror at this end of the cable.
 lay_network() {
     for slot in {1..250}; do
@@ -16,17 +16,21 @@ lay_network() {
     outside=198.18.$slot.1
     address=198.18.$slot.2
     export no_proxy=$outside,$address,127.0.0.1 NO_PROXY=$outside,$address,127.0.0.1
-    ip netns add "hostseed-$slot"
-    ip link add "hostseed$slot" type veth peer name host0 netns "hostseed-$slot"
+    "${1:-cable_to_namespace}"
     ip address add "$outside/24" dev "hostseed$slot"
     ip link set "hostseed$slot" up
-    ip -n "hostseed-$slot" address add "$address/24" dev host0
-    ip -n "hostseed-$slot" link set host0 up
-    ip -n "hostseed-$slot" link set lo up
     mirror_port=3142
     "$tests/mirror.py" "$outside" "$mirror_port" "$(upstream_mirror)" "$cache/mirror" >"$work/mirror.log" 2>&1 &
     background+=($!)
     wait_for 10 "a mirror listens at $outside:$mirror_port" answers_tcp "$outside" "$mirror_port"
+}
+
+cable_to_namespace() {
+    ip netns add "hostseed-$slot"
+    ip link add "hostseed$slot" type veth peer name host0 netns "hostseed-$slot"
+    ip -n "hostseed-$slot" address add "$address/24" dev host0
+    ip -n "hostseed-$slot" link set host0 up
+    ip -n "hostseed-$slot" link set lo up
 }
 
 # without_proxy ADDRESS: what is asked of it is asked of it.
@@ -165,24 +169,27 @@ processes_in() {
     done
 }
 
-# boot: `root` boots. It has cgroup v2, which trixie's systemd demands; a group of its own, so that several can run and each
-# can be ended whole; the network's settings to write to; the system calls that containers inside need.
-boot() {
+# start_host COMMAND…: in a group of its own, so that several can run and each can be ended whole.
+start_host() {
     mkdir -p "$cgroup"
-    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network \
-        setsid bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$cgroup" \
+    setsid bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$cgroup" "$@" >>"$console" 2>&1 </dev/null &
+    host=$!
+}
+
+# boot: `root` boots. It has cgroup v2, which trixie's systemd demands; the network's settings to write to; the system calls
+# that containers inside need.
+boot() {
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network start_host \
         systemd-nspawn --quiet --register=no --keep-unit --directory="$root" --machine="hostseed-$slot" --hostname=web1 \
         --network-namespace-path="/run/netns/hostseed-$slot" --resolv-conf=off --timezone=off \
-        --capability=all --system-call-filter='add_key keyctl bpf' --console=read-only --boot \
-        >>"$console" 2>&1 </dev/null &
-    nspawn=$!
+        --capability=all --system-call-filter='add_key keyctl bpf' --console=read-only --boot
     wait_for 30 'the host boots' find_leader
 }
 
 # find_leader: the host's first process, once it is systemd.
 find_leader() {
     local child
-    for child in $(pgrep --parent "$nspawn" || true); do
+    for child in $(pgrep --parent "$host" || true); do
         if [[ $(cat "/proc/$child/comm" || true) == systemd && ! "/proc/$child/ns/pid" -ef /proc/self/ns/pid ]]; then
             leader=$child
             return 0
@@ -191,7 +198,7 @@ find_leader() {
     return 1
 }
 
-host_is_up() { [[ -n $nspawn ]] && kill -0 "$nspawn" 2>/dev/null; }
+host_is_up() { [[ -n $host ]] && kill -0 "$host" 2>/dev/null; }
 
 on_host() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
@@ -213,7 +220,7 @@ reboot_host() {
     local status=0
     on_host systemctl reboot --no-block
     wait_for 60 'the host goes down' host_is_down
-    wait "$nspawn" || status=$?
+    wait "$host" || status=$?
     # nspawn's word for "the host asked for a reboot", as in its own unit, systemd-nspawn@.service.
     ((status == 133)) || fail "the host went down with status $status instead of a reboot"
     boot
@@ -224,12 +231,12 @@ host_is_down() { ! host_is_up; }
 stop_host() {
     if [[ -d $cgroup ]]; then
         echo 1 >"$cgroup/cgroup.kill"
-        [[ -z $nspawn ]] || wait "$nspawn" 2>/dev/null || true
+        [[ -z $host ]] || wait "$host" 2>/dev/null || true
         for _ in {1..50}; do
             find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
             [[ -d $cgroup ]] || break
             sleep 0.1
         done
     fi
-    nspawn=
+    host=
 }
