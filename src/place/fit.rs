@@ -7,6 +7,7 @@ use crate::pki::HostIdentity;
 use crate::plan::{Cloud, Install, KeyType, Plan, Way};
 use crate::render::{self, Form, Format, Packing, Rendered};
 use crate::report::{Complaint, Failure};
+use crate::verify;
 
 /// How `cloud` takes what is packed as asked; the plainest way where nothing is.
 ///
@@ -48,6 +49,12 @@ pub fn render_for(
     gzip: &str,
 ) -> Result<Artifact> {
     let seed = rendered(plan, identity, form, way.gzip)?;
+    if !verify::has_beginning(&seed.bytes) {
+        return Err(Failure::new(
+            "user-data begins with nothing that a host boots from; nothing was written",
+        )
+        .into());
+    }
     if cloud.fits(seed.bytes.len(), base64) {
         return Ok(seed);
     }

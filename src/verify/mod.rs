@@ -84,6 +84,14 @@ pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) 
     Verdict { seeds, problems: problems.into_sorted() }
 }
 
+/// Whether its beginning says what it is to a host: gzip, a MIME header, a word that cloud-init goes by ("User-Data Formats"),
+/// or Ignition's JSON, and nothing before it.
+pub fn has_beginning(bytes: &[u8]) -> bool {
+    let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
+    bytes.starts_with(&packing::GZIP)
+        || std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with(char::is_whitespace) && says(text))
+}
+
 fn judge(
     (seed, mut landing): (Seed, Landing),
     cloud: Option<&'static Cloud>,
@@ -203,6 +211,21 @@ mod tests {
         "\u{feff}",
         "\\n",
     ];
+
+    #[test]
+    fn a_beginning_says_what_it_is_or_nothing_does() {
+        for good in
+            ["#cloud-config\n", "#!/bin/sh\n", "Content-Type: multipart/mixed\nMIME-Version: 1.0\n", "{\n"]
+        {
+            assert!(has_beginning(good.as_bytes()), "{good:?}");
+        }
+        assert!(has_beginning(&[0x1f, 0x8b, 8]));
+        for bad in
+            ["", "---\n#cloud-config\n", "\n#cloud-config\n", "\u{feff}#cloud-config\n", "write_files: []\n"]
+        {
+            assert!(!has_beginning(bad.as_bytes()), "{bad:?}");
+        }
+    }
 
     #[test]
     fn every_golden_seed_is_taken_apart() {
