@@ -64,6 +64,30 @@ fn the_seed_disks_and_folders_are_fine() {
 }
 
 #[test]
+fn what_image_builders_and_terraform_take_is_fine() {
+    let home = home();
+    for machine in ["web1", "web2"] {
+        for (form, what) in [
+            ("packer", "script"),
+            ("terraform", "gzip › cloud-config"),
+            ("imagebuilder", "Image Builder component › script"),
+        ] {
+            let out = format!("{machine}-{form}");
+            home.ok(&["render", machine, "--format", form, "-o", &out]);
+            let said = verify(&home, &[&out, "--strict"]);
+            said.is_fine();
+            assert!(said.text.contains(what), "{out}: {}", said.text);
+        }
+    }
+    for form in ["packer", "imagebuilder"] {
+        home.ok(&["bake", "--format", form, "-o", form]);
+        let said = verify(&home, &[form, "--strict"]);
+        said.is_fine();
+        assert!(!said.text.contains("keys"), "{}", said.text);
+    }
+}
+
+#[test]
 fn an_archive_with_a_users_own_parts_is_fine() {
     let home = home();
     write(&home, "cloud.yaml", "#cloud-config\npackages: [jq]\nruncmd: [touch /here]\nwrite_files: []\n");

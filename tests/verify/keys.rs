@@ -157,6 +157,14 @@ fn a_stray_key_is_found_in_every_form() {
         for (form, bytes) in forms {
             found(&format!("{} in {form}", stray.name), &verify_bytes(&home, &bytes, &[]), &stray);
         }
+        for (form, file) in [("packer", "bake.sh"), ("terraform", "user-data"), ("terraform", "README.md")] {
+            let folder = format!("{form}-folder");
+            home.ok(&["render", "web1", "--format", form, "-o", &folder]);
+            let path = home.path().join(&folder).join(file);
+            let with = fs::read_to_string(&path).unwrap() + &indented(&both, "# ");
+            fs::write(path, with).unwrap();
+            found(&format!("{} in {folder}/{file}", stray.name), &verify(&home, &[&folder]), &stray);
+        }
         for disk in ["seed", "seed.img", "seed.iso"] {
             write(&home, "net.yaml", format!("version: 2\n# {}\n", base64(both.as_bytes())));
             home.ok(&["render", "web1", "--format", "nocloud", "--network-config", "net.yaml", "-o", disk]);
