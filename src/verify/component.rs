@@ -25,6 +25,9 @@ pub fn open(text: &str, place: &Place, problems: &mut Problems) -> Seed {
         let text = format!("is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
         problems.error(place, Complaint::new(text));
     }
+    // What is around the scripts, comments too, may hold a key.
+    let whole = Zeroizing::new(text.as_bytes().to_vec());
+    seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None });
     let Some((document, root)) = Document::read(text, place, problems) else { return seed };
     let phases = list(field(&root, "phases"));
     if phases.is_empty() {

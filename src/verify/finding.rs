@@ -1,11 +1,12 @@
 //! What is wrong with a seed, and where: all of it is gathered, nothing stops at the first.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::report::{Complaint, Position};
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// The host would not come up, not as meant, or a key is where it must not be.
     Error,
@@ -14,7 +15,7 @@ pub enum Severity {
 }
 
 /// Where something stands: from the file that was given inwards, then line and column in the innermost text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place {
     steps: Vec<String>,
     pub position: Option<Position>,
@@ -63,7 +64,7 @@ impl fmt::Display for Place {
 }
 
 /// One thing wrong. No key material is ever in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
     pub severity: Severity,
     pub place: Place,
@@ -73,8 +74,11 @@ pub struct Problem {
 }
 
 /// Everything that is wrong, in the order in which it was found.
-#[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+#[derive(Default)]
+pub struct Problems {
+    all: Vec<Problem>,
+    told: HashSet<Problem>,
+}
 
 impl Problems {
     pub fn error(&mut self, place: &Place, complaint: Complaint) {
@@ -88,23 +92,23 @@ impl Problems {
     /// The same is told once.
     fn add(&mut self, severity: Severity, place: &Place, Complaint { text, hint }: Complaint) {
         let problem = Problem { severity, place: place.clone(), text, hint };
-        if !self.0.contains(&problem) {
-            self.0.push(problem);
+        if self.told.insert(problem.clone()) {
+            self.all.push(problem);
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// Errors first.
     pub fn into_sorted(mut self) -> Vec<Problem> {
-        self.0.sort_by_key(|problem| problem.severity == Severity::Warning);
-        self.0
+        self.all.sort_by_key(|problem| problem.severity == Severity::Warning);
+        self.all
     }
 }
 

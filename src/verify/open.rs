@@ -146,6 +146,8 @@ impl Opener<'_> {
     fn untyped(&mut self, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
         if mime::is_message(text) {
             self.layer("MIME", around);
+            // What is around the parts, and parts that nothing handles, may hold a key.
+            self.part(Kind::Beside, text, place, None);
             for part in mime::parts(text.as_bytes(), place, self.problems) {
                 self.mime_part(&part, depth);
             }

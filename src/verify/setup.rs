@@ -10,7 +10,6 @@ use crate::report::Complaint;
 
 /// What puts everything into its place (`templates/host/usr/local/lib/hostseed/setup.j2`).
 pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
-const ISSUE: &str = "/usr/local/lib/hostseed/issue";
 const STAGING: &str = "/var/lib/hostseed/seed/";
 
 /// What `setup` says of itself.
@@ -21,8 +20,6 @@ pub struct Setup {
     pub port: Option<u16>,
     /// It starts nothing: it is for an image.
     pub image: bool,
-    /// What a boot issuer is to issue for, whatever it finds: `DNS:web1`, `IP:203.0.113.7`.
-    pub names: Vec<String>,
 }
 
 /// In hex, as `sha256sum` prints it.
@@ -59,11 +56,9 @@ pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Pro
         let text = format!("`{SETUP}` is none of hostseed's, or is cut short: it has no list of payloads");
         problems.error(&place, Complaint::new(text).hint("render the seed again"));
     }
-    let mut known = vec![SETUP.to_owned()];
     for line in payloads.unwrap_or_default().lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let [sum, mode, path] = words[..] {
-            known.push(path.to_owned());
             put_in_place(landing, sum, mode, path, &place, problems);
         }
     }
@@ -72,13 +67,21 @@ pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Pro
         problems.error(&file.place, Complaint::new(text).hint("render the seed again"));
     }
     attach(landing, &text, &place, problems);
-    let names = landing.file(ISSUE).and_then(|issue| variable(&issue.text(), "names").map(str::to_owned));
     Some(Setup {
         machine: variable(&text, "machine").unwrap_or_default().to_owned(),
         port: variable(&text, "port").and_then(|port| port.parse().ok()),
         image: variable(&text, "mode") == Some("image"),
-        names: names.unwrap_or_default().lines().map(str::to_owned).collect(),
     })
+}
+
+/// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
+pub fn names_to_issue_for(landing: &Landing) -> Vec<String> {
+    let issue = landing.files.iter().filter(|file| file.path.ends_with("/hostseed/issue"));
+    let names = issue
+        .filter_map(|file| variable(&file.text(), "names").map(str::to_owned))
+        .next()
+        .unwrap_or_default();
+    names.lines().filter_map(|name| Some(name.split_once(':')?.1.to_owned())).collect()
 }
 
 /// One payload: there, whole, and for root alone where it is a key.

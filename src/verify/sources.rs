@@ -52,10 +52,11 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         return vec![(open(bytes, place, budget, problems), Landing::default())];
     };
     let start = text.trim_start_matches('\u{feff}').trim_start();
-    if start.starts_with(['{', '[']) && !is_ignition(start) {
+    let is_list = start.starts_with('[') && serde_json::from_str::<serde_json::Value>(start).is_ok();
+    if is_list || start.starts_with('{') && !is_ignition(start) {
         return in_json(bytes, place, budget, problems);
     }
-    if component::is_component(text) && !start.starts_with("#cloud-config") {
+    if component::is_component(text) && Kind::of(text).is_none() {
         return vec![(component::open(text, place, problems), Landing::default())];
     }
     if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {

@@ -9,7 +9,7 @@ use super::identity::Identity;
 use super::keys::Held;
 use super::landing::Landing;
 use super::seed::Seed;
-use super::setup::{SETUP, Setup};
+use super::setup::{self, SETUP, Setup};
 use super::sizes;
 use crate::pki::Certificate;
 
@@ -84,7 +84,7 @@ impl Summary {
             certificate.map(|certificate| Certified::new(&certificate, now))
         };
         let sans = match identity.sans.is_empty() {
-            true => setup.names.iter().filter_map(|name| Some(name.split_once(':')?.1.to_owned())).collect(),
+            true => setup::names_to_issue_for(landing),
             false => identity.sans.iter().map(ToString::to_string).collect(),
         };
         let named = Some(setup.machine).filter(|name| !name.is_empty()).or_else(|| landing.hostname.clone());

@@ -13,7 +13,17 @@ fn every_text_form_is_fine_plain_compressed_and_in_base64() {
     for machine in ["web1", "web2"] {
         for form in TEXTS {
             let plain = render(&home, machine, &["--format", form]);
-            verify_bytes(&home, &plain, &["--strict"]).is_fine();
+            let said = verify_bytes(&home, &plain, &["--strict"]);
+            said.is_fine();
+            let covers = match machine {
+                "web1" => "203.0.113.7, web1, localhost, 127.0.0.1",
+                _ => "web2, localhost, 127.0.0.1, and what the host finds at boot",
+            };
+            assert!(
+                said.text.contains(covers) && said.text.contains(&format!("{machine}, port 2376")),
+                "{}",
+                said.text
+            );
             verify_bytes(&home, base64(&plain).as_bytes(), &["--strict"]).is_fine();
             // As a console shows it: in lines, and indented.
             let lines: String = base64(&plain)
@@ -60,6 +70,30 @@ fn the_seed_disks_and_folders_are_fine() {
             said.is_fine();
             assert!(said.text.contains("NoCloud › cloud-config"), "{}", said.text);
         }
+    }
+}
+
+#[test]
+fn what_image_builders_and_terraform_take_is_fine() {
+    let home = home();
+    for machine in ["web1", "web2"] {
+        for (form, what) in [
+            ("packer", "script"),
+            ("terraform", "gzip › cloud-config"),
+            ("imagebuilder", "Image Builder component › script"),
+        ] {
+            let out = format!("{machine}-{form}");
+            home.ok(&["render", machine, "--format", form, "-o", &out]);
+            let said = verify(&home, &[&out, "--strict"]);
+            said.is_fine();
+            assert!(said.text.contains(what), "{out}: {}", said.text);
+        }
+    }
+    for form in ["packer", "imagebuilder"] {
+        home.ok(&["bake", "--format", form, "-o", form]);
+        let said = verify(&home, &[form, "--strict"]);
+        said.is_fine();
+        assert!(!said.text.contains("keys"), "{}", said.text);
     }
 }
 

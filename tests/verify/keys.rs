@@ -147,6 +147,29 @@ fn a_stray_key_is_found_in_every_form() {
             ("script", script("script")),
             ("bake", script("bake")),
             ("mime", mime.clone()),
+            (
+                "mime, before the parts",
+                [
+                    &b"X-Note: "[..],
+                    base64(both.as_bytes()).as_bytes(),
+                    b"\n",
+                    &render(&home, "web1", &["--format", "mime"]),
+                ]
+                .concat(),
+            ),
+            (
+                "mime, a part of no use",
+                String::from_utf8(mime.clone())
+                    .unwrap()
+                    .replacen("text/cloud-config", "text/html", 1)
+                    .into_bytes(),
+            ),
+            (
+                "component, a comment",
+                format!("# {}\n{component}", base64(both.as_bytes()))
+                    .replace(&stray.pem.replace('\n', "\\n"), "")
+                    .into_bytes(),
+            ),
             ("mime with a script", render(&home, "web1", &["--format", "mime", "--part", "script.sh"])),
             ("ignition", render(&home, "web1", &["--format", "ignition", "--merge", "merged.ign"])),
             ("gzip", gzip(&mime)),
@@ -156,6 +179,14 @@ fn a_stray_key_is_found_in_every_form() {
         ];
         for (form, bytes) in forms {
             found(&format!("{} in {form}", stray.name), &verify_bytes(&home, &bytes, &[]), &stray);
+        }
+        for (form, file) in [("packer", "bake.sh"), ("terraform", "user-data"), ("terraform", "README.md")] {
+            let folder = format!("{form}-folder");
+            home.ok(&["render", "web1", "--format", form, "-o", &folder]);
+            let path = home.path().join(&folder).join(file);
+            let with = fs::read_to_string(&path).unwrap() + &indented(&both, "# ");
+            fs::write(path, with).unwrap();
+            found(&format!("{} in {folder}/{file}", stray.name), &verify(&home, &[&folder]), &stray);
         }
         for disk in ["seed", "seed.img", "seed.iso"] {
             write(&home, "net.yaml", format!("version: 2\n# {}\n", base64(both.as_bytes())));
