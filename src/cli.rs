@@ -68,6 +68,24 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Take a seed back apart, whoever made it, and say what is wrong with it
+    #[command(after_help = "Exit status: 0 fine, 1 something is wrong, 2 wrong usage.")]
+    Verify {
+        /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
+        file: PathBuf,
+        /// Where it is to go: its limits are errors then
+        #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
+        cloud: Option<&'static Cloud>,
+        /// Fail on warnings too
+        #[arg(long)]
+        strict: bool,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answer Terraform's data source `external`: find a queried machine, or make it
+    #[command(after_help = EXTERNAL)]
+    External,
     /// Print the environment that the docker CLI needs, for a shell to evaluate
     Env {
         /// The machine [default: default]
@@ -86,9 +104,6 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS", conflicts_with = "unset")]
         address: Option<String>,
     },
-    /// Answer Terraform's data source `external`: find the machine that a query names, or make it
-    #[command(after_help = EXTERNAL)]
-    External,
     /// Print the docker CLI's flags for a machine
     Config {
         /// The machine
@@ -130,21 +145,6 @@ pub enum Command {
         /// Also when the certificate does not cover it
         #[arg(long)]
         force: bool,
-    },
-    /// Take a seed back apart, whoever made it, and say what is wrong with it
-    #[command(after_help = "Exit status: 0 fine, 1 something is wrong, 2 wrong usage.")]
-    Verify {
-        /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
-        file: PathBuf,
-        /// Where it is to go: its limits are errors then
-        #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
-        cloud: Option<&'static Cloud>,
-        /// Fail on warnings too
-        #[arg(long)]
-        strict: bool,
-        /// For programs
-        #[arg(long)]
-        json: bool,
     },
     /// Remove machines and their own authorities from the store
     Rm {
