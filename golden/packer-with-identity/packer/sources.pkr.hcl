@@ -14,15 +14,16 @@
 #   }
 # }
 
-## Debian's image for clouds. It takes the key to log in with from a seed of your own beside this file: cidata/meta-data,
-## which may be empty, and cidata/user-data:
+## Debian's image for any place with cloud-init: the kernel of the smaller one, genericcloud, has fewer drivers, and may not see
+## the CD. It takes the key to log in with from a seed of your own beside this file: cidata/meta-data, which may be empty, and
+## cidata/user-data:
 ##
 ##   #cloud-config
 ##   ssh_authorized_keys: [ssh-ed25519 AAAA… you]
 ##
 ## Packer needs one of xorriso, mkisofs, hdiutil and oscdimg to hand it over.
 # source "qemu" "debian" {
-#   iso_url              = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2"
+#   iso_url              = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2"
 #   iso_checksum         = "file:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS"
 #   disk_image           = true
 #   disk_size            = "8G"
