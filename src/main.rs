@@ -58,7 +58,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             let spec = commands::read_spec(file, || create.spec())?;
             commands::create(&store()?, ui, now, spec, cloud, json)
         }
-        Command::Render(render) => commands::render(&store()?, ui, render.request()),
+        Command::Render(render) => commands::render(&store()?, ui, now, render.request()),
         Command::Bake(bake) => {
             let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
             commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())

@@ -703,6 +703,38 @@ fn render_that_cannot_be_written_leaves_the_file_of_before() {
 }
 
 #[test]
+fn a_folder_of_which_one_file_cannot_be_replaced_is_as_it_was() {
+    if !may_trace() {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let render = ["render", "web1", "--format", "nocloud", "--network-config", "net", "--out", "seed"];
+    fs::write(home.path().join("net"), "version: 2\n").unwrap();
+    let seed = home.path().join("seed");
+    fs::create_dir(&seed).unwrap();
+    for (file, text) in [("user-data", "of before"), ("note", "theirs")] {
+        fs::write(seed.join(file), text).unwrap();
+        fs::set_permissions(seed.join(file), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let before = files_below(&seed);
+    let renames =
+        calls(&home, &render).into_iter().filter(|call| call.name.starts_with("rename")).collect::<Vec<_>>();
+    assert_eq!(renames.len(), 3, "user-data, meta-data and network-config");
+    fs::remove_file(seed.join("meta-data")).unwrap();
+    fs::remove_file(seed.join("network-config")).unwrap();
+    for call in renames {
+        fs::write(seed.join("user-data"), "of before").unwrap();
+        let output = tamper(&home, &call, "error=EIO", &render);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("(nothing was changed)"), "{said}");
+        assert_eq!(files_below(&seed), before, "{said}");
+        assert_eq!(fs::read_to_string(seed.join("user-data")).unwrap(), "of before");
+    }
+}
+
+#[test]
 fn a_full_device_as_standard_output_is_an_error_and_the_machine_is_there() {
     let home = Home::new();
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -108,6 +108,51 @@ fn a_query_that_contradicts_the_machine_names_every_field_and_changes_nothing() 
 }
 
 #[test]
+fn what_comes_to_the_same_is_no_contradiction() {
+    let home = Home::new();
+    answer(&home, &json!({"name": "web1", "addresses": "Web1.example.com", "engine_label": "b=1\na=2"}));
+    answer(
+        &home,
+        &json!({"name": "web1", "addresses": "web1.Example.com", "engine_label": r#"{"a": "2", "b": "1"}"#}),
+    );
+    // A list is no text with commas in it.
+    answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7", "engine_label": "a=1, b=2"}));
+    let told = error(&home, &json!({"name": "web2", "engine_label": "a=1\nb=2"}), 1);
+    assert!(told.contains("is `a=1, b=2`, the query says `a=1`, `b=2`"), "{told}");
+
+    // Where it came up later on is an address of it.
+    home.ok(&["create", "web3", "--quiet"]);
+    home.ok(&["address", "web3", "203.0.113.9", "--quiet"]);
+    answer(&home, &json!({"name": "web3", "addresses": "203.0.113.9"}));
+    error(&home, &json!({"name": "web3", "addresses": "203.0.113.8"}), 1);
+    error(&home, &json!({"name": "web2", "addresses": "[]"}), 1);
+
+    // A part of a machine need be no machine by itself.
+    home.ok(&["create", "web4", "--quiet", "--address", "203.0.113.7", "--ca", "shared"]);
+    answer(&home, &json!({"name": "web4", "ca": "shared"}));
+    error(&home, &json!({"name": "web5", "ca": "shared"}), 2);
+
+    std::fs::create_dir(home.path().join("ca")).unwrap();
+    for file in ["ca.pem", "ca-key.pem"] {
+        std::fs::copy(home.store().join("certs").join(file), home.path().join("ca").join(file)).unwrap();
+    }
+    for folder in ["./ca", "./ca/", "ca/../ca", home.path().join("ca").to_str().unwrap()] {
+        answer(&home, &json!({"name": "web6", "addresses": "203.0.113.7", "ca": folder}));
+    }
+}
+
+#[test]
+fn an_answer_with_a_key_goes_to_no_file_that_others_can_read() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let out = std::fs::File::create(home.path().join("answer")).unwrap();
+    let mut child = home.command(&["external"]).stdin(Stdio::piped()).stdout(out).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"name\": \"web1\"}").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(std::fs::read(home.path().join("answer")).unwrap(), b"");
+}
+
+#[test]
 fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
     let home = Home::new();
     let error = error(&home, &json!({"name": "web1", "for": "aws"}), 1);
@@ -131,7 +176,7 @@ fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
 #[test]
 fn what_is_wrong_with_a_query_is_told_at_once() {
     let home = Home::new();
-    let error = error(&home, &json!({"nmae": "web1", "port": "99999", "addresses": "1.2.3"}), 2);
+    let told = error(&home, &json!({"nmae": "web1", "port": "99999", "addresses": "1.2.3"}), 2);
     for finding in [
         "`nmae` is no option",
         "did you mean `name`?",
@@ -139,8 +184,10 @@ fn what_is_wrong_with_a_query_is_told_at_once() {
         "`port` must be",
         "`address` `1.2.3`",
     ] {
-        assert!(error.contains(finding), "{finding}: {error}");
+        assert!(told.contains(finding), "{finding}: {told}");
     }
+    let blank = error(&home, &json!({"name": "web1", "addresses": " , "}), 2);
+    assert!(blank.contains("`addresses` names nothing"), "{blank}");
     for query in [
         "",
         "[]",

@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use support::{Home, files_below, mode, need, need_root, run, skip};
 
@@ -142,14 +144,10 @@ fn a_config_that_would_take_the_place_of_ours_is_refused() {
             config(r#""storage": {"links": [{"path": "/etc/docker/server.pem", "target": "x"}]}"#),
             "/etc/docker/server.pem",
         ),
+        (config(r#""storage": {"links": [{"path": "/etc/docker", "target": "/srv"}]}"#), "/etc/docker"),
+        (config(r#""storage": {"files": [{"path": "/etc//docker/ca.pem"}]}"#), "/etc//docker/ca.pem"),
         (unit(r#"{"name": "docker.service", "enabled": false}"#), "docker.service"),
         (unit(r#"{"name": "docker.socket", "mask": true}"#), "docker.socket"),
-        (
-            unit(
-                r#"{"name": "docker.service", "dropins": [{"name": "20-x.conf", "contents": "[Service]\nExecStart=\n"}]}"#,
-            ),
-            "ExecStart",
-        ),
         (
             unit(r#"{"name": "docker.service", "dropins": [{"name": "10-machine.conf", "contents": ""}]}"#),
             "10-machine.conf",
@@ -161,6 +159,7 @@ fn a_config_that_would_take_the_place_of_ours_is_refused() {
     }
     for (theirs, named) in [
         ("", "no JSON"),
+        (r#"{"ignition": {"version": "3.x"}}"#, "spec 3, got `3.x`"),
         ("{}", "no `ignition.version`"),
         (r#"{"ignition": {"version": "2.3.0"}}"#, "spec 3, got `2.3.0`"),
         ("variant: flatcar\nversion: 1.0.0\n", "butane"),
@@ -168,6 +167,42 @@ fn a_config_that_would_take_the_place_of_ours_is_refused() {
         fs::write(home.path().join("theirs.ign"), theirs).unwrap();
         let error = home.fails(2, &["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
         assert!(error.contains(named), "{theirs}: {error}");
+    }
+}
+
+#[test]
+fn what_would_keep_the_host_from_coming_up_is_refused_and_nothing_else() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let config = |rest: String| format!(r#"{{"ignition": {{"version": "3.4.0"}}, {rest}}}"#);
+    let drop_in = |unit: &str, name: &str, contents: &str| {
+        let drop_in = format!(r#"{{"name": "{name}", "contents": "{contents}"}}"#);
+        config(format!(r#""systemd": {{"units": [{{"name": "{unit}", "dropins": [{drop_in}]}}]}}"#))
+    };
+    let file = |path: &str, contents: &str| {
+        let source = format!(r#"{{"source": "data:;base64,{}"}}"#, STANDARD.encode(contents));
+        config(format!(r#""storage": {{"files": [{{"path": "{path}", "contents": {source}}}]}}"#))
+    };
+    let exec = "[Service]\nExecStart=\nExecStart=dockerd -H fd://\n";
+    for (theirs, named) in [
+        (
+            drop_in("docker.service", "20-x.conf", r"[Service]\nExecStart =\nExecStart = dockerd -H fd://\n"),
+            "ExecStart",
+        ),
+        (file("/etc/systemd/system/docker.service.d/zz.conf", exec), "ExecStart"),
+        (file("/etc/docker/daemon.json", r#"{"hosts": ["fd://"]}"#), "`hosts`"),
+    ] {
+        fs::write(home.path().join("theirs.ign"), &theirs).unwrap();
+        let error = home.fails(2, &["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
+        assert!(error.contains(named), "{theirs}: {error}");
+    }
+    for theirs in [
+        drop_in("docker.service", "20-x.conf", r"[Service]\n# ExecStart=dockerd\nNice=5\n"),
+        drop_in("docker.socket", "10-machine.conf", r"[Socket]\nSocketMode=0666\n"),
+        config(r#""storage": {"directories": [{"path": "/etc/docker", "mode": 493}]}"#.into()),
+    ] {
+        fs::write(home.path().join("theirs.ign"), &theirs).unwrap();
+        home.ok(&["render", "web1", "--format", "ignition", "--merge", "theirs.ign"]);
     }
 }
 

@@ -103,6 +103,36 @@ fn ours_is_there_whatever_a_part_says_about_merging() {
 }
 
 #[test]
+fn parts_that_would_take_ours_away_are_refused_by_name() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    for (first, second, named) in [
+        ("#cloud-config\nruncmd:\n", "", "`runcmd`"),
+        ("#cloud-config\nwrite_files: {}\n", "", "`write_files`"),
+        ("#cloud-config\nruncmd: [a]\n", "#cloud-config-archive\n- '#!/bin/sh'\n", "must be the first one"),
+    ] {
+        let mut args = vec!["render", "web1", "--format", "mime", "-o", "user-data"];
+        for (file, text) in [("a", first), ("b", second)].into_iter().filter(|(_, text)| !text.is_empty()) {
+            fs::write(home.path().join(file), text).unwrap();
+            args.extend(["--part", file]);
+        }
+        let error = home.fails(2, &args);
+        assert!(error.contains(named), "{first}{second}: {error}");
+        assert!(!home.path().join("user-data").exists());
+    }
+}
+
+#[test]
+fn a_script_with_places_to_fill_in_runs_after_ours_too() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    fs::write(home.path().join("a.sh"), "## template: jinja\n#!/bin/sh\necho {{ v1.local_hostname }}\n")
+        .unwrap();
+    let archive = home.ok(&["render", "web1", "--format", "mime", "--part", "a.sh"]);
+    assert!(archive.contains("filename=\"script-01-a.sh\""));
+}
+
+#[test]
 fn a_script_arrives_byte_for_byte() {
     let long = [b"#!/bin/sh\n: ".as_slice(), &[b'x'; 4000], b"\n"].concat();
     let scripts: [(&str, &[u8]); 8] = [

@@ -119,6 +119,32 @@ fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
     }
 }
 
+#[test]
+fn a_key_in_anothers_place_does_not_travel() {
+    let home = Home::new();
+    for name in ["web1", "web2"] {
+        home.ok(&["create", name, "--quiet", "--address", "203.0.113.7"]);
+    }
+    let own = home.machine("web1").join("server-key.pem");
+    let right = fs::read(&own).unwrap();
+    for other in [
+        home.store().join("certs/web1/ca-key.pem"),
+        home.machine("web1").join("key.pem"),
+        home.machine("web2").join("server-key.pem"),
+    ] {
+        fs::copy(&other, &own).unwrap();
+        for words in FORMS {
+            let words: Vec<_> =
+                ["render", "web1", "-o", "out"].into_iter().chain(words.split_whitespace()).collect();
+            let error = home.fails(1, &words);
+            assert!(error.contains("is not the key of server.pem"), "{error}");
+            assert!(!home.path().join("out").exists());
+        }
+    }
+    fs::write(&own, right).unwrap();
+    home.ok(&["render", "web1"]);
+}
+
 /// Every form of a machine's seed, as options of `render`.
 const FORMS: [&str; 14] = [
     "--format cloud-config",

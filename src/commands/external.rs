@@ -13,7 +13,7 @@ use super::create;
 use crate::artifact::Artifact;
 use crate::names::MachineName;
 use crate::pki::HostIdentity;
-use crate::place;
+use crate::place::{self, Words};
 use crate::plan::{Cloud, Field, Plan, Way};
 use crate::render::{self, Form, Format, Packing};
 use crate::report::{Complaint, Failure, Report};
@@ -33,7 +33,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let mut query = read_query()?;
     let seed = SeedAsked::take(&mut query)?;
     let spec = Spec::from_query(&query);
-    let plan = create::plan(&spec)?;
+    let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
         match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
             // Another command may have made it in the meantime: then it is found.
@@ -42,13 +42,19 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         }
     }
     refuse_contradictions(store, &spec, &plan)?;
-    ui.json(&answer(store, &plan.name, &seed)?)
+    let answer = serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)? + "\n";
+    ui.artifact(&Artifact::private("answer", answer), "umask 077; hostseed external > FILE")
 }
 
 fn read_query() -> Result<BTreeMap<String, String>> {
-    let mut text = String::new();
-    std::io::stdin().take(MAX_BYTES).read_to_string(&mut text)?;
-    serde_json::from_str(&text).map_err(|error| {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let complaint =
+            Complaint::new(format!("the query on standard input has more than {MAX_BYTES} bytes"));
+        return Err(Report::usage(complaint).into());
+    }
+    serde_json::from_slice(&bytes).map_err(|error| {
         let complaint =
             Complaint::new(format!("the query on standard input is no JSON object of texts: {error}"));
         let example = r#"`echo '{"name": "web1", "addresses": "203.0.113.7"}' | hostseed external`"#;
@@ -117,27 +123,60 @@ impl SeedAsked {
     fn rendered(&self, plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
         match self.cloud {
             Some((cloud, way)) => {
-                place::render_for(cloud, way, (plan, identity), &self.form, way.base64, "`gzip = \"true\"`")
+                let words = Words {
+                    gzip: "`gzip = \"true\"`".into(),
+                    small_key: "`key = \"p256\"`",
+                    image: "`docker = \"none\"`",
+                };
+                place::render_for(cloud, way, (plan, identity), &self.form, way.base64, &words)
             }
             None => place::rendered(plan, identity, &self.form, self.gzip),
         }
     }
 }
 
+/// The plan that a query asks for. Of a machine that is there a query may name a part, which need be no plan by itself.
+fn plan(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Result<Plan> {
+    create::plan(spec).or_else(|error| match completed(store, spec, query) {
+        Some(Ok(plan)) => Ok(plan),
+        _ => Err(error),
+    })
+}
+
+/// The query with what it does not name as the machine has it; none where there is no such machine.
+fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Option<Result<Plan>> {
+    let name = MachineName::parse(&spec.name.as_ref()?.text).ok()?;
+    let stored = store.plan(&name).ok()?;
+    let mut query = query.clone();
+    for field in
+        stored.fields().into_iter().filter(|field| !spec.given.iter().any(|given| given == field.name()))
+    {
+        let text = match &field {
+            Field::One(_, value) => value.clone(),
+            Field::Many(_, values) => serde_json::to_string(values).ok()?,
+        };
+        query.insert(field.name().to_owned(), text);
+    }
+    Some(create::plan(&Spec::from_query(&query)))
+}
+
 /// Compares what the query names with the machine as it is. What the query does not name is not looked at.
 fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
     let name = &asked.name;
     let (stored, asked) = (store.plan(name)?.fields(), asked.fields());
-    let value = |fields: &[Field], wanted: &str| {
-        let field = fields.iter().find(|field| field.name() == wanted);
-        field.map_or_else(|| "nothing".to_owned(), |field| format!("`{}`", field.text()))
-    };
+    // Where it came up later on is an address of it as well.
+    let recorded = vec![store.record(name)?.host];
     let contradictions: Vec<_> = spec
         .given
         .iter()
-        .map(|field| (field, value(&stored, field), value(&asked, field)))
-        .filter(|(_, stored, asked)| stored != asked)
-        .map(|(field, stored, asked)| format!("its `{field}` is {stored}, the query says {asked}"))
+        .map(|field| (field, values(&stored, field), values(&asked, field)))
+        .filter(|(field, stored, asked)| !is_same(field, stored, asked))
+        .filter(|(field, stored, asked)| {
+            *field != "address" || !stored.is_empty() || !is_same(field, &recorded, asked)
+        })
+        .map(|(field, stored, asked)| {
+            format!("its `{field}` is {}, the query says {}", listed(&stored), listed(&asked))
+        })
         .collect();
     if contradictions.is_empty() {
         return Ok(());
@@ -151,6 +190,40 @@ fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()>
         store.command(format_args!("rm {name}"))
     );
     Err(Failure::new(message).hint(hint).into())
+}
+
+fn values(fields: &[Field], wanted: &str) -> Vec<String> {
+    match fields.iter().find(|field| field.name() == wanted) {
+        Some(Field::One(_, value)) => vec![value.clone()],
+        Some(Field::Many(_, values)) => values.clone(),
+        None => Vec::new(),
+    }
+}
+
+fn listed(values: &[String]) -> String {
+    let listed: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+    if listed.is_empty() { "nothing".into() } else { listed.join(", ") }
+}
+
+/// Whether two values of a field come to the same.
+fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
+    let sorted = |values: &[String]| {
+        let mut values = values.to_vec();
+        values.sort();
+        values
+    };
+    let folder =
+        |values: &[String]| values.iter().map(|value| std::fs::canonicalize(value).ok()).collect::<Vec<_>>();
+    match field {
+        // RFC 4343: DNS knows no case.
+        "address" | "tls-san" => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
+        }
+        // In Terraform's language a map has no order.
+        "engine-label" | "engine-env" => sorted(a) == sorted(b),
+        "ca" => a == b || folder(a) == folder(b) && !folder(a).contains(&None),
+        _ => a == b,
+    }
 }
 
 fn answer(store: &Store, name: &MachineName, asked: &SeedAsked) -> Result<Map<String, Value>> {

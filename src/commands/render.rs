@@ -3,16 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use time::OffsetDateTime;
 
 use super::{machine_name, read_file};
 use crate::artifact::Artifact;
 use crate::names::MachineName;
-use crate::place;
+use crate::place::{self, Words};
 use crate::plan::{Cloud, Seed, Way};
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
 use crate::report::{Complaint, Failure, Report};
 use crate::store::{self, Store};
 use crate::ui::Ui;
+use crate::verify::{self, Input, Problem};
+use crate::yaml::{self, Node, Value};
+
+/// cloud-init's network configuration needs a few.
+const MAX_FLOW_DEPTH: usize = 32;
 
 /// What is asked for, as written.
 pub struct Request {
@@ -29,7 +35,7 @@ pub struct Request {
 }
 
 /// Prints a seed, or writes it to where it is asked for. Never to a file that others can read.
-pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
+pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> Result<()> {
     let name = machine_name(&request.name)?;
     request.refuse_what_has_no_effect()?;
     let plan = store.plan(&name)?;
@@ -38,12 +44,25 @@ pub fn render(store: &Store, ui: Ui, request: Request) -> Result<()> {
     let rendered = match request.way()? {
         Some((cloud, way)) => {
             let base64 = way.base64 || request.packing.base64;
-            let gzip = format!("`--for {} --gzip`", cloud.name);
-            let seed = place::render_for(cloud, way, (&plan, &identity), &form, base64, &gzip)?;
+            let words = Words {
+                gzip: format!("`--for {} --gzip`", cloud.name),
+                small_key: "`--key p256` at `create`",
+                image: "`--docker none` at `create`",
+            };
+            let seed = place::render_for(cloud, way, (&plan, &identity), &form, base64, &words)?;
             Rendered::File(Packing { gzip: false, base64 }.pack(seed))
         }
         None => render::render_seed(&plan, &identity, &form, request.packing)?,
     };
+    if let (Some(alone), Rendered::File(seed)) = (without_the_users(&form), &rendered) {
+        let breaks = what_breaks(seed, &place::rendered(&plan, &identity, &alone, false)?, now);
+        match form {
+            // No host boots from a config with a fault.
+            Form::Ignition(_) => Report::of(breaks)?,
+            // A part that is at fault is its author's; ours is done all the same.
+            _ => breaks.iter().for_each(|complaint| ui.note(&complaint.text)),
+        }
+    }
     match rendered {
         Rendered::File(seed) => match request.file() {
             Some(path) => store::put_artifact(path, &seed),
@@ -152,10 +171,12 @@ impl Request {
     fn parts(&self) -> Result<Vec<Part>> {
         let files: Vec<_> = self.parts.iter().map(|part| split_type(part)).collect();
         let mut types = files.iter().map(|(_, content_type)| *content_type);
-        read_each("--part", files.iter().map(|(file, _)| Path::new(*file)), |path, bytes| {
+        let parts = read_each("--part", files.iter().map(|(file, _)| Path::new(*file)), |path, bytes| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Part::new(&name, types.next().flatten(), bytes)
-        })
+        })?;
+        Part::check_together(&parts).map_err(Report::usage)?;
+        Ok(parts)
     }
 }
 
@@ -197,6 +218,25 @@ fn split_type(part: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A form of which something of the user's is a part, without that.
+fn without_the_users(form: &Form) -> Option<Form> {
+    match form {
+        Form::Mime(parts) if !parts.is_empty() => Some(Form::Mime(Vec::new())),
+        Form::Ignition(merged) if !merged.is_empty() => Some(Form::Ignition(Vec::new())),
+        _ => None,
+    }
+}
+
+/// What is wrong with a seed, and is not without the user's part of it.
+fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Complaint> {
+    let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
+    let known = faults(alone);
+    let new = faults(seed).into_iter().filter(|fault| known.iter().all(|known| known.text != fault.text));
+    let complaint =
+        |fault: Problem| Complaint { text: format!("{}: {}", fault.place, fault.text), hint: fault.hint };
+    new.map(complaint).collect()
+}
+
 /// A disk where the name says so.
 fn medium(path: Option<&Path>) -> Medium {
     let extension = path.and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
@@ -209,8 +249,14 @@ fn medium(path: Option<&Path>) -> Medium {
 
 fn check_network_config(bytes: Vec<u8>) -> Result<Vec<u8>, Complaint> {
     match std::str::from_utf8(&bytes) {
-        Ok(text) if !text.trim().is_empty() => Ok(bytes),
-        Ok(_) => Err(Complaint::new("is empty")),
+        Ok(text) => match yaml::read(text, MAX_FLOW_DEPTH) {
+            Ok(Node { value: Value::Map(_), .. }) => Ok(bytes),
+            Ok(node) => Err(Complaint::new(format!("must be a map, got {}", node.value.kind()))),
+            Err(fault) => Err(Complaint::new(match fault.position {
+                Some(place) => format!("is no valid YAML at {}:{}: {}", place.line, place.column, fault.text),
+                None => format!("is no valid YAML: {}", fault.text),
+            })),
+        },
         Err(_) => Err(Complaint::new("is no text")),
     }
 }

@@ -66,6 +66,14 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
     Ok(Pair { certificate, key })
 }
 
+/// Whether a key, PEM both, is of another pair than a certificate. What cannot be read is no key, and no other.
+pub fn is_another_key(key: &Secret, certificate: &str) -> bool {
+    match (key_pair(key), Certificate::from_pem(certificate)) {
+        (Ok(key), Ok(certificate)) => certificate.parsed().public_key().raw != key.subject_public_key_info(),
+        _ => false,
+    }
+}
+
 /// A private key of any form that rcgen can sign with.
 pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
     let block = pem::parse_many(key.expose())

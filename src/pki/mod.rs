@@ -10,7 +10,7 @@ mod stray;
 pub use certificate::Certificate;
 pub use issue::{certify_authority, certify_host, issue_authority, issue_identity};
 pub use judge::{Purpose, Unsound, judge, trial_leaf};
-pub use load::load_authority;
+pub use load::{is_another_key, load_authority};
 pub use profile::Validity;
 pub use stray::StrayKey;
 

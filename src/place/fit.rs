@@ -9,6 +9,13 @@ use crate::render::{self, Form, Format, Packing, Rendered};
 use crate::report::{Complaint, Failure};
 use crate::verify;
 
+/// How a user asks for what makes user-data smaller.
+pub struct Words {
+    pub gzip: String,
+    pub small_key: &'static str,
+    pub image: &'static str,
+}
+
 /// How `cloud` takes what is packed as asked; the plainest way where nothing is.
 ///
 /// Refuses what does not arrive there.
@@ -39,14 +46,14 @@ pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'
 /// Renders a form, compressed where `way` is, and looks whether it fits, handed over in base64 or not. In base64 it is
 /// put by the caller.
 ///
-/// Fails where it is more than `cloud` takes, with what would bring it below; `gzip` is how to ask for compression.
+/// Fails where it is more than `cloud` takes, with what would bring it below; `words` are how to ask for that.
 pub fn render_for(
     cloud: &Cloud,
     way: &Way,
     (plan, identity): (&Plan, &HostIdentity),
     form: &Form,
     base64: bool,
-    gzip: &str,
+    words: &Words,
 ) -> Result<Artifact> {
     let seed = rendered(plan, identity, form, way.gzip)?;
     if !verify::has_beginning(&seed.bytes) {
@@ -66,7 +73,7 @@ pub fn render_for(
         cloud.name,
         cloud.limit().unwrap_or_default()
     ));
-    let helps = helps(cloud, way, (plan, identity), form, gzip);
+    let helps = helps(cloud, way, (plan, identity), form, words);
     Err(if helps.is_empty() { failure } else { failure.hint(helps.join(", or ")) }.into())
 }
 
@@ -84,7 +91,7 @@ fn helps(
     way: &Way,
     (plan, identity): (&Plan, &HostIdentity),
     form: &Form,
-    gzip: &str,
+    words: &Words,
 ) -> Vec<String> {
     let would_be = |plan: &Plan, gzip: bool| {
         let way = cloud.ways.iter().find(|way| way.gzip == gzip)?;
@@ -94,16 +101,17 @@ fn helps(
     let mut helps = Vec::new();
     if !way.gzip && !matches!(form, Form::Ignition(_)) {
         let size = would_be(plan, true);
-        helps.extend(size.map(|size| format!("{gzip} brings it to {size}")));
+        helps.extend(size.map(|size| format!("{} brings it to {size}", words.gzip)));
     }
     if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
-        helps.push("`--key p256` at `create` makes smaller certificates".into());
+        helps.push(format!("{} makes smaller certificates", words.small_key));
     }
     if plan.host.docker.install != Install::None {
         let on_an_image = would_be(&plan.on_a_finished_image(), way.gzip);
-        helps.extend(on_an_image.map(|size| {
-            format!("an image by `hostseed bake` and `--docker none` at `create` bring it to {size}")
-        }));
+        helps.extend(
+            on_an_image
+                .map(|size| format!("an image by `hostseed bake` and {} bring it to {size}", words.image)),
+        );
     }
     helps
 }

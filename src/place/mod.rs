@@ -7,6 +7,6 @@ mod steps;
 mod texts;
 
 pub use choose::{Place, require};
-pub use fit::{render_for, rendered, way};
+pub use fit::{Words, render_for, rendered, way};
 pub use steps::steps;
 pub use texts::Texts;

@@ -176,14 +176,6 @@ impl Field {
             Self::One(name, _) | Self::Many(name, _) => name,
         }
     }
-
-    /// The value, or the values with commas between them.
-    pub fn text(&self) -> String {
-        match self {
-            Self::One(_, value) => value.clone(),
-            Self::Many(_, values) => values.join(", "),
-        }
-    }
 }
 
 impl Plan {

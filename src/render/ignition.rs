@@ -1,6 +1,8 @@
 //! Ignition's config for Flatcar Container Linux and Fedora CoreOS, where Docker is there already and `/usr` cannot be written:
 //! the identity, the drop-in for their unit, and Docker started at boot instead of at its socket's first use.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
@@ -30,7 +32,7 @@ impl Merged {
                 .hint("butane makes an Ignition config of YAML: `butane FILE.bu > FILE.ign`")
         })?;
         match json.pointer("/ignition/version").and_then(Value::as_str) {
-            Some(version) if version.starts_with("3.") => Ok(Self { bytes, json }),
+            Some(version) if is_third(version) => Ok(Self { bytes, json }),
             Some(version) => {
                 Err(Complaint::new(format!("must be of Ignition's spec 3, got `{}`", version.escape_debug())))
             }
@@ -47,7 +49,11 @@ impl Merged {
         for list in ["files", "links", "directories"] {
             for item in items(&format!("/storage/{list}")) {
                 let path = text(&item, "path");
-                if ours.files.iter().any(|file| file["path"] == path.as_str()) {
+                let own = || ours.files.iter().filter_map(|file| file["path"].as_str()).map(Path::new);
+                // What is no folder cannot have ours in it: Ignition follows no link.
+                let is_above =
+                    list != "directories" && !path.is_empty() && own().any(|own| own.starts_with(&path));
+                if is_above || own().any(|own| own == Path::new(&path)) {
                     return Some(path);
                 }
             }
@@ -62,20 +68,21 @@ impl Merged {
                 return Some(name);
             }
             let dropins = unit.get("dropins").and_then(Value::as_array).cloned().unwrap_or_default();
-            if !ours {
-                continue;
-            }
-            for dropin in dropins {
-                let name = text(&dropin, "name");
-                let later =
-                    name.as_str() > file_name(DROP_IN) && text(&dropin, "contents").contains("ExecStart=");
-                if later || name == file_name(DROP_IN) {
-                    return Some(format!("{name}, which sets ExecStart"));
-                }
+            if name == "docker.service"
+                && dropins.iter().any(|dropin| text(dropin, "name") == file_name(DROP_IN))
+            {
+                return Some(DROP_IN.to_owned());
             }
         }
         None
     }
+}
+
+/// `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
+fn is_third(version: &str) -> bool {
+    let numbers: Vec<_> = version.trim_end_matches("-experimental").split('.').collect();
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    numbers.len() == 3 && numbers[0] == "3" && numbers.iter().all(is_number)
 }
 
 struct Config {

@@ -1,7 +1,7 @@
 //! A multipart archive: our cloud-config beside the user's own user-data, so that the work of both is done.
 //!
-//! Ours is the last part and puts its lists in front of what the parts before it have: so it is there whatever they say about
-//! merging, and Docker is ready when their `runcmd` runs.
+//! Ours is the last part and puts its lists in front of what the parts before it have, whatever they say about merging: so Docker
+//! is ready when their `runcmd` runs.
 
 use anyhow::Result;
 use mail_builder::headers::content_type::ContentType;
@@ -14,16 +14,17 @@ use super::payload::Carriage;
 use super::seed;
 use crate::artifact::Artifact;
 use crate::report::Complaint;
+use crate::yaml::{self, Node, Value};
 
 /// cloud-init's `cloudinit/handlers/__init__.py`, INCLUSION_TYPES_MAP: the type by how a part begins, without regard to case;
 /// the longer beginning first.
 const BEGINNINGS: [(&str, &str); 10] = [
-    ("#cloud-config-archive", "text/cloud-config-archive"),
+    ("#cloud-config-archive", ARCHIVE),
     ("#cloud-config-jsonp", "text/cloud-config-jsonp"),
-    ("## template: jinja", "text/jinja2"),
+    ("## template: jinja", JINJA),
     ("#cloud-boothook", "text/cloud-boothook"),
     (CLOUD_CONFIG_LINE, CLOUD_CONFIG),
-    ("#part-handler", "text/part-handler"),
+    ("#part-handler", PART_HANDLER),
     ("#include-once", "text/x-include-once-url"),
     ("#upstart-job", "text/upstart-job"),
     ("#include", "text/x-include-url"),
@@ -32,8 +33,22 @@ const BEGINNINGS: [(&str, &str); 10] = [
 const CLOUD_CONFIG_LINE: &str = "#cloud-config";
 const CLOUD_CONFIG: &str = "text/cloud-config";
 const SHELL_SCRIPT: &str = "text/x-shellscript";
-/// cloud-init unpacks it and looks at what is inside.
-const GZIP: (&[u8], &str) = (&[0x1f, 0x8b], "application/gzip");
+const ARCHIVE: &str = "text/cloud-config-archive";
+const JINJA: &str = "text/jinja2";
+const PART_HANDLER: &str = "text/part-handler";
+/// Types without a beginning of their own; in `text/plain` cloud-init looks for one.
+const OTHERS: [&str; 4] = [
+    "text/x-shellscript-per-boot",
+    "text/x-shellscript-per-instance",
+    "text/x-shellscript-per-once",
+    "text/plain",
+];
+/// Our lists. Where a part before ours has something else in the place of one, cloud-init drops ours.
+const LISTS: [&str; 2] = ["runcmd", "write_files"];
+/// A script in a block has brackets without a partner.
+const MAX_FLOW_DEPTH: usize = 1000;
+/// RFC 1952 §2.3.1.
+const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// cloud-init's "Merging user-data sections": how a part's cloud-config is merged into those before it.
 const MERGE_TYPE: &str = "X-Merge-Type";
@@ -55,26 +70,71 @@ impl Part {
     /// A file of that name. Its type is `content_type` where one is given, else what its beginning says to cloud-init.
     ///
     /// Refuses what cloud-init would pass over: an empty file, a beginning that it does not know, an archive inside the archive.
+    /// And what would keep ours from being done.
     pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Complaint> {
         if bytes.is_empty() {
             return Err(Complaint::new("is empty"));
+        }
+        // Unpacked by cloud-init it would be a part without the header that says how it is merged.
+        if bytes.starts_with(GZIP) {
+            let complaint = Complaint::new(
+                "is compressed, and cloud-init would put it in the place of the parts before it",
+            );
+            return Err(complaint.hint("give it as it was before; `--gzip` compresses the whole"));
         }
         let content_type = match content_type {
             Some(asked) => check_type(asked)?,
             None => type_of(&bytes)?,
         };
+        if content_type == CLOUD_CONFIG {
+            check_lists(&String::from_utf8_lossy(&bytes))?;
+        }
         Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), bytes })
+    }
+
+    /// Refuses what is wrong with no part alone.
+    pub fn check_together(parts: &[Self]) -> Result<(), Complaint> {
+        if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
+            let complaint = Complaint::new(format!(
+                "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
+                late.file
+            ));
+            return Err(complaint.hint("or give what is in it as parts of their own"));
+        }
+        let is_known = |content_type: &str| {
+            OTHERS.contains(&content_type) || BEGINNINGS.iter().any(|(_, known)| *known == content_type)
+        };
+        let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
+        match parts.iter().find(|part| !handled && !is_known(&part.content_type)) {
+            Some(Self { file, content_type, .. }) => {
+                let complaint = Complaint::new(format!(
+                    "`--part {file}` is of the type `{content_type}`, which cloud-init passes over"
+                ));
+                let near = nearest_type(content_type);
+                Err(complaint.hint(format!(
+                    "did you mean `{near}`? A type of your own needs a part-handler beside it"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_script(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let rendered = text.lines().skip(1).find(|line| !line.trim().is_empty());
+        self.content_type.starts_with(SHELL_SCRIPT)
+            || self.content_type == JINJA && rendered.is_some_and(|line| line.starts_with("#!"))
     }
 
     /// What the part is called on the host. cloud-init runs scripts in the order of their names, and our `runcmd` among them.
     fn name(&self, number: usize) -> String {
-        let kind = if self.content_type.starts_with(SHELL_SCRIPT) { "script" } else { "part" };
+        let kind = if self.is_script() { "script" } else { "part" };
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
         format!("{kind}-{number:02}-{}", self.file.chars().map(plain).collect::<String>())
     }
 
     fn merges(&self) -> bool {
-        matches!(self.content_type.as_str(), CLOUD_CONFIG | "text/jinja2")
+        matches!(self.content_type.as_str(), CLOUD_CONFIG | JINJA)
     }
 }
 
@@ -106,9 +166,6 @@ pub fn render(host: &Host, parts: &[Part], carriage: Carriage) -> Result<Artifac
 
 /// The type of what begins like that, as cloud-init has it.
 fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
-    if bytes.starts_with(GZIP.0) {
-        return Ok(GZIP.1);
-    }
     let text = String::from_utf8_lossy(bytes);
     let beginning: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
     let known = BEGINNINGS.iter().find(|(known, _)| beginning.starts_with(known));
@@ -125,6 +182,31 @@ fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
         .hint(format!(
             "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
         )))
+}
+
+/// Refuses something else than a list in the place of one of ours. What is no YAML at all takes nothing away.
+fn check_lists(text: &str) -> Result<(), Complaint> {
+    let Ok(Node { value: Value::Map(entries), .. }) = yaml::read(text, MAX_FLOW_DEPTH) else { return Ok(()) };
+    for (key, value) in &entries {
+        if let Value::Text(key) = &key.value
+            && LISTS.contains(&key.as_str())
+            && !matches!(value.value, Value::List(_))
+        {
+            let complaint = Complaint::new(format!(
+                "has {} for `{key}`, and cloud-init would take that in the place of ours",
+                value.value.kind()
+            ));
+            return Err(complaint.hint(format!("leave `{key}` out, or give it a list")));
+        }
+    }
+    Ok(())
+}
+
+/// The type that was probably meant.
+fn nearest_type(wrong: &str) -> &'static str {
+    let types = BEGINNINGS.iter().map(|(_, content_type)| *content_type).chain(OTHERS);
+    let likeness = |content_type: &str| strsim::jaro_winkler(content_type, wrong);
+    types.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(SHELL_SCRIPT)
 }
 
 /// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
@@ -200,11 +282,17 @@ mod tests {
         ] {
             assert_eq!(part(beginning.as_bytes()).unwrap().content_type, content_type, "{beginning:?}");
         }
-        assert_eq!(part(&[0x1f, 0x8b, 8, 0]).unwrap().content_type, "application/gzip");
     }
 
     #[test]
     fn what_cloud_init_would_pass_over_is_refused() {
+        assert!(part(&[0x1f, 0x8b, 8, 0]).is_err());
+        let typed = |content_type| Part::new("f", Some(content_type), b"x".to_vec()).unwrap();
+        assert!(Part::check_together(&[typed(ARCHIVE), typed(CLOUD_CONFIG)]).is_ok());
+        assert!(Part::check_together(&[typed(CLOUD_CONFIG), typed(ARCHIVE)]).is_err());
+        let misspelt = Part::check_together(&[typed("text/cloud-confg")]).unwrap_err();
+        assert!(misspelt.hint.unwrap().contains("`text/cloud-config`"));
+        assert!(Part::check_together(&[typed(PART_HANDLER), typed("text/x-own")]).is_ok());
         for bad in
             ["", "packages: [a]\n", "---\n#cloud-config\n", "\u{feff}#cloud-config\n", "MIME-Version: 1.0\n"]
         {
@@ -219,6 +307,8 @@ mod tests {
     fn scripts_come_after_runcmd_and_names_are_plain() {
         assert_eq!(part(b"#!/bin/sh\n").unwrap().name(3), "script-03-a-b.yaml");
         assert_eq!(part(b"#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
+        assert_eq!(part(b"## template: jinja\n#!/bin/sh\n").unwrap().name(1), "script-01-a-b.yaml");
+        assert_eq!(part(b"## template: jinja\n#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
         assert!("script-03-a-b.yaml" > "runcmd");
     }
 

@@ -28,7 +28,7 @@ pub fn render(host: &Host, network_config: Option<&[u8]>, medium: Medium) -> Res
     let id = &payload::sha256(&content)[..16];
     let meta_data = format!("instance-id: \"{name}-{id}\"\nlocal-hostname: \"{name}\"\n");
     let mut files = vec![user_data, Artifact::public("meta-data", meta_data)];
-    files.extend(network_config.map(|bytes| Artifact::public("network-config", bytes)));
+    files.extend(network_config.map(|bytes| Artifact::private("network-config", bytes)));
     Ok(match medium {
         Medium::Folder => Rendered::Folder(files),
         Medium::Fat => Rendered::File(host.artifact("seed.img", disk::fat(&files)?)),

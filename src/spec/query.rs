@@ -1,4 +1,5 @@
 //! A query of Terraform's external data source in, words out. A query is a flat map of texts, so a list is a text too.
+//! Which fields are given is kept, also where what is given is no item.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use crate::report::{Complaint, Finding};
 /// text that is empty is none.
 pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
     let mut spec = Spec { origin: Origin::Query, ..Spec::default() };
-    for (key, text) in query.iter().filter(|(_, text)| !text.is_empty()) {
+    for (key, text) in query.iter().filter(|(_, text)| !text.trim().is_empty()) {
         let field = match key.replace('_', "-").as_str() {
             "addresses" => "address".to_owned(),
             field => field.to_owned(),
@@ -58,7 +59,13 @@ fn list(field: &str, text: &str) -> Result<Vec<String>, Complaint> {
         "address" | "tls-san" => |c| c.is_whitespace() || c == ',',
         _ => |c| c == '\n',
     };
-    Ok(text.split(between).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    let items: Vec<_> =
+        text.split(between).filter(|item| !item.trim().is_empty()).map(str::to_owned).collect();
+    match items.is_empty() {
+        true => Err(Complaint::new(format!("names nothing, got `{}`", text.escape_debug()))
+            .hint("leave it out, or `jsonencode([])`, if nothing is meant")),
+        false => Ok(items),
+    }
 }
 
 fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Complaint> {
@@ -110,5 +117,7 @@ mod tests {
         assert_eq!(findings[1], "`adress` is no option of `create`");
         assert!(findings[2].starts_with("`engine_env` cannot be read as JSON"), "{findings:?}");
         assert_eq!(spec.given, ["address"]);
+        assert!(self::spec(&[("addresses", " , ")]).findings[0].text.contains("names nothing"));
+        assert_eq!(self::spec(&[("addresses", "[]")]).given, ["address"]);
     }
 }

@@ -282,12 +282,36 @@ pub fn put_folder(dir: &Path, files: &[Artifact]) -> Result<()> {
     }
     let prepared: Vec<Prepared> =
         files.iter().map(|file| prepare(&dir.join(&file.path), file)).collect::<Result<_>>()?;
-    prepared.into_iter().try_for_each(Prepared::put)
+    let before: Vec<Option<Prepared>> = prepared.iter().map(Prepared::before).collect::<Result<_>>()?;
+    let mut put: Vec<(PathBuf, Option<Prepared>)> = Vec::new();
+    for (new, before) in prepared.into_iter().zip(before) {
+        let target = new.target.clone();
+        if let Err(error) = new.put() {
+            put_back(put);
+            return Err(error);
+        }
+        put.push((target, before));
+    }
+    Ok(())
+}
+
+/// Puts back what was there. Of a failure here nobody can be told more than of the one before.
+fn put_back(put: Vec<(PathBuf, Option<Prepared>)>) {
+    for (target, before) in put {
+        let _ = match before {
+            Some(before) => before.put(),
+            None => fs::remove_file(&target).map_err(Into::into),
+        };
+    }
 }
 
 /// Writes a file beside where it will be, unless it holds a key and others can read what is there.
 fn prepare(path: &Path, file: &Artifact) -> Result<Prepared> {
     let Ok(metadata) = fs::metadata(path) else {
+        if path.is_symlink() {
+            let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
+            return Err(Failure::new(message).hint("remove it, or make what it leads to").into());
+        }
         return Prepared::new(path.to_owned(), file);
     };
     if !metadata.is_file() {
@@ -333,6 +357,23 @@ impl Prepared {
             Ok(new)
         };
         write().map_err(|error| failed("write", &target, &error)).map(|new| Self { new, target })
+    }
+
+    /// What is there now, written beside it; none where nothing is.
+    fn before(&self) -> Result<Option<Self>> {
+        let failed = |error| failed("read", &self.target, &error);
+        let metadata = match fs::metadata(&self.target) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut file = Artifact::private("before", fs::read(&self.target).map_err(failed)?);
+        #[cfg(unix)]
+        {
+            file.mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+        }
+        let _ = &metadata;
+        Self::new(self.target.clone(), &file).map(Some)
     }
 
     fn put(self) -> Result<()> {

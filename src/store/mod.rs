@@ -173,11 +173,21 @@ impl Store {
             }
             Ok(text)
         };
-        Ok(HostIdentity {
+        let identity = HostIdentity {
             ca: pem("ca.pem", "CERTIFICATE")?.expose().to_owned(),
             certificate: pem(&format!("{stem}.pem"), "CERTIFICATE")?.expose().to_owned(),
             key: pem(&format!("{stem}-key.pem"), "PRIVATE KEY")?,
-        })
+        };
+        // The authority's, the client's, another machine's.
+        if pki::is_another_key(&identity.key, &identity.certificate) {
+            let key = dir.join(format!("{stem}-key.pem"));
+            let message =
+                format!("`{}` is not the key of {stem}.pem beside it, so it must not travel", key.display());
+            return Err(Failure::new(message)
+                .hint("put back the one that was there, or make the machine again")
+                .into());
+        }
+        Ok(identity)
     }
 
     /// The certificate of a machine's host, and in what role the host has it.

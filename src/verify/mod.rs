@@ -70,11 +70,22 @@ pub struct Verdict {
 
 /// Judges. `cloud` is where it is to go, if that is known.
 pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
+    judge_all(input, cloud, now, true)
+}
+
+/// What would keep a host from coming up as it should. Whose keys are in it is not looked at.
+pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Problem> {
+    let problems = judge_all(input, None, now, false).problems;
+    problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
+}
+
+fn judge_all(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime, keys: bool) -> Verdict {
     let mut problems = Problems::default();
     let budget = Budget::new();
     let place = Place::file(input.name());
     let found = sources::seeds(input, &budget, &mut problems);
-    let seeds = found.into_iter().map(|found| judge(found, cloud, now, &budget, &mut problems)).collect();
+    let seeds =
+        found.into_iter().map(|found| judge(found, cloud, now, keys, &budget, &mut problems)).collect();
     if budget.left_something_unseen() && problems.is_empty() {
         let complaint = Complaint::new(
             "has something compressed in it that is too large to be looked into: a key may be in there",
@@ -96,6 +107,7 @@ fn judge(
     (seed, mut landing): (Seed, Landing),
     cloud: Option<&'static Cloud>,
     now: OffsetDateTime,
+    keys: bool,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Summary {
@@ -111,7 +123,10 @@ fn judge(
     let setup = setup::place(&mut landing, ours, &seed.place, problems);
     let daemon = daemon::judge(&landing, problems);
     let identity = identity::judge(&seed.parts, &landing, &daemon, now, budget, problems);
-    let keys = keys::judge(&seed.parts, &landing, &identity.owners, now, budget, problems);
+    let keys = match keys {
+        true => keys::judge(&seed.parts, &landing, &identity.owners, now, budget, problems),
+        false => Vec::new(),
+    };
     if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
         sizes::judge(sent, cloud, &seed.place, problems);
     }
