@@ -16,6 +16,9 @@ tried_again() {
     [[ -n $next && $next != infinity ]]
 }
 
+# said_since LINES PATTERN: the console has it after so many lines.
+said_since() { grep -Eq "$2" <<<"$(tail -n "+$(($1 + 1))" "$console")"; }
+
 lay_network
 check 'hostseed create web1, three years ago' faketime '-3 years' "$hostseed" --store "$work/store" \
     create web1 --docker distro --ca shared --boot-issuer
@@ -45,7 +48,7 @@ ready=$(status) pair=$(server_pair) process=$(docker_process)
 cp "$work"/expired/*.pem "$root/etc/docker"
 lines=$(wc -l <"$console")
 check_not 'hostseed-issue.service fails' look_after
-check 'the console says why' grep -Eq "hostseed\[web1\]: FAILED: $expired" <<<"$(tail -n "+$((lines + 1))" "$console")"
+wait_for 20 'the console says why' said_since "$lines" "hostseed\[web1\]: FAILED: $expired"
 check 'status.json says failed' status_is failed
 check 'and why' grep -Eq "\"error\":\"$expired\"" <<<"$(status)"
 check_same 'the pair is the one of before' "$pair" "$(server_pair)"
