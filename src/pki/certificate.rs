@@ -61,6 +61,11 @@ impl Certificate {
         hex.join(":")
     }
 
+    /// Whether it is for a public key, which is DER as certificates have it (RFC 5280 §4.1.2.7).
+    pub(super) fn is_for(&self, public: &[u8]) -> bool {
+        self.parsed().public_key().raw == public
+    }
+
     pub fn validity(&self) -> Validity {
         let validity = self.parsed().validity().clone();
         Validity {

@@ -52,7 +52,7 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
                 "its certificate does not sign for servers and clients both: its extended key usage forbids it"
             );
         }
-        if parsed.public_key().raw != key_pair.subject_public_key_info() {
+        if !certificate.is_for(&key_pair.subject_public_key_info()) {
             bail!("its key does not belong to its certificate");
         }
     }
@@ -69,7 +69,7 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
 /// Whether a key, PEM both, is of another pair than a certificate. What cannot be read is no key, and no other.
 pub fn is_another_key(key: &Secret, certificate: &str) -> bool {
     match (key_pair(key), Certificate::from_pem(certificate)) {
-        (Ok(key), Ok(certificate)) => certificate.parsed().public_key().raw != key.subject_public_key_info(),
+        (Ok(key), Ok(certificate)) => !certificate.is_for(&key.subject_public_key_info()),
         _ => false,
     }
 }

@@ -67,7 +67,7 @@ impl StrayKey {
 
     /// Whether a certificate is for this key.
     pub fn belongs_to(&self, certificate: &Certificate) -> bool {
-        self.public.as_deref().is_some_and(|public| certificate.parsed().public_key().raw == public)
+        self.public.as_deref().is_some_and(|public| certificate.is_for(public))
     }
 
     /// Whether it could be read, so that [`belongs_to`](Self::belongs_to) says something.

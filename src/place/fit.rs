@@ -37,8 +37,7 @@ pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'
             "base64 does not arrive as what it stands for: {title} takes plain text alone"
         )));
     }
-    let way = cloud.ways.iter().find(|way| way.gzip == packing.gzip);
-    way.ok_or_else(|| {
+    cloud.way(packing.gzip).ok_or_else(|| {
         Complaint::new(format!("compressed user-data does not arrive: {title} is not known to take it"))
     })
 }
@@ -94,7 +93,7 @@ fn helps(
     words: &Words,
 ) -> Vec<String> {
     let would_be = |plan: &Plan, gzip: bool| {
-        let way = cloud.ways.iter().find(|way| way.gzip == gzip)?;
+        let way = cloud.way(gzip)?;
         let raw = rendered(plan, identity, form, gzip).ok()?.bytes.len();
         cloud.fits(raw, way.base64).then(|| cloud.measured(raw, way.base64))
     };

@@ -174,9 +174,14 @@ impl Cloud {
         self.base64 != Base64::Text
     }
 
+    /// The plainest way to hand it over, compressed or not; none where that does not arrive.
+    pub fn way(&self, gzip: bool) -> Option<&'static Way> {
+        self.ways.iter().find(|way| way.gzip == gzip)
+    }
+
     /// Whether compressed user-data arrives, and how.
     pub fn gzip(&self) -> Gzip {
-        match self.ways.iter().find(|way| way.gzip) {
+        match self.way(true) {
             None => Gzip::No,
             Some(_) if self.base64 == Base64::Value => Gzip::InBase64,
             Some(_) => Gzip::Raw,
