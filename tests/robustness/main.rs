@@ -1,0 +1,6 @@
+//! Attacks on hostseed, each as a test: key files with more in them than they should have, files and folders that another user
+//! controls, commands killed at any moment, input made to be slow or to command the terminal.
+#![cfg(target_os = "linux")]
+
+#[path = "../support/mod.rs"]
+mod support;
