@@ -303,6 +303,11 @@ pub struct Host {
     #[arg(long, value_name = "HEX")]
     docker_key_fingerprint: Option<String>,
 
+    /// Keep containers from the cloud's metadata service, which hands out the user-data and the cloud's credentials;
+    /// containers in the host's own network and privileged ones still reach it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    block_metadata: Option<String>,
+
     /// Option of dockerd without hyphens, `FLAG=VALUE` or `FLAG`; repeatable
     #[arg(
         long = "engine-opt",
@@ -406,6 +411,7 @@ impl Host {
             docker_channel: self.docker_channel.map(Word::from),
             docker_mirror: self.docker_mirror.map(Word::from),
             docker_key_fingerprint: self.docker_key_fingerprint.map(Word::from),
+            block_metadata: self.block_metadata.map(Word::from),
             ..Spec::default()
         }
     }

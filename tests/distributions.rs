@@ -215,7 +215,9 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, (u32, String)> {
 fn worth_showing(path: &Path, line: &str) -> bool {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("sources" | "repo" | "json") => true,
-        Some("conf") => line.contains("-H ") || line.starts_with("Condition"),
+        Some("conf") => {
+            line.contains("-H ") || ["Condition", "ExecStartPre=nft"].iter().any(|key| line.starts_with(key))
+        }
         _ => line.starts_with("-> ") || path.ends_with("machine-id"),
     }
 }

@@ -132,6 +132,13 @@ fn what_comes_to_the_same_is_no_contradiction() {
     answer(&home, &json!({"name": "web4", "ca": "shared"}));
     error(&home, &json!({"name": "web5", "ca": "shared"}), 2);
 
+    // What is off is so whether the machine says it or not.
+    answer(&home, &json!({"name": "web4", "block_metadata": "false"}));
+    let told = error(&home, &json!({"name": "web4", "block_metadata": "true"}), 1);
+    assert!(told.contains("`block-metadata`"), "{told}");
+    answer(&home, &json!({"name": "web7", "addresses": "203.0.113.7", "block_metadata": "true"}));
+    error(&home, &json!({"name": "web7", "block_metadata": "false"}), 1);
+
     std::fs::create_dir(home.path().join("ca")).unwrap();
     for file in ["ca.pem", "ca-key.pem"] {
         std::fs::copy(home.store().join("certs").join(file), home.path().join("ca").join(file)).unwrap();

@@ -81,6 +81,11 @@ impl<'a> Check<'a> {
         self.one(field, word, read).unwrap_or(default)
     }
 
+    /// Reads `true` or `false`; none where it is not given.
+    pub fn switch(&mut self, field: &str, word: &Option<Word>) -> Option<bool> {
+        self.choice(field, word, &[("true", Some(true)), ("false", Some(false))], None)
+    }
+
     /// Nothing may be wrong from here on: values that are required are there.
     pub fn finish(mut self) -> Result<(), Report> {
         if self.findings.is_empty() {

@@ -72,6 +72,7 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
         ("engine-insecure-registry", spec.engine_insecure_registries.first()),
         ("engine-storage-driver", spec.engine_storage_driver.as_ref()),
         ("engine-env", spec.engine_env.first()),
+        ("block-metadata", spec.block_metadata.as_ref()),
     ];
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
         let complaint =

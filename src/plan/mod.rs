@@ -71,6 +71,8 @@ pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
+    /// Containers are kept from the cloud's metadata service.
+    pub block_metadata: bool,
 }
 
 /// The keys that hostseed makes.
@@ -249,6 +251,8 @@ impl Plan {
         fields.push(Field::One("port", self.host.port.to_string()));
         fields.extend(self.host.engine.fields());
         fields.extend(self.host.docker.fields());
+        // Off is what a machine has that does not say it: one made before this option stays as it is.
+        fields.extend(self.host.block_metadata.then(|| Field::One("block-metadata", "true".into())));
         fields.extend([
             Field::One("key", self.key.name().into()),
             Field::One("valid-for", self.valid_for.to_string()),
@@ -275,13 +279,13 @@ fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
         port: check.one("port", &spec.port, port).unwrap_or(DEFAULT_PORT),
         engine: engine::engine(check, spec),
         docker: docker::docker(check, spec),
+        block_metadata: check.switch("block-metadata", &spec.block_metadata).unwrap_or(false),
     }
 }
 
 /// A host issues its own certificate where that is asked for, and where no address is given.
 fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<BootIssuer> {
-    let asked =
-        check.choice("boot-issuer", &spec.boot_issuer, &[("true", Some(true)), ("false", Some(false))], None);
+    let asked = check.switch("boot-issuer", &spec.boot_issuer);
     let public_address_url = check.one("public-address-url", &spec.public_address_url, |text| {
         check::web_url(text).map(|()| text.to_owned())
     });

@@ -106,6 +106,7 @@ impl<'a> Host<'a> {
             issues => self.issues(),
             // A host without an identity may get a boot issuer one day.
             keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
+            block_metadata => self.plan.block_metadata,
             env => engine.env.clone(),
             lib => Value::from_safe_string(format!("/{lib}")),
             args,
@@ -133,6 +134,7 @@ impl<'a> Host<'a> {
             docker_mirror => docker.mirror.as_str(),
             docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
             docker_install_url => docker.install.script_url(),
+            block_metadata => self.plan.block_metadata,
             payloads => payloads.join("\n"),
         };
         templates::render("host/setup", values)

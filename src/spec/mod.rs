@@ -59,6 +59,7 @@ pub struct Spec {
     pub docker_channel: Option<Word>,
     pub docker_mirror: Option<Word>,
     pub docker_key_fingerprint: Option<Word>,
+    pub block_metadata: Option<Word>,
     pub key: Option<Word>,
     pub valid_for: Option<Word>,
     pub ca: Option<Word>,
@@ -82,7 +83,7 @@ enum Slot<'a> {
 
 impl Spec {
     /// Every field's name, in the order in which `machine.yaml` and the documentation have them.
-    pub const FIELDS: [&str; 21] = [
+    pub const FIELDS: [&str; 22] = [
         "name",
         "address",
         "tls-san",
@@ -101,6 +102,7 @@ impl Spec {
         "docker-channel",
         "docker-mirror",
         "docker-key-fingerprint",
+        "block-metadata",
         "key",
         "valid-for",
         "ca",
@@ -140,6 +142,7 @@ impl Spec {
             "docker-channel" => Slot::One(&mut self.docker_channel),
             "docker-mirror" => Slot::One(&mut self.docker_mirror),
             "docker-key-fingerprint" => Slot::One(&mut self.docker_key_fingerprint),
+            "block-metadata" => Slot::Switch(&mut self.block_metadata),
             "key" => Slot::One(&mut self.key),
             "valid-for" => Slot::One(&mut self.valid_for),
             "ca" => Slot::One(&mut self.ca),

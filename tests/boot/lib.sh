@@ -51,6 +51,7 @@ finish() {
     ((${#background[@]} == 0)) || kill "${background[@]}" 2>/dev/null
     if [[ -n $slot ]]; then
         ip netns delete "hostseed-$slot" 2>/dev/null
+        ip netns delete "hostseed-$slot-cloud" 2>/dev/null
         ip link delete "hostseed$slot" 2>/dev/null
         rmdir "/run/hostseed-boot-$slot"
     fi

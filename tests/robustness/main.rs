@@ -2,5 +2,6 @@
 //! controls, commands killed at any moment, input made to be slow or to command the terminal.
 #![cfg(target_os = "linux")]
 
+mod metadata;
 #[path = "../support/mod.rs"]
 mod support;
