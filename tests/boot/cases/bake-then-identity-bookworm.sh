@@ -6,7 +6,7 @@
 
 lay_network
 mapfile -d '' options < <(labels_and_env)
-hs bake --docker distro "${options[@]}" >"$work/bake"
+hs bake --docker distro --block-metadata "${options[@]}" >"$work/bake"
 check_not 'it makes no machine' test -e "$work/store/machines"
 
 copy_root bookworm image
@@ -32,3 +32,4 @@ give_seed "$work/store/machines/web1/user-data"
 boot
 check_ready web1
 check_same 'apt was not asked for anything' '' "$(package_lists)"
+check 'containers are kept from the metadata service' on_host nft list chain inet hostseed forward

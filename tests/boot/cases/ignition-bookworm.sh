@@ -26,7 +26,7 @@ apply() {
 }
 
 lay_network
-create_without_address web1 --engine-label role=web
+create_without_address web1 --engine-label role=web --block-metadata
 cat >"$work/theirs.ign" <<'JSON'
 {
   "ignition": { "version": "3.3.0" },
@@ -39,7 +39,7 @@ check 'the config renders' hs render web1 --format ignition --merge "$work/their
 copy_root bookworm web1
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 0755 "$root/usr/sbin/policy-rc.d"
-in_chroot sh -euc 'apt-get update && apt-get install --yes --no-install-recommends docker.io curl' >"$work/apt.log" 2>&1 ||
+in_chroot sh -euc 'apt-get update && apt-get install --yes --no-install-recommends docker.io curl nftables' >"$work/apt.log" 2>&1 ||
     { tail -n 30 "$work/apt.log"; fail 'docker is installed'; }
 rm "$root/usr/sbin/policy-rc.d"
 systemctl --quiet --root="$root" disable docker.service
@@ -57,5 +57,6 @@ check_same 'docker has the label' '["role=web"]' "$(with_env web1 docker info --
 check_same "the user's file is there" 'by theirs' "$(cat "$root/etc/motd")"
 check_same "the user's drop-in too" -3 "$(on_host systemctl show docker --property=Nice --value)"
 check 'the timer is active' on_host systemctl is-active hostseed-issue.timer
+check 'containers are kept from the metadata service' on_host nft list chain inet hostseed forward
 reboot_host
 wait_for_answer web1
