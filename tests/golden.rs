@@ -3,8 +3,9 @@
 //! commit that caused it.
 //!
 //! A case is a folder with `command`, what a user types after `hostseed`, `spec.yaml`, and `input`, the files that the command
-//! names, if any. Certificates and keys
-//! are placeholders of the right kind and size: real ones are never twice the same.
+//! names, if any. The
+//! certificates and keys are those of `tests/identities`, which were made once with `hostseed create`: a new machine's are never
+//! twice the same.
 
 mod support;
 
@@ -12,18 +13,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use support::seed::on_the_host;
 use support::{Home, files_below, mode};
 
-/// Bytes of DER of an authority's, a server's, a boot issuer's and a client's certificate, and of a key.
-const SIZES: [(&str, [usize; 5]); 5] = [
-    ("p256", [413, 497, 473, 460, 138]),
-    ("p384", [477, 557, 534, 521, 185]),
-    ("ed25519", [357, 441, 416, 403, 83]),
-    ("rsa2048", [808, 886, 875, 852, 1218]),
-    ("rsa4096", [1319, 1399, 1388, 1365, 2373]),
-];
+/// What a certificate's key may be: each has a folder in `tests/identities`.
+const KINDS: [&str; 5] = ["p256", "p384", "ed25519", "rsa2048", "rsa4096"];
 
 #[test]
 fn every_case_renders_to_its_golden_tree() {
@@ -63,7 +57,7 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     if args[0] == "render" {
         home.ok(&["create", "-f", "spec.yaml"]);
         let machine = home.machine(args[1]);
-        put_placeholders(&machine);
+        put_identity(case, &machine);
         for file in ["config.json", "env", "machine.yaml"] {
             let bytes = fs::read(machine.join(file)).unwrap();
             tree.insert(Path::new("store/machines").join(args[1]).join(file), at_home(&home, bytes));
@@ -129,24 +123,18 @@ fn seed_name<'a>(args: &[&'a str]) -> &'a str {
     }
 }
 
-fn put_placeholders(machine: &Path) {
+/// Replaces a machine's identity, which is never twice the same, by one that was made once. A case whose output shows more of
+/// its certificate than the size has an identity of its own.
+fn put_identity(case: &Path, machine: &Path) {
     let plan = fs::read_to_string(machine.join("machine.yaml")).unwrap();
-    let (kind, sizes) = SIZES.iter().find(|(kind, _)| plan.contains(&format!("key: \"{kind}\""))).unwrap();
-    let [ca, server, issuer, client, key] = *sizes;
-    let files = [
-        ("ca.pem", "CERTIFICATE", ca),
-        ("server.pem", "CERTIFICATE", server),
-        ("issuer.pem", "CERTIFICATE", issuer),
-        ("cert.pem", "CERTIFICATE", client),
-        ("server-key.pem", "PRIVATE KEY", key),
-        ("issuer-key.pem", "PRIVATE KEY", key),
-        ("key.pem", "PRIVATE KEY", key),
-    ];
-    for (file, label, size) in files.into_iter().filter(|(file, ..)| machine.join(file).exists()) {
-        // As incompressible as the real ones.
-        let words = format!("placeholder for {kind} {file}");
-        let bytes: Vec<u8> = (0..).flat_map(|n| Sha256::digest(format!("{words} {n}"))).take(size).collect();
-        fs::write(machine.join(file), pem::encode(&pem::Pem::new(label, bytes)).replace('\r', "")).unwrap();
+    let kind = KINDS.iter().find(|kind| plan.contains(&format!("key: \"{kind}\""))).unwrap();
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identities");
+    let own = all.join(case.file_name().unwrap());
+    let identity = if own.exists() { own } else { all.join(kind) };
+    for file in ["ca.pem", "server.pem", "server-key.pem", "issuer.pem", "issuer-key.pem"] {
+        if machine.join(file).exists() {
+            fs::write(machine.join(file), fs::read(identity.join(file)).unwrap()).unwrap();
+        }
     }
 }
 

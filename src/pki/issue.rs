@@ -23,7 +23,7 @@ pub fn issue_authority(name: &str, key: KeyType, now: OffsetDateTime) -> Result<
 /// Makes the certificate of an authority whose key is there already.
 pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let certificate = with_serial(profile::authority(name, now))?.self_signed(&load::key_pair(&key)?)?;
-    Ok(Pair { certificate: Certificate::from_pem(&certificate.pem())?, key })
+    Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
 /// Makes the keys and certificates of a machine's host and client, signed by `authority`. The host's is the server's, or
@@ -48,7 +48,7 @@ pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateT
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
     let params = with_serial(host_profile(plan, authority, now)?)?;
     let certificate = params.signed_by(&load::key_pair(&key)?, &issuer)?;
-    Ok(Pair { certificate: Certificate::from_pem(&certificate.pem().replace("\r\n", "\n"))?, key })
+    Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
 /// What the certificate of a machine's host says.
@@ -81,7 +81,7 @@ fn sign(params: CertificateParams, key: KeyType, issuer: &Issuer<KeyPair>) -> Re
 }
 
 fn pair(certificate: &rcgen::Certificate, key: &KeyPair) -> Result<Pair> {
-    let certificate = Certificate::from_pem(&certificate.pem().replace("\r\n", "\n"))?;
+    let certificate = Certificate::from_der(certificate.der().to_vec())?;
     Ok(Pair { certificate, key: private_pem(key)? })
 }
 

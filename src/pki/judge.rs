@@ -120,5 +120,5 @@ pub fn trial_leaf(issuer: &Certificate, key: &Secret) -> Result<Certificate> {
     let signer = Issuer::from_ca_cert_der(&issuer.der().into(), &key)
         .map_err(|_| anyhow!("its subject has a form that hostseed cannot repeat as an issuer"))?;
     let leaf = params.signed_by(&key, &signer).context("it cannot sign")?;
-    Certificate::from_pem(&leaf.pem())
+    Ok(Certificate::from_der(leaf.der().to_vec())?)
 }

@@ -1,5 +1,8 @@
-//! Reads an authority that somebody else made. rcgen would sign with anything; here the key must match the
-//! certificate, and the certificate must be a CA's that is good now.
+//! Reads certificates and keys from PEM files: an authority that somebody else made, and what a stored machine's host gets. Of a
+//! file only the certificate or the key is kept. rcgen would sign with anything; here the key must match the certificate, and
+//! the certificate must be a CA's that is good now.
+
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use pem::Pem;
@@ -11,18 +14,68 @@ use rsa::pkcs8::{PrivateKeyInfoRef, SecretDocument};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
-use super::{Certificate, Pair};
+use super::blocks::{self, Fault};
+use super::{Certificate, HostIdentity, Pair};
+use crate::report::Failure;
 use crate::secret::Secret;
 
 /// `id-ecPublicKey`, RFC 5480 §2.1.1.
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// Reads an authority's certificate and key, PEM both, the key in PKCS#8, PKCS#1 (Docker Machine's) or SEC1.
+/// Reads an authority from the texts of its `ca.pem` and `ca-key.pem`, the key in PKCS#8, PKCS#1 (Docker Machine's) or SEC1.
+/// Of both texts only the certificate and the key are kept. `place` is the folder, for messages.
 ///
-/// Refuses a key that does not match, a certificate that is no CA's, may not sign, or is not good at `now`.
-pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
-    let certificate = Certificate::from_pem(certificate)?;
-    let key_pair = key_pair(&key)?;
+/// # Errors
+/// A file with anything else in it (a private key or a second certificate in `ca.pem` would go to the host), a key that does
+/// not match, a certificate that is no CA's, may not sign, is not good at `now`, or below which docker accepts nothing.
+pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: OffsetDateTime) -> Result<Pair> {
+    let unusable = || format!("the CA in `{}` cannot be used", place.display());
+    let key = private_key(key).map_err(|fault| anyhow!("`ca-key.pem`: {fault}")).with_context(unusable)?;
+    let certificate =
+        Certificate::from_pem(certificate).map_err(|fault| refused(place, certificate, &key, &fault))?;
+    check_authority(&certificate, &key, now).with_context(unusable)?;
+    Ok(Pair { certificate, key })
+}
+
+/// Why a `ca.pem` is refused, and how to make it one that is not.
+fn refused(place: &Path, text: &str, key: &Secret, fault: &Fault) -> anyhow::Error {
+    let why = match fault {
+        Fault::PrivateKey => "it holds a private key, and ca.pem is sent to the host".to_owned(),
+        Fault::Certificates(n) => {
+            format!("it holds {n} certificates, and each of them would be allowed to sign clients")
+        }
+        other => other.to_string(),
+    };
+    let message = format!(
+        "the CA in `{0}` cannot be used: `{1}`: {why}; nothing was written",
+        place.display(),
+        place.join("ca.pem").display()
+    );
+    Failure::new(message).hint(way_out(place, text, key)).into()
+}
+
+/// How to leave only the certificate of the key in a `ca.pem`.
+fn way_out(place: &Path, text: &str, key: &Secret) -> String {
+    let all = Certificate::all_from_pem(text).unwrap_or_default();
+    let own = key_pair(key).ok().and_then(|key| {
+        let public = key.subject_public_key_info();
+        all.iter().position(|certificate| certificate.is_for(&public))
+    });
+    let Some(n) = own else { return "keep only the certificate of ca-key.pem in ca.pem".to_owned() };
+    let which = format!("`{}`, SHA-256 {}", all[n].subject(), all[n].fingerprint());
+    if n > 0 {
+        return format!("keep only the certificate of ca-key.pem in ca.pem: {which}");
+    }
+    // openssl writes the first certificate of a file.
+    let path = |file: &str| shell_words::quote(&place.join(file).display().to_string()).into_owned();
+    let (from, to) = (path("ca.pem"), path("ca-only.pem"));
+    format!(
+        "`openssl x509 -in {from} -out {to} && mv {to} {from}` keeps only the certificate of ca-key.pem: {which}"
+    )
+}
+
+fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime) -> Result<()> {
+    let key_pair = key_pair(key)?;
     {
         let parsed = certificate.parsed();
         let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|bc| bc.value.ca);
@@ -56,6 +109,11 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
             bail!("its key does not belong to its certificate");
         }
     }
+    if let Some(unsupported) = certificate.unsupported() {
+        return Err(Failure::new(format!("its certificate has {unsupported}"))
+            .hint("use a CA without that, or let the machine have its own CA")
+            .into());
+    }
     let validity = certificate.validity();
     if now < validity.not_before {
         bail!("its certificate is not valid before {}", validity.not_before);
@@ -63,30 +121,69 @@ pub fn load_authority(certificate: &str, key: Secret, now: OffsetDateTime) -> Re
     if now > validity.not_after {
         bail!("its certificate expired on {}", validity.not_after.date());
     }
-    Ok(Pair { certificate, key })
+    Ok(())
 }
 
-/// Whether a key, PEM both, is of another pair than a certificate. What cannot be read is no key, and no other.
-pub fn is_another_key(key: &Secret, certificate: &str) -> bool {
-    match (key_pair(key), Certificate::from_pem(certificate)) {
-        (Ok(key), Ok(certificate)) => !certificate.is_for(&key.subject_public_key_info()),
-        _ => false,
+/// Reads a private key from a PEM text that holds one and nothing else in PEM; only that key is kept.
+///
+/// # Errors
+/// A second key, a certificate, another block, a passphrase, a key that is damaged or of a kind that hostseed does not know.
+pub fn private_key(text: &Secret) -> Result<Secret> {
+    let block = blocks::private_key(text.expose())?;
+    from_block(&block)?;
+    Ok(blocks::encode_key(&block))
+}
+
+impl HostIdentity {
+    /// Reads what a host gets to know from the texts of its PEM files: the CA's certificate alone, the host's certificate with
+    /// its chain, and its key. Nothing else that is in the files is kept.
+    ///
+    /// # Errors
+    /// Says which of them is at fault: the file as `files` names them.
+    pub fn read([ca, certificate, key]: [(&Path, &Secret); 3]) -> Result<Self> {
+        let at = |file: &Path, fault: Fault| {
+            Failure::new(format!("`{}`: {fault}; nothing was written", file.display()))
+        };
+        let authority = Certificate::from_pem(ca.1.expose()).map_err(|fault| match fault {
+            Fault::PrivateKey => at(ca.0, fault).hint(
+                "user-data that was made with it holds that key: make a new CA, and the machine again with it",
+            ),
+            Fault::Certificates(_) => at(ca.0, fault).hint(
+                "each of them is allowed to sign clients: keep only the CA's certificate there",
+            ),
+            fault => at(ca.0, fault).hint("put back the certificate that was there, or make the machine again"),
+        })?;
+        let chain = Certificate::chain_from_pem(certificate.1.expose()).map_err(|fault| {
+            at(certificate.0, fault)
+                .hint("put back the certificate that was there, or make the machine again")
+        })?;
+        let hint = "put back the one that was there, or make the machine again";
+        let private = private_key(key.1).map_err(|error| {
+            Failure::new(format!("`{}`: {error}; nothing was written", key.0.display())).hint(hint)
+        })?;
+        // The authority's, the client's, another machine's.
+        if !chain[0].is_for(&key_pair(&private)?.subject_public_key_info()) {
+            let beside = certificate.0.file_name().unwrap_or_default().display();
+            let message =
+                format!("`{}` is not the key of {beside} beside it, so it must not travel", key.0.display());
+            return Err(Failure::new(message).hint(hint).into());
+        }
+        Ok(Self { ca: authority, chain, key: private })
     }
 }
 
-/// A private key of any form that rcgen can sign with.
+/// A private key of any form that rcgen can sign with: the first in PEM.
 pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
     let block = pem::parse_many(key.expose())
         .context("its key is no PEM text")?
         .into_iter()
-        // `openssl ecparam -genkey` writes the curve in a block of its own before the key.
         .find(|block| block.tag().ends_with("PRIVATE KEY"))
         .ok_or_else(|| anyhow!("it holds no private key"))?;
     from_block(&block)
 }
 
 pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
-    if is_encrypted(block) {
+    if blocks::is_encrypted(block) {
         bail!("its key is encrypted, hostseed reads none with a passphrase");
     }
     let pkcs8 = match block.tag() {
@@ -98,12 +195,6 @@ pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
     let pkcs8 = pkcs8.ok_or_else(|| anyhow!("its key cannot be read"))?;
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()))
         .map_err(|_| anyhow!("its key is of a kind that cannot sign here: it must be RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519"))
-}
-
-pub(super) fn is_encrypted(block: &Pem) -> bool {
-    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
-    let older = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
-    older || block.tag() == "ENCRYPTED PRIVATE KEY"
 }
 
 /// PKCS#1 (RFC 8017 Appendix A.1.2) inside PKCS#8 (RFC 5208 §5).

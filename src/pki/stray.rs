@@ -7,7 +7,7 @@ use rsa::pkcs8::PrivateKeyInfoRef;
 use rsa::pkcs8::der::Decode;
 use sha2::{Digest, Sha256};
 
-use super::{Certificate, load};
+use super::{Certificate, blocks, load};
 
 const BROKEN: &str = "a private key that is cut short or damaged";
 
@@ -27,7 +27,7 @@ impl StrayKey {
     pub fn from_pem(block: &Pem) -> Option<Self> {
         let kind = match block.tag() {
             "OPENSSH PRIVATE KEY" => "an SSH private key",
-            tag if tag.contains("PRIVATE KEY") && load::is_encrypted(block) => "an encrypted private key",
+            tag if tag.contains("PRIVATE KEY") && blocks::is_encrypted(block) => "an encrypted private key",
             "PGP PRIVATE KEY BLOCK" => "a PGP private key",
             tag if tag.ends_with("PRIVATE KEY") => "a private key",
             _ => return None,

@@ -72,8 +72,8 @@ impl<'a> Host<'a> {
         let Some((plan, identity)) = self.machine else { return Vec::new() };
         let stem = plan.host_role().file_stem();
         vec![
-            Artifact::public("etc/docker/ca.pem", identity.ca.as_str()),
-            Artifact::public(format!("etc/docker/{stem}.pem"), identity.certificate.as_str()),
+            Artifact::public("etc/docker/ca.pem", identity.ca.pem()),
+            Artifact::public(format!("etc/docker/{stem}.pem"), identity.chain_pem()),
             Artifact::private(format!("etc/docker/{stem}-key.pem"), identity.key.expose()),
         ]
     }

@@ -40,8 +40,8 @@ pub fn render(host: &Host, connection: &Connection) -> Result<Vec<Artifact>> {
 /// What the certificate is for, in lower case; nothing where the host makes its own.
 fn sans(host: &Host) -> Vec<String> {
     match host.machine {
-        Some((plan, _)) if plan.host_role() == HostRole::Server => {
-            plan.sans().iter().map(|san| san.to_string().to_ascii_lowercase()).collect()
+        Some((plan, identity)) if plan.host_role() == HostRole::Server => {
+            identity.sans().iter().map(|san| san.to_string().to_ascii_lowercase()).collect()
         }
         _ => Vec::new(),
     }

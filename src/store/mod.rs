@@ -162,32 +162,11 @@ impl Store {
         self.require(name)?;
         let stem = plan.host_role().file_stem();
         let dir = self.machine_dir(name);
-        let pem = |file: &str, label: &str| -> Result<Secret> {
-            let path = dir.join(file);
-            let text = Secret::new(files::read(&path)?);
-            let blocks = pem::parse_many(text.expose()).unwrap_or_default();
-            // A file in another's place must not travel; a key where a certificate belongs least of all.
-            if blocks.is_empty() || !blocks.iter().all(|block| block.tag().ends_with(label)) {
-                let message = format!("`{}` must hold a {}", path.display(), label.to_lowercase());
-                return Err(Failure::new(message).into());
-            }
-            Ok(text)
-        };
-        let identity = HostIdentity {
-            ca: pem("ca.pem", "CERTIFICATE")?.expose().to_owned(),
-            certificate: pem(&format!("{stem}.pem"), "CERTIFICATE")?.expose().to_owned(),
-            key: pem(&format!("{stem}-key.pem"), "PRIVATE KEY")?,
-        };
-        // The authority's, the client's, another machine's.
-        if pki::is_another_key(&identity.key, &identity.certificate) {
-            let key = dir.join(format!("{stem}-key.pem"));
-            let message =
-                format!("`{}` is not the key of {stem}.pem beside it, so it must not travel", key.display());
-            return Err(Failure::new(message)
-                .hint("put back the one that was there, or make the machine again")
-                .into());
-        }
-        Ok(identity)
+        let paths =
+            [dir.join("ca.pem"), dir.join(format!("{stem}.pem")), dir.join(format!("{stem}-key.pem"))];
+        let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path).map(Secret::new));
+        let [ca_path, certificate_path, key_path] = paths.each_ref().map(PathBuf::as_path);
+        HostIdentity::read([(ca_path, &ca?), (certificate_path, &certificate?), (key_path, &key?)])
     }
 
     /// The certificate of a machine's host, and in what role the host has it.
@@ -205,8 +184,13 @@ impl Store {
     /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         let path = self.machine_dir(name).join(format!("{file}.pem"));
-        Certificate::from_pem(&files::read(&path)?)
-            .with_context(|| format!("`{}` cannot be used", path.display()))
+        let text = Secret::new(files::read(&path)?);
+        let read = match file {
+            // More than one would be more than one that may sign clients.
+            "ca" => Certificate::from_pem(text.expose()),
+            _ => Certificate::chain_from_pem(text.expose()).map(|mut chain| chain.remove(0)),
+        };
+        read.with_context(|| format!("`{}` cannot be used", path.display()))
     }
 
     /// The authority that a plan asks for, when it is not to be made: the store's shared one where there is
@@ -224,13 +208,14 @@ impl Store {
                 return Ok(None);
             }
             // The key is written first; whoever was interrupted then left it without a certificate.
-            let key = Secret::new(files::read(&key)?);
-            return pki::certify_authority(SHARED, key, now).map(Some);
+            let private = pki::private_key(&Secret::new(files::read(&key)?))
+                .with_context(|| format!("`{}` cannot be used", key.display()))?;
+            return pki::certify_authority(SHARED, private, now).map(Some);
         }
-        let certificate = files::read(&certificate)?;
+        // With a key in it, where none belongs, it is a secret too.
+        let certificate = Secret::new(files::read(&certificate)?);
         let key = Secret::new(files::read(&key)?);
-        let pair = pki::load_authority(&certificate, key, now);
-        pair.map(Some).with_context(|| format!("the authority in `{}` cannot be used", dir.display()))
+        pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
     }
 
     /// Writes a new machine: the identity, the plan, the seed and how to reach it.
@@ -273,7 +258,7 @@ impl Store {
                 authority.keep();
             }
             AuthoritySource::Shared => {
-                if self.is_other(&authority)? {
+                if self.is_other(&identity.authority)? {
                     return Ok(false);
                 }
                 // The key first: a certificate without its key could not be mended.
@@ -289,15 +274,14 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether the shared authority is another one than this.
-    fn is_other(&self, authority: &[Artifact]) -> Result<bool> {
-        for file in authority {
-            let path = self.certs().join(&file.path);
-            if path.symlink_metadata().is_ok() && files::read(&path)?.as_bytes() != file.bytes.as_slice() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether the shared authority is another one than this: by its certificate and key, whatever stands around them in
+    /// the files.
+    fn is_other(&self, authority: &Pair) -> Result<bool> {
+        let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        Ok(is_there(&key) && pki::private_key(&Secret::new(files::read(&key)?))? != authority.key
+            || is_there(&certificate)
+                && Certificate::from_pem(&files::read(&certificate)?)? != authority.certificate)
     }
 
     /// Where a plan's authority is kept.

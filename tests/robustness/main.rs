@@ -5,3 +5,5 @@
 mod metadata;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod pem;

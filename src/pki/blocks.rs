@@ -1,0 +1,191 @@
+//! PEM files (RFC 7468), read strictly: every block must be whole and known, and only the decoded bytes of a block are kept.
+//! Text around the blocks is dropped, so it cannot reach another file.
+
+use std::fmt;
+
+use pem::{EncodeConfig, LineEnding, Pem};
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// The label of a certificate, RFC 7468 §5.1.
+pub const CERTIFICATE: &str = "CERTIFICATE";
+/// `openssl ecparam -genkey` writes the curve in a block of its own before the key.
+pub const EC_PARAMETERS: &str = "EC PARAMETERS";
+/// The older form of an EC key, RFC 5915 §4.
+pub const EC_PRIVATE_KEY: &str = "EC PRIVATE KEY";
+/// What every label of a private key ends with, those of encrypted keys too.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+/// What a PEM file holds that it must not hold, or lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A private key where none belongs, whole or not.
+    PrivateKey,
+    /// A block that is not whole, or whose contents are not base64.
+    Damaged,
+    /// A block with a label that does not belong there.
+    Label(String),
+    /// No certificate.
+    NoCertificate,
+    /// No private key.
+    NoPrivateKey,
+    /// That many certificates where one belongs.
+    Certificates(usize),
+    /// That many private keys where one belongs.
+    PrivateKeys(usize),
+    /// A private key with a passphrase.
+    Encrypted,
+    /// A block that is not what its label says, or has bytes after it.
+    Unreadable,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PrivateKey => f.write_str("it holds a private key, which does not belong there"),
+            Self::Damaged => f.write_str("a PEM block in it is cut short or damaged"),
+            Self::Label(label) => write!(f, "it holds a block `{label}`, which does not belong there"),
+            Self::NoCertificate => f.write_str("it holds no certificate"),
+            Self::NoPrivateKey => f.write_str("it holds no private key"),
+            Self::Certificates(n) => write!(f, "it holds {n} certificates, it must hold one"),
+            Self::PrivateKeys(n) => write!(f, "it holds {n} private keys, it must hold one"),
+            Self::Encrypted => {
+                f.write_str("its key is encrypted, and hostseed reads no key with a passphrase")
+            }
+            Self::Unreadable => f.write_str("it cannot be read"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The certificates (DER) of a file that may hold nothing else in PEM; at least one.
+pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Fault> {
+    if mentions_private_key(text) {
+        return Err(Fault::PrivateKey);
+    }
+    let blocks = blocks(text)?;
+    if let Some(other) = blocks.iter().find(|block| block.tag() != CERTIFICATE) {
+        return Err(Fault::Label(printable(other.tag())));
+    }
+    if blocks.is_empty() {
+        return Err(Fault::NoCertificate);
+    }
+    Ok(blocks.into_iter().map(Pem::into_contents).collect())
+}
+
+/// The private key of a file that may hold nothing else in PEM, the parameters of an EC key apart.
+pub fn private_key(text: &str) -> Result<Pem, Fault> {
+    let blocks = blocks(text)?;
+    let (keys, others): (Vec<Pem>, Vec<Pem>) =
+        blocks.into_iter().partition(|block| block.tag().ends_with(PRIVATE_KEY));
+    let has_parameters = keys.iter().any(|key| key.tag() == EC_PRIVATE_KEY);
+    if let Some(other) = others.iter().find(|block| !(has_parameters && block.tag() == EC_PARAMETERS)) {
+        return Err(Fault::Label(printable(other.tag())));
+    }
+    match <[Pem; 1]>::try_from(keys) {
+        Ok([key]) if is_encrypted(&key) => Err(Fault::Encrypted),
+        Ok([key]) => Ok(key),
+        Err(keys) if keys.is_empty() => Err(Fault::NoPrivateKey),
+        Err(keys) => Err(Fault::PrivateKeys(keys.len())),
+    }
+}
+
+/// Whether a private key has a passphrase.
+pub fn is_encrypted(block: &Pem) -> bool {
+    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
+    let older = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
+    older || block.tag() == "ENCRYPTED PRIVATE KEY"
+}
+
+/// One block in PEM: LF, 64 columns, as OpenSSL, Go and RFC 7468 §3 write it.
+pub fn encode(label: &str, der: &[u8]) -> String {
+    pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
+}
+
+/// A private key in PEM, without anything that stood around it.
+pub fn encode_key(key: &Pem) -> Secret {
+    Secret::new(Zeroizing::new(encode(key.tag(), key.contents())))
+}
+
+/// Every block of a text. Fails where one is not whole.
+fn blocks(text: &str) -> Result<Vec<Pem>, Fault> {
+    let blocks = pem::parse_many(text).map_err(|_| Fault::Damaged)?;
+    // The parser stops without an error at a block that has no end.
+    let marks = |mark: &str| text.matches(mark).count();
+    if marks("-----BEGIN ") != blocks.len() || marks("-----END ") != blocks.len() {
+        return Err(Fault::Damaged);
+    }
+    Ok(blocks)
+}
+
+/// Whether a line looks like the beginning or the end of a private key, also of one that no parser takes: indented, commented
+/// out, with another number of dashes, without an end.
+fn mentions_private_key(text: &str) -> bool {
+    text.lines()
+        .map(str::to_ascii_uppercase)
+        .any(|line| (line.contains("BEGIN ") || line.contains("END ")) && line.contains(PRIVATE_KEY))
+}
+
+/// A label comes from the file, and goes into a message.
+fn printable(label: &str) -> String {
+    label.chars().take(40).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Text that ends no line of its own with a mark of PEM's.
+    fn around() -> impl Strategy<Value = String> {
+        "[^-]{0,200}"
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_around_a_certificate_is_kept(before in around(), after in around(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
+            let clean = encode(CERTIFICATE, &der);
+            let read = certificates(&format!("{before}\n{clean}{after}")).unwrap();
+            prop_assert_eq!(read.iter().map(|der| encode(CERTIFICATE, der)).collect::<String>(), clean);
+        }
+
+        #[test]
+        fn nothing_around_a_key_is_kept(before in around(), after in around(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
+            let clean = encode("RSA PRIVATE KEY", &der);
+            let read = private_key(&format!("{before}\n{clean}{after}")).unwrap();
+            prop_assert!(encode_key(&read) == Secret::new(clean));
+        }
+
+        #[test]
+        fn a_file_with_a_private_key_is_no_file_of_certificates(
+            before in ".{0,40}", label in "([A-Z]{1,9} ){0,2}PRIVATE KEY", indent in "[ \t>#]{0,4}", body in "[A-Za-z0-9+/=\n]{0,80}", end in any::<bool>(), first in any::<bool>(),
+        ) {
+            let certificate = encode(CERTIFICATE, b"der");
+            let tail = if end { format!("\n{indent}-----END {label}-----\n") } else { String::new() };
+            let key = format!("{before}\n{indent}-----BEGIN {label}-----\n{body}{tail}\n");
+            let text = if first { key + &certificate } else { certificate + &key };
+            prop_assert_eq!(certificates(&text), Err(Fault::PrivateKey));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(.|\n|-----BEGIN |-----END |CERTIFICATE|EC PARAMETERS|PRIVATE KEY|-----){0,40}") {
+            let _ = certificates(&text).map(|all| assert!(!all.is_empty()));
+            let _ = private_key(&text);
+        }
+    }
+
+    #[test]
+    fn parameters_stand_beside_an_ec_key_alone() {
+        let block = |label| encode(label, b"der");
+        let ec = block(EC_PARAMETERS) + &block(EC_PRIVATE_KEY);
+        assert_eq!(encode_key(&private_key(&ec).unwrap()).expose(), block(EC_PRIVATE_KEY));
+        let other = block(EC_PARAMETERS) + &block("RSA PRIVATE KEY");
+        assert_eq!(private_key(&other), Err(Fault::Label(EC_PARAMETERS.to_owned())));
+        assert_eq!(
+            certificates(&(block(EC_PARAMETERS) + &block(CERTIFICATE))),
+            Err(Fault::Label(EC_PARAMETERS.to_owned()))
+        );
+    }
+}
