@@ -141,7 +141,7 @@ fn an_authority_signs_and_does_nothing_else() {
     let home = Home::new();
     for key in QUICK_KEYS {
         let ca = create(&home, &format!("web-{key}"), &["--key", key]).join("ca.pem");
-        assert_eq!(extension(&ca, "basicConstraints"), "critical CA:TRUE, pathlen:1", "{key}");
+        assert_eq!(extension(&ca, "basicConstraints"), "critical CA:TRUE, pathlen:0", "{key}");
         assert_eq!(extension(&ca, "keyUsage"), "critical Certificate Sign, CRL Sign", "{key}");
         assert_eq!(extension(&ca, "extendedKeyUsage"), "", "{key}");
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
-use crate::pki::{self, Identity};
+use crate::pki::{self, Identity, Pair};
 use crate::place::{self, Place};
 use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
 use crate::render;
@@ -34,6 +34,9 @@ pub fn create(
             "the certificates end with their authority, on {}",
             view.certificates.client.not_after
         ));
+    }
+    if let Some(note) = about_names(&plan, &identity) {
+        ui.note(note);
     }
     if plan.host_role() == HostRole::BootIssuer {
         for note in about_boot_issuer(&plan, &identity) {
@@ -69,7 +72,7 @@ pub(super) fn make<T>(
     loop {
         let authority = match store.authority(&plan.ca, now)? {
             Some(authority) => authority,
-            None => pki::issue_authority(authority_name(plan), plan.key, now)?,
+            None => issue_authority(plan, now)?,
         };
         let identity = pki::issue_identity(plan, authority, now)?;
         let found = check(&identity)?;
@@ -82,11 +85,32 @@ pub(super) fn make<T>(
     }
 }
 
-fn authority_name(plan: &Plan) -> &str {
+fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
     match plan.ca {
-        AuthoritySource::Own => plan.name.as_str(),
-        AuthoritySource::Shared | AuthoritySource::Dir(_) => SHARED,
+        AuthoritySource::Own => {
+            pki::issue_authority(plan.name.as_str(), plan.key, plan.boot_issuer.is_some(), now)
+        }
+        // A later machine of a shared authority may have a boot issuer.
+        AuthoritySource::Shared | AuthoritySource::Dir(_) => {
+            pki::issue_authority(SHARED, plan.key, true, now)
+        }
     }
+}
+
+/// Which names the server's certificate lacks that it usually has, where an authority limits names.
+pub(super) fn about_names(plan: &Plan, identity: &Identity) -> Option<String> {
+    if plan.host_role() == HostRole::BootIssuer {
+        return None;
+    }
+    let covered = identity.host.certificate.sans();
+    let lacking = plan.sans().into_iter().filter(|name| !covered.contains(name));
+    let lacking: Vec<_> = lacking.map(|name| format!("`{name}`")).collect();
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "the server's certificate does not cover {}: the CA's name constraints do not allow that",
+            lacking.join(", ")
+        )
+    })
 }
 
 /// What it means that the host issues its certificate itself, the bad part included.
@@ -155,14 +179,20 @@ struct Certificates {
 impl View {
     fn new(store: &Store, plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<Self> {
         let dir = store.machine_dir(&plan.name);
-        let view = |pair: &pki::Pair| CertificateView::new(&pair.certificate, now);
+        let view = |pair: &Pair| CertificateView::new(&pair.certificate, now);
         Ok(Self {
             name: plan.name.to_string(),
             path: dir.display().to_string(),
             user_data: dir.join("user-data").display().to_string(),
             docker_host: store.connection(&plan.name)?.url,
             addresses: plan.addresses.iter().map(ToString::to_string).collect(),
-            sans: plan.sans().iter().map(ToString::to_string).collect(),
+            sans: match plan.host_role() {
+                HostRole::Server => identity.host.certificate.sans(),
+                HostRole::BootIssuer => plan.sans(),
+            }
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
             certificates: Certificates {
                 authority: view(&identity.authority)?,
                 host: HostCertificateView::new(plan.host_role(), view(&identity.host)?),

@@ -38,7 +38,12 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
             // Another command may have made it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
-            _ => {}
+            Err(_) => {}
+            Ok((identity, _)) => {
+                if let Some(note) = create::about_names(&plan, &identity) {
+                    ui.note(note);
+                }
+            }
         }
     }
     refuse_contradictions(store, &spec, &plan)?;

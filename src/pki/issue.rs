@@ -8,54 +8,121 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding, PrivateKeyInfoRef, SecretDocument
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
-use super::{Certificate, Identity, Pair, load, profile};
-use crate::plan::{HostRole, KeyType, Plan};
+use super::judge::forbidden_names;
+use super::{Certificate, Identity, Pair, Purpose, Unsound, judge, load, profile, trial_leaf};
+use crate::names::Address;
+use crate::plan::{AuthoritySource, HostRole, KeyType, Plan};
 use crate::report::Failure;
 use crate::secret::Secret;
 
-/// Makes an authority called `name`, good from an hour before `now` for ten years.
-pub fn issue_authority(name: &str, key: KeyType, now: OffsetDateTime) -> Result<Pair> {
+/// Makes an authority called `name`, good from an hour before `now` for ten years. It may have boot issuers below it only with
+/// `boot_issuers`.
+pub fn issue_authority(name: &str, key: KeyType, boot_issuers: bool, now: OffsetDateTime) -> Result<Pair> {
     let key = generate(key)?;
-    let certificate = with_serial(profile::authority(name, now))?.self_signed(&key)?;
+    let certificate = with_serial(profile::authority(name, boot_issuers, now))?.self_signed(&key)?;
     pair(&certificate, &key)
 }
 
-/// Makes the certificate of an authority whose key is there already.
+/// Makes the certificate of an authority of several machines whose key is there already. It may have boot issuers below it.
 pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
-    let certificate = with_serial(profile::authority(name, now))?.self_signed(&load::key_pair(&key)?)?;
+    let certificate =
+        with_serial(profile::authority(name, true, now))?.self_signed(&load::key_pair(&key)?)?;
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
 /// Makes the keys and certificates of a machine's host and client, signed by `authority`. The host's is the server's, or
 /// the boot issuer's, as the plan says.
 ///
-/// No certificate outlives the authority. Fails where the authority may have no boot issuer below it.
+/// No certificate outlives the authority. Under an authority that limits names, the server's certificate has all names that the
+/// plan asks for, and of the others those that the authority may sign.
+///
+/// # Errors
+/// Where the authority may have no boot issuer below it, or may not sign a name that is asked for; and where a TLS client or
+/// dockerd would not accept the result.
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
             .context("the authority's subject has a form that hostseed cannot repeat as an issuer")?;
-    let host = sign(host_profile(plan, &authority, now)?, plan.key, &issuer)?;
-    let client = sign(profile::client(plan, authority.certificate.validity(), now), plan.key, &issuer)?;
+    let names = server_names(plan, &authority.certificate)?;
+    let host = sign(host_profile(plan, &names, &authority, now)?, plan.key, &issuer)?;
+    let client = profile::client(plan, &names, authority.certificate.validity(), now);
+    let client = sign(client, plan.key, &issuer)?;
     if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
         bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
     }
-    Ok(Identity { authority, host, client })
+    let identity = Identity { authority, host, client };
+    // An authority of the machine's own has just been made, to fit.
+    if plan.ca != AuthoritySource::Own {
+        check_accepted(plan, &identity, now)?;
+    }
+    Ok(identity)
+}
+
+/// Judges an identity as those will who get to see it: the server's certificate as a client does, the client's as dockerd does.
+fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<()> {
+    let Identity { authority, host, client } = identity;
+    let anchors = std::slice::from_ref(&authority.certificate);
+    let server = match plan.host_role() {
+        HostRole::Server => judge(&host.certificate, &[], anchors, Purpose::Server, now),
+        HostRole::BootIssuer => {
+            let leaf = trial_leaf(&host.certificate, &host.key)?;
+            judge(&leaf, std::slice::from_ref(&host.certificate), anchors, Purpose::Server, now)
+        }
+    };
+    let refused = |what: &str, by: &str, why: Unsound| {
+        Failure::new(format!(
+            "{by} would not accept the {what}'s certificate under this CA: {why}; nothing was written"
+        ))
+        .hint("use another CA, or let the machine have its own")
+    };
+    server.map_err(|why| refused("server", "docker", why))?;
+    judge(&client.certificate, &[], anchors, Purpose::Client, now)
+        .map_err(|why| refused("client", "dockerd", why))?;
+    Ok(())
+}
+
+/// The names of a server's certificate: the plan's, without those that nobody asked for where the authority may not sign them.
+fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
+    let mut names = plan.sans();
+    // A boot issuer is refused under an authority that limits names.
+    if !authority.constrains_names() || plan.host_role() == HostRole::BootIssuer {
+        return Ok(names);
+    }
+    let forbidden = forbidden_names(authority, &names)?;
+    let asked: Vec<_> =
+        forbidden.iter().filter(|name| plan.asks_for(name)).map(|name| format!("`{name}`")).collect();
+    if !asked.is_empty() {
+        return Err(Failure::new(format!(
+            "the CA must not sign for {}: its name constraints do not allow that; nothing was written",
+            asked.join(", ")
+        ))
+        .hint("leave that out, use another CA, or let the machine have its own")
+        .into());
+    }
+    names.retain(|name| !forbidden.contains(name));
+    Ok(names)
 }
 
 /// Makes the certificate of a host whose key is there already, as [`issue_identity`] does.
 pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
-    let params = with_serial(host_profile(plan, authority, now)?)?;
+    let names = server_names(plan, &authority.certificate)?;
+    let params = with_serial(host_profile(plan, &names, authority, now)?)?;
     let certificate = params.signed_by(&load::key_pair(&key)?, &issuer)?;
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
 /// What the certificate of a machine's host says.
-fn host_profile(plan: &Plan, authority: &Pair, now: OffsetDateTime) -> Result<CertificateParams> {
+fn host_profile(
+    plan: &Plan,
+    names: &[Address],
+    authority: &Pair,
+    now: OffsetDateTime,
+) -> Result<CertificateParams> {
     let validity = authority.certificate.validity();
     Ok(match plan.host_role() {
-        HostRole::Server => profile::server(plan, validity, now),
+        HostRole::Server => profile::server(plan, names, validity, now),
         HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
             return Err(Failure::new(
                 "the authority may sign no boot issuer: its certificate allows none (path length 0)",

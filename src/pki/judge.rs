@@ -1,14 +1,19 @@
 //! Whether a chain holds, in webpki's judgement: what a TLS client, and dockerd, would say of it.
 
 use std::cell::Cell;
+use std::fmt;
 
 use anyhow::{Context, Result, anyhow};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256,
+};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use time::{Duration, OffsetDateTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
-use super::{Certificate, load};
+use super::{Certificate, Unsupported, load, profile};
+use crate::names::Address;
 use crate::secret::Secret;
 
 /// What a certificate is shown for.
@@ -46,14 +51,16 @@ pub fn judge(
     };
     let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch));
-    // webpki takes an anchor for a name and a key; Go, and so docker, looks at its path length and its purpose too.
+    // webpki takes an anchor for a name, a key and name constraints; Go, and so docker, looks at its path length, its purpose and
+    // its critical extensions too.
     let limited = Cell::new(None);
     let check_anchor = |path: &VerifiedPath| {
         let anchor = trusted.iter().position(|anchor| anchor == path.anchor()).map(|n| &anchors[n]);
         let between = u32::try_from(path.intermediate_certificates().count()).unwrap_or(u32::MAX);
         let fault = anchor.and_then(|anchor| match anchor.path_len() {
             Some(allowed) if allowed < between => Some(Unsound::PathLength),
-            _ => (!anchor.allows(purpose)).then_some(Unsound::Purpose),
+            _ if !anchor.allows(purpose) => Some(Unsound::Purpose),
+            _ => anchor.unsupported().map(Unsound::Unsupported),
         });
         match fault {
             None => Ok(()),
@@ -84,9 +91,27 @@ pub enum Unsound {
     Authority,
     /// What should be an authority above it is none.
     NoAuthority,
+    /// The authority has something that docker does not support.
+    Unsupported(Unsupported),
     /// Signed in a way that is not checked here.
     Unchecked,
     Other(String),
+}
+
+impl fmt::Display for Unsound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherAuthority => f.write_str("it is not signed by this CA"),
+            Self::Purpose => f.write_str("the extended key usage does not allow it"),
+            Self::PathLength => f.write_str("there are more CAs above it than the path length allows"),
+            Self::Names => f.write_str("the name constraints do not allow its names"),
+            Self::Authority => f.write_str("it is a CA's certificate"),
+            Self::NoAuthority => f.write_str("what signed it is not a CA"),
+            Self::Unsupported(unsupported) => write!(f, "the CA has {unsupported}"),
+            Self::Unchecked => f.write_str("it is signed in a way that hostseed does not check"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
 }
 
 impl From<Error> for Unsound {
@@ -104,6 +129,48 @@ impl From<Error> for Unsound {
             other => Self::Other(format!("{other:?}")),
         }
     }
+}
+
+/// Which of `names` the name constraints of an authority forbid (RFC 5280 §4.2.1.10).
+///
+/// Each is judged in a certificate of its own below a stand-in with the same constraints: the authority's own key signs none of
+/// them.
+///
+/// # Errors
+/// Where the constraints cannot be read.
+pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Result<Vec<Address>> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let stand_in = params.self_signed(&key)?;
+    let signer = Issuer::new(params, &key);
+    let own = CertificateDer::from(authority.der());
+    let mut anchor = anchor_from_trusted_cert(stand_in.der())?;
+    anchor.name_constraints = anchor_from_trusted_cert(&own)?.name_constraints;
+    let mut forbidden = Vec::new();
+    for name in names {
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![profile::san(name)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let leaf = params.signed_by(&key, &signer)?;
+        let leaf = EndEntityCert::try_from(leaf.der())?;
+        let verdict = leaf.verify_for_usage(
+            ALL_VERIFICATION_ALGS,
+            std::slice::from_ref(&anchor),
+            &[],
+            // Within the stand-in's time, which is rcgen's default.
+            UnixTime::since_unix_epoch(std::time::Duration::from_secs(1 << 30)),
+            KeyUsage::server_auth(),
+            None,
+            None,
+        );
+        match verdict {
+            Ok(_) => {}
+            Err(Error::NameConstraintViolation) => forbidden.push(name.clone()),
+            Err(error) => return Err(anyhow!("the CA's name constraints cannot be read: {error:?}")),
+        }
+    }
+    Ok(forbidden)
 }
 
 /// A certificate of the kind that a boot issuer makes, for servers and clients both, to be judged in place of the issuer

@@ -8,7 +8,7 @@ mod load;
 mod profile;
 mod stray;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, Unsupported};
 pub use issue::{certify_authority, certify_host, issue_authority, issue_identity};
 pub use judge::{Purpose, Unsound, judge, trial_leaf};
 pub use load::{load_authority, private_key};

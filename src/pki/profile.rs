@@ -13,8 +13,6 @@ use crate::plan::{KeyType, Plan};
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
 /// A new VM's clock may lag until it has found a time server.
 const CLOCK_SKEW: Duration = Duration::hours(1);
-/// Room for a boot issuer between this one and a server's certificate (RFC 5280 §4.2.1.9).
-const AUTHORITY_PATH_LEN: u8 = 1;
 /// The organisation in each subject names the role, so the three subjects of a machine differ
 /// although its name is each one's common name; a chain of equal names is taken for self-signed.
 const AUTHORITY: &str = "hostseed authority";
@@ -37,23 +35,29 @@ impl Validity {
     }
 }
 
-/// An authority called `name`.
-pub(super) fn authority(name: &str, now: OffsetDateTime) -> CertificateParams {
+/// An authority called `name`. `boot_issuers` leaves room for a boot issuer between it and a server's certificate (RFC 5280
+/// §4.2.1.9); without, its path length is 0, and nothing that it signs can sign anything.
+pub(super) fn authority(name: &str, boot_issuers: bool, now: OffsetDateTime) -> CertificateParams {
     let mut params = params(name, AUTHORITY, Validity::new(now, AUTHORITY_LIFE));
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITY_PATH_LEN));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(u8::from(boot_issuers)));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-/// The daemon's certificate.
-pub(super) fn server(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
-    let mut params = leaf(plan, SERVER, authority, now);
+/// The daemon's certificate, for `names`.
+pub(super) fn server(
+    plan: &Plan,
+    names: &[Address],
+    authority: Validity,
+    now: OffsetDateTime,
+) -> CertificateParams {
+    let mut params = leaf(plan, names, SERVER, authority, now);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // RSA key transport is still negotiated by some TLS 1.2 clients (RFC 5246 §7.4.2).
     if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
         params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
     }
-    params.subject_alt_names = plan.sans().iter().map(san).collect();
+    params.subject_alt_names = names.iter().map(san).collect();
     params
 }
 
@@ -67,15 +71,33 @@ pub(super) fn boot_issuer(plan: &Plan, authority: Validity, now: OffsetDateTime)
     params
 }
 
-/// The certificate of those who may command the daemon.
-pub(super) fn client(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
-    let mut params = leaf(plan, CLIENT, authority, now);
+/// The certificate of those who may command the daemon, beside a server's for `names`.
+pub(super) fn client(
+    plan: &Plan,
+    names: &[Address],
+    authority: Validity,
+    now: OffsetDateTime,
+) -> CertificateParams {
+    let mut params = leaf(plan, names, CLIENT, authority, now);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params
 }
 
-fn leaf(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+fn leaf(
+    plan: &Plan,
+    names: &[Address],
+    role: &str,
+    authority: Validity,
+    now: OffsetDateTime,
+) -> CertificateParams {
     let mut params = below(plan, role, authority, now);
+    // OpenSSL holds a common name with a dot to an authority's name constraints too, where no DNS name is among the SANs. One that
+    // the authority may not sign stands elsewhere in the subject.
+    let name = plan.name.as_str();
+    if name.contains('.') && !names.contains(&Address::Dns(name.to_owned())) {
+        params.distinguished_name.remove(DnType::CommonName);
+        params.distinguished_name.push(DnType::OrganizationalUnitName, name);
+    }
     // Unlike `NoCa`, this writes the basic constraints and the subject key identifier.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -105,7 +127,7 @@ fn params(name: &str, role: &str, validity: Validity) -> CertificateParams {
     params
 }
 
-fn san(address: &Address) -> SanType {
+pub(super) fn san(address: &Address) -> SanType {
     match address {
         Address::Ip(ip) => SanType::IpAddress(*ip),
         Address::Dns(name) => SanType::DnsName(name.as_str().try_into().expect("a host name is ASCII")),

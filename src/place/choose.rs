@@ -155,7 +155,9 @@ fn trial(plan: &Plan, other: &Plan, identity: &Identity, now: OffsetDateTime) ->
         return Ok(Identity { host, ..identity.clone() }.for_host());
     }
     let authority = match plan.ca {
-        AuthoritySource::Own => pki::issue_authority(plan.name.as_str(), other.key, now)?,
+        AuthoritySource::Own => {
+            pki::issue_authority(plan.name.as_str(), other.key, other.boot_issuer.is_some(), now)?
+        }
         AuthoritySource::Shared | AuthoritySource::Dir(_) => authority.clone(),
     };
     Ok(pki::issue_identity(other, authority, now)?.for_host())

@@ -231,6 +231,11 @@ impl Plan {
         sans
     }
 
+    /// Whether somebody asked for this name of [`sans`](Self::sans), or clients dial it.
+    pub fn asks_for(&self, san: &Address) -> bool {
+        self.addresses.contains(san) || self.tls_sans.contains(san) || self.dialled() == *san
+    }
+
     /// What clients dial: the first address, or the name, which then has to resolve.
     pub fn dialled(&self) -> Address {
         self.addresses.first().cloned().unwrap_or_else(|| Address::Dns(self.name.to_string()))

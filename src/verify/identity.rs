@@ -188,6 +188,9 @@ impl Judge<'_> {
                     ),
                     "make it for other names",
                 ),
+                Unsound::Unsupported(what) => {
+                    (format!("the CA's certificate in `{ca}` has {what}"), "use a CA without that")
+                }
                 Unsound::NoAuthority => (
                     format!("`{path}` is signed by what is no authority"),
                     "sign it with the authority's key",
@@ -265,7 +268,7 @@ impl Judge<'_> {
                     "`{path}` is below an authority that limits names, and the host's are not known (`{ca}`)"
                 ),
                 Unsound::Unchecked => format!("`{path}` is signed in a way that hostseed does not check"),
-                other => format!("what `{path}` issues does not verify with `{ca}`: {other:?}"),
+                other => format!("what `{path}` issues does not verify with `{ca}`: {other}"),
             };
             return self.error(file, text, "`hostseed create` without `--address` makes one that does");
         }

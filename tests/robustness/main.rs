@@ -6,4 +6,5 @@ mod metadata;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod constrained_ca;
 mod pem;
