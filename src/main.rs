@@ -28,12 +28,19 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime};
 
 use cli::{Cli, Command};
 use report::Report;
 use store::Store;
 use ui::Ui;
+
+/// The day of this version's release, in UTC. A clock that shows an earlier one is wrong, and so would be every certificate made by it.
+/// Changes with the version in Cargo.toml.
+const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) {
+    Ok(date) => date,
+    Err(_) => panic!("no such day"),
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -50,8 +57,12 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
+    forbid_core_dumps()?;
     let now = OffsetDateTime::now_utc();
     let store = || store(cli.store);
+    if matches!(cli.command, Command::Create(_) | Command::External | Command::Verify { .. }) {
+        refuse_wrong_clock(now)?;
+    }
     let done = match cli.command {
         Command::Create(create) => {
             let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
@@ -85,6 +96,34 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// Core dumps would hold the keys that are in memory. Where a program collects them, as systemd-coredump and apport do, the system
+/// tells it the limit, and it keeps to that (core(5)).
+fn forbid_core_dumps() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use anyhow::Context;
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        setrlimit(Resource::Core, none).context("cannot turn off core dumps")?;
+    }
+    Ok(())
+}
+
+/// Refuses to make or judge certificates by a clock that cannot be right: one that was never set, on a board without a battery or in
+/// a new VM.
+fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
+    if now.date() >= RELEASED {
+        return Ok(());
+    }
+    Err(report::Failure::new(format!(
+        "this computer's clock shows {}, but hostseed {} was released on {RELEASED}; nothing was done",
+        now.date(),
+        env!("CARGO_PKG_VERSION")
+    ))
+    .hint("set the clock, for example with `sudo timedatectl set-ntp true`")
+    .into())
+}
+
 /// The store that was asked for, else Docker Machine's usual one.
 fn store(asked: Option<PathBuf>) -> Result<Store> {
     let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
@@ -99,4 +138,30 @@ fn store(asked: Option<PathBuf>) -> Result<Store> {
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(file: &str) -> String {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+    }
+
+    #[test]
+    fn the_release_date_is_no_day_to_come() {
+        assert!(RELEASED <= OffsetDateTime::now_utc().date());
+    }
+
+    #[test]
+    fn the_release_date_is_the_changelogs() {
+        let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
+        let date =
+            text("CHANGELOG.md").lines().find_map(|line| line.strip_prefix(&heading).map(str::to_owned));
+        // A version that is not released yet has no heading.
+        if let Some(date) = date {
+            assert_eq!(date, RELEASED.to_string());
+        }
+        assert!(text("CONTRIBUTING.md").contains("`RELEASED` in `src/main.rs`"));
+    }
 }

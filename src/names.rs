@@ -2,7 +2,7 @@
 //! and a refusal says what is wrong and what to write instead.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::report::Complaint;
 
@@ -14,6 +14,12 @@ const HOST_NAME_MAX: usize = 253;
 /// name goes there.
 const COMMON_NAME_MAX: usize = 64;
 
+/// Device names of Windows, with or without an extension (Microsoft, "Naming Files, Paths, and Namespaces"). `CONIN$`, `CONOUT$` and
+/// `CLOCK$` have a character that no host name has.
+const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+/// These have one digit after them.
+const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
+
 /// The shared authority's files in `certs/`, where each machine's own authority has a folder of the machine's name.
 const SHARED_FILES: [&str; 4] = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"];
 
@@ -23,6 +29,22 @@ const SHARED_FILES: [&str; 4] = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"];
 pub struct MachineName(String);
 
 impl MachineName {
+    /// The name of a machine that is to be made. Refuses what [`parse`](Self::parse) refuses, and names that mean something else to
+    /// other programs: numbers that are read as an address, devices of Windows.
+    pub fn parse_new(text: &str) -> Result<Self, Complaint> {
+        let name = Self::parse(text)?;
+        if let Some(address) = inet_aton(text) {
+            return Err(Complaint::new(format!("must be a name, many programs read `{text}` as {address}"))
+                .hint(format!("`hostseed create host-{text}`")));
+        }
+        if is_device(text) {
+            return Err(Complaint::new(format!("must not be `{text}`: Windows has a device of that name"))
+                .hint(format!("`hostseed create host-{text}`")));
+        }
+        Ok(name)
+    }
+
+    /// The name of a machine that may be there already.
     pub fn parse(text: &str) -> Result<Self, Complaint> {
         check_host_name(text)?;
         if text.len() > COMMON_NAME_MAX {
@@ -72,8 +94,14 @@ impl Address {
             return Ok(Self::Ip(ip));
         }
         check_host_name(text)?;
-        // A host whose last label is a number is read as IPv4 by URL parsers and resolvers.
-        if text.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit())) {
+        if let Some(address) = inet_aton(text) {
+            let complaint = format!(
+                "`{text}` is neither an IP address nor a DNS name, and many programs read it as {address}"
+            );
+            return Err(Complaint::new(complaint).hint("write an address as four decimal numbers"));
+        }
+        // A host whose last label is a number is read as IPv4 by URL parsers and resolvers (URL Standard, "ends in a number").
+        if text.rsplit('.').next().is_some_and(is_number) {
             return Err(Complaint::new(format!("`{text}` is neither an IP address nor a DNS name")));
         }
         Ok(Self::Dns(text.to_owned()))
@@ -124,6 +152,51 @@ impl fmt::Display for Address {
             Self::Dns(name) => f.write_str(name),
         }
     }
+}
+
+/// What inet_aton(3) reads as an address: one to four numbers between dots, decimal, octal or hexadecimal, the last of which fills
+/// the bytes that are left. `0x` and octal numbers with an 8 or a 9, which only some systems accept, count too.
+fn inet_aton(text: &str) -> Option<Ipv4Addr> {
+    let number = |part: &str| {
+        if let Some(hex) = strip_hex(part) {
+            return if hex.is_empty() { Some(0) } else { u32::from_str_radix(hex, 16).ok() };
+        }
+        let octal = part.strip_prefix('0').and_then(|octal| u32::from_str_radix(octal, 8).ok());
+        octal.or_else(|| part.parse().ok())
+    };
+    let parts: Vec<&str> = text.split('.').collect();
+    if !parts.iter().all(|part| is_number(part)) {
+        return None;
+    }
+    let numbers: Vec<u32> = parts.into_iter().map(number).collect::<Option<_>>()?;
+    let (last, bytes) = numbers.split_last().filter(|(_, bytes)| bytes.len() < 4)?;
+    let rest = 8 * (4 - bytes.len());
+    if bytes.iter().any(|byte| *byte > 0xff) || u64::from(*last) >> rest != 0 {
+        return None;
+    }
+    let high = bytes.iter().enumerate().map(|(n, byte)| byte << (24 - 8 * n)).sum::<u32>();
+    Some(Ipv4Addr::from_bits(high | last))
+}
+
+/// Whether a label is a number in C's writing.
+fn is_number(label: &str) -> bool {
+    match strip_hex(label) {
+        Some(hex) => hex.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()),
+    }
+}
+
+fn strip_hex(number: &str) -> Option<&str> {
+    number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"))
+}
+
+/// Whether Windows opens a device by this name, whatever the folder.
+fn is_device(text: &str) -> bool {
+    let stem = text.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let numbered = |device: &str| {
+        stem.strip_prefix(device).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.into_iter().any(numbered)
 }
 
 /// Refuses what is no host name: letters, digits and hyphens (RFC 1123 §2.1) in labels of legal length.
@@ -222,6 +295,63 @@ mod tests {
     }
 
     #[test]
+    fn a_new_machine_is_not_called_what_other_programs_read_otherwise() {
+        for good in [
+            "web1",
+            "a1",
+            "1a",
+            "0xfg",
+            "256.1",
+            "1.2.3.4.5",
+            "4294967296",
+            "console",
+            "com10",
+            "nul1",
+            "con-1",
+            "web.con",
+        ] {
+            assert!(MachineName::parse_new(good).is_ok(), "{good}");
+        }
+        for (address, read) in [
+            ("1", "0.0.0.1"),
+            ("127.1", "127.0.0.1"),
+            ("0x7f", "0.0.0.127"),
+            ("0x7f.1", "127.0.0.1"),
+            ("0X7F.0x1", "127.0.0.1"),
+            ("0177.0.0.1", "127.0.0.1"),
+            ("0177.1", "127.0.0.1"),
+            ("017700000001", "127.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("4294967295", "255.255.255.255"),
+            ("10.0.513", "10.0.2.1"),
+            ("10.0x20001", "10.2.0.1"),
+            ("0", "0.0.0.0"),
+            ("0x", "0.0.0.0"),
+            ("08", "0.0.0.8"),
+            ("010", "0.0.0.8"),
+        ] {
+            assert_eq!(
+                inet_aton(address).map(|address| address.to_string()).as_deref(),
+                Some(read),
+                "{address}"
+            );
+            let complaint = MachineName::parse_new(address).unwrap_err();
+            assert!(complaint.text.contains(read) && complaint.hint.is_some(), "{}", complaint.text);
+            // One that is there already can be listed and removed.
+            assert!(MachineName::parse(address).is_ok(), "{address}");
+        }
+        for device in ["CON", "prn", "Aux", "nul", "NUL.txt", "nul.tar.gz", "com1", "COM9.x", "lpt0", "LPT1"]
+        {
+            let complaint = MachineName::parse_new(device).unwrap_err();
+            assert!(complaint.text.contains("Windows") && complaint.hint.is_some(), "{}", complaint.text);
+            assert!(MachineName::parse(device).is_ok(), "{device}");
+        }
+        for other in ["CONIN$", "CONOUT$", "CLOCK$"] {
+            assert!(MachineName::parse_new(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn addresses_are_checked_as_addresses() {
         for good in ["203.0.113.7", "2001:db8::1", "::1", "127.0.0.1", "web1.example.com", "web1"] {
             assert_eq!(Address::parse(good).unwrap().to_string(), good);
@@ -229,6 +359,13 @@ mod tests {
         for bad in [
             "256.1.1.1",
             "1.2.3",
+            "127.1",
+            "0x7f.1",
+            "0x7f",
+            "017700000001",
+            "2130706433",
+            "web.0x7f",
+            "web.1",
             "0.0.0.0",
             "::",
             "255.255.255.255",

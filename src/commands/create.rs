@@ -53,7 +53,11 @@ pub fn create(
 
 /// What is true of a spec, wherever the next command is run.
 pub(super) fn plan(spec: &Spec) -> Result<Plan> {
-    let mut plan = Plan::from_spec(spec)?;
+    absolute(Plan::from_spec(spec)?)
+}
+
+/// A plan that means the same wherever the next command is run.
+pub(super) fn absolute(mut plan: Plan) -> Result<Plan> {
     if let AuthoritySource::Dir(dir) = &mut plan.ca {
         *dir = std::path::absolute(&dir)?;
     }

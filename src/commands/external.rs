@@ -162,7 +162,7 @@ fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Op
         };
         query.insert(field.name().to_owned(), text);
     }
-    Some(create::plan(&Spec::from_query(&query)))
+    Some(Plan::from_stored(&Spec::from_query(&query)).map_err(Into::into).and_then(create::absolute))
 }
 
 /// Compares what the query names with the machine as it is. What the query does not name is not looked at.

@@ -181,15 +181,23 @@ impl Field {
 }
 
 impl Plan {
-    /// Checks and completes a spec; every finding at once.
+    /// Checks and completes the spec of a new machine; every finding at once.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
+        Self::named(spec, MachineName::parse_new)
+    }
+
+    /// The plan of a machine that is there: its name may be one that new machines cannot have.
+    pub fn from_stored(spec: &Spec) -> Result<Self, Report> {
+        Self::named(spec, MachineName::parse)
+    }
+
+    fn named(
+        spec: &Spec,
+        parse_name: impl Fn(&str) -> Result<MachineName, Complaint>,
+    ) -> Result<Self, Report> {
         let mut check = Check::new(spec);
-        let name = check.required(
-            "name",
-            &spec.name,
-            "hostseed create web1 --address 203.0.113.7",
-            MachineName::parse,
-        );
+        let name =
+            check.required("name", &spec.name, "hostseed create web1 --address 203.0.113.7", parse_name);
         let addresses = check.many("address", &spec.addresses, Address::parse);
         let tls_sans = check.many("tls-san", &spec.tls_sans, Address::parse_san);
         let key = check.choice("key", &spec.key, &KeyType::ALL, KeyType::P256);

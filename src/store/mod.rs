@@ -153,7 +153,8 @@ impl Store {
             spec.boot_issuer = Some(Word::from(issues.to_string()));
         }
         // Its author is hostseed, so what is wrong with it is a failure and no usage error.
-        spec.and_then(|spec| Plan::from_spec(&spec)).map_err(|report| Failure::new(report.to_string()).into())
+        spec.and_then(|spec| Plan::from_stored(&spec))
+            .map_err(|report| Failure::new(report.to_string()).into())
     }
 
     /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.

@@ -7,4 +7,6 @@ mod metadata;
 mod support;
 
 mod constrained_ca;
+mod names;
 mod pem;
+mod process;

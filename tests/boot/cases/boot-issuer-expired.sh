@@ -20,8 +20,9 @@ tried_again() {
 said_since() { grep -Eq "$2" <<<"$(tail -n "+$(($1 + 1))" "$console")"; }
 
 lay_network
-check 'hostseed create web1, three years ago' faketime '-3 years' "$hostseed" --store "$work/store" \
-    create web1 --docker distro --ca shared --boot-issuer
+# hostseed makes nothing by a clock before its release.
+check 'hostseed create web1, for an hour that is over' faketime '2026-11-02 00:00:00' "$hostseed" --store "$work/store" \
+    create web1 --docker distro --ca shared --boot-issuer --valid-for 1h
 
 copy_root bookworm web1
 give_seed "$stored/user-data"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A host's own certificate comes to its end: with a third of its life to go nothing is done, soon after there is another
-# one, and no container has noticed. The certificates are made in the past, since a container cannot set the clock.
+# one, and no container has noticed. The CA and the boot issuer are signed by openssl in the past, since a container
+# cannot set the clock, and hostseed makes nothing by a clock before its release.
 # shellcheck source=../lib.sh
 . "${0%/*}/../lib.sh"
 
@@ -20,12 +21,27 @@ serves_the_pair() {
         "$(openssl s_client -connect "$address:2376" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256)" ]]
 }
 
+# in_the_past COMMAND…: 65 days ago.
+in_the_past() { faketime '-65 days' "$@"; }
+
+# sign_again CA CERTIFICATE KEY: a certificate is signed again, with the same contents, 65 days ago.
+sign_again() {
+    openssl x509 -x509toreq -copy_extensions copy -in "$2" -signkey "$3" -out "$work/request"
+    in_the_past openssl x509 -req -copy_extensions copy -days 730 -in "$work/request" -CA "$1/ca.pem" -CAkey "$1/ca-key.pem" -out "$2"
+}
+
 lay_network
-check 'hostseed create web1, 65 days ago' faketime '-65 days' "$hostseed" --store "$work/store" create web1 --docker distro
+mkdir "$work/ca"
+check 'there is a CA, made 65 days ago' in_the_past openssl req -x509 -new -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+    -subj /O=example -days 730 -addext keyUsage=critical,keyCertSign -keyout "$work/ca/ca-key.pem" -out "$work/ca/ca.pem"
+check 'hostseed create web1' hs create web1 --docker distro --ca "$work/ca" --boot-issuer
+stored=$work/store/machines/web1
+check 'its boot issuer was made 65 days ago' sign_again "$work/ca" "$stored/issuer.pem" "$stored/issuer-key.pem"
+check 'hostseed render web1' hs render web1 -o "$work/user-data"
 
 copy_root bookworm web1
 carry_clock
-give_seed "$work/store/machines/web1/user-data"
+give_seed "$work/user-data"
 boot
 record_address web1
 wait_for_answer web1

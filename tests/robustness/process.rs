@@ -1,0 +1,102 @@
+//! What the process itself gives away, and what it believes: core dumps with keys in them, a clock that cannot be right.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Home, files_below, need, skip};
+
+/// The limit of core dumps of a process, soft and hard, as the kernel has it.
+fn core_limit(process: u32) -> Option<[String; 2]> {
+    let limits = fs::read_to_string(format!("/proc/{process}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size"))?;
+    let mut words = line.split_whitespace().map(str::to_owned);
+    Some([words.next()?, words.next()?])
+}
+
+/// A command that waits for its standard input, with as high a limit of core dumps as there may be.
+fn waiting(home: &Home, args: &[&str]) -> Child {
+    let plain = home.command(args);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -c \"$(ulimit -H -c)\" && exec \"$@\"", "sh"]);
+    command.arg(plain.get_program()).args(args).env("HOME", home.path()).current_dir(home.path());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn no_command_leaves_a_core_dump() {
+    // Where nobody may have core dumps there is nothing to see.
+    let own = core_limit(std::process::id()).unwrap();
+    if own[1] == "0" && !skip("a limit of core dumps above 0") {
+        return;
+    }
+    let home = Home::new();
+    for args in [&["create", "-f", "-"][..], &["external"], &["verify", "-"], &["bake", "-f", "-"]] {
+        let mut child = waiting(&home, args);
+        let begin = Instant::now();
+        // It takes a moment until the shell has become the command.
+        let limit = loop {
+            let limit = core_limit(child.id());
+            if limit == Some(["0".to_owned(), "0".to_owned()]) || begin.elapsed() > Duration::from_secs(60) {
+                break limit;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let status = child.try_wait().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(limit, Some(["0".to_owned(), "0".to_owned()]), "{args:?}");
+        assert!(status.is_none(), "{args:?} has ended");
+    }
+}
+
+/// Runs a command when the clock shows `at`, in UTC.
+fn at(home: &Home, at: &str, args: &[&str], input: &str) -> (Option<i32>, String) {
+    fs::write(home.path().join("input"), input).unwrap();
+    let plain = home.command(args);
+    let mut command = Command::new("faketime");
+    command.arg(at).arg(plain.get_program()).args(args).env("TZ", "UTC").env("HOME", home.path());
+    command.env_remove("MACHINE_STORAGE_PATH").current_dir(home.path());
+    let output = command.stdin(fs::File::open(home.path().join("input")).unwrap()).output().unwrap();
+    fs::remove_file(home.path().join("input")).unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn certificates_are_neither_made_nor_judged_by_a_clock_before_the_release() {
+    if !need("faketime") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    home.ok(&["render", "web1", "-o", "seed"]);
+    let before = files_below(home.path());
+    let query = r#"{"name": "web2", "addresses": "203.0.113.7"}"#;
+    let spec = "name: web2\naddress: 203.0.113.7\n";
+    for when in ["2026-10-31 23:59:50", "1970-01-01 00:00:10"] {
+        for (args, input) in [
+            (&["create", "web2", "--address", "203.0.113.7"][..], ""),
+            (&["create", "-f", "-"], spec),
+            (&["external"], query),
+            (&["verify", "seed"], ""),
+        ] {
+            let (status, said) = at(&home, when, args, input);
+            assert_eq!(status, Some(1), "{args:?}: {said}");
+            assert!(
+                said.starts_with("error: this computer's clock shows ") && said.contains(&when[..10]),
+                "{said}"
+            );
+            assert!(said.contains("\nhint: "), "{said}");
+            assert_eq!(files_below(home.path()), before, "{args:?}: something was written");
+        }
+        // What neither makes nor judges a certificate goes on.
+        for args in
+            [&["env", "web1"][..], &["url", "web1"], &["ls"], &["render", "web1"], &["config", "web1"]]
+        {
+            let (status, said) = at(&home, when, args, "");
+            assert_eq!(status, Some(0), "{args:?}: {said}");
+        }
+    }
+    let (status, said) = at(&home, "2026-11-01 00:00:00", &["external"], query);
+    assert_eq!(status, Some(0), "{said}");
+}
