@@ -11,7 +11,7 @@ set -e
 key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
 key ca-key.pem; key server-key.pem; key key.pem
 openssl req -x509 -new -key ca-key.pem -subj '/O=authority/CN=web1' -days 3650 \
-    -addext 'basicConstraints=critical,CA:TRUE,pathlen:1' -addext 'keyUsage=critical,keyCertSign,cRLSign' -out ca.pem
+    -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign,cRLSign' -out ca.pem
 sign() {
     openssl req -new -key "$1" -subj "$2" |
         openssl x509 -req -CA ca.pem -CAkey ca-key.pem -days 730 -extfile "$3" -out "$4"
