@@ -299,6 +299,19 @@ fn a_ca_below_which_docker_accepts_nothing_is_refused() {
     }
 }
 
+#[test]
+fn a_ca_with_a_negative_serial_number_is_refused() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let dir = ca(&home, "ca", &[]);
+    let (key, certificate) = (dir.join("ca-key.pem"), dir.join("ca.pem"));
+    let words = ["req", "-x509", "-new", "-subj", "/CN=ca", "-set_serial", "-7", "-key", text(&key)];
+    openssl(&[&words[..], &["-out", text(&certificate)]].concat());
+    assert_refused(&home, &dir, &["--address", ADDRESS], &["a negative serial number", text(&dir)]);
+}
+
 /// A CA with a constraint of directory names, which openssl reads from a file alone.
 fn in_directory(home: &Home, name: &str, constraint: &str) -> PathBuf {
     let dir = ca(home, name, &[]);
