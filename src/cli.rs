@@ -337,9 +337,18 @@ pub struct Host {
     #[arg(long = "engine-env", value_name = "NAME=VALUE", help_heading = "Engine")]
     engine_env: Vec<String>,
 
-    /// Install with the script at URL instead of packages
+    /// Run the script at URL, as root, instead of installing packages; whoever controls the URL controls the host
     #[arg(long, value_name = "URL", help_heading = "Engine")]
     engine_install_url: Option<String>,
+
+    /// Run that script only if this is its SHA-256
+    #[arg(long, value_name = "HEX", help_heading = "Engine")]
+    engine_install_sha256: Option<String>,
+
+    /// Accept an install URL that begins with `http://`: anyone between it and the host can replace the script
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(help_heading = "Engine")]
+    insecure_install_url: Option<String>,
 }
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
@@ -406,6 +415,8 @@ impl Host {
             engine_storage_driver: self.engine_storage_driver.map(Word::from),
             engine_env: words(self.engine_env),
             engine_install_url: self.engine_install_url.map(Word::from),
+            engine_install_sha256: self.engine_install_sha256.map(Word::from),
+            insecure_install_url: self.insecure_install_url.map(Word::from),
             docker: self.docker.map(Word::from),
             docker_version: self.docker_version.map(Word::from),
             docker_channel: self.docker_channel.map(Word::from),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::note_install_url;
 use super::render::needs_folder;
 use crate::plan::HostPlan;
 use crate::render::{self, Form, Format, Rendered};
@@ -23,6 +24,7 @@ pub fn bake(ui: Ui, spec: Spec, format: Format, out: Option<&Path>) -> Result<()
     if !left_out.is_empty() {
         ui.note(format_args!("an image has no identity, left out: {}", left_out.join(", ")));
     }
+    note_install_url(ui, &spec, &plan.docker);
     let form = match format {
         Format::Packer => Form::Packer,
         Format::ImageBuilder => Form::ImageBuilder,

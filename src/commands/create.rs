@@ -5,6 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
+use super::note_install_url;
 use crate::pki::{self, Identity, Pair};
 use crate::place::{self, Place};
 use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
@@ -43,6 +44,7 @@ pub fn create(
             ui.note(note);
         }
     }
+    note_install_url(ui, &spec, &plan.host.docker);
     for note in cloud.iter().flat_map(|cloud| cloud.notes) {
         ui.note(note);
     }

@@ -34,8 +34,10 @@ pub use url::{ip, url};
 pub use verify::{Question, verify};
 
 use crate::names::MachineName;
+use crate::plan::{Docker, Install, InstallScript};
 use crate::report::{Complaint, Failure, Report};
 use crate::spec::Spec;
+use crate::ui::Ui;
 
 /// The spec of a file where one is given (`-`: standard input), else that of the flags.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
@@ -54,6 +56,17 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let failed = |error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
     Ok(std::fs::read(path).map_err(failed)?)
+}
+
+/// Prints who controls a host that runs a script from an install URL. Prints nothing where the script's SHA-256 is given.
+fn note_install_url(ui: Ui, spec: &Spec, docker: &Docker) {
+    let Install::Script(script @ InstallScript { url, sha256: None }) = &docker.install else { return };
+    let whom = if script.is_https() { "that URL" } else { "that URL or the network on the way to it" };
+    ui.note(format_args!(
+        "setup runs the script at {url} as root, unchecked: whoever controls {whom} while it installs Docker controls the host; \
+         {} accepts one script only",
+        spec.flag("engine-install-sha256", "HEX")
+    ));
 }
 
 /// A machine's name from the command line.

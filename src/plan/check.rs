@@ -137,6 +137,11 @@ pub fn web_url(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// Whether a URL that [`web_url`] accepts is fetched over TLS.
+pub fn is_https(url: &str) -> bool {
+    url.parse::<http::Uri>().is_ok_and(|uri| uri.scheme() == Some(&http::uri::Scheme::HTTPS))
+}
+
 /// As [`web_url`], without a query or fragment: something that paths are appended to.
 pub fn base_url(text: &str) -> Result<String, Complaint> {
     web_url(text)?;

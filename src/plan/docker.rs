@@ -31,7 +31,22 @@ pub enum Install {
     /// Nobody's: the image has Docker and the drop-in.
     None,
     /// A script of the user's, Docker Machine's `--engine-install-url`.
-    Script(String),
+    Script(InstallScript),
+}
+
+/// A script that the host fetches and runs as root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallScript {
+    pub url: String,
+    /// 64 lower-case hex digits; any script without.
+    pub sha256: Option<String>,
+}
+
+impl InstallScript {
+    /// Whether the script is fetched over TLS.
+    pub fn is_https(&self) -> bool {
+        check::is_https(&self.url)
+    }
 }
 
 /// The channels of Docker's repositories.
@@ -75,7 +90,15 @@ impl Install {
     /// Where the user's script is; empty where packages are installed, as Docker Machine and `setup` have it.
     pub fn script_url(&self) -> &str {
         match self {
-            Self::Script(url) => url,
+            Self::Script(script) => &script.url,
+            _ => "",
+        }
+    }
+
+    /// The only SHA-256 that the user's script may have; empty where any is accepted.
+    pub fn script_sha256(&self) -> &str {
+        match self {
+            Self::Script(script) => script.sha256.as_deref().unwrap_or_default(),
             _ => "",
         }
     }
@@ -104,7 +127,15 @@ impl Docker {
 
     pub(super) fn fields(&self) -> Vec<Field> {
         let mut fields = match &self.install {
-            Install::Script(url) => vec![Field::One("engine-install-url", url.clone())],
+            Install::Script(script) => {
+                let mut fields = vec![Field::One("engine-install-url", script.url.clone())];
+                fields
+                    .extend(script.sha256.clone().map(|sha256| Field::One("engine-install-sha256", sha256)));
+                if !script.is_https() {
+                    fields.push(Field::One("insecure-install-url", true.to_string()));
+                }
+                fields
+            }
             packages => vec![Field::One("docker", packages.name().into())],
         };
         if let Some(version) = &self.version {
@@ -123,9 +154,7 @@ impl Docker {
 
 pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
     let choice = check.choice("docker", &spec.docker, &CHOICES, Choice::Auto);
-    let url = check.one("engine-install-url", &spec.engine_install_url, |text| {
-        check::web_url(text).map(|()| text.to_owned())
-    });
+    let script = install_script(check, spec);
     let docker = Docker {
         version: check.one("docker-version", &spec.docker_version, version),
         channel: check.choice("docker-channel", &spec.docker_channel, &CHANNELS, Channel::Stable),
@@ -133,8 +162,8 @@ pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
             .one("docker-mirror", &spec.docker_mirror, check::base_url)
             .unwrap_or_else(|| OFFICIAL.into()),
         key_fingerprint: check.one("docker-key-fingerprint", &spec.docker_key_fingerprint, fingerprint),
-        install: match (url, choice) {
-            (Some(url), _) => Install::Script(url),
+        install: match (script, choice) {
+            (Some(script), _) => Install::Script(script),
             (None, Choice::Auto) => Install::Auto,
             (None, Choice::Official) => Install::Official,
             (None, Choice::Distro) => Install::Distro,
@@ -143,6 +172,40 @@ pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
     };
     refuse_contradictions(check, spec, &docker.install);
     docker
+}
+
+fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
+    let insecure = check.choice(
+        "insecure-install-url",
+        &spec.insecure_install_url,
+        &[("true", true), ("false", false)],
+        false,
+    );
+    let sha256 = check.one("engine-install-sha256", &spec.engine_install_sha256, sha256);
+    if spec.engine_install_url.is_none() {
+        let dependent = [
+            ("engine-install-sha256", &spec.engine_install_sha256),
+            ("insecure-install-url", &spec.insecure_install_url),
+        ];
+        for (field, word) in dependent {
+            if word.is_some() {
+                let complaint = Complaint::new("has no effect without `engine-install-url`");
+                check.complain(field, word.as_ref(), complaint);
+            }
+        }
+    }
+    let allow = check.flag("insecure-install-url", "true");
+    let url = check.one("engine-install-url", &spec.engine_install_url, |text| {
+        check::web_url(text)?;
+        if !check::is_https(text) && !insecure {
+            let complaint =
+                Complaint::new(format!("must begin with `https://`, got `{}`", text.escape_debug()));
+            let risk = "anyone between that server and the host can replace the script, and it runs as root";
+            return Err(complaint.hint(format!("{risk}; {allow} accepts that")));
+        }
+        Ok(text.to_owned())
+    })?;
+    Some(InstallScript { url, sha256 })
 }
 
 /// Options that the chosen way of installing would leave without effect.
@@ -178,6 +241,15 @@ fn version(text: &str) -> Result<String, Complaint> {
         return Ok(text.to_owned());
     }
     Err(Complaint::new(format!("must be a version like `28.0.4`, got `{}`", text.escape_debug())))
+}
+
+fn sha256(text: &str) -> Result<String, Complaint> {
+    let digits = text.to_lowercase();
+    if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(digits);
+    }
+    Err(Complaint::new(format!("must be the 64 hex digits of a SHA-256, got `{}`", text.escape_debug()))
+        .hint("`sha256sum FILE` prints it"))
 }
 
 fn fingerprint(text: &str) -> Result<String, Complaint> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use time::Duration;
 
 pub use clouds::{Base64, Cloud, Gzip, Limit, Seed, Way};
-pub use docker::{Docker, Install};
+pub use docker::{Docker, Install, InstallScript};
 pub use engine::Engine;
 
 use crate::names::{Address, MachineName};

@@ -135,6 +135,7 @@ impl<'a> Host<'a> {
             docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
             docker_install_url => docker.install.script_url(),
             block_metadata => self.plan.block_metadata,
+            docker_install_sha256 => docker.install.script_sha256(),
             payloads => payloads.join("\n"),
         };
         templates::render("host/setup", values)

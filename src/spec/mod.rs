@@ -54,6 +54,8 @@ pub struct Spec {
     pub engine_storage_driver: Option<Word>,
     pub engine_env: Vec<Word>,
     pub engine_install_url: Option<Word>,
+    pub engine_install_sha256: Option<Word>,
+    pub insecure_install_url: Option<Word>,
     pub docker: Option<Word>,
     pub docker_version: Option<Word>,
     pub docker_channel: Option<Word>,
@@ -83,7 +85,7 @@ enum Slot<'a> {
 
 impl Spec {
     /// Every field's name, in the order in which `machine.yaml` and the documentation have them.
-    pub const FIELDS: [&str; 22] = [
+    pub const FIELDS: [&str; 24] = [
         "name",
         "address",
         "tls-san",
@@ -97,6 +99,8 @@ impl Spec {
         "engine-storage-driver",
         "engine-env",
         "engine-install-url",
+        "engine-install-sha256",
+        "insecure-install-url",
         "docker",
         "docker-version",
         "docker-channel",
@@ -137,6 +141,8 @@ impl Spec {
             "engine-storage-driver" => Slot::One(&mut self.engine_storage_driver),
             "engine-env" => Slot::Pairs(&mut self.engine_env),
             "engine-install-url" => Slot::One(&mut self.engine_install_url),
+            "engine-install-sha256" => Slot::One(&mut self.engine_install_sha256),
+            "insecure-install-url" => Slot::Switch(&mut self.insecure_install_url),
             "docker" => Slot::One(&mut self.docker),
             "docker-version" => Slot::One(&mut self.docker_version),
             "docker-channel" => Slot::One(&mut self.docker_channel),

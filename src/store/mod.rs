@@ -152,6 +152,13 @@ impl Store {
             let issues = self.host_role(name) == HostRole::BootIssuer;
             spec.boot_issuer = Some(Word::from(issues.to_string()));
         }
+        // A machine made before an http install URL had to be allowed does not say that it is.
+        if let Ok(spec) = &mut spec
+            && spec.engine_install_url.is_some()
+            && spec.insecure_install_url.is_none()
+        {
+            spec.insecure_install_url = Some(Word::from("true".to_owned()));
+        }
         // Its author is hostseed, so what is wrong with it is a failure and no usage error.
         spec.and_then(|spec| Plan::from_stored(&spec))
             .map_err(|report| Failure::new(report.to_string()).into())

@@ -2,11 +2,12 @@
 //! controls, commands killed at any moment, input made to be slow or to command the terminal.
 #![cfg(target_os = "linux")]
 
-mod metadata;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod constrained_ca;
+mod metadata;
 mod names;
 mod pem;
 mod process;
+mod repository_key;
