@@ -16,7 +16,7 @@ die() {
 
 [[ $(id -u) == 0 ]] || die "the boots need root"
 for program in mmdebstrap systemd-nspawn nsenter unshare ip docker openssl curl faketime pgrep gpg apt-ftparchive \
-    dpkg-deb; do
+    dpkg-deb gpgsplit rpmbuild rpmsign createrepo_c; do
     command -v "$program" >/dev/null || die "\`$program\` is missing: run tests/boot/install"
 done
 /usr/bin/python3 -c 'import yaml' 2>/dev/null || die "python3-yaml is missing: run tests/boot/install"

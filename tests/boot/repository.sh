@@ -51,7 +51,7 @@ repository_for_apt() {
         dpkg-deb --root-owner-group -Zgzip --build "$built/$package" "$signed/$dists/pool/$package.deb" >/dev/null
     done
     (
-        cd "$signed"
+        cd "$signed" || exit
         apt-ftparchive packages "$dists/pool" >"$dists/stable/binary-$architecture/Packages"
         apt-ftparchive -o APT::FTPArchive::Release::Suite="$suite" -o APT::FTPArchive::Release::Codename="$suite" \
             -o APT::FTPArchive::Release::Components=stable -o APT::FTPArchive::Release::Architectures="$architecture" \
@@ -90,10 +90,9 @@ repository_for_dnf() {
 }
 
 sign_for_dnf() { # FOLDER
-    rpmsign --define "_gpg_name $(gpg --with-colons --list-secret-keys | sed -n '/^fpr:/{s/^fpr:*\([0-9A-F]*\):$/\1/p;q}')" \
+    GPG_TTY=none rpmsign --define '__gpg /usr/bin/gpg' --define "_gpg_name $(gpg --with-colons --list-secret-keys | sed -n '/^fpr:/{s/^fpr:*\([0-9A-F]*\):$/\1/p;q}')" \
         --addsign "$1/$stable"/*.rpm >/dev/null
     createrepo_c --quiet "$1/$stable"
-    [[ -z ${sign_metadata:-} ]] || gpg --batch --armor --detach-sign "$1/$stable/repodata/repomd.xml"
 }
 
 # serve_answers FAMILY DISTRIBUTION SIGNER…: what `repository_for_FAMILY` made is at `$mirror/ANSWER/SIGNER/linux/DISTRIBUTION`,
@@ -117,7 +116,8 @@ serve_answers() {
 }
 
 # take_docker ROOT ANSWER SIGNER KEY: `setup` on a copy of ROOT that is gone afterwards, with KEY as the expected one. Of it
-# $work/host keeps `setup`'s status, output and log, and what docker-ce's script left.
+# $work/host keeps `setup`'s status, output and log, and what docker-ce's script left. Where `afterwards` is set, that is run then, in
+# the copy's folder.
 take_docker() {
     local root=$1
     rm -rf "$work/host"
@@ -125,7 +125,7 @@ take_docker() {
     hs bake --docker official --docker-mirror "$mirror/$2/$3" --docker-key-fingerprint "$(<"$keys/fingerprint/$4")" \
         >"$work/host/bake"
     unshare --mount sh -euc '
-        base=$1 layers=$2 host=$3 release=$4
+        base=$1 layers=$2 host=$3 release=$4 afterwards=$5
         mount -t tmpfs tmpfs "$layers"
         mkdir "$layers/upper" "$layers/work" "$layers/root"
         mount -t overlay overlay -o "lowerdir=$base,upperdir=$layers/upper,workdir=$layers/work" "$layers/root"
@@ -140,11 +140,12 @@ take_docker() {
         status=0
         no_proxy="*" chroot . sh /tmp/bake >"$host/console" 2>&1 || status=$?
         echo "$status" >"$host/status"
+        eval "$afterwards" >>"$host/console" 2>&1
         cp var/log/hostseed.log "$host/log"
-        cp installed "$host/installed" || :
-        cp etc/yum.repos.d/docker-ce.repo "$host/repo" || :
+        [ ! -e installed ] || cp installed "$host/installed"
+        [ ! -e etc/yum.repos.d/docker-ce.repo ] || cp etc/yum.repos.d/docker-ce.repo "$host/repo"
         # A socket or an agent of gpg that outlives `setup` would be here.
-        find tmp run ! -type d ! -path tmp/bake >"$host/left"' sh "$root" "$work/layers" "$work/host" "${os_release:-}" 2>/dev/null
+        find tmp run ! -type d ! -path tmp/bake >"$host/left"' sh "$root" "$work/layers" "$work/host" "${os_release:-}" "${afterwards:-}"
 }
 
 show_host() {
@@ -194,3 +195,51 @@ check_answers() {
     check_refuses revoked E revoked 'is revoked, nothing was trusted'
     check_refuses ten-megabytes D D 'curl: \(63\)'
 }
+
+# check_apt SUITE: by that Debian's apt.
+check_apt() {
+    repository_for_apt "$1"
+    serve_answers apt debian D D-with-subkey E F G
+    host_root=$(kept_root apt_host "$1")
+    check_answers
+}
+
+# sign_metadata SIGNER: of the repository whose packages are D's.
+sign_metadata() {
+    rm -f "$index.asc"
+    with_key "$1" gpg --batch --armor --detach-sign --output "$index.asc" "$index"
+}
+
+# check_dnf SUITE: by that Debian's dnf, on a Debian that calls itself another system.
+check_dnf() {
+    os_release='NAME="Rocky Linux"
+ID=rocky
+VERSION_ID=9.5
+PRETTY_NAME="Rocky Linux 9.5 (Blue Onyx)"'
+    repository_for_dnf 9
+    index=$work/www/plain/D/linux/rocky/$stable/repodata/repomd.xml
+    serve_answers dnf rocky D D-with-subkey E F G
+    host_root=$(kept_root "${dnf:-dnf_host}" "$1")
+    check_answers
+    check_installs plain D
+    check 'metadata without a signature is not asked for one' grep -qx gpgcheck=1 "$work/host/repo"
+    check_not 'nor does the repository say so' grep -q repo_gpgcheck "$work/host/repo"
+    sign_metadata E
+    check_installs plain D
+    check_not 'nor where another key has signed it' grep -q repo_gpgcheck "$work/host/repo"
+    sign_metadata D
+    # shellcheck disable=SC2016 # `host` is for later
+    afterwards='
+        chroot . dnf -y --refresh makecache && echo fetched >"$host/signed"
+        printf "<!-- changed -->\n" >>"'$index'"
+        ! chroot . dnf -y --refresh makecache || echo fetched >"$host/changed"'
+    check_installs plain D
+    check 'dnf checks the signature of metadata that D signed' grep -qx repo_gpgcheck=1 "$work/host/repo"
+    check 'dnf fetches the metadata' test -e "$work/host/signed"
+    check_not 'dnf refuses metadata that was changed since' test -e "$work/host/changed"
+    check 'dnf says that the signature is bad' grep -Eqi 'repomd.xml GPG signature verification error|Bad (PGP|GPG) signature' "$work/host/console"
+}
+
+lay_network
+keys=$work/keys
+"$tests/repository-keys" "$keys"

@@ -5,10 +5,4 @@
 # shellcheck source=../repository.sh
 . "$tests/repository.sh"
 
-lay_network
-keys=$work/keys
-"$tests/repository-keys" "$keys"
-repository_for_apt bookworm
-serve_answers apt debian D D-with-subkey E F G
-host_root=$(kept_root apt_host bookworm)
-check_answers
+check_apt bookworm
