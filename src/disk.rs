@@ -7,9 +7,11 @@ use hadris_fat::{FatOptions, VolumeLabel};
 use hadris_fs::sync::FileSystem;
 use hadris_fs::{Content, DirCursor, DirEntry, Error, MountOptions, Node, OpenMode, Permissions};
 use hadris_fs::{SetAttr, Severity, Tree};
+use hadris_io::{ErrorKind, ErrorType};
 use hadris_iso::sync::{IsoFs, write as write_iso};
 use hadris_iso::{IsoId, IsoOptions};
-use hadris_storage::{BlockSize, MemDevice};
+use hadris_storage::sync::BlockDevice;
+use hadris_storage::{BlockIndex, BlockSize, MemDevice};
 use zeroize::Zeroizing;
 
 use crate::artifact::Artifact;
@@ -96,22 +98,68 @@ fn tree(files: &[Artifact]) -> Result<Tree> {
     Ok(tree)
 }
 
-/// Takes a disk image apart. What it allocates is bounded by the image's size.
+/// Takes a disk image apart. What it allocates is bounded by the image's size, and so is what it reads, which `work` has after:
+/// the bytes of it, however often.
 ///
-/// Refuses what is no FAT or ISO 9660 disk, is cut short, or contradicts itself.
-pub fn read(image: &[u8]) -> Result<Disk> {
+/// Refuses what is no FAT or ISO 9660 disk, is cut short, contradicts itself, or would be read over and over again.
+pub fn read(image: &[u8], work: &mut usize) -> Result<Disk> {
     match Kind::of(image) {
-        Some(Kind::Fat) => read_fat(image).context("cannot read the FAT disk"),
-        Some(Kind::Iso) => read_iso(image).context("cannot read the ISO 9660 disk"),
+        Some(Kind::Fat) => read_fat(image, work).context("cannot read the FAT disk"),
+        Some(Kind::Iso) => read_iso(image, work).context("cannot read the ISO 9660 disk"),
         None => bail!("this is neither a FAT nor an ISO 9660 disk"),
     }
 }
 
-fn read_fat(image: &[u8]) -> Result<Disk> {
+/// An image that counts what is read of it, and refuses when that is a multiple of itself.
+struct Counted<'a> {
+    device: MemDevice<&'a [u8]>,
+    work: &'a mut usize,
+    most: usize,
+}
+
+impl<'a> Counted<'a> {
+    fn new(image: &'a [u8], block: BlockSize, work: &'a mut usize) -> Self {
+        /// Each byte is read a few times: by the check, by the one that lists, by the one that reads.
+        const TIMES: usize = 6;
+        /// What the smallest disk takes.
+        const LEAST: usize = 1 << 20;
+        let most = work.saturating_add(LEAST + TIMES * image.len());
+        Self { device: MemDevice::new(image, block), work, most }
+    }
+}
+
+impl ErrorType for Counted<'_> {
+    type Error = std::convert::Infallible;
+}
+
+impl BlockDevice for Counted<'_> {
+    fn block_size(&self) -> BlockSize {
+        self.device.block_size()
+    }
+
+    fn block_count(&self) -> u64 {
+        self.device.block_count()
+    }
+
+    fn read_blocks(
+        &mut self,
+        first: BlockIndex,
+        buf: &mut [u8],
+    ) -> Result<(), hadris_io::Error<Self::Error>> {
+        *self.work += buf.len();
+        if *self.work > self.most {
+            let kind = ErrorKind::Corrupt;
+            return Err(hadris_io::Error::new(kind, "the same is read over and over again"));
+        }
+        self.device.read_blocks(first, buf)
+    }
+}
+
+fn read_fat(image: &[u8], work: &mut usize) -> Result<Disk> {
     let mut wrong = None;
     // Of its scratch memory 1 KiB is for a path, and a bit for each cluster.
     let mut scratch = [0; 8 * 1024];
-    check(&mut MemDevice::new(image, SECTOR), &mut scratch, |finding| {
+    check(&mut Counted::new(image, SECTOR, work), &mut scratch, |finding| {
         if finding.severity() == Severity::Error && wrong.is_none() {
             wrong = Some(finding.to_string());
         }
@@ -119,13 +167,13 @@ fn read_fat(image: &[u8]) -> Result<Disk> {
     if let Some(wrong) = wrong {
         bail!(wrong);
     }
-    let mut volume =
-        FatFs::mount(MemDevice::new(image, SECTOR), MountOptions::new().read_only()).map_err(Error::from)?;
+    let mut volume = FatFs::mount(Counted::new(image, SECTOR, work), MountOptions::new().read_only())
+        .map_err(Error::from)?;
     read_root(&mut volume, Kind::Fat, image.len())
 }
 
-fn read_iso(image: &[u8]) -> Result<Disk> {
-    let mut volume = IsoFs::mount(MemDevice::new(image, ISO_SECTOR), MountOptions::new().read_only())
+fn read_iso(image: &[u8], work: &mut usize) -> Result<Disk> {
+    let mut volume = IsoFs::mount(Counted::new(image, ISO_SECTOR, work), MountOptions::new().read_only())
         .map_err(Error::from)?;
     let size = u64::from(volume.info().volume_space_size()) * u64::from(volume.info().block_size());
     if size > image.len() as u64 {
@@ -188,6 +236,10 @@ mod tests {
 
     use super::*;
     use crate::skip;
+
+    fn read(image: &[u8]) -> Result<Disk> {
+        super::read(image, &mut 0)
+    }
 
     type Write = fn(&[Artifact]) -> Result<Vec<u8>>;
     const WRITERS: [(Kind, Write); 2] = [(Kind::Fat, fat), (Kind::Iso, iso)];

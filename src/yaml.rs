@@ -16,6 +16,11 @@ use crate::report::Position;
 /// Aliases multiply nodes; what people write has a few thousand.
 const MAX_NODES: usize = 100_000;
 
+/// What the texts of a document may have together, where aliases repeat them: this, and four times the document's own bytes.
+const MAX_TEXT: usize = 1 << 20;
+/// Steps that the parser may take because of the depth of `[` and `{`: it goes through what is open at each token.
+const MAX_STEPS: usize = 20_000_000;
+
 /// One node of the text, numbered in the order of reading.
 pub struct Node {
     number: usize,
@@ -68,14 +73,15 @@ pub struct Fault {
 /// Reads the one document of a text.
 ///
 /// The parser's time grows with the square of the depth of `[` and `{`, and it looks at its own limit of 128 levels only
-/// after: more than `max_flow_depth` are refused before. Brackets inside quotes and blocks are counted too, where they have
+/// after: more than `max_flow_depth` are refused before, and a text that has many tokens so deep. Brackets inside quotes and blocks are counted too, where they have
 /// no partner.
 pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
     if let Some(position) = too_deep(text, max_flow_depth) {
-        let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep");
+        let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep, or too often so deep");
         return Err(Fault { position: Some(position), text, during: None });
     }
-    let reader = Reader { next: Cell::new(0), stop_at: None };
+    let reader =
+        Reader { next: Cell::new(0), stop_at: None, text_left: Cell::new(MAX_TEXT + 4 * text.len()) };
     reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
         let message = error.to_string();
         let during = message.split_once(", while ").map(|(_, during)| during.to_owned());
@@ -85,7 +91,8 @@ pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
 
 /// Where node `number` of a text starts that has been read before.
 pub fn position(text: &str, number: usize) -> Option<Position> {
-    let reader = Reader { next: Cell::new(0), stop_at: Some(number) };
+    let reader =
+        Reader { next: Cell::new(0), stop_at: Some(number), text_left: Cell::new(MAX_TEXT + 4 * text.len()) };
     place_of(&reader.deserialize(serde_yaml::Deserializer::from_str(text)).err()?)
 }
 
@@ -118,14 +125,17 @@ fn place_of(error: &serde_yaml::Error) -> Option<Position> {
 /// Where the text nests flow collections too deep.
 fn too_deep(text: &str, max: usize) -> Option<Position> {
     let mut depth = 0usize;
+    let mut steps = 0usize;
     for (line, content) in text.lines().enumerate() {
         for (column, c) in content.chars().enumerate() {
             match c {
                 '[' | '{' => depth += 1,
                 ']' | '}' => depth = depth.saturating_sub(1),
-                _ => {}
+                ',' | ':' => {}
+                _ => continue,
             }
-            if depth > max {
+            steps += depth;
+            if depth > max || steps > MAX_STEPS + 8 * text.len() {
                 return Some(Position { line: line + 1, column: column + 1 });
             }
         }
@@ -142,6 +152,7 @@ fn without_place(message: &str) -> String {
 struct Reader {
     next: Cell<usize>,
     stop_at: Option<usize>,
+    text_left: Cell<usize>,
 }
 
 impl Reader {
@@ -200,7 +211,11 @@ impl<'de> Visitor<'de> for &Reader {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
-        self.node(|| Ok(Value::Text(value.to_owned())))
+        self.node(|| {
+            let left = self.text_left.get().checked_sub(value.len());
+            self.text_left.set(left.ok_or_else(|| E::custom("too much text, aliases followed"))?);
+            Ok(Value::Text(value.to_owned()))
+        })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {

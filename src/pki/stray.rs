@@ -75,7 +75,8 @@ impl StrayKey {
         self.public.is_some()
     }
 
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.digest == other.digest
+    /// Tells one key from another: the same for the same key, wherever it stands.
+    pub fn id(&self) -> &[u8; 32] {
+        &self.digest
     }
 }

@@ -1,5 +1,6 @@
 //! A cloud-config-archive: several documents as the entries of one YAML list.
 
+use super::budget::Budget;
 use super::document::{Document, get, kind_of};
 use super::finding::{Place, Problems};
 use crate::report::Complaint;
@@ -14,8 +15,8 @@ pub struct Entry {
 }
 
 /// The documents of an archive, in its order.
-pub fn entries(text: &str, place: &Place, problems: &mut Problems) -> Vec<Entry> {
-    let Some((document, root)) = Document::read(text, place, problems) else { return Vec::new() };
+pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Entry> {
+    let Some((document, root)) = Document::read(text, place, budget, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {
         let text = format!("is a cloud-config-archive, which is a list, and is {}", kind_of(&root.value));
         problems.error(&document.place(&root), Complaint::new(text));

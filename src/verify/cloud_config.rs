@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::document::{Document, kind_of};
 use super::finding::{Place, Problems, head};
 use super::landing::{Landing, Loose};
-use super::packing::Budget;
 use super::search;
 use super::yaml11::Scalar;
 use crate::report::Complaint;
@@ -40,7 +40,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             Complaint::new("has Windows line ends, which stay in what is pasted from it into scripts");
         problems.warning(place, complaint.hint("save it with Unix line ends"));
     }
-    let Some((document, root)) = Document::read(text, place, problems) else { return };
+    let Some((document, root)) = Document::read(text, place, budget, problems) else { return };
     let fields = match &root.value {
         Value::Map(fields) => fields,
         Value::Null => {
@@ -176,7 +176,7 @@ impl Reader<'_> {
             Value::Map(entries) => {
                 for (key, value) in entries {
                     match &key.value {
-                        Value::Text(key) => self.gather(&format!("{name}.{}", key.escape_debug()), value),
+                        Value::Text(key) => self.gather(&within(name, key), value),
                         _ => self.gather(name, value),
                     }
                 }
@@ -187,8 +187,12 @@ impl Reader<'_> {
     }
 
     fn loose(&mut self, name: &str, node: &Node, text: String) {
+        // `is_worth_a_look` goes through it some times.
+        if !self.budget.take(5 * text.len()) {
+            return;
+        }
         if matches!(name, "runcmd" | "bootcmd") {
-            self.landing.commands.push(text.clone());
+            self.landing.run(&text);
         }
         // A place is asked for only where there is something to tell.
         if search::is_worth_a_look(&text) || text.contains("sha256sum") {
@@ -198,9 +202,21 @@ impl Reader<'_> {
     }
 }
 
+/// The name of a field below another, no longer than anybody reads: it is made anew for each of the fields below.
+pub fn within(name: &str, key: &str) -> String {
+    const LONGEST: usize = 200;
+    let name = if name.len() < LONGEST { format!("{name}.{}", head(key)) } else { name.to_owned() };
+    name.trim_start_matches('.').to_owned()
+}
+
 /// The known word that was probably meant.
 pub fn misspelt(name: &str, known: &[&'static str]) -> Option<&'static str> {
     const ALIKE: f64 = 0.93;
+    // The likeness takes the product of both lengths.
+    const LONGEST: usize = 40;
+    if name.len() > LONGEST {
+        return None;
+    }
     let wanted = name.to_lowercase().replace('-', "_");
     let likely = known.iter().map(|known| (strsim::jaro_winkler(known, &wanted), *known));
     let (_, near) =

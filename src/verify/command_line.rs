@@ -1,5 +1,6 @@
 //! dockerd's command line: which of a seed's units and drop-ins has the last word on it, and what it says.
 
+use super::budget::Budget;
 use super::finding::Problems;
 use super::landing::{File, Landing};
 use super::unit::{self, Setting};
@@ -10,16 +11,23 @@ const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/us
 const UNIT: &str = "docker.service";
 
 /// The file that has the last word on `ExecStart`, and its words.
-pub fn command_line<'a>(landing: &'a Landing, problems: &mut Problems) -> Option<(&'a File, Vec<String>)> {
+pub fn command_line<'a>(
+    landing: &'a Landing,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<(&'a File, Vec<String>)> {
     let mut said: Option<(&File, String)> = None;
     // The image's own unit has an ExecStart already.
     let mut commands = 1;
     for file in files(landing) {
+        if !budget.take(4 * file.bytes.len()) {
+            return None;
+        }
         if file.name() == UNIT {
             commands = 0;
         }
         for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
-            if setting.section != "Service" {
+            if &*setting.section != "Service" {
                 problems.error(&file.place, outside(file, &setting));
             } else if setting.value.is_empty() {
                 commands = 0;
@@ -53,7 +61,7 @@ fn files(landing: &Landing) -> Vec<&File> {
     let below = |file: &&File, rest: &str| {
         UNIT_DIRS.iter().any(|dir| file.path.strip_prefix(dir).is_some_and(|path| path.starts_with(rest)))
     };
-    let all = || landing.files.iter();
+    let all = || landing.files().iter();
     let mut drop_ins: Vec<&File> =
         all().filter(|file| below(file, "/docker.service.d/") && file.path.ends_with(".conf")).collect();
     drop_ins.sort_by_key(|file| file.name());

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::document::{Document, get};
 use super::finding::{Place, Problems};
 use super::seed::{Kind, Part, Seed};
@@ -18,7 +19,7 @@ pub fn is_component(text: &str) -> bool {
 }
 
 /// The scripts of all steps, as they run.
-pub fn open(text: &str, place: &Place, problems: &mut Problems) -> Seed {
+pub fn open(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
     let mut seed =
         Seed { place: place.clone(), layers: vec!["Image Builder component"], sent: None, parts: Vec::new() };
     if text.len() > MAX_BYTES {
@@ -28,7 +29,7 @@ pub fn open(text: &str, place: &Place, problems: &mut Problems) -> Seed {
     // What is around the scripts, comments too, may hold a key.
     let whole = Zeroizing::new(text.as_bytes().to_vec());
     seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None });
-    let Some((document, root)) = Document::read(text, place, problems) else { return seed };
+    let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
     if phases.is_empty() {
         problems.error(place, Complaint::new("is a component without `phases`, which does nothing"));

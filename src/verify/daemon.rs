@@ -1,7 +1,10 @@
 //! What dockerd is told, by unit, drop-ins and daemon.json: whom it listens to, and with which certificates.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
+use super::budget::Budget;
 use super::command_line::{command_line, flags};
 use super::finding::Problems;
 use super::landing::{File, Landing};
@@ -52,9 +55,9 @@ impl Daemon {
 }
 
 /// Reads what the seed says of the daemon, and judges it.
-pub fn judge(landing: &Landing, problems: &mut Problems) -> Daemon {
+pub fn judge(landing: &Landing, budget: &Budget, problems: &mut Problems) -> Daemon {
     let mut daemon = Daemon::default();
-    let command = command_line(landing, problems);
+    let command = command_line(landing, budget, problems);
     let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
     let json = landing.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
     if let Some((file, _)) = &command {
@@ -133,11 +136,10 @@ fn check_said_twice(
     flags: Option<&[(String, Option<String>)]>,
     problems: &mut Problems,
 ) {
-    let mut told: Vec<&str> = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
     for (flag, _) in flags.unwrap_or_default() {
         let field = PLURALS.iter().find(|(one, _)| one == flag).map_or(flag.as_str(), |(_, many)| many);
-        if fields.contains_key(field) && !told.contains(&field) {
-            told.push(field);
+        if fields.contains_key(field) && told.insert(field) {
             let short = if flag == "host" { "-H".to_owned() } else { format!("--{flag}") };
             let text = format!(
                 "`{}` sets `{field}`, which dockerd refuses beside {short} in its command line",
@@ -225,8 +227,8 @@ fn check_files(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut P
     if !daemon.tlsverify {
         return;
     }
-    let issues = landing.files.iter().any(|file| file.path == "/etc/docker/issuer.pem");
-    let comes_with_pem = landing.files.iter().any(|file| file.path.ends_with(".pem"));
+    let issues = landing.files().iter().any(|file| file.path == "/etc/docker/issuer.pem");
+    let comes_with_pem = landing.files().iter().any(|file| file.path.ends_with(".pem"));
     for (flag, path) in
         [("tlscacert", &daemon.tlscacert), ("tlscert", &daemon.tlscert), ("tlskey", &daemon.tlskey)]
     {

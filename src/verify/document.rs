@@ -1,29 +1,42 @@
 //! A YAML document of somebody else's: read, its repeated keys and other traps told, and its places at hand.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
+use super::budget::{self, Budget};
 use super::finding::{Place, Problems, head};
 use super::yaml11::{self, Scalar};
-use crate::report::Complaint;
+use crate::report::{Complaint, Position};
 use crate::yaml::{self, Node, Value};
 
 /// Sixteen times the largest limit of a cloud (Google's 256 KiB); the reader takes some 30 times as much memory.
 const MAX_BYTES: usize = 4 << 20;
 /// A script in a block has brackets without a partner; the parser needs milliseconds for so many.
 const MAX_FLOW_DEPTH: usize = 1000;
-/// To find a place takes reading the text again. Beyond so many problems nobody looks.
-const MAX_PLACES: usize = 100;
+/// Places of a document that are told; beyond so many problems nobody looks.
+const MAX_SHOWN: usize = 100;
+/// Units of work for a value.
+const COST: usize = 8;
 
 /// The text of a document, and what it is part of.
 pub struct Document<'a> {
     text: &'a str,
     place: Place,
-    places_left: Cell<usize>,
+    budget: &'a Budget,
+    /// Whether the tag stands anywhere in it.
+    has_binary: bool,
+    /// Of the nodes whose place was asked for. To find one takes reading the text again.
+    positions: RefCell<HashMap<usize, Option<Position>>>,
 }
 
 impl<'a> Document<'a> {
     /// Reads a text. Where it is no YAML there is a problem that says so.
-    pub fn read(text: &'a str, place: &Place, problems: &mut Problems) -> Option<(Self, Node)> {
+    pub fn read(
+        text: &'a str,
+        place: &Place,
+        budget: &'a Budget,
+        problems: &mut Problems,
+    ) -> Option<(Self, Node)> {
         if text.len() > MAX_BYTES {
             let text = format!(
                 "has {} bytes of YAML, more than the {} MiB that are looked at",
@@ -33,9 +46,18 @@ impl<'a> Document<'a> {
             problems.error(place, Complaint::new(text));
             return None;
         }
+        if !budget.take(budget::YAML * text.len()) {
+            return None;
+        }
         match yaml::read(text, MAX_FLOW_DEPTH) {
             Ok(root) => {
-                let document = Self { text, place: place.at(None), places_left: Cell::new(MAX_PLACES) };
+                let document = Self {
+                    text,
+                    place: place.at(None),
+                    budget,
+                    has_binary: text.contains("!!binary"),
+                    positions: RefCell::default(),
+                };
                 document.check(&root, problems);
                 Some((document, root))
             }
@@ -52,24 +74,38 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Where a node is.
+    /// Where a node is; of a large document only the first ones have a line.
     pub fn place(&self, node: &Node) -> Place {
-        match self.places_left.get() {
-            0 => self.place.clone(),
-            left => {
-                self.places_left.set(left - 1);
-                self.place.at(yaml::position(self.text, node.number()))
-            }
+        self.place.at(self.position(node, true).flatten())
+    }
+
+    /// None where the budget for it is exhausted.
+    fn position(&self, node: &Node, only_shown: bool) -> Option<Option<Position>> {
+        let number = node.number();
+        if let Some(position) = self.positions.borrow().get(&number) {
+            return Some(*position);
         }
+        if only_shown && self.positions.borrow().len() >= MAX_SHOWN {
+            return None;
+        }
+        let left = self.budget.take_reading_again(self.text.len(), only_shown);
+        let position = left.then(|| yaml::position(self.text, number))?;
+        self.positions.borrow_mut().insert(number, position);
+        Some(position)
     }
 
     /// Whether a text is base64 to the reader itself, by its tag.
     pub fn is_binary(&self, node: &Node) -> bool {
-        self.written(node).is_some_and(|written| written.starts_with("!!binary"))
+        self.has_binary && self.written(node).is_some_and(|written| written.starts_with("!!binary"))
     }
 
     fn written(&self, node: &Node) -> Option<&'a str> {
-        yaml::written(self.text, self.place(node).position?)
+        // What it is depends on that: where it cannot be told, nothing is right.
+        let Some(position) = self.position(node, false) else {
+            self.budget.exhaust();
+            return None;
+        };
+        yaml::written(self.text, position?)
     }
 
     /// What a scalar is to a reader of YAML 1.1; none for a list, a map, or what has a tag.
@@ -112,20 +148,21 @@ impl<'a> Document<'a> {
 
     /// What the reader takes and cloud-init's does not, or not as it looks: keys given twice, tags.
     fn check(&self, node: &Node, problems: &mut Problems) {
+        if !self.budget.take(COST) {
+            return;
+        }
         match &node.value {
             Value::List(items) => items.iter().for_each(|item| self.check(item, problems)),
             Value::Map(entries) => {
-                let mut seen: Vec<&str> = Vec::new();
+                let mut seen: HashSet<&str> = HashSet::new();
                 for (key, value) in entries {
                     if let Value::Text(name) = &key.value {
-                        // A long list of merges, or of entries of one kind, would take its time.
-                        if seen.len() < MAX_PLACES && seen.contains(&name.as_str()) {
+                        if !seen.insert(name) {
                             let text =
                                 format!("`{}` is given twice, and the last one alone counts", head(name));
                             problems
                                 .error(&self.place(key), Complaint::new(text).hint("make one of the two"));
                         }
-                        seen.push(name);
                     }
                     self.check(key, problems);
                     self.check(value, problems);

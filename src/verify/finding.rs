@@ -1,8 +1,10 @@
 //! What is wrong with a seed, and where: all of it is gathered, nothing stops at the first.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
+use super::budget::Budget;
 use crate::report::{Complaint, Position};
 
 /// How bad it is.
@@ -38,13 +40,10 @@ impl Place {
         Self { steps: self.steps.clone(), position }
     }
 
-    /// In place of [`at`](Self::at) where the text is at hand: the line and column of its byte `offset`.
+    /// In place of [`at`](Self::at) where the text is at hand: the line and column of its byte `offset`. For one place;
+    /// [`Lines`] is for several.
     pub fn at_offset(&self, text: &[u8], offset: usize) -> Self {
-        let before = &text[..offset.min(text.len())];
-        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-        self.at(Some(Position { line, column }))
+        self.at(Some(Lines::new(text).position(offset)))
     }
 
     /// Without line and column.
@@ -63,6 +62,46 @@ impl fmt::Display for Place {
     }
 }
 
+/// Lines and columns of a text. Offsets that are asked for in ascending order cost one pass together.
+pub struct Lines<'a> {
+    text: &'a [u8],
+    /// The last offset, and where that is.
+    last: Cell<(usize, Position)>,
+}
+
+impl<'a> Lines<'a> {
+    const START: (usize, Position) = (0, Position { line: 1, column: 1 });
+
+    pub fn new(text: &'a [u8]) -> Self {
+        Self { text, last: Cell::new(Self::START) }
+    }
+
+    /// Line and column of the byte `offset`. A byte that begins no character of UTF-8 counts for the one before it.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = offset.min(self.text.len());
+        let (from, position) =
+            Some(self.last.get()).filter(|(from, _)| *from <= offset).unwrap_or(Self::START);
+        let passed = &self.text[from..offset];
+        let characters = |bytes: &[u8]| bytes.iter().filter(|b| **b & 0xc0 != 0x80).count();
+        let position = match passed.iter().rposition(|b| *b == b'\n') {
+            None => Position { column: position.column + characters(passed), ..position },
+            Some(end) => Position {
+                line: position.line + passed.iter().filter(|b| **b == b'\n').count(),
+                column: characters(&passed[end + 1..]) + 1,
+            },
+        };
+        self.last.set((offset, position));
+        position
+    }
+
+    /// As [`position`](Self::position), as long as the budget lasts: an offset before the last one costs a pass of its own.
+    pub fn position_within(&self, offset: usize, budget: &Budget) -> Option<Position> {
+        let (last, _) = self.last.get();
+        let cost = if offset < last { offset } else { offset - last };
+        budget.take(cost).then(|| self.position(offset))
+    }
+}
+
 /// One thing wrong. No key material is ever in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
@@ -73,11 +112,16 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+/// Of each severity no more are told than anybody reads.
+const MOST: usize = 1000;
+
 /// Everything that is wrong, in the order in which it was found.
 #[derive(Default)]
 pub struct Problems {
     all: Vec<Problem>,
     told: HashSet<Problem>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Problems {
@@ -91,14 +135,26 @@ impl Problems {
 
     /// The same is told once.
     fn add(&mut self, severity: Severity, place: &Place, Complaint { text, hint }: Complaint) {
-        let problem = Problem { severity, place: place.clone(), text, hint };
-        if self.told.insert(problem.clone()) {
-            self.all.push(problem);
+        let count = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *count > MOST {
+            return;
         }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        let problem = Problem { severity, place: place.clone(), text, hint };
+        if self.told.contains(&problem) {
+            return;
+        }
+        *count += 1;
+        if *count > MOST {
+            let text = format!("has more than {MOST} problems like those; the others are not listed");
+            let place = Place { steps: place.steps[..1].to_vec(), position: None };
+            self.all.push(Problem { severity, place, text, hint: None });
+            return;
+        }
+        self.told.insert(problem.clone());
+        self.all.push(problem);
     }
 
     pub fn len(&self) -> usize {
@@ -133,6 +189,32 @@ pub fn head(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_and_columns_are_those_of_the_text_in_any_order() {
+        let text = "aé\n\nb\u{1f600}c\n".as_bytes();
+        let lines = Lines::new(text);
+        for offset in [0, 1, 3, 4, 5, 6, 10, 11, 12, 5, 0, 99] {
+            let before = std::str::from_utf8(&text[..offset.min(text.len())]).unwrap();
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+            assert_eq!(lines.position(offset), Position { line, column }, "{offset}");
+        }
+    }
+
+    #[test]
+    fn no_more_problems_are_told_than_anybody_reads_and_errors_are_not_crowded_out() {
+        let mut problems = Problems::default();
+        let place = Place::file("f");
+        for n in 0..MOST * 3 {
+            problems.warning(&place.within("x"), Complaint::new(format!("{n}")));
+        }
+        problems.error(&place, Complaint::new("bad"));
+        let told = problems.into_sorted();
+        assert_eq!(told.len(), MOST + 2);
+        assert_eq!((told[0].text.as_str(), told[0].severity), ("bad", Severity::Error));
+        assert!(told.last().unwrap().text.contains("more than 1000"));
+    }
 
     #[test]
     fn a_message_shows_the_beginning_and_no_base64() {

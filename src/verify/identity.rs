@@ -1,14 +1,14 @@
 //! The certificates that come along: whether the chain holds, the key matches, the names are there, and the time is right.
 
+use std::collections::HashSet;
+
 use time::{Duration, OffsetDateTime};
 
 use super::daemon::Daemon;
 use super::finding::Problems;
 use super::keys::Owners;
 use super::landing::{File, Landing};
-use super::packing::Budget;
-use super::search;
-use super::seed::Part;
+use super::search::{Everything, Found};
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
 use crate::report::Complaint;
@@ -29,11 +29,10 @@ pub struct Identity {
 
 /// Reads the identity and judges it.
 pub fn judge(
-    parts: &[Part],
+    found: &Everything,
     landing: &Landing,
     daemon: &Daemon,
     now: OffsetDateTime,
-    budget: &Budget,
     problems: &mut Problems,
 ) -> Identity {
     let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
@@ -65,24 +64,23 @@ pub fn judge(
         sans: server.first().map(Certificate::sans).unwrap_or_default(),
         owners: Owners::default(),
     };
-    identity.owners = owners(parts, landing, budget, authority, server, issuer);
+    identity.owners = owners(found, authority, server, issuer);
     identity
 }
 
 /// All certificates that there are, by their roles.
 fn owners(
-    parts: &[Part],
-    landing: &Landing,
-    budget: &Budget,
+    found: &Everything,
     authority: Vec<Certificate>,
     server: Vec<Certificate>,
     issuer: Vec<Certificate>,
 ) -> Owners {
     let first = |certificates: Vec<Certificate>| certificates.into_iter().take(1).collect::<Vec<_>>();
-    let files = landing.files.iter().map(|file| &file.bytes[..]);
-    let loose = landing.loose.iter().map(|loose| loose.text.as_bytes());
-    let all = files.chain(loose).chain(parts.iter().map(|part| &part.bytes[..]));
-    let others = all.flat_map(|bytes| search::find(bytes, budget).certificates).collect();
+    let everywhere = [&found.files, &found.loose, &found.parts].into_iter().flatten();
+    let mut others: Vec<Certificate> = Vec::new();
+    let mut known = HashSet::new();
+    let certificates = everywhere.flat_map(|Found { certificates, .. }| certificates);
+    others.extend(certificates.filter(|certificate| known.insert(certificate.pem())).cloned());
     Owners { server: first(server), issuer: first(issuer), authority, others }
 }
 

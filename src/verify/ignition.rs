@@ -5,12 +5,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
+use super::cloud_config::within;
 use super::finding::{Place, Problems};
+use super::json;
 use super::landing::{DEFAULT_MODE, File, Landing, Loose};
-use super::packing::{self, Budget, Bytes};
+use super::packing::{self, Bytes};
 use super::search;
 use super::setup::sha256;
-use crate::report::{Complaint, Position};
+use crate::report::Complaint;
 
 /// A config merges others, which may do the same.
 const MAX_MERGES: usize = 8;
@@ -21,25 +24,6 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, landing: &mut Landing, 
     Reader { budget, landing, problems }.config(text, place, 0);
 }
 
-/// JSON's fault at its place.
-pub fn parse(text: &[u8], place: &Place, problems: &mut Problems) -> Option<Value> {
-    match serde_json::from_slice(text) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let position = Some(Position { line: error.line(), column: error.column().max(1) });
-            let message = error.to_string();
-            let message = message.split(" at line ").next().unwrap_or_default();
-            let complaint = Complaint::new(format!("is no valid JSON: {message}"));
-            let complaint = match error.is_eof() {
-                true => complaint.hint("it is cut short: fetch or paste it again, whole"),
-                false => complaint,
-            };
-            problems.error(&place.at(position), complaint);
-            None
-        }
-    }
-}
-
 struct Reader<'a> {
     budget: &'a Budget,
     landing: &'a mut Landing,
@@ -48,7 +32,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
-        let Some(config) = parse(text, place, self.problems) else { return };
+        let Some(config) = json::read(text, place, self.budget, self.problems) else { return };
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
             let complaint = Complaint::new("is JSON, and no Ignition config: it has no `ignition.version`");
             return self
@@ -111,6 +95,10 @@ impl Reader<'_> {
         else {
             return;
         };
+        // A problem names the path, and the file keeps it.
+        if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
+            return;
+        }
         let file = File { place: place.clone(), path: path.to_owned(), mode, owner, bytes };
         self.landing.put(file, false, self.problems);
     }
@@ -152,6 +140,10 @@ impl Reader<'_> {
             this.problems.error(place, Complaint { text, hint: complaint.hint });
             None
         };
+        // Decoded, and its checksum made.
+        if !self.budget.take(2 * source.len()) {
+            return None;
+        }
         let Ok(url) = DataUrl::process(source) else { return told(self, Complaint::new("is no data URL")) };
         let Ok((decoded, _)) = url.decode_to_vec() else {
             return told(
@@ -217,8 +209,11 @@ impl Reader<'_> {
     }
 
     fn put_unit(&mut self, path: String, contents: &str, place: &Place) {
+        if !self.budget.take(64 + 2 * path.len() + 2 * contents.len()) {
+            return;
+        }
         let bytes = Zeroizing::new(contents.as_bytes().to_vec());
-        self.landing.commands.push(contents.to_owned());
+        self.landing.run(contents);
         let file = File { place: place.clone(), path, mode: DEFAULT_MODE, owner: None, bytes };
         self.landing.put(file, false, self.problems);
     }
@@ -226,7 +221,11 @@ impl Reader<'_> {
     /// Texts that may hold a key, the files' own apart.
     fn gather(&mut self, value: &Value, place: &Place, name: &str) {
         match value {
-            Value::String(text) if !text.starts_with("data:") && search::is_worth_a_look(text) => {
+            Value::String(text)
+                if !text.starts_with("data:")
+                    && self.budget.take(5 * text.len())
+                    && search::is_worth_a_look(text) =>
+            {
                 let text = Zeroizing::new(text.clone());
                 self.landing.loose.push(Loose { place: place.clone(), name: name.to_owned(), text });
             }
@@ -236,8 +235,7 @@ impl Reader<'_> {
                 .for_each(|(n, item)| self.gather(item, place, &format!("{name}[{n}]"))),
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                    self.gather(value, place, &name);
+                    self.gather(value, place, &within(name, key));
                 }
             }
             _ => {}

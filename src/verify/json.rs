@@ -1,13 +1,25 @@
 //! User-data somewhere in JSON: in the answer of a cloud's API, in `terraform show -json`, in a state file.
 
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::finding::{Place, Problems};
 use super::mime;
 use super::packing::{self, Bytes, GZIP};
 use super::seed::Kind;
-use crate::report::Complaint;
+use crate::report::{Complaint, Position};
+
+/// Values of a document. A state of Terraform's has some 50 for each resource; each takes up to 150 bytes of memory.
+const MAX_VALUES: usize = 500_000;
+/// Texts of a document that are user-data; each is judged as a host of its own.
+pub const MAX_CANDIDATES: usize = 10_000;
+/// Units of work for each value.
+const COST: usize = 64;
 
 /// A text that is user-data, or stands where user-data does.
 pub struct Candidate {
@@ -15,24 +27,157 @@ pub struct Candidate {
     pub bytes: Bytes,
 }
 
+/// Reads a document. What is wrong with it is told at its place.
+pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Option<Value> {
+    if !budget.take(text.len()) {
+        return None;
+    }
+    let reader = Reader { budget, values: Cell::new(0) };
+    let mut json = serde_json::Deserializer::from_slice(text);
+    match reader.deserialize(&mut json).and_then(|value| json.end().map(|()| value)) {
+        Ok(value) => Some(value),
+        // The reader stopped by itself, which is told.
+        Err(_) if budget.is_exhausted() => None,
+        Err(error) => {
+            let position = Some(Position { line: error.line(), column: error.column().max(1) });
+            let message = error.to_string();
+            let message = message.split(" at line ").next().unwrap_or_default();
+            let complaint = Complaint::new(format!("is no valid JSON: {message}"));
+            let complaint = match error.is_eof() {
+                true => complaint.hint("it is cut short: fetch or paste it again, whole"),
+                false => complaint,
+            };
+            problems.error(&place.at(position), complaint);
+            None
+        }
+    }
+}
+
+/// Builds a value, and counts what is in it.
+struct Reader<'a> {
+    budget: &'a Budget,
+    values: Cell<usize>,
+}
+
+impl Reader<'_> {
+    fn count<E: de::Error>(&self) -> Result<(), E> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MAX_VALUES {
+            self.budget.exhaust();
+        }
+        match self.budget.take(COST) {
+            true => Ok(()),
+            false => Err(E::custom("too many values")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for &Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &Reader<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        self.count().map(|()| Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        self.count().map(|()| value.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        self.count().map(|()| value.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        self.count().map(|()| value.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        self.count().map(|()| value.into())
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        self.visit_string(value.to_owned())
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Value, E> {
+        self.count().map(|()| Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        self.count()?;
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        self.count()?;
+        let mut fields = serde_json::Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            fields.insert(name, map.next_value_seed(self)?);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
 /// All of them, in the document's order. Places are paths as `jq` takes them.
-pub fn candidates(value: &Value, place: &Place, problems: &mut Problems) -> Vec<Candidate> {
+pub fn candidates(value: Value, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut hidden = Vec::new();
-    walk(value, "", false, &mut |path, named, text| match judge(named, text) {
-        Judged::Seed => {
-            found.push(Candidate {
-                place: place.within(path),
-                bytes: Zeroizing::new(text.as_bytes().to_vec()),
-            });
+    walk(value, &mut Vec::new(), false, &mut |steps, named, text| {
+        if found.len() >= MAX_CANDIDATES {
+            budget.exhaust();
         }
-        Judged::Digest => hidden.push(path.to_owned()),
-        Judged::Nothing => {}
+        if !budget.take(2 * text.len() + COST) {
+            return;
+        }
+        let within = || place.within(steps.iter().map(ToString::to_string).collect::<String>());
+        match judge(named, &text, budget) {
+            Judged::Seed => {
+                found.push(Candidate { place: within(), bytes: Zeroizing::new(text.into_bytes()) })
+            }
+            Judged::Digest => hidden.push(within()),
+            Judged::Nothing => {}
+        }
     });
-    for path in hidden {
-        problems.warning(&place.within(path), only_its_digest());
+    for place in hidden {
+        problems.warning(&place, only_its_digest());
     }
     found
+}
+
+/// A step of a path.
+enum Step {
+    Item(usize),
+    Field(String),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Item(n) => write!(f, "[{n}]"),
+            Self::Field(name)
+                if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') =>
+            {
+                write!(f, ".{name}")
+            }
+            Self::Field(name) => write!(f, ".[{name:?}]"),
+        }
+    }
 }
 
 /// What a text is, by its looks and by the name of its field.
@@ -44,12 +189,12 @@ pub enum Judged {
 }
 
 /// Whether a text is user-data; `named`: it stands where that does, so if it is none there is something wrong.
-pub fn judge(named: bool, text: &str) -> Judged {
+pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
     let is_digest = text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match named {
         true if is_digest => Judged::Digest,
         true if !text.trim().is_empty() => Judged::Seed,
-        _ if is_seed(text) => Judged::Seed,
+        _ if is_seed(text, budget) => Judged::Seed,
         _ => Judged::Nothing,
     }
 }
@@ -66,7 +211,7 @@ pub fn is_user_data(name: &str) -> bool {
     bare.ends_with("userdata") || bare.ends_with("customdata")
 }
 
-fn is_seed(text: &str) -> bool {
+fn is_seed(text: &str, budget: &Budget) -> bool {
     let begins = |text: &str| {
         Kind::of(text).is_some()
             || mime::is_message(text)
@@ -74,35 +219,37 @@ fn is_seed(text: &str) -> bool {
     };
     begins(text)
         || (packing::is_base64(text.as_bytes())
-            && packing::unbase64(text.as_bytes())
+            && packing::unbase64(text.as_bytes(), budget)
                 .is_ok_and(|plain| plain.starts_with(&GZIP) || std::str::from_utf8(&plain).is_ok_and(begins)))
 }
 
 /// Calls `take` with each text, its path, and whether a field around it is called user-data.
-fn walk(value: &Value, path: &str, named: bool, take: &mut dyn FnMut(&str, bool, &str)) {
+fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[Step], bool, String)) {
     match value {
         Value::String(text) => take(path, named, text),
         Value::Array(items) => {
-            for (n, item) in items.iter().enumerate() {
-                walk(item, &format!("{path}[{n}]"), named, take);
+            for (n, item) in items.into_iter().enumerate() {
+                path.push(Step::Item(n));
+                walk(item, path, named, take);
+                path.pop();
             }
         }
         Value::Object(fields) => {
             // Google's metadata: `{"key": "user-data", "value": …}`.
             let key = fields.get("key").and_then(Value::as_str).is_some_and(is_user_data);
+            let has_value = fields.contains_key("value");
             for (name, value) in fields {
                 // A state file's description of a value's type.
-                if name == "type" && value.is_array() && fields.contains_key("value") {
+                if name == "type" && value.is_array() && has_value {
                     continue;
                 }
-                let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-                let step =
-                    if plain && !name.is_empty() { format!(".{name}") } else { format!(".[{:?}]", name) };
                 // What Terraform says about a value is none: `user_data: true` in `sensitive_values`.
-                let named = is_user_data(name)
+                let named = is_user_data(&name)
                     || (key && name == "value")
                     || (named && matches!(name.as_str(), "Value" | "value"));
-                walk(value, &format!("{path}{step}"), named, take);
+                path.push(Step::Field(name));
+                walk(value, path, named, take);
+                path.pop();
             }
         }
         _ => {}

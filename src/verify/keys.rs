@@ -1,11 +1,13 @@
 //! Every private key of a seed has to have business there. What a key is never gets into a message.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
-use super::finding::{Place, Problems};
+use super::budget::Budget;
+use super::finding::{Lines, Place, Problems};
 use super::landing::{File, Landing};
-use super::packing::Budget;
-use super::search::find;
+use super::search::Everything;
 use super::seed::Part;
 use crate::pki::{self, Certificate, Purpose, StrayKey};
 use crate::report::Complaint;
@@ -28,40 +30,59 @@ pub struct Held {
     pub mode: Option<u32>,
 }
 
-/// Judges every key of a seed, and returns those that may be there.
+/// Longer chains, and more of them, are nobody's.
+const MOST_INTERMEDIATES: usize = 16;
+
+/// Judges every key of a seed, and returns those that may be there. What belongs to no part is a problem of `place`.
 pub fn judge(
     parts: &[Part],
     landing: &Landing,
+    found: Everything,
     owners: &Owners,
+    place: &Place,
     now: OffsetDateTime,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Vec<Held> {
-    let mut judge = Judge { owners, now, problems, told: Vec::new(), held: Vec::new() };
-    for file in &landing.files {
-        for (key, _) in find(&file.bytes, budget).keys {
+    let authorities = owners.others.iter().filter(|other| other.is_authority());
+    let intermediates = authorities.take(MOST_INTERMEDIATES).cloned().collect();
+    let mut judge = Judge { owners, intermediates, now, problems, told: HashSet::new(), held: Vec::new() };
+    for (file, found) in landing.files().iter().zip(found.files) {
+        for (key, _) in found.keys {
             judge.in_file(key, file);
         }
     }
-    for loose in &landing.loose {
-        for (key, _) in find(loose.text.as_bytes(), budget).keys {
+    for (loose, found) in landing.loose.iter().zip(found.loose) {
+        for (key, _) in found.keys {
             judge.elsewhere(key, &loose.place, Some(&loose.name));
         }
     }
     // And what no reader has made anything of: comments, scripts, parts of unknown kinds.
-    for part in parts {
-        for (key, at) in find(&part.bytes, budget).keys {
-            judge.elsewhere(key, &part.place.at_offset(&part.bytes, at), None);
+    for (part, found) in parts.iter().zip(found.parts) {
+        let lines = Lines::new(&part.bytes);
+        for (key, at) in found.keys {
+            judge.elsewhere(key, &part.place.at(lines.position_within(at, budget)), None);
         }
+    }
+    if found.too_many_keys {
+        let complaint = Complaint::new("has more private keys than are looked at");
+        judge.problems.error(place, complaint.hint("a host needs one: leave out the others"));
+    }
+    if found.too_many_certificates {
+        let complaint = Complaint::new("has more certificates than are looked at");
+        judge.problems.warning(place, complaint.hint("verify the parts one by one"));
     }
     judge.held
 }
 
 struct Judge<'a> {
     owners: &'a Owners,
+    /// What may stand between an authority and a leaf.
+    intermediates: Vec<Certificate>,
     now: OffsetDateTime,
     problems: &'a mut Problems,
-    told: Vec<StrayKey>,
+    /// The keys that were told of.
+    told: HashSet<[u8; 32]>,
     held: Vec<Held>,
 }
 
@@ -91,11 +112,11 @@ impl Judge<'_> {
                     .error(&file.place, Complaint { text: by_its_name(text, file.name()), ..complaint });
             }
         }
-        self.told.push(key);
+        self.told.insert(*key.id());
     }
 
     fn elsewhere(&mut self, key: StrayKey, place: &Place, name: Option<&str>) {
-        if self.told.iter().any(|told| told.same_as(&key)) {
+        if self.told.contains(key.id()) {
             return;
         }
         // cloud-init's own field for a host's keys: at least it is meant so.
@@ -115,7 +136,7 @@ impl Judge<'_> {
                 }
             }
         }
-        self.told.push(key);
+        self.told.insert(*key.id());
     }
 
     /// Whose a key is, if it may be here.
@@ -140,7 +161,9 @@ impl Judge<'_> {
             return Ok("the server's");
         }
         match others.iter().find(|other| key.belongs_to(other)) {
-            Some(other) if pki::judge(other, others, authority, Purpose::Client, self.now).is_ok() => {
+            Some(other)
+                if pki::judge(other, &self.intermediates, authority, Purpose::Client, self.now).is_ok() =>
+            {
                 let text = "holds a client's key: whoever reads it commands the host, as root";
                 Err(Complaint::new(text).hint(stays))
             }

@@ -1,7 +1,10 @@
 //! What the parts of a seed put on the host, and what they run there.
 
+use std::collections::{HashMap, HashSet};
+
 use super::finding::{Place, Problems};
 use super::packing::Bytes;
+use super::setup::SETUP;
 use crate::report::Complaint;
 
 /// The mode of a file that says none: cloud-init's `write_files` and Ignition's `files` have the same.
@@ -51,12 +54,14 @@ pub struct Loose {
 /// All that comes of a seed.
 #[derive(Default)]
 pub struct Landing {
-    pub files: Vec<File>,
+    files: Vec<File>,
+    /// Where in `files` a path is.
+    by_path: HashMap<String, usize>,
     pub loose: Vec<Loose>,
     /// Files that are there and cannot be read, which has been told.
-    pub lost: Vec<String>,
-    /// What is run, a command or a whole script each.
-    pub commands: Vec<String>,
+    pub lost: HashSet<String>,
+    /// Whether one of the commands and scripts runs our `setup`.
+    pub runs_setup: bool,
     /// What is fetched or made on the host only, and so is not looked at.
     pub unseen: Vec<String>,
     /// The name that the host is given.
@@ -68,24 +73,47 @@ pub struct Landing {
 }
 
 impl Landing {
+    /// All of them, in the order in which they are written.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
     pub fn file(&self, path: &str) -> Option<&File> {
-        self.files.iter().find(|file| file.path == path)
+        self.by_path.get(path).map(|n| &self.files[*n])
     }
 
     /// Takes a file. One that is there already is written over, as on the host.
     pub fn put(&mut self, file: File, append: bool, problems: &mut Problems) {
-        let earlier = self.files.iter_mut().find(|earlier| earlier.path == file.path);
-        match earlier {
-            Some(earlier) if append => earlier.bytes.extend_from_slice(&file.bytes),
-            Some(earlier) => {
-                let text = format!("`{}` is written twice, the last one stays", file.path);
-                problems.warning(
-                    &file.place,
-                    Complaint::new(text).hint(format!("the other one is at {}", earlier.place)),
-                );
-                *earlier = file;
-            }
-            None => self.files.push(file),
+        let Some(earlier) = self.by_path.get(&file.path).map(|n| &mut self.files[*n]) else {
+            self.by_path.insert(file.path.clone(), self.files.len());
+            return self.files.push(file);
+        };
+        if append {
+            return earlier.bytes.extend_from_slice(&file.bytes);
         }
+        let text = format!("`{}` is written twice, the last one stays", file.path);
+        problems.warning(
+            &file.place,
+            Complaint::new(text).hint(format!("the other one is at {}", earlier.place)),
+        );
+        *earlier = file;
+    }
+
+    /// Moves a file to another path, where none is yet, and gives it a mode. None where there is no such file.
+    pub fn rename(&mut self, from: &str, to: &str, mode: Option<u32>) {
+        let Some(n) = self.by_path.remove(from) else { return };
+        let file = &mut self.files[n];
+        file.path = to.to_owned();
+        file.mode = mode.unwrap_or(file.mode);
+        // Of two files at one path the earlier one is found.
+        let first = self.by_path.entry(to.to_owned()).or_insert(n);
+        *first = n.min(*first);
+    }
+
+    /// Takes a command or a whole script that is run.
+    pub fn run(&mut self, text: &str) {
+        let runs =
+            |line: &str| line.contains(SETUP) && !line.starts_with("chmod") && !line.starts_with("unpack");
+        self.runs_setup = self.runs_setup || text.lines().any(runs);
     }
 }

@@ -1,5 +1,8 @@
 //! What becomes of a field that several cloud-configs of one archive have (cloud-init, "Merging user-data sections").
 
+use std::collections::HashMap;
+
+use super::budget::Budget;
 use super::document::{Document, get};
 use super::finding::Problems;
 use super::seed::{Kind, Part};
@@ -15,12 +18,17 @@ enum Merging {
 }
 
 /// Judges the cloud-configs of a seed together: a list of one must not be lost to another's.
-pub fn judge(parts: &[Part], problems: &mut Problems) {
-    let mut seen: Vec<(String, usize)> = Vec::new();
+pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
+    if parts.iter().filter(|part| part.kind == Kind::CloudConfig).count() < 2 {
+        return;
+    }
+    // The part that has a field first.
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == Kind::CloudConfig) {
         let text = String::from_utf8_lossy(&part.bytes);
         // What is wrong with it has been told.
-        let Some((document, root)) = Document::read(&text, &part.place, &mut Problems::default()) else {
+        let Some((document, root)) = Document::read(&text, &part.place, budget, &mut Problems::default())
+        else {
             continue;
         };
         let Value::Map(fields) = &root.value else { continue };
@@ -30,12 +38,12 @@ pub fn judge(parts: &[Part], problems: &mut Problems) {
             if matches!(name.as_str(), "merge_how" | "merge_type") {
                 continue;
             }
-            match seen.iter().find(|(known, _)| known == name) {
-                None => seen.push((name.clone(), n)),
+            match seen.get(name).copied() {
+                None => drop(seen.insert(name.clone(), n)),
                 // Given twice in one, which is told by its reader.
-                Some((_, earlier)) if *earlier == n => {}
-                Some((_, earlier)) if merging != Merging::Joins => {
-                    let earlier = parts[*earlier].place.name();
+                Some(earlier) if earlier == n => {}
+                Some(earlier) if merging != Merging::Joins => {
+                    let earlier = parts[earlier].place.name();
                     let text = match merging {
                         Merging::Replaces => {
                             format!("`{name}` replaces that of {earlier}, of which nothing stays")

@@ -1,14 +1,23 @@
 //! MIME multipart archives (RFC 2046), as cloud-init takes them.
 
+use std::collections::HashSet;
+
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::finding::{Place, Problems};
 use super::packing::{Bytes, unbase64};
 use crate::report::Complaint;
 
 /// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
+
+/// Multiparts and messages of an archive. The parser looks for the boundary of each in all that follows, and takes a message in
+/// a message for a call in a call.
+const MAX_MULTIPARTS: usize = 64;
+/// Lines that may be a boundary; each part takes some hundred bytes of memory.
+const MAX_BOUNDARIES: usize = 50_000;
 
 /// One part, its transfer encoding taken off.
 pub struct MimePart {
@@ -35,19 +44,34 @@ fn says_its_version(bytes: &[u8]) -> bool {
 }
 
 /// The parts that are no multiparts themselves, in their order.
-pub fn parts(bytes: &[u8], place: &Place, problems: &mut Problems) -> Vec<MimePart> {
+pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<MimePart> {
     if !says_its_version(bytes) {
         let text = format!(
             "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
         );
         problems.error(place, Complaint::new(text).hint("begin with `MIME-Version: 1.0`"));
     }
+    if !budget.take(4 * bytes.len()) {
+        return Vec::new();
+    }
+    let multiparts = count_multiparts(bytes);
+    let (boundaries, ends) = boundaries(bytes);
+    if multiparts > MAX_MULTIPARTS || boundaries > MAX_BOUNDARIES {
+        let text = format!(
+            "has more than {MAX_MULTIPARTS} multiparts or {MAX_BOUNDARIES} boundaries, and is too large to be looked through"
+        );
+        problems.error(place, Complaint::new(text));
+        return Vec::new();
+    }
+    if !budget.take(bytes.len() * multiparts) {
+        return Vec::new();
+    }
     let Some(message) = MessageParser::new().parse(bytes) else {
         problems.error(place, Complaint::new("is no MIME message: it has no headers"));
         return Vec::new();
     };
     for part in &message.parts {
-        check_boundary(part, bytes, place, problems);
+        check_boundary(part, &ends, place, problems);
     }
     let singles: Vec<_> =
         message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_))).collect();
@@ -59,12 +83,14 @@ pub fn parts(bytes: &[u8], place: &Place, problems: &mut Problems) -> Vec<MimePa
     }
     let decoded = singles.into_iter().enumerate();
     decoded
-        .filter_map(|(n, part)| decode(part, bytes, &place.within(format!("part {}", n + 1)), problems))
+        .filter_map(|(n, part)| {
+            decode(part, bytes, &place.within(format!("part {}", n + 1)), budget, problems)
+        })
         .collect()
 }
 
 /// A multipart names its boundary, and ends with it (RFC 2046 §5.1.1).
-fn check_boundary(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Problems) {
+fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, problems: &mut Problems) {
     let Some(content_type) = part.content_type().filter(|t| t.ctype().eq_ignore_ascii_case("multipart"))
     else {
         return;
@@ -74,14 +100,47 @@ fn check_boundary(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mu
         problems.error(place, complaint.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
         return;
     };
-    let end = format!("--{boundary}--");
-    if !bytes.split(|b| *b == b'\n').any(|line| line.trim_ascii_end() == end.as_bytes()) {
+    if !ends.contains(format!("--{boundary}--").as_bytes()) {
         let complaint = Complaint::new("is a MIME archive that is cut short: its last boundary is missing");
         problems.error(place, complaint.hint("fetch or paste it again, whole"));
     }
 }
 
-fn decode(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Problems) -> Option<MimePart> {
+/// How many lines there are that may be a boundary, and those that may be the end of one.
+fn boundaries(bytes: &[u8]) -> (usize, HashSet<&[u8]>) {
+    let lines =
+        bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| line.starts_with(b"--"));
+    let mut ends = HashSet::new();
+    let count = lines
+        .take(MAX_BOUNDARIES + 1)
+        .inspect(|line| {
+            if line.ends_with(b"--") {
+                ends.insert(*line);
+            }
+        })
+        .count();
+    (count, ends)
+}
+
+/// How often a type is named that has parts or a message in it; where that stands makes no difference here.
+fn count_multiparts(bytes: &[u8]) -> usize {
+    const TYPES: [&[u8]; 2] = [b"multipart/", b"message/"];
+    let begins = |at: usize, name: &[u8]| {
+        bytes.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    (0..bytes.len())
+        .filter(|at| matches!(bytes[*at], b'm' | b'M') && TYPES.iter().any(|name| begins(*at, name)))
+        .take(MAX_MULTIPARTS + 1)
+        .count()
+}
+
+fn decode(
+    part: &MessagePart,
+    bytes: &[u8],
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<MimePart> {
     let header = |name: &str| {
         let found = part.headers.iter().find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
         found.value.as_text().map(str::to_owned)
@@ -90,11 +149,14 @@ fn decode(part: &MessagePart, bytes: &[u8], place: &Place, problems: &mut Proble
         || "text/plain".to_owned(),
         |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or_default()).to_lowercase(),
     );
+    if !budget.take(64) {
+        return None;
+    }
     let raw = &bytes[part.offset_body as usize..part.offset_end as usize];
     let encoding = header("Content-Transfer-Encoding").unwrap_or_default().to_lowercase();
     let bytes = match encoding.trim() {
         // mail-parser decodes what it can of damaged base64; here it has to be said.
-        "base64" => match unbase64(raw) {
+        "base64" => match unbase64(raw, budget) {
             Ok(bytes) => bytes,
             Err((offset, complaint)) => {
                 problems.error(&place.at_offset(bytes, part.offset_body as usize + offset), complaint);

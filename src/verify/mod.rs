@@ -2,6 +2,7 @@
 //! Pure: bytes and the time in, findings out. Nothing is fetched, nothing is run.
 
 mod archive;
+mod budget;
 mod cloud_config;
 mod command_line;
 mod component;
@@ -34,15 +35,17 @@ use time::OffsetDateTime;
 
 pub use finding::{Problem, Severity};
 pub use packing::Bytes;
-pub use sources::MAX_BYTES;
 pub use summary::{Certified, Summary};
 
 use crate::plan::Cloud;
 use crate::report::Complaint;
+use budget::Budget;
 use finding::{Place, Problems};
 use landing::Landing;
-use packing::Budget;
 use seed::{Kind, Part, Seed};
+
+/// Bytes of a file that are looked at: more than any seed, and than any state of Terraform's that somebody looks at.
+pub const MAX_BYTES: usize = 64 << 20;
 
 /// What is to be looked at.
 pub enum Input {
@@ -70,27 +73,37 @@ pub struct Verdict {
 
 /// Judges. `cloud` is where it is to go, if that is known.
 pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
-    judge_all(input, cloud, now, true)
+    judge_all(input, cloud, now, true, &Budget::new())
 }
 
 /// What would keep a host from coming up as it should. Whose keys are in it is not looked at.
 pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Problem> {
-    let problems = judge_all(input, None, now, false).problems;
+    let problems = judge_all(input, None, now, false, &Budget::new()).problems;
     problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
 }
 
-fn judge_all(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime, keys: bool) -> Verdict {
+fn judge_all(
+    input: Input,
+    cloud: Option<&'static Cloud>,
+    now: OffsetDateTime,
+    keys: bool,
+    budget: &Budget,
+) -> Verdict {
     let mut problems = Problems::default();
-    let budget = Budget::new();
     let place = Place::file(input.name());
-    let found = sources::seeds(input, &budget, &mut problems);
+    let found = sources::seeds(input, budget, &mut problems);
     let seeds =
-        found.into_iter().map(|found| judge(found, cloud, now, keys, &budget, &mut problems)).collect();
-    if budget.left_something_unseen() && problems.is_empty() {
+        found.into_iter().map(|found| judge(found, cloud, now, keys, budget, &mut problems)).collect();
+    if budget.is_exhausted() {
         let complaint = Complaint::new(
-            "has something compressed in it that is too large to be looked into: a key may be in there",
+            "is too large to be looked through: there may be keys and mistakes in what was not looked at",
         );
-        problems.warning(&place, complaint.hint("take it out, or look for yourself"));
+        problems.error(&place, complaint.hint("verify its parts one by one"));
+    } else if budget.left_something_unseen() {
+        let complaint = Complaint::new(
+            "has something compressed in it that is too large to be looked into, too deep, or of a kind that is not: a key may be in there",
+        );
+        problems.warning(&place, complaint.hint("take it out, or unpack it and verify what is in it"));
     }
     Verdict { seeds, problems: problems.into_sorted() }
 }
@@ -111,20 +124,23 @@ fn judge(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Summary {
-    for part in &seed.parts {
+    for part in seed.parts.iter().filter(|part| budget.take(2 * part.bytes.len())) {
         read(part, budget, &mut landing, problems);
     }
-    merge::judge(&seed.parts, problems);
+    merge::judge(&seed.parts, budget, problems);
     let ours = seed.parts.iter().any(|part| {
         matches!(part.kind, Kind::CloudConfig | Kind::Script)
             && script::is_ours(&String::from_utf8_lossy(&part.bytes))
     });
-    setup::check_sums(&landing, problems);
-    let setup = setup::place(&mut landing, ours, &seed.place, problems);
-    let daemon = daemon::judge(&landing, problems);
-    let identity = identity::judge(&seed.parts, &landing, &daemon, now, budget, problems);
+    setup::check_sums(&landing, budget, problems);
+    let setup = setup::place(&mut landing, ours, &seed.place, budget, problems);
+    let daemon = daemon::judge(&landing, budget, problems);
+    let found = search::everything(&seed.parts, &landing, budget);
+    let identity = identity::judge(&found, &landing, &daemon, now, problems);
     let keys = match keys {
-        true => keys::judge(&seed.parts, &landing, &identity.owners, now, budget, problems),
+        true => {
+            keys::judge(&seed.parts, &landing, found, &identity.owners, &seed.place, now, budget, problems)
+        }
         false => Vec::new(),
     };
     if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
@@ -156,6 +172,9 @@ fn read(part: &Part, budget: &Budget, landing: &mut Landing, problems: &mut Prob
 }
 
 #[cfg(test)]
+mod growth;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -163,13 +182,38 @@ mod tests {
     use zeroize::Zeroizing;
 
     /// Judges bytes as all who call this do; that it comes back at all is what is asked here.
-    fn judged(bytes: &[u8]) -> Verdict {
+    pub(super) fn judged(bytes: &[u8]) -> (Verdict, Budget) {
+        let budget = Budget::new();
         let input = Input::File("input".into(), Zeroizing::new(bytes.to_vec()));
-        verify(input, Cloud::named("aws"), OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000))
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
+        let verdict = judge_all(input, Cloud::named("aws"), now, true, &budget);
+        (verdict, budget)
+    }
+
+    /// What holds for every verdict.
+    pub(super) fn check(bytes: &[u8]) {
+        let (verdict, budget) = judged(bytes);
+        // Work is in proportion to the input and to what is compressed in it, and never without an end.
+        assert!(
+            budget.spent() <= 600 * (bytes.len() as u64 + 4096) + 60 * budget.inflated(),
+            "{}",
+            budget.spent()
+        );
+        let severities: Vec<_> = verdict.problems.iter().map(|p| p.severity == Severity::Warning).collect();
+        assert!(severities.is_sorted(), "errors come first");
+        let mut seen = std::collections::HashSet::new();
+        for problem in &verdict.problems {
+            assert!(seen.insert(problem), "told twice: {}", problem.text);
+            assert!(problem.place.name().starts_with("input"), "{}", problem.place.name());
+            assert!(!problem.text.is_empty() && !problem.text.ends_with('.'), "{:?}", problem.text);
+            assert!(problem.place.position.is_none_or(|p| p.line >= 1 && p.column >= 1));
+        }
+        // What nothing is said of is something that a host boots from.
+        assert!(!verdict.seeds.is_empty() || !verdict.problems.is_empty());
     }
 
     /// Real seeds of every form.
-    fn seeds() -> Vec<Vec<u8>> {
+    pub(super) fn seeds() -> Vec<Vec<u8>> {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
         let mut found: Vec<PathBuf> = std::fs::read_dir(golden)
             .unwrap()
@@ -184,7 +228,7 @@ mod tests {
     }
 
     /// Words that each reader hangs on.
-    const WORDS: [&str; 40] = [
+    pub(super) const WORDS: [&str; 40] = [
         "#cloud-config\n",
         "#!",
         "#include\n",
@@ -245,25 +289,25 @@ mod tests {
     #[test]
     fn every_golden_seed_is_taken_apart() {
         for seed in seeds() {
-            judged(&seed);
+            check(&seed);
         }
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            judged(&bytes);
+            check(&bytes);
         }
 
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,300}") {
-            judged(text.as_bytes());
+            check(text.as_bytes());
         }
 
         #[test]
         fn no_words_make_it_panic(words in proptest::collection::vec(0..WORDS.len(), 0..24)) {
             let text: String = words.into_iter().map(|n| WORDS[n]).collect();
-            judged(text.as_bytes());
+            check(text.as_bytes());
         }
 
         #[test]
@@ -274,7 +318,7 @@ mod tests {
             if iso {
                 image[32_768..32_774].copy_from_slice(b"\x01CD001");
             }
-            judged(&image);
+            check(&image);
         }
     }
 
@@ -298,7 +342,7 @@ mod tests {
             if is_cut {
                 seed.truncate(cut.index(seed.len() + 1));
             }
-            judged(&seed);
+            check(&seed);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The files of a NoCloud seed, in a folder or on a disk (cloud-init, datasource NoCloud).
 
+use super::budget::Budget;
 use super::document::{Document, get, kind_of};
 use super::finding::{Place, Problems};
 use super::landing::Landing;
@@ -46,7 +47,13 @@ pub fn layer(kind: Kind) -> &'static str {
 }
 
 /// Judges what is beside the user-data. What is not there, and has to be, is a problem of `place`.
-pub fn judge(files: &[Beside], place: &Place, landing: &mut Landing, problems: &mut Problems) {
+pub fn judge(
+    files: &[Beside],
+    place: &Place,
+    budget: &Budget,
+    landing: &mut Landing,
+    problems: &mut Problems,
+) {
     let named = |name: &str| files.iter().find(|file| file.name == name);
     for (name, hint) in [
         ("user-data", "an empty one will do"),
@@ -58,22 +65,23 @@ pub fn judge(files: &[Beside], place: &Place, landing: &mut Landing, problems: &
         }
     }
     if let Some(file) = named("meta-data") {
-        meta_data(file, landing, problems);
+        meta_data(file, budget, landing, problems);
     }
     if let Some(file) = named("network-config") {
-        network_config(file, problems);
+        network_config(file, budget, problems);
     }
 }
 
 fn read(
     file: &Beside,
+    budget: &Budget,
     problems: &mut Problems,
     take: impl FnOnce(&Document, &[(Node, Node)], &mut Problems),
 ) {
     let Ok(text) = std::str::from_utf8(&file.bytes) else {
         return problems.error(&file.place, Complaint::new("is no text in UTF-8"));
     };
-    let Some((document, root)) = Document::read(text, &file.place, problems) else { return };
+    let Some((document, root)) = Document::read(text, &file.place, budget, problems) else { return };
     match &root.value {
         Value::Map(fields) => take(&document, fields, problems),
         Value::Null => take(&document, &[], problems),
@@ -84,8 +92,8 @@ fn read(
     }
 }
 
-fn meta_data(file: &Beside, landing: &mut Landing, problems: &mut Problems) {
-    read(file, problems, |document, fields, problems| {
+fn meta_data(file: &Beside, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+    read(file, budget, problems, |document, fields, problems| {
         match get(fields, "instance-id") {
             Some(node) => drop(document.text(node, "`instance-id`", problems)),
             None => {
@@ -106,8 +114,8 @@ fn meta_data(file: &Beside, landing: &mut Landing, problems: &mut Problems) {
     });
 }
 
-fn network_config(file: &Beside, problems: &mut Problems) {
-    read(file, problems, |_, fields, problems| {
+fn network_config(file: &Beside, budget: &Budget, problems: &mut Problems) {
+    read(file, budget, problems, |_, fields, problems| {
         if get(fields, "version").or_else(|| get(fields, "network")).is_none() {
             let text = "is no network-config: it has neither `version` nor `network`";
             problems.error(&file.place, Complaint::new(text).hint("begin with `version: 2`"));

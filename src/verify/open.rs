@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::finding::{Place, Problems, head};
-use super::packing::{self, Budget, Bytes, GZIP};
+use super::packing::{self, Bytes, GZIP};
 use super::seed::{Kind, Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
 use crate::report::Complaint;
@@ -16,15 +17,15 @@ pub fn open(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problem
     let mut opener = Opener { budget, problems, layers: Vec::new(), parts: Vec::new() };
     opener.peel(bytes, place, None, 0);
     let Opener { layers, parts, .. } = opener;
-    let sent = Some(sent(bytes));
+    let sent = Some(sent(bytes, budget));
     Seed { place: place.clone(), layers, sent, parts }
 }
 
 /// What a cloud is given: base64 is how it travels to the cloud, not a part of it.
-fn sent(bytes: &[u8]) -> Sent {
-    let encoded = packing::is_base64(bytes);
-    match packing::unbase64(bytes) {
-        Ok(plain) if encoded => Sent {
+fn sent(bytes: &[u8], budget: &Budget) -> Sent {
+    let decoded = packing::is_base64(bytes).then(|| packing::unbase64(bytes, budget));
+    match decoded {
+        Some(Ok(plain)) => Sent {
             bytes: plain.len(),
             base64: Some(bytes.trim_ascii().len()),
             gzip: plain.starts_with(&GZIP),
@@ -54,6 +55,10 @@ impl Opener<'_> {
             let text = format!("is wrapped more than {MAX_LAYERS} times");
             return self.problems.error(place, Complaint::new(text));
         }
+        // Looked at for its beginning, for UTF-8 and for base64, and kept.
+        if !self.budget.take(4 * bytes.len() + 64) {
+            return;
+        }
         if bytes.trim_ascii().is_empty() {
             return self.problems.error(place, Complaint::new("is empty"));
         }
@@ -71,8 +76,8 @@ impl Opener<'_> {
         }
         let Some(text) = self.text(bytes, place) else { return };
         match around.and_then(|around| around.kind) {
-            Some(kind) => self.typed(kind, &text, place, around, depth),
-            None => self.untyped(&text, place, around, depth),
+            Some(kind) => self.typed(kind, text, place, around, depth),
+            None => self.untyped(text, place, around, depth),
         }
     }
 
@@ -84,7 +89,7 @@ impl Opener<'_> {
     }
 
     /// The bytes as text, without a byte order mark.
-    fn text(&mut self, bytes: &[u8], place: &Place) -> Option<Zeroizing<String>> {
+    fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
         if let Some(name) = packing::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
             self.problems.error(place, Complaint::new(text).hint("compress it with `gzip -9`"));
@@ -106,7 +111,7 @@ impl Opener<'_> {
             None => bytes,
         };
         match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => Some(Zeroizing::new(text.to_owned())),
+            Ok(text) if !text.contains('\0') => Some(text),
             Ok(text) => {
                 let at = text.find('\0').unwrap_or_default();
                 let complaint = Complaint::new("is neither text nor gzip: it has a zero byte here");
@@ -148,7 +153,7 @@ impl Opener<'_> {
             self.layer("MIME", around);
             // What is around the parts, and parts that nothing handles, may hold a key.
             self.part(Kind::Beside, text, place, None);
-            for part in mime::parts(text.as_bytes(), place, self.problems) {
+            for part in mime::parts(text.as_bytes(), place, self.budget, self.problems) {
                 self.mime_part(&part, depth);
             }
             return;
@@ -170,7 +175,7 @@ impl Opener<'_> {
                     self.problems.error(place, complaint.hint(hint));
                 }
                 self.layer("base64", around);
-                match packing::unbase64(text.as_bytes()) {
+                match packing::unbase64(text.as_bytes(), self.budget) {
                     Ok(plain) => self.peel(&plain, place, around, depth + 1),
                     Err((offset, complaint)) => {
                         self.problems.error(&place.at_offset(text.as_bytes(), offset), complaint);
@@ -202,7 +207,7 @@ impl Opener<'_> {
 
     /// A list of documents in one YAML (cloud-init, "User-Data Formats", Cloud Config Archive).
     fn archive(&mut self, text: &str, place: &Place, depth: usize) {
-        for entry in archive::entries(text, place, self.problems) {
+        for entry in archive::entries(text, place, self.budget, self.problems) {
             let around =
                 Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None, gzip: false };
             self.peel(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);

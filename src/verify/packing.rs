@@ -1,46 +1,27 @@
-//! Gzip and base64 taken off, with what is wrong with them named.
+//! Compression and base64 taken off, with what is wrong with them named.
 
-use std::cell::Cell;
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 
 use base64::DecodeError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, ZlibDecoder};
+use lzma_rust2::XzReader;
 use zeroize::Zeroizing;
 
+use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use crate::report::Complaint;
 
 pub type Bytes = Zeroizing<Vec<u8>>;
 
-/// What one stream may become. User-data is 64 KB at most on nearly every cloud, and a seed disk's a few hundred.
-const MAX_INFLATED: usize = 16 << 20;
-/// What all streams of an input may become together.
-const MAX_INFLATED_IN_ALL: usize = 64 << 20;
-
 /// The start of a gzip member (RFC 1952 §2.3.1).
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// How much may still be unpacked.
-pub struct Budget {
-    left: Cell<usize>,
-    unseen: Cell<bool>,
-}
-
-impl Budget {
-    pub fn new() -> Self {
-        Self { left: Cell::new(MAX_INFLATED_IN_ALL), unseen: Cell::new(false) }
-    }
-
-    fn limit(&self) -> usize {
-        MAX_INFLATED.min(self.left.get())
-    }
-
-    /// Whether something was too large to be looked into by [`gunzip_partly`].
-    pub fn left_something_unseen(&self) -> bool {
-        self.unseen.get()
-    }
-}
+/// The start of an xz stream (xz-file-format.txt §2.1.1.1).
+pub const XZ: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
+/// Memory for xz's dictionary, in KiB: that of `xz -9`.
+const XZ_MEMORY: u32 = 65 << 10;
 
 /// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
 pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Complaint> {
@@ -48,22 +29,41 @@ pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Complaint> {
     inflate(packed, budget, &mut plain).map(|()| plain)
 }
 
-/// Unpacks what can be: `gzip -d` too hands on what comes before the damage.
-pub fn gunzip_partly(packed: &[u8], budget: &Budget) -> Bytes {
+/// Unpacks what can be of gzip, zlib or xz: `gzip -d` too hands on what comes before the damage. None where it is none of them.
+pub fn inflate_partly(packed: &[u8], budget: &Budget) -> Option<Bytes> {
+    // RFC 1950 §2.2: deflate with a window of 32 KiB, and a check of the two bytes.
+    let is_zlib = matches!(packed, [0x78, flags, ..] if (0x7800 + u16::from(*flags)).is_multiple_of(31));
     let mut plain = Zeroizing::new(Vec::new());
-    if inflate(packed, budget, &mut plain).is_err() && plain.len() > budget.limit() {
-        budget.unseen.set(true);
+    let limit = budget.inflated_limit();
+    if packed.starts_with(&GZIP) {
+        let _ = inflate(packed, budget, &mut plain);
+    } else if packed.starts_with(&XZ) {
+        let reader = XzReader::new_mem_limit(packed, true, XZ_MEMORY);
+        let _ = reader.take(limit as u64 + 1).read_to_end(&mut plain);
+        let _ = budget.take_inflated(plain.len());
+    } else if is_zlib {
+        let _ = ZlibDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut plain);
+        let _ = budget.take_inflated(plain.len());
+    } else {
+        return None;
     }
-    plain
+    if plain.len() > limit {
+        budget.leave_unseen();
+    }
+    Some(plain)
 }
 
 fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Complaint> {
-    let limit = budget.limit();
+    let limit = budget.inflated_limit();
     let mut rest = packed;
     while rest.starts_with(&GZIP) {
-        let room = (limit - plain.len()) as u64 + 1;
+        let (before, room) = (plain.len(), (limit - plain.len()) as u64 + 1);
         let mut member = GzDecoder::new(rest);
         let read = member.by_ref().take(room).read_to_end(plain);
+        // The least that a member is, beside what is in it (RFC 1952 §2.3).
+        if !budget.take_inflated(plain.len() - before) || !budget.take(18) {
+            return Err(too_large());
+        }
         if plain.len() > limit {
             return Err(Complaint::new(match limit {
                 MAX_INFLATED => format!("unpacks to more than {} MiB, no host boots from that", limit >> 20),
@@ -77,8 +77,12 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Co
     if trailing > 0 {
         return Err(Complaint::new(format!("has {trailing} bytes after the end of its gzip stream")));
     }
-    budget.left.set(budget.left.get() - plain.len());
     Ok(())
+}
+
+/// Where the budget is exhausted.
+pub fn too_large() -> Complaint {
+    Complaint::new("is too large to be looked through").hint("verify its parts one by one")
 }
 
 fn damaged(error: &std::io::Error) -> Complaint {
@@ -94,9 +98,14 @@ fn damaged(error: &std::io::Error) -> Complaint {
 /// Decodes base64, whatever line breaks and blanks are in it.
 ///
 /// Fails with the byte of `text` where it goes wrong.
-pub fn unbase64(text: &[u8]) -> Result<Bytes, (usize, Complaint)> {
-    let packed: Zeroizing<Vec<u8>> =
-        Zeroizing::new(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect());
+pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Complaint)> {
+    if !budget.take(text.len()) {
+        return Err((0, too_large()));
+    }
+    let packed = match text.iter().any(u8::is_ascii_whitespace) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect()),
+    };
     STANDARD.decode(&packed[..]).map(Zeroizing::new).map_err(|error| {
         let offset_of = |n: usize| {
             let mut kept = text.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace());
@@ -132,11 +141,7 @@ pub fn is_base64(text: &[u8]) -> bool {
 
 /// A compression that cloud-init does not unpack, by its magic number.
 pub fn foreign_compression(bytes: &[u8]) -> Option<&'static str> {
-    let magic: [(&[u8], &str); 4] = [
-        (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-        (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz"),
-        (b"BZh", "bzip2"),
-        (b"PK\x03\x04", "zip"),
-    ];
+    let magic: [(&[u8], &str); 4] =
+        [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (&XZ, "xz"), (b"BZh", "bzip2"), (b"PK\x03\x04", "zip")];
     magic.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
 }

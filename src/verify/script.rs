@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::finding::{Place, Problems};
+use super::budget::Budget;
+use super::finding::{Lines, Place, Problems};
 use super::landing::{File, Landing};
-use super::packing::{self, Budget, Bytes};
+use super::packing::{self, Bytes};
 use super::setup::{self, SETUP};
 use crate::report::Complaint;
 
@@ -30,15 +31,17 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
         );
     }
-    landing.commands.push(text.to_owned());
-    if !is_ours(text) {
+    landing.run(text);
+    if !is_ours(text) || !budget.take(4 * text.len()) {
         return;
     }
     let text = &text.replace("\r\n", "\n");
     // The script says itself whether what it carries is packed.
     let packed = text.contains("base64 -d | gzip -d");
+    let lines = Lines::new(text.as_bytes());
     for document in here_documents(text, "unpack") {
-        let place = place.at_offset(text.as_bytes(), document.offset);
+        let Some(position) = lines.position_within(document.offset, budget) else { return };
+        let place = place.at(Some(position));
         let [sum, path] = &document.words[..] else { continue };
         let Some(body) = document.body else {
             let text = format!("is cut short: what makes `{path}` does not end");
@@ -46,7 +49,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             continue;
         };
         let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) else {
-            landing.lost.push(path.clone());
+            landing.lost.insert(path.clone());
             continue;
         };
         // The script's umask is 077, and `setup` alone is made executable after.
@@ -65,15 +68,16 @@ fn unpack(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<Bytes> {
-    let plain = match packed {
-        false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
-        true => packing::unbase64(body.as_bytes()).map_err(|(_, complaint)| complaint).and_then(|bytes| {
-            match bytes.starts_with(&packing::GZIP) {
-                true => packing::gunzip(&bytes, budget),
-                false => Err(Complaint::new("is no gzip stream")),
-            }
-        }),
-    };
+    let plain =
+        match packed {
+            false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
+            true => packing::unbase64(body.as_bytes(), budget).map_err(|(_, complaint)| complaint).and_then(
+                |bytes| match bytes.starts_with(&packing::GZIP) {
+                    true => packing::gunzip(&bytes, budget),
+                    false => Err(Complaint::new("is no gzip stream")),
+                },
+            ),
+        };
     match plain {
         Ok(bytes) if setup::sha256(&bytes) == sum => Some(bytes),
         Ok(_) => {

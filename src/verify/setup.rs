@@ -1,8 +1,11 @@
 //! Our own way of bringing files: they wait in a staging folder until `setup` has checked them, and it knows where they go.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::budget::Budget;
 use super::finding::{Place, Problems};
 use super::landing::{File, Landing};
 use super::script::here_documents;
@@ -28,26 +31,34 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Puts the files of a seed of ours where `setup` will put them. None where this is no seed of ours.
-pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Problems) -> Option<Setup> {
+pub fn place(
+    landing: &mut Landing,
+    ours: bool,
+    seed: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<Setup> {
     let Some(file) = landing.file(SETUP) else {
-        if landing.lost.iter().any(|path| path == SETUP) {
+        if landing.lost.contains(SETUP) {
             return None;
         }
-        if ours || landing.files.iter().any(|file| file.path.starts_with(STAGING)) {
+        if ours || landing.files().iter().any(|file| file.path.starts_with(STAGING)) {
             let text =
                 format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
             problems.error(seed, Complaint::new(text).hint("fetch or paste the seed again, whole"));
         }
         return None;
     };
+    if !budget.take(4 * file.bytes.len()) {
+        return None;
+    }
     let text = file.text().into_owned();
     let place = file.place.clone();
     if file.mode & 0o100 == 0 {
         let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
         problems.error(&place, Complaint::new(text).hint("give it mode 0755"));
     }
-    let runs = |line: &str| line.contains(SETUP) && !line.starts_with("chmod") && !line.starts_with("unpack");
-    if !landing.commands.iter().any(|command| command.lines().any(runs)) {
+    if !landing.runs_setup {
         let text = format!("brings `{SETUP}`, and nothing runs it");
         problems.error(&place.at(None), Complaint::new(text).hint("fetch or paste the seed again, whole"));
     }
@@ -62,7 +73,7 @@ pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Pro
             put_in_place(landing, sum, mode, path, &place, problems);
         }
     }
-    for file in landing.files.iter().filter(|file| file.path.starts_with(STAGING)) {
+    for file in landing.files().iter().filter(|file| file.path.starts_with(STAGING)) {
         let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
         problems.error(&file.place, Complaint::new(text).hint("render the seed again"));
     }
@@ -76,7 +87,7 @@ pub fn place(landing: &mut Landing, ours: bool, seed: &Place, problems: &mut Pro
 
 /// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
 pub fn names_to_issue_for(landing: &Landing) -> Vec<String> {
-    let issue = landing.files.iter().filter(|file| file.path.ends_with("/hostseed/issue"));
+    let issue = landing.files().iter().filter(|file| file.path.ends_with("/hostseed/issue"));
     let names = issue
         .filter_map(|file| variable(&file.text(), "names").map(str::to_owned))
         .next()
@@ -94,9 +105,10 @@ fn put_in_place(
     problems: &mut Problems,
 ) {
     let staged = format!("{STAGING}{}", path.rsplit('/').next().unwrap_or(path));
-    let Some(file) = landing.files.iter_mut().find(|file| file.path == staged) else {
+    let Some(file) = landing.file(&staged) else {
         if landing.lost.contains(&staged) {
-            return landing.lost.push(path.to_owned());
+            landing.lost.insert(path.to_owned());
+            return;
         }
         let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
         return problems.error(setup, Complaint::new(text).hint("fetch or paste the seed again, whole"));
@@ -115,8 +127,7 @@ fn put_in_place(
         );
         problems.error(&file.place, Complaint::new(text).hint("give it mode 0600"));
     }
-    file.path = path.to_owned();
-    file.mode = u32::from_str_radix(mode, 8).unwrap_or(file.mode);
+    landing.rename(&staged, path, u32::from_str_radix(mode, 8).ok());
 }
 
 /// What `setup` brings within itself.
@@ -135,9 +146,13 @@ fn attach(landing: &mut Landing, text: &str, setup: &Place, problems: &mut Probl
 }
 
 /// Checksums that a command looks at before it goes on: `echo 'SUM  /path' | sha256sum -c && …`.
-pub fn check_sums(landing: &Landing, problems: &mut Problems) {
+pub fn check_sums(landing: &Landing, budget: &Budget, problems: &mut Problems) {
+    let mut sums: HashMap<&str, String> = HashMap::new();
     let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
     for loose in landing.loose.iter().filter(|loose| loose.text.contains("sha256sum")) {
+        if !budget.take(4 * loose.text.len()) {
+            return;
+        }
         let words: Vec<&str> = loose
             .text
             .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
@@ -145,8 +160,17 @@ pub fn check_sums(landing: &Landing, problems: &mut Problems) {
             .collect();
         for pair in words.windows(2).filter(|pair| is_sum(pair[0]) && pair[1].starts_with('/')) {
             let [sum, path] = [pair[0], pair[1]];
-            match landing.file(path) {
-                Some(file) if sha256(&file.bytes).eq_ignore_ascii_case(sum) => {}
+            let file = landing.file(path);
+            if let Some(file) = file
+                && !sums.contains_key(path)
+            {
+                if !budget.take(file.bytes.len()) {
+                    return;
+                }
+                sums.insert(path, sha256(&file.bytes));
+            }
+            match file {
+                Some(_) if sums[path].eq_ignore_ascii_case(sum) => {}
                 Some(file) => {
                     let text = format!(
                         "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
@@ -157,7 +181,7 @@ pub fn check_sums(landing: &Landing, problems: &mut Problems) {
                         Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
                     );
                 }
-                None if landing.lost.iter().any(|lost| lost == path) => {}
+                None if landing.lost.contains(path) => {}
                 None => {
                     let text = format!(
                         "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",

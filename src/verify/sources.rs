@@ -1,21 +1,22 @@
 //! What the input is: user-data itself, or something that has it in it, once or several times.
 
-use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use std::collections::HashSet;
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
+
+use super::budget::Budget;
 use super::finding::{Place, Problems};
 use super::json::Candidate;
 use super::landing::Landing;
 use super::nocloud::{self, Beside};
 use super::open::open;
-use super::packing::{self, Budget, Bytes, GZIP};
+use super::packing::{self, Bytes, GZIP};
 use super::seed::{Kind, Part, Seed};
-use super::{Input, component, ignition, json, terraform};
+use super::{Input, MAX_BYTES, component, json, terraform};
 use crate::disk;
 use crate::report::Complaint;
-
-/// More than any seed, and any state of Terraform's that somebody looks at.
-pub const MAX_BYTES: usize = 64 << 20;
 
 /// All seeds that are in it, with what is beside them.
 pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
@@ -48,19 +49,23 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
     if let Some(kind) = disk::Kind::of(bytes) {
         return on_disk(kind, bytes, place, budget, problems);
     }
+    // Some of what follows looks for a word in all of it.
+    if !budget.take(4 * bytes.len()) {
+        return Vec::new();
+    }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return vec![(open(bytes, place, budget, problems), Landing::default())];
     };
     let start = text.trim_start_matches('\u{feff}').trim_start();
-    let is_list = start.starts_with('[') && serde_json::from_str::<serde_json::Value>(start).is_ok();
+    let is_list = start.starts_with('[') && serde_json::from_str::<IgnoredAny>(start).is_ok();
     if is_list || start.starts_with('{') && !is_ignition(start) {
         return in_json(bytes, place, budget, problems);
     }
     if component::is_component(text) && Kind::of(text).is_none() {
-        return vec![(component::open(text, place, problems), Landing::default())];
+        return vec![(component::open(text, place, budget, problems), Landing::default())];
     }
     if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {
-        let candidates = terraform::candidates(text, place, problems);
+        let candidates = terraform::candidates(text, place, budget, problems);
         return each(candidates, place, budget, problems);
     }
     vec![(open(bytes, place, budget, problems), Landing::default())]
@@ -77,13 +82,21 @@ fn is_ignition(text: &str) -> bool {
 }
 
 fn whole_is_ignition(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(text)
-        .is_ok_and(|value| value.pointer("/ignition/version").is_some())
+    #[derive(Deserialize)]
+    struct Config {
+        ignition: Ignition,
+    }
+    #[derive(Deserialize)]
+    struct Ignition {
+        #[serde(rename = "version")]
+        _version: IgnoredAny,
+    }
+    serde_json::from_str::<Config>(text).is_ok_and(|Config { ignition: Ignition { .. } }| true)
 }
 
 fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
-    let Some(value) = ignition::parse(bytes, place, problems) else { return Vec::new() };
-    let candidates = json::candidates(&value, place, problems);
+    let Some(value) = json::read(bytes, place, budget, problems) else { return Vec::new() };
+    let candidates = json::candidates(value, place, budget, problems);
     each(candidates, place, budget, problems)
 }
 
@@ -94,16 +107,17 @@ fn each(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Vec<(Seed, Landing)> {
-    let (mut given, mut opened) = (Vec::new(), Vec::new());
+    let (mut given, mut opened) = (HashSet::new(), HashSet::new());
     let mut seeds = Vec::new();
     let before = problems.len();
     for Candidate { place, bytes } in candidates {
-        let plain = packing::unbase64(&bytes).unwrap_or_else(|_| bytes.clone());
-        if !is_new(&plain, &mut given) {
+        let decoded = packing::is_base64(&bytes).then(|| packing::unbase64(&bytes, budget).ok()).flatten();
+        if !is_new(&[decoded.as_ref().unwrap_or(&bytes)], &mut given) {
             continue;
         }
+        drop(decoded);
         let seed = open(&bytes, &place, budget, problems);
-        let parts: Vec<u8> = seed.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+        let parts: Vec<&[u8]> = seed.parts.iter().map(|part| &part.bytes[..]).collect();
         if seed.parts.is_empty() || is_new(&parts, &mut opened) {
             seeds.push((seed, Landing::default()));
         }
@@ -119,11 +133,10 @@ fn each(
     seeds
 }
 
-fn is_new(bytes: &[u8], seen: &mut Vec<Vec<u8>>) -> bool {
-    let digest = Sha256::digest(bytes.trim_ascii()).to_vec();
-    let new = !seen.contains(&digest);
-    seen.push(digest);
-    new
+fn is_new(texts: &[&[u8]], seen: &mut HashSet<[u8; 32]>) -> bool {
+    let mut digest = Sha256::new();
+    texts.iter().for_each(|text| digest.update(text.trim_ascii()));
+    seen.insert(digest.finalize().into())
 }
 
 fn on_disk(
@@ -133,7 +146,12 @@ fn on_disk(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Vec<(Seed, Landing)> {
-    let files = match disk::read(bytes) {
+    let mut work = 0;
+    let read = disk::read(bytes, &mut work);
+    if !budget.take(work) {
+        return Vec::new();
+    }
+    let files = match read {
         Ok(disk) => nocloud::on_disk(disk, place, problems),
         Err(error) => {
             problems.error(
@@ -186,7 +204,7 @@ fn looks_like_seed(file: &Beside) -> bool {
 
 fn no_cloud(files: Vec<Beside>, place: &Place, budget: &Budget, problems: &mut Problems) -> (Seed, Landing) {
     let mut landing = Landing::default();
-    nocloud::judge(&files, place, &mut landing, problems);
+    nocloud::judge(&files, place, budget, &mut landing, problems);
     let mut seed = Seed { place: place.clone(), layers: vec![], sent: None, parts: Vec::new() };
     for file in files {
         if file.name != "user-data" {
@@ -206,5 +224,5 @@ fn no_cloud(files: Vec<Beside>, place: &Place, budget: &Budget, problems: &mut P
 }
 
 fn part_beside(file: Beside) -> Part {
-    Part { place: file.place, kind: Kind::Beside, bytes: Zeroizing::new(file.bytes.to_vec()), merge: None }
+    Part { place: file.place, kind: Kind::Beside, bytes: file.bytes, merge: None }
 }

@@ -104,7 +104,7 @@ impl Summary {
             sans,
             keys: keys.into_iter().map(Key::from).collect(),
             files: landing
-                .files
+                .files()
                 .iter()
                 .filter(|file| file.path != SETUP)
                 .map(|file| Lands {

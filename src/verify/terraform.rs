@@ -1,11 +1,17 @@
 //! What `terraform show`, `plan` and `output` print, and files in HCL: texts behind `name = `. It is no valid HCL, for it has
 //! `(sensitive value)` in it, and says before a line what becomes of it; so it is read line by line, and leniently.
 
+use std::borrow::Cow;
+
 use zeroize::Zeroizing;
 
-use super::finding::{Place, Problems};
+use super::budget::Budget;
+use super::finding::{Lines, Place, Problems};
 use super::json::{self, Candidate, Judged};
 use crate::report::Complaint;
+
+/// Units of work for an assignment.
+const COST: usize = 64;
 
 /// One `name = text`.
 struct Assigned {
@@ -23,9 +29,8 @@ enum Assignment {
 
 /// Whether a text is of this kind: something of it stands where user-data does, or in a heredoc.
 pub fn is_terraform(text: &str) -> bool {
-    let plain = without_colours(text);
-    plain.lines().any(|line| {
-        split(line).is_some_and(|(name, value)| {
+    text.lines().map(without_colours).any(|line| {
+        split(&line).is_some_and(|(name, value)| {
             json::is_user_data(name) && !value.is_empty()
                 || heredoc(value).is_some()
                 || value.starts_with("(sensitive value")
@@ -34,17 +39,32 @@ pub fn is_terraform(text: &str) -> bool {
 }
 
 /// What of it is user-data.
-pub fn candidates(text: &str, place: &Place, problems: &mut Problems) -> Vec<Candidate> {
+pub fn candidates(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Candidate> {
+    if !budget.take(4 * text.len()) {
+        return Vec::new();
+    }
     let plain = without_colours(text);
+    let lines = Lines::new(plain.as_bytes());
     let (mut found, mut hidden) = (Vec::new(), Vec::new());
     for Assigned { name, offset, value } in assigned(&plain) {
-        let position = place.at_offset(plain.as_bytes(), offset);
+        if found.len() + hidden.len() >= json::MAX_CANDIDATES {
+            budget.exhaust();
+            break;
+        }
+        // What each one costs, whatever its length.
+        let Some(position) = lines.position_within(offset, budget).filter(|_| budget.take(COST)) else {
+            break;
+        };
+        let position = place.at(Some(position));
         let within = place.within(format!("{name} (line {})", position.position.map_or(0, |p| p.line)));
         let named = json::is_user_data(&name);
         match value {
-            Assignment::Text(text) => match json::judge(named, &text) {
+            Assignment::Text(mut text) => match json::judge(named, &text, budget) {
                 Judged::Seed => {
-                    found.push(Candidate { place: within, bytes: Zeroizing::new(text.as_bytes().to_vec()) });
+                    found.push(Candidate {
+                        place: within,
+                        bytes: Zeroizing::new(std::mem::take(&mut *text).into_bytes()),
+                    });
                 }
                 Judged::Digest => problems.warning(&position, json::only_its_digest()),
                 Judged::Nothing => {}
@@ -68,40 +88,41 @@ pub fn candidates(text: &str, place: &Place, problems: &mut Problems) -> Vec<Can
     found
 }
 
-fn assigned(text: &str) -> Vec<Assigned> {
-    let mut found = Vec::new();
+fn assigned(text: &str) -> impl Iterator<Item = Assigned> {
     let mut at = 0;
-    let mut lines = text.split_inclusive('\n').map(|line| {
+    let mut lines = text.split_inclusive('\n').map(move |line| {
         let start = at;
         at += line.len();
         (start, line)
     });
-    while let Some((offset, line)) = lines.next() {
-        let Some((name, value)) = split(line) else { continue };
-        let value = if let Some((end, indented)) = heredoc(value) {
-            let mut body = Vec::new();
-            let ended = lines.by_ref().map(|(_, line)| line).any(|line| {
-                // A plan to destroy says so behind it: `EOT -> null`.
-                let ends = line.trim().split(" -> ").next() == Some(end);
-                if !ends {
-                    body.push(line);
+    std::iter::from_fn(move || {
+        while let Some((offset, line)) = lines.next() {
+            let Some((name, value)) = split(line) else { continue };
+            let value = if let Some((end, indented)) = heredoc(value) {
+                let mut body = Vec::new();
+                let ended = lines.by_ref().map(|(_, line)| line).any(|line| {
+                    // A plan to destroy says so behind it: `EOT -> null`.
+                    let ends = line.trim().split(" -> ").next() == Some(end);
+                    if !ends {
+                        body.push(line);
+                    }
+                    ends
+                });
+                match ended {
+                    true => Assignment::Text(Zeroizing::new(unindent(&body, indented))),
+                    false => Assignment::Endless,
                 }
-                ends
-            });
-            match ended {
-                true => Assignment::Text(Zeroizing::new(unindent(&body, indented))),
-                false => Assignment::Endless,
-            }
-        } else if value.starts_with("(sensitive") {
-            Assignment::Sensitive
-        } else if let Some(text) = quoted(value) {
-            Assignment::Text(Zeroizing::new(text))
-        } else {
-            continue;
-        };
-        found.push(Assigned { name: name.to_owned(), offset, value });
-    }
-    found
+            } else if value.starts_with("(sensitive") {
+                Assignment::Sensitive
+            } else if let Some(text) = quoted(value) {
+                Assignment::Text(Zeroizing::new(text))
+            } else {
+                continue;
+            };
+            return Some(Assigned { name: name.to_owned(), offset, value });
+        }
+        None
+    })
 }
 
 /// The name and what is behind `=` (in a map's text `:`), without what a plan has in front.
@@ -140,8 +161,11 @@ fn quoted(value: &str) -> Option<String> {
 }
 
 /// What a terminal's colours leave in a log: `ESC [ … m`.
-fn without_colours(text: &str) -> Zeroizing<String> {
-    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+fn without_colours(text: &str) -> Cow<'_, str> {
+    if !text.contains("\u{1b}[") {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\u{1b}[") {
         plain.push_str(before);
@@ -149,5 +173,5 @@ fn without_colours(text: &str) -> Zeroizing<String> {
         rest = rest.strip_prefix('m').unwrap_or(rest);
     }
     plain.push_str(rest);
-    plain
+    Cow::Owned(plain)
 }

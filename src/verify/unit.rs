@@ -1,10 +1,12 @@
 //! Unit files and drop-ins, as systemd.syntax(7) has them. systemd-unit-edit, which reads them too, refuses comments inside
 //! a continued line and blanks before a key, which systemd takes.
 
+use std::rc::Rc;
+
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
-    pub section: String,
+    pub section: Rc<str>,
     pub key: String,
     /// Continued lines as one.
     pub value: String,
@@ -15,7 +17,7 @@ pub struct Setting {
 /// All settings, in the file's order. What systemd would ignore with a warning is left out.
 pub fn settings(text: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
-    let mut section = String::new();
+    let mut section: Rc<str> = Rc::from("");
     let mut lines = text.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         let line = line.trim();
@@ -23,7 +25,7 @@ pub fn settings(text: &str) -> Vec<Setting> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name.to_owned();
+            section = name.into();
             continue;
         }
         let mut whole = String::new();

@@ -52,7 +52,8 @@ impl Reader<'_> {
         };
         let owner = get(fields, "owner").and_then(|node| self.document.text(node, "`owner`", self.problems));
         let Some(bytes) = self.content(fields, entry, path) else {
-            return self.landing.lost.push(path.to_owned());
+            self.landing.lost.insert(path.to_owned());
+            return;
         };
         let is_set = |name| {
             get(fields, name)
@@ -65,6 +66,10 @@ impl Reader<'_> {
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
             );
             self.warning(entry, Complaint::new(text).hint("leave out `defer`"));
+        }
+        // A problem names the path, and the file keeps it.
+        if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
+            return;
         }
         let append = is_set("append");
         let owner = owner.map(str::to_owned);
@@ -169,7 +174,7 @@ impl Reader<'_> {
         }
         for step in steps {
             let unpacked = match step {
-                Step::Base64 => packing::unbase64(&bytes).map_err(|(_, complaint)| complaint),
+                Step::Base64 => packing::unbase64(&bytes, self.budget).map_err(|(_, complaint)| complaint),
                 Step::Gzip if bytes.starts_with(&packing::GZIP) => packing::gunzip(&bytes, self.budget),
                 Step::Gzip => Err(Complaint::new("is to be gzip, and is not")),
             };

@@ -1,0 +1,179 @@
+//! The work that `verify` does grows with its input and no faster, for every kind of input that was made to be slow. Work is
+//! counted, not timed.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+
+use super::budget::Budget;
+use super::tests::{WORDS, check, judged};
+use crate::artifact::Artifact;
+
+type Make = fn(usize) -> Vec<u8>;
+
+/// A word, again and again, after a beginning and before an end.
+fn repeated(begin: &str, word: &str, end: &str, size: usize) -> Vec<u8> {
+    format!("{begin}{}{end}", word.repeat(size / word.len() + 1)).into_bytes()
+}
+
+/// As [`repeated`], with a number in each word in place of `#`.
+fn numbered(begin: &str, word: &str, end: &str, size: usize) -> Vec<u8> {
+    let words: String = (0..size / word.len() + 1).map(|n| word.replace('#', &n.to_string())).collect();
+    format!("{begin}{words}{end}").into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+const SCRIPT: &str = "#!/bin/sh\n";
+const CONFIG: &str = "#cloud-config\n";
+const IGNITION: &str = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[";
+
+const KINDS: [(&str, Make); 37] = [
+    ("begins of PEM", |n| repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n)),
+    ("begins of two kinds", |n| {
+        repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n", "", n)
+    }),
+    ("begins and an end", |n| {
+        repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "-----END PRIVATE KEY-----\n", n)
+    }),
+    ("dashes", |n| repeated(SCRIPT, "-----BEGIN ", "", n)),
+    ("ends of PEM", |n| repeated(SCRIPT, "-----END PRIVATE KEY-----\n", "", n)),
+    ("keys that are none", |n| {
+        numbered(SCRIPT, "-----BEGIN PRIVATE KEY-----\nMIG#\n-----END PRIVATE KEY-----\n", "", n)
+    }),
+    ("begins in gzip", |n| gzip(&repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n))),
+    ("zeros in gzip", |n| gzip(&vec![0; n * 20])),
+    ("members of gzip", |n| gzip(b"#").repeat(n / 21)),
+    ("files appended to", |n| {
+        repeated(&format!("{CONFIG}write_files:\n"), "- {path: /a, append: true, content: aaaa}\n", "", n)
+    }),
+    ("files", |n| numbered(&format!("{CONFIG}write_files:\n"), "- {path: /a#, content: a}\n", "", n)),
+    ("modes in quotes", |n| {
+        numbered(
+            &format!("{CONFIG}write_files:\n"),
+            "- {path: /a#, permissions: \"0644\", content: a}\n",
+            "",
+            n,
+        )
+    }),
+    ("fields given twice", |n| repeated(CONFIG, "a: {}\n", "", n)),
+    ("fields", |n| numbered(CONFIG, "write_file#: {}\n", "", n)),
+    ("a list of YAML", |n| repeated(&format!("{CONFIG}runcmd:\n"), "- true\n", "", n)),
+    ("a list on one line", |n| repeated(&format!("{CONFIG}runcmd: ["), "~, ", "]\n", n)),
+    ("a name above many", |n| {
+        let name = "k".repeat(n / 2);
+        repeated(&format!("{CONFIG}x: {{? {name}\n  : {{a: ["), "aaaaaaa, ", "]}}\n", n / 2)
+    }),
+    ("aliases", |n| repeated(&format!("{CONFIG}a: &a {}\nb: [", "x".repeat(n / 2)), "*a, ", "]\n", n / 2)),
+    ("sums", |n| {
+        let file = format!("{CONFIG}write_files:\n- {{path: /a, content: {}}}\n", "a".repeat(n / 2));
+        repeated(&format!("{file}runcmd:\n- sha256sum "), &format!("{} /a ", "0".repeat(64)), "\n", n / 2)
+    }),
+    ("an archive", |n| numbered("#cloud-config-archive\n", "- '#!/bin/sh\n\n  : #'\n", "", n)),
+    ("parts of MIME", |n| {
+        let head = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n";
+        repeated(head, "--B\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n:\n", "--B--\n", n)
+    }),
+    ("nested MIME", |n| {
+        numbered("MIME-Version: 1.0\n", "Content-Type: multipart/mixed; boundary=B#\n\n--B#\n", "", n)
+    }),
+    ("nested messages", |n| repeated("MIME-Version: 1.0\n", "Content-Type: message/rfc822\n\n", "", n)),
+    ("files of Ignition", |n| {
+        numbered(
+            IGNITION,
+            "{\"path\":\"/f#\",\"contents\":{\"source\":\"data:,a\"}},",
+            "{\"path\":\"/\"}]}}",
+            n,
+        )
+    }),
+    ("units of Ignition", |n| {
+        let head = "{\"ignition\":{\"version\":\"3.4.0\"},\"systemd\":{\"units\":[";
+        numbered(head, "{\"name\":\"a#.service\",\"contents\":\"[Service]\\n\"},", "{\"name\":\"b\"}]}}", n)
+    }),
+    ("a name above many in JSON", |n| {
+        let head = format!("{{\"ignition\":{{\"version\":\"3.4.0\"}},\"{}\":[", "k".repeat(n / 2));
+        repeated(&head, "\"a\",", "0]}", n / 2)
+    }),
+    ("lists of JSON", |n| repeated("[", "[],", "0]", n)),
+    ("user-data in JSON", |n| numbered("[", "{\"UserData\":\"#!/bin/sh\\n: #\"},", "0]", n)),
+    ("the same in HCL", |n| repeated("", "user_data = \"#!/bin/sh\"\n", "", n)),
+    ("HCL", |n| numbered("", "user_data# = \"#!/bin/sh\\n: #\"\n", "", n)),
+    ("heredocs without an end", |n| repeated("", "user_data = <<EOT\n", "", n)),
+    ("lines of base64", |n| {
+        let line = STANDARD.encode([7; 57]);
+        repeated(SCRIPT, &format!(": {line}\n"), "", n)
+    }),
+    ("base64 in base64", |n| {
+        let inner = STANDARD.encode(STANDARD.encode(vec![b'-'; n / 2]));
+        format!("{SCRIPT}: {inner}\n").into_bytes()
+    }),
+    ("percent-encoding in itself", |n| repeated(SCRIPT, "%2525252D", "", n)),
+    ("hexadecimal", |n| repeated(SCRIPT, "2d2d2d2d2d424547494e", "\n", n)),
+    ("files of a FAT disk", |n| {
+        crate::disk::fat(&[Artifact::public("user-data", repeated(SCRIPT, ": a\n", "", n))]).unwrap()
+    }),
+    ("files of an ISO disk", |n| {
+        crate::disk::iso(&[Artifact::public("user-data", repeated(SCRIPT, ": a\n", "", n))]).unwrap()
+    }),
+];
+
+/// The units taken for some bytes, those apart that it takes to find the places of nodes in YAML: of these there is a fixed
+/// number, however large the input is.
+fn units(bytes: &[u8]) -> u64 {
+    let budget: Budget = judged(bytes).1;
+    budget.spent() - budget.spent_reading_again()
+}
+
+#[test]
+fn the_work_for_four_times_the_input_is_no_more_than_four_and_a_half_times_as_much() {
+    const SIZE: usize = 48 << 10;
+    let mut slow = Vec::new();
+    for (kind, make) in KINDS {
+        let [small, large] = [SIZE, 4 * SIZE].map(make);
+        let [few, many] = [&small, &large].map(|bytes| units(bytes));
+        // What is compressed is small itself.
+        assert!(few >= small.len() as u64 / 2, "{kind}: {few} units are counted for {} bytes", small.len());
+        if many as f64 > 4.5 * few as f64 {
+            slow.push(format!("{kind}: {few} units for {} bytes, {many} for {}", small.len(), large.len()));
+        }
+    }
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
+}
+
+#[test]
+fn what_was_not_looked_through_is_an_error_and_never_fine() {
+    let (verdict, budget) = judged(&vec![b"-a"[0]; 10]);
+    assert!(!budget.is_exhausted() && !verdict.problems.is_empty());
+    for (kind, make) in [KINDS[28], KINDS[26]] {
+        let (verdict, budget) = judged(&make(2 << 20));
+        assert!(budget.is_exhausted(), "{kind}");
+        let said = verdict
+            .problems
+            .iter()
+            .find(|problem| problem.text.starts_with("is too large to be looked through"));
+        assert!(said.is_some_and(|problem| problem.severity == super::Severity::Error), "{kind}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn repetitions_of_any_words_take_work_in_proportion(
+        begin in 0..WORDS.len(),
+        words in proptest::collection::vec(0..WORDS.len(), 1..5),
+        times in 1..200usize,
+    ) {
+        let word: String = words.into_iter().map(|n| WORDS[n]).collect();
+        let make = |times: usize| format!("{}{}", WORDS[begin], word.repeat(times)).into_bytes();
+        check(&make(times));
+        let [few, many] = [100, 400].map(|times| units(&make(times)));
+        prop_assert!(many as f64 <= 4.5 * few as f64 + 100_000.0, "{few} units, then {many}");
+    }
+}
