@@ -43,7 +43,10 @@ const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) 
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(Ui::usage(error) as u8),
+    };
     let ui = Ui { quiet: cli.quiet };
     match run(cli, ui) {
         Ok(status) => status,

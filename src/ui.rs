@@ -3,12 +3,18 @@
 //! Standard output has what was asked for and nothing else. Standard error has the rest, in lower case and without
 //! full stops: `error:` for what went wrong, `hint:` for the way out, `note:` for what is worth knowing, and the next
 //! steps. Colour goes to terminals only, and NO_COLOR is honoured.
+//!
+//! What is printed has in it what others wrote: specs, file names, user-data, records. [`safe`] escapes what commands a terminal,
+//! hides or turns round what is read, or begins a line of its own; colours are added after. Results that are other programs'
+//! input (artifacts, shell code) are printed as they are.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
+use clap::error::{ContextKind, ContextValue};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
@@ -41,7 +47,7 @@ impl Ui {
 
     /// Prints a result for programs.
     pub fn json<T: Serialize>(self, value: &T) -> Result<()> {
-        self.out(serde_json::to_string_pretty(value)? + "\n")
+        self.out(safe_json(&serde_json::to_string_pretty(value)?) + "\n")
     }
 
     /// Prints an artifact, unless it holds a key and standard output is a file that others can read, or it is no text and
@@ -67,16 +73,18 @@ impl Ui {
     /// Prints columns as wide as they need to be, the first row as their heads.
     pub fn table(self, rows: &[Vec<String>]) -> Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let rows: Vec<Vec<Cow<str>>> =
+            rows.iter().map(|row| row.iter().map(|cell| safe(cell)).collect()).collect();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
         let mut text = String::new();
-        for row in rows {
+        for row in &rows {
             let cells: Vec<_> = row
                 .iter()
                 .enumerate()
                 .map(|(column, cell)| match column + 1 == columns {
-                    true => cell.clone(),
+                    true => cell.to_string(),
                     false => format!("{cell:<w$}", w = width(column).unwrap_or(0)),
                 })
                 .collect();
@@ -92,7 +100,7 @@ impl Ui {
         let mut text = String::new();
         for (name, values) in rows {
             for (n, value) in values.iter().enumerate() {
-                text += &format!("{:<width$}   {value}\n", if n == 0 { name } else { "" });
+                text += &format!("{:<width$}   {}\n", if n == 0 { name } else { "" }, safe(value));
             }
         }
         self.out(text)
@@ -102,14 +110,14 @@ impl Ui {
     pub fn problem(self, is_error: bool, text: impl Display, hint: Option<&str>) -> Result<()> {
         let label =
             if is_error { format!("{RED}error:{RED:#}") } else { format!("{YELLOW}warning:{YELLOW:#}") };
-        show(format_args!("{label} {text}\n"))?;
-        hint.map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {hint}\n")))
+        show(format_args!("{label} {}\n", safe(&text.to_string())))?;
+        hint.map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
     }
 
     /// Prints what it comes to.
     pub fn verdict(self, is_good: bool, text: impl Display) -> Result<()> {
         let style = if is_good { GREEN } else { RED };
-        show(format_args!("{style}{text}{style:#}\n"))
+        show(format_args!("{style}{}{style:#}\n", safe(&text.to_string())))
     }
 
     /// The columns that prose gets: the terminal's, and no more than help has.
@@ -120,16 +128,16 @@ impl Ui {
     /// Tells something worth knowing.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
-            say(format_args!("{CYAN}note:{CYAN:#} {text}\n"));
+            say(format_args!("{CYAN}note:{CYAN:#} {}\n", safe(&text.to_string())));
         }
     }
 
     /// Tells what to do next: a heading and its lines, as they are.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {
-            say(format_args!("{BOLD}{heading}{BOLD:#}\n"));
+            say(format_args!("{BOLD}{}{BOLD:#}\n", safe(&heading.to_string())));
             for line in lines {
-                say(format_args!("  {line}\n"));
+                say(format_args!("  {}\n", safe(line)));
             }
         }
     }
@@ -140,7 +148,7 @@ impl Ui {
             let complaint = Complaint::new("there is no terminal to ask on, nothing was changed");
             bail!(Report::usage(complaint.hint(format!("`{instead}` does not ask"))));
         }
-        say(format_args!("{question} [y/N] "));
+        say(format_args!("{} [y/N] ", safe(&question.to_string())));
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -151,13 +159,13 @@ impl Ui {
         if let Some(report) = error.downcast_ref::<Report>() {
             for finding in &report.findings {
                 let alone = Report { source: report.source.clone(), findings: vec![finding.clone()] };
-                say(format_args!("{RED}error:{RED:#} {alone}\n"));
+                say(format_args!("{RED}error:{RED:#} {}\n", safe(&alone.to_string())));
                 hint(finding.hint.as_deref());
             }
             return;
         }
         let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-        say(format_args!("{RED}error:{RED:#} {}\n", chain.join(": ")));
+        say(format_args!("{RED}error:{RED:#} {}\n", safe(&chain.join(": "))));
         hint(
             error
                 .chain()
@@ -167,9 +175,94 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// Tells what clap says of the command line, or prints the help or version that was asked for. Returns the exit status.
+    pub fn usage(mut error: clap::Error) -> i32 {
+        let status = error.exit_code();
+        if !error.use_stderr() {
+            // When standard output is closed there is nobody to read the help.
+            let _ = error.print();
+            return status;
+        }
+        // The words that were typed, before they become lines of the message.
+        let typed: Vec<(ContextKind, ContextValue)> = error
+            .context()
+            .filter_map(|(kind, value)| {
+                let safe = |text: &String| safe(text).into_owned();
+                let value = match value {
+                    ContextValue::String(text) => ContextValue::String(safe(text)),
+                    ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(safe).collect()),
+                    ContextValue::StyledStrs(texts) => {
+                        let plain =
+                            texts.iter().map(|text| self::safe(&text.to_string()).into_owned().into());
+                        ContextValue::StyledStrs(plain.collect())
+                    }
+                    _ => return None,
+                };
+                Some((kind, value))
+            })
+            .collect();
+        for (kind, value) in typed {
+            error.insert(kind, value);
+        }
+        let text = error.render().to_string();
+        let lines: Vec<Cow<str>> = text.trim_end().lines().map(safe).collect();
+        let text = lines.join("\n");
+        match text.strip_prefix("error: ") {
+            Some(text) => say(format_args!("{RED}error:{RED:#} {text}\n")),
+            None => say(format_args!("{text}\n")),
+        }
+        status
+    }
+}
+
+/// What must not reach a terminal, or a line of a message, as it is: control characters, line ends of any kind, marks that turn
+/// the direction of writing (Unicode's `Bidi_Control`), and characters that are not seen.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether all of a text may be printed as it is.
+pub fn is_safe(text: &str) -> bool {
+    !text.contains(is_unsafe)
+}
+
+/// A text for one line of a terminal: what must not get there is `\n`, `\t`, `\r` or `\u{…}`.
+pub fn safe(text: &str) -> Cow<'_, str> {
+    if is_safe(text) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_unsafe(c) {
+            true => safe.extend(c.escape_default()),
+            false => safe.push(c),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// JSON with the same values in which all that [`safe`] escapes is `\uXXXX` (RFC 8259 §7). Its own line breaks stay.
+pub fn safe_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c != '\n' && is_unsafe(c) {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                write!(safe, "\\u{unit:04x}").expect("a string takes it");
+            }),
+            false => safe.push(c),
+        }
+    }
+    safe
+}
+
 fn hint(text: Option<&str>) {
     if let Some(text) = text {
-        say(format_args!("{CYAN}hint:{CYAN:#} {text}\n"));
+        say(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(text)));
     }
 }
 
@@ -196,4 +289,39 @@ fn shared_mode(stream: &impl std::os::fd::AsFd) -> Option<u32> {
 #[cfg(not(unix))]
 fn shared_mode<T>(_: &T) -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_commands_a_terminal_is_escaped_and_what_is_read_stays() {
+        for (raw, printed) in [
+            ("plain `text` ä 日本 🙂", "plain `text` ä 日本 🙂"),
+            ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
+            ("a\nerror: b\r\tc", "a\\nerror: b\\r\\tc"),
+            ("\u{7f}\u{9b}\u{85}", "\\u{7f}\\u{9b}\\u{85}"),
+            ("\u{202e}\u{2066}\u{200f}\u{61c}", "\\u{202e}\\u{2066}\\u{200f}\\u{61c}"),
+            ("\u{2028}\u{feff}\u{200b}\u{e0041}", "\\u{2028}\\u{feff}\\u{200b}\\u{e0041}"),
+        ] {
+            assert_eq!(safe(raw), printed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_safe_and_has_the_same_values(text in any::<String>(), hostile in "[\\u{0}-\\u{20}\\u{7f}-\\u{9f}\\u{2028}-\\u{202e}\\u{e0041}]{0,8}") {
+            let value = serde_json::json!({ (text.clone() + &hostile): [hostile, text] });
+            let json = safe_json(&serde_json::to_string_pretty(&value).unwrap());
+            prop_assert!(json.lines().all(is_safe));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+        }
+
+        #[test]
+        fn what_is_printed_is_safe(text in any::<String>()) {
+            prop_assert!(is_safe(&safe(&text)));
+        }
+    }
 }

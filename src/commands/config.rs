@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::machine_name;
+use super::{machine_name, refuse_unsafe};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -11,6 +11,7 @@ pub fn config(store: &Store, ui: Ui, name: &str) -> Result<()> {
     let name = machine_name(name)?;
     let url = store.connection(&name)?.url;
     let dir = store.machine_dir(&name);
+    refuse_unsafe([url.as_str(), &dir.display().to_string()])?;
     // JSON's quotes serve for the shell's, as Go's do in Docker Machine.
     let quoted = |file: &str| serde_json::Value::from(dir.join(file).display().to_string());
     ui.out(format!(

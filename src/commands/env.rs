@@ -5,11 +5,11 @@ use std::env::var;
 use anyhow::Result;
 
 use super::address::refuse_uncovered;
-use super::machine_name;
+use super::{machine_name, refuse_unsafe};
 use crate::plan::HostRole;
 use crate::render::Shell;
 use crate::store::Store;
-use crate::ui::Ui;
+use crate::ui::{Ui, safe};
 
 /// The machine that Docker Machine takes when none is named.
 const DEFAULT: &str = "default";
@@ -45,6 +45,7 @@ pub fn env(
     if no_proxy {
         variables.push(with_no_proxy(host));
     }
+    refuse_unsafe(variables.iter().map(|(_, value)| value.as_str()))?;
     let shell = shell_of(shell);
     ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))
 }
@@ -95,5 +96,6 @@ fn command_line() -> String {
     {
         *program = format!("\"{program}\"");
     }
-    words.join(" ")
+    // A line end in there would begin a command.
+    safe(&words.join(" ")).into_owned()
 }

@@ -19,7 +19,7 @@ use crate::render::{self, Form, Format, Packing};
 use crate::report::{Complaint, Failure, Report};
 use crate::spec::Spec;
 use crate::store::Store;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// More than any query has, and little enough to be read whole.
 const MAX_BYTES: u64 = 1 << 20;
@@ -47,7 +47,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         }
     }
     refuse_contradictions(store, &spec, &plan)?;
-    let answer = serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)? + "\n";
+    let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)?) + "\n";
     ui.artifact(&Artifact::private("answer", answer), "umask 077; hostseed external > FILE")
 }
 

@@ -37,7 +37,7 @@ use crate::names::MachineName;
 use crate::plan::{Docker, Install, InstallScript};
 use crate::report::{Complaint, Failure, Report};
 use crate::spec::Spec;
-use crate::ui::Ui;
+use crate::ui::{Ui, is_safe};
 
 /// The spec of a file where one is given (`-`: standard input), else that of the flags.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
@@ -67,6 +67,17 @@ fn note_install_url(ui: Ui, spec: &Spec, docker: &Docker) {
          {} accepts one script only",
         spec.flag("engine-install-sha256", "HEX")
     ));
+}
+
+/// Refuses values for a shell that would command the terminal on their way: they cannot be escaped and stay the same.
+fn refuse_unsafe<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<()> {
+    match values.into_iter().find(|value| !is_safe(value)) {
+        Some(value) => {
+            let text = format!("`{value}` has a control character, and no shell gets it from here");
+            Err(Failure::new(text).hint("keep the machines in a folder without any").into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// A machine's name from the command line.

@@ -52,25 +52,15 @@ pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCo
 fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
     if !ui.quiet {
         for seed in verdict.seeds.iter().filter(|seed| !seed.what.is_empty()) {
-            let mut rows = rows(seed, verdict.seeds.len() > 1);
-            rows.iter_mut().flat_map(|(_, values)| values).for_each(|value| *value = printable(value));
-            ui.details(&rows)?;
+            ui.details(&rows(seed, verdict.seeds.len() > 1))?;
             ui.out("\n")?;
         }
     }
     for problem in &verdict.problems {
-        let text = printable(&format!("{}: {}", problem.place, problem.text));
-        let hint = problem.hint.as_deref().map(printable);
-        ui.problem(problem.severity == Severity::Error, text, hint.as_deref())?;
+        let text = format_args!("{}: {}", problem.place, problem.text);
+        ui.problem(problem.severity == Severity::Error, text, problem.hint.as_deref())?;
     }
     Ok(())
-}
-
-/// What somebody else wrote must not command the terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
 }
 
 fn sentence(name: &str, fine: bool, errors: usize, warnings: usize) -> String {

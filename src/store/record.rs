@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::names::Address;
@@ -43,6 +43,9 @@ impl Record {
             let address = Address::parse(&address).ok().context("its address cannot be read")?;
             url = self::url(&address, port.unwrap_or(DEFAULT_PORT));
         }
+        // It becomes a word of a shell. What an address, a port and a path are written in is no word's end and no command.
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:/@[]+,=".contains(&b);
+        ensure!(url.bytes().all(is_plain), "its address `{url}` has a character that no address has");
         let uri: http::Uri = url.parse().ok().context("it has no address recorded")?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         // Docker Machine's driver `none` has the port in its `IPAddress` too.

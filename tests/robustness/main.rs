@@ -11,3 +11,4 @@ mod names;
 mod pem;
 mod process;
 mod repository_key;
+mod terminal;
