@@ -559,6 +559,13 @@ fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
         }
         if escapes >= FEWEST {
             take(begin, &decoded);
+            // The name of a variable or of a form's field is before what begins with bytes that tell what it is.
+            let named = text.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
+            if let Some(at) = named.filter(|at| text[*at] == b'=')
+                && begins_something(&decoded[at + 1..])
+            {
+                take(begin + at + 1, &decoded[at + 1..]);
+            }
         }
     }
 }

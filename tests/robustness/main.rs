@@ -6,6 +6,7 @@
 mod support;
 
 mod constrained_ca;
+mod encodings;
 mod metadata;
 mod names;
 mod pem;
