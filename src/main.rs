@@ -19,6 +19,10 @@ mod verify;
 mod yaml;
 
 #[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
+
+#[cfg(test)]
 #[expect(dead_code, reason = "the tests beside the code use a part of it")]
 #[path = "../tests/support/skip.rs"]
 mod skip;

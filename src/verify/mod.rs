@@ -173,6 +173,8 @@ fn read(part: &Part, budget: &Budget, landing: &mut Landing, problems: &mut Prob
 
 #[cfg(test)]
 mod growth;
+#[cfg(test)]
+pub use tests::{WORDS, check, seeds};
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +193,7 @@ mod tests {
     }
 
     /// What holds for every verdict.
-    pub(super) fn check(bytes: &[u8]) {
+    pub fn check(bytes: &[u8]) {
         let (verdict, budget) = judged(bytes);
         // Work is in proportion to the input and to what is compressed in it, and never without an end.
         assert!(
@@ -213,7 +215,7 @@ mod tests {
     }
 
     /// Real seeds of every form.
-    pub(super) fn seeds() -> Vec<Vec<u8>> {
+    pub fn seeds() -> Vec<Vec<u8>> {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
         let mut found: Vec<PathBuf> = std::fs::read_dir(golden)
             .unwrap()
@@ -228,7 +230,7 @@ mod tests {
     }
 
     /// Words that each reader hangs on.
-    pub(super) const WORDS: [&str; 40] = [
+    pub const WORDS: [&str; 40] = [
         "#cloud-config\n",
         "#!",
         "#include\n",
