@@ -156,13 +156,11 @@ impl<'a> Document<'a> {
             Value::Map(entries) => {
                 let mut seen: HashSet<&str> = HashSet::new();
                 for (key, value) in entries {
-                    if let Value::Text(name) = &key.value {
-                        if !seen.insert(name) {
-                            let text =
-                                format!("`{}` is given twice, and the last one alone counts", head(name));
-                            problems
-                                .error(&self.place(key), Complaint::new(text).hint("make one of the two"));
-                        }
+                    if let Value::Text(name) = &key.value
+                        && !seen.insert(name)
+                    {
+                        let text = format!("`{}` is given twice, and the last one alone counts", head(name));
+                        problems.error(&self.place(key), Complaint::new(text).hint("make one of the two"));
                     }
                     self.check(key, problems);
                     self.check(value, problems);

@@ -148,7 +148,7 @@ fn the_work_for_four_times_the_input_is_no_more_than_four_and_a_half_times_as_mu
 
 #[test]
 fn what_was_not_looked_through_is_an_error_and_never_fine() {
-    let (verdict, budget) = judged(&vec![b"-a"[0]; 10]);
+    let (verdict, budget) = judged(b"----------");
     assert!(!budget.is_exhausted() && !verdict.problems.is_empty());
     for (kind, make) in [KINDS[28], KINDS[26]] {
         let (verdict, budget) = judged(&make(2 << 20));

@@ -33,13 +33,12 @@ pub struct Held {
 /// Longer chains, and more of them, are nobody's.
 const MOST_INTERMEDIATES: usize = 16;
 
-/// Judges every key of a seed, and returns those that may be there. What belongs to no part is a problem of `place`.
+/// Judges every key of a seed, and returns those that may be there.
 pub fn judge(
     parts: &[Part],
     landing: &Landing,
     found: Everything,
     owners: &Owners,
-    place: &Place,
     now: OffsetDateTime,
     budget: &Budget,
     problems: &mut Problems,
@@ -64,15 +63,19 @@ pub fn judge(
             judge.elsewhere(key, &part.place.at(lines.position_within(at, budget)), None);
         }
     }
+    judge.held
+}
+
+/// Says where there are more keys or certificates than are looked at.
+pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
         let complaint = Complaint::new("has more private keys than are looked at");
-        judge.problems.error(place, complaint.hint("a host needs one: leave out the others"));
+        problems.error(place, complaint.hint("a host needs one: leave out the others"));
     }
     if found.too_many_certificates {
         let complaint = Complaint::new("has more certificates than are looked at");
-        judge.problems.warning(place, complaint.hint("verify the parts one by one"));
+        problems.warning(place, complaint.hint("verify the parts one by one"));
     }
-    judge.held
 }
 
 struct Judge<'a> {

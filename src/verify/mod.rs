@@ -139,7 +139,8 @@ fn judge(
     let identity = identity::judge(&found, &landing, &daemon, now, problems);
     let keys = match keys {
         true => {
-            keys::judge(&seed.parts, &landing, found, &identity.owners, &seed.place, now, budget, problems)
+            keys::check_number(&found, &seed.place, problems);
+            keys::judge(&seed.parts, &landing, found, &identity.owners, now, budget, problems)
         }
         false => Vec::new(),
     };

@@ -325,8 +325,8 @@ fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Zeroizing<S
     };
     // Several on one line, in quotes.
     let words = move |line: &str| line.replace(|c| !is_letter(c), "\n");
-    let ways: [Box<dyn Fn(&str) -> String>; 4] =
-        [Box::new(trimmed), Box::new(argument), Box::new(words), Box::new(longest)];
+    type Way<'a> = Box<dyn Fn(&str) -> String + 'a>;
+    let ways: [Way; 4] = [Box::new(trimmed), Box::new(argument), Box::new(words), Box::new(longest)];
     ways.into_iter().map(move |way| Zeroizing::new(body.lines().map(way).collect::<Vec<_>>().join("\n")))
 }
 
