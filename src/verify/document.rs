@@ -9,8 +9,8 @@ use super::yaml11::{self, Scalar};
 use crate::report::{Complaint, Position};
 use crate::yaml::{self, Node, Value};
 
-/// Sixteen times the largest limit of a cloud (Google's 256 KiB); the reader takes some 30 times as much memory.
-const MAX_BYTES: usize = 4 << 20;
+/// Eight times the largest limit of a cloud (Google's 256 KiB); the reader takes up to 80 times as much memory.
+const MAX_BYTES: usize = 2 << 20;
 /// A script in a block has brackets without a partner; the parser needs milliseconds for so many.
 const MAX_FLOW_DEPTH: usize = 1000;
 /// Places of a document that are told; beyond so many problems nobody looks.

@@ -16,8 +16,10 @@ const VERSION_WITHIN: usize = 4096;
 /// Multiparts and messages of an archive. The parser looks for the boundary of each in all that follows, and takes a message in
 /// a message for a call in a call.
 const MAX_MULTIPARTS: usize = 64;
-/// Lines that may be a boundary; each part takes some hundred bytes of memory.
-const MAX_BOUNDARIES: usize = 50_000;
+/// Lines that may be a boundary, and lines that may be a header: each part and header takes some hundred bytes of memory.
+const MAX_LINES: usize = 50_000;
+/// Pieces of parameters (`a*0=`, RFC 2231 §3), each of which the parser looks for among those before it.
+const MAX_CONTINUATIONS: usize = 1000;
 
 /// One part, its transfer encoding taken off.
 pub struct MimePart {
@@ -55,10 +57,10 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         return Vec::new();
     }
     let multiparts = count_multiparts(bytes);
-    let (boundaries, ends) = boundaries(bytes);
-    if multiparts > MAX_MULTIPARTS || boundaries > MAX_BOUNDARIES {
+    let lines = Lines::of(bytes);
+    if multiparts > MAX_MULTIPARTS || lines.most > MAX_LINES || continuations(bytes) > MAX_CONTINUATIONS {
         let text = format!(
-            "has more than {MAX_MULTIPARTS} multiparts or {MAX_BOUNDARIES} boundaries, and is too large to be looked through"
+            "has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} pieces of parameters, and is too large to be looked through"
         );
         problems.error(place, Complaint::new(text));
         return Vec::new();
@@ -71,7 +73,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         return Vec::new();
     };
     for part in &message.parts {
-        check_boundary(part, &ends, place, problems);
+        check_boundary(part, &lines.ends, place, problems);
     }
     let singles: Vec<_> =
         message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_))).collect();
@@ -106,20 +108,37 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
     }
 }
 
-/// How many lines there are that may be a boundary, and those that may be the end of one.
-fn boundaries(bytes: &[u8]) -> (usize, HashSet<&[u8]>) {
-    let lines =
-        bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| line.starts_with(b"--"));
-    let mut ends = HashSet::new();
-    let count = lines
-        .take(MAX_BOUNDARIES + 1)
-        .inspect(|line| {
-            if line.ends_with(b"--") {
-                ends.insert(*line);
+/// The lines of an archive that the parser stops at.
+struct Lines<'a> {
+    /// Those that may be the end of a boundary.
+    ends: HashSet<&'a [u8]>,
+    /// How many may be boundaries, or headers, whichever is more.
+    most: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let (mut ends, mut boundaries, mut headers) = (HashSet::new(), 0, 0);
+        for line in bytes.split(|b| *b == b'\n') {
+            if line.starts_with(b"--") {
+                boundaries += 1;
+                let line = line.trim_ascii_end();
+                if boundaries <= MAX_LINES && line.ends_with(b"--") {
+                    ends.insert(line);
+                }
+            } else {
+                let name = line.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'));
+                headers += usize::from(name.is_some_and(|at| line[at] == b':'));
             }
-        })
-        .count();
-    (count, ends)
+        }
+        Self { ends, most: boundaries.max(headers) }
+    }
+}
+
+/// How often there is a piece of a parameter, `*` and a number and `=` or `*`.
+fn continuations(bytes: &[u8]) -> usize {
+    let begin = bytes.windows(2).filter(|pair| pair[0] == b'*' && pair[1].is_ascii_digit());
+    begin.take(MAX_CONTINUATIONS + 1).count()
 }
 
 /// How often a type is named that has parts or a message in it; where that stands makes no difference here.

@@ -157,7 +157,10 @@ fn unindent(lines: &[&str], indented: bool) -> String {
 fn quoted(value: &str) -> Option<String> {
     let mut texts = serde_json::Deserializer::from_str(value).into_iter::<String>();
     let text = texts.next().filter(|_| value.starts_with('"'))?.ok()?;
-    Some(text.replace("$${", "${").replace("%%{", "%{"))
+    match text.contains("$${") || text.contains("%%{") {
+        true => Some(text.replace("$${", "${").replace("%%{", "%{")),
+        false => Some(text),
+    }
 }
 
 /// What a terminal's colours leave in a log: `ESC [ … m`.
