@@ -27,6 +27,7 @@ mod fuzz;
 #[path = "../tests/support/skip.rs"]
 mod skip;
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ use time::{Date, Month, OffsetDateTime};
 
 use cli::{Cli, Command};
 use report::Report;
-use store::Store;
+use store::{Store, Trust};
 use ui::Ui;
 
 /// The day of this version's release, in UTC. A clock that shows an earlier one is wrong, and so would be every certificate made by it.
@@ -66,7 +67,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     forbid_core_dumps()?;
     let now = OffsetDateTime::now_utc();
-    let store = || store(cli.store);
+    let trust = if cli.allow_insecure_store { Trust::Anything } else { Trust::Checked };
+    let opened = OnceCell::new();
+    let store = || open_store(cli.store, trust).map(|store| opened.get_or_init(|| store));
     if matches!(cli.command, Command::Create(_) | Command::External | Command::Verify { .. }) {
         refuse_wrong_clock(now)?;
     }
@@ -74,32 +77,33 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Create(create) => {
             let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
             let spec = commands::read_spec(file, || create.spec())?;
-            commands::create(&store()?, ui, now, spec, cloud, json)
+            commands::create(store()?, ui, now, spec, cloud, json)
         }
-        Command::Render(render) => commands::render(&store()?, ui, now, render.request()),
+        Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
             let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
-            commands::bake(ui, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
+            commands::bake(ui, now, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
         }
         Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Env { unset: true, shell, no_proxy, .. } => {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
         Command::Env { name, shell, no_proxy, address, .. } => {
-            commands::env(&store()?, ui, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
+            commands::env(store()?, ui, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
         }
-        Command::External => commands::external(&store()?, ui, now),
-        Command::Config { name } => commands::config(&store()?, ui, &name),
-        Command::Ls { names, json } => commands::ls(&store()?, ui, now, names, json),
-        Command::Inspect { name, json } => commands::inspect(&store()?, ui, now, &name, json),
-        Command::Url { name } => commands::url(&store()?, ui, &name),
-        Command::Ip { name } => commands::ip(&store()?, ui, &name),
-        Command::Address { name, address, force } => commands::address(&store()?, ui, &name, &address, force),
-        Command::Rm { names, yes } => commands::rm(&store()?, ui, &names, yes),
+        Command::External => commands::external(store()?, ui, now),
+        Command::Config { name } => commands::config(store()?, ui, &name),
+        Command::Ls { names, json } => commands::ls(store()?, ui, now, names, json),
+        Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
+        Command::Url { name } => commands::url(store()?, ui, &name),
+        Command::Ip { name } => commands::ip(store()?, ui, &name),
+        Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes),
         Command::Verify { file, cloud, strict, json } => {
             return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });
         }
     };
+    opened.get().map(Store::take_notes).into_iter().flatten().for_each(|note| ui.note(note));
     done.map(|()| ExitCode::SUCCESS)
 }
 
@@ -132,7 +136,7 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
 }
 
 /// The store that was asked for, else Docker Machine's usual one.
-fn store(asked: Option<PathBuf>) -> Result<Store> {
+fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
     let named = asked.is_some() && asked != from_environment;
     let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
@@ -140,7 +144,7 @@ fn store(asked: Option<PathBuf>) -> Result<Store> {
         report::Failure::new("cannot tell where machines are kept: there is no home folder")
             .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
     })?;
-    Store::at(root, named)
+    Store::open(root, named, trust)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

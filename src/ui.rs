@@ -58,14 +58,8 @@ impl Ui {
                 Failure::new("this is no text, and standard output is a terminal; nothing was written");
             return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
         }
-        if artifact.mode == 0o600
-            && let Some(mode) = shared_mode(&io::stdout())
-        {
-            return Err(Failure::new(format!(
-                "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
-            ))
-            .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
-            .into());
+        if artifact.mode == 0o600 {
+            refuse_exposed(&io::stdout(), instead)?;
         }
         self.out(&artifact.bytes)
     }
@@ -276,19 +270,52 @@ fn say(text: std::fmt::Arguments) {
     let _ = anstream::stderr().lock().write_fmt(text);
 }
 
-/// The mode of an open regular file that others than its owner can read.
+/// Refuses to write a private key to a stream that another user can read: a file that is world-readable, or a file or FIFO of
+/// somebody else's.
 #[cfg(unix)]
-fn shared_mode(stream: &impl std::os::fd::AsFd) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    let file = std::fs::File::from(stream.as_fd().try_clone_to_owned().ok()?);
-    let metadata = file.metadata().ok()?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    (metadata.is_file() && mode & 0o077 != 0).then_some(mode)
+fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
+    let metadata = file.metadata()?;
+    let mode = metadata.mode() & 0o7777;
+    let is_fifo = metadata.file_type().is_fifo() && has_name(&file);
+    if (metadata.is_file() || is_fifo) && metadata.uid() != rustix::process::geteuid().as_raw() {
+        let kind = if is_fifo { "FIFO" } else { "file" };
+        return Err(Failure::new(format!(
+            "standard output is a {kind} of user {}, and this holds a private key; nothing was written",
+            metadata.uid()
+        ))
+        .hint(format!("`{instead}` makes a file of your own"))
+        .into());
+    }
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(Failure::new(format!(
+            "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
+        ))
+        .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
+        .into());
+    }
+    Ok(())
+}
+
+/// Whether a pipe has a name in a file system, so that anybody may have made it. With sudo the shell's own pipes belong to
+/// another user, and they have none.
+#[cfg(target_os = "linux")]
+fn has_name(pipe: &std::fs::File) -> bool {
+    // PIPEFS_MAGIC of statfs(2).
+    const PIPEFS: u64 = 0x5049_5045;
+    rustix::fs::fstatfs(pipe)
+        .is_ok_and(|status| u64::try_from(status.f_type).is_ok_and(|kind| kind != PIPEFS))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn has_name(_: &std::fs::File) -> bool {
+    false
 }
 
 #[cfg(not(unix))]
-fn shared_mode<T>(_: &T) -> Option<u32> {
-    None
+fn refuse_exposed<T>(_: &T, _: &str) -> Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

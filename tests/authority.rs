@@ -32,6 +32,8 @@ impl Elsewhere {
         fs::create_dir(&dir).unwrap();
         let made = Self { dir };
         fs::write(made.key(), openssl(key)).unwrap();
+        // Others' right to read it would be mended, with a note.
+        fs::set_permissions(made.key(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         made.certify(extensions, life);
         made
     }
@@ -508,6 +510,8 @@ fn an_authority_that_is_incomplete_or_garbage_is_refused() {
         for (file, bytes) in [("ca.pem", certificate), ("ca-key.pem", key)] {
             if let Some(bytes) = bytes {
                 fs::write(dir.join(file), bytes).unwrap();
+                fs::set_permissions(dir.join(file), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                    .unwrap();
             }
         }
         assert_refused(&home, &dir, "");

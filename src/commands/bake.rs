@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use time::OffsetDateTime;
 
 use super::note_install_url;
 use super::render::needs_folder;
@@ -14,7 +15,7 @@ use crate::store;
 use crate::ui::Ui;
 
 /// Prints the bake, or writes it to `out`. It holds no identity, and so no secret.
-pub fn bake(ui: Ui, spec: Spec, format: Format, out: Option<&Path>) -> Result<()> {
+pub fn bake(ui: Ui, now: OffsetDateTime, spec: Spec, format: Format, out: Option<&Path>) -> Result<()> {
     let out = out.filter(|path| *path != Path::new("-"));
     if format.is_folder() && out.is_none() {
         return Err(Report::usage(needs_folder(format)).into());
@@ -31,8 +32,8 @@ pub fn bake(ui: Ui, spec: Spec, format: Format, out: Option<&Path>) -> Result<()
         _ => Form::Bake,
     };
     match (render::render_image(&plan, &form)?, out) {
-        (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake),
+        (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake, now),
         (Rendered::File(bake), None) => ui.out(&*bake.bytes),
-        (Rendered::Folder(files), dir) => store::put_folder(dir.expect("a folder has a name"), &files),
+        (Rendered::Folder(files), dir) => store::put_folder(dir.expect("a folder has a name"), &files, now),
     }
 }

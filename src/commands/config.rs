@@ -1,5 +1,7 @@
 //! `config`: a machine as flags of the docker CLI.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use super::{machine_name, refuse_unsafe};
@@ -10,10 +12,10 @@ use crate::ui::Ui;
 pub fn config(store: &Store, ui: Ui, name: &str) -> Result<()> {
     let name = machine_name(name)?;
     let url = store.connection(&name)?.url;
-    let dir = store.machine_dir(&name);
-    refuse_unsafe([url.as_str(), &dir.display().to_string()])?;
+    let dir = store.machine_path(&name)?;
+    refuse_unsafe([url.as_str(), &dir])?;
     // JSON's quotes serve for the shell's, as Go's do in Docker Machine.
-    let quoted = |file: &str| serde_json::Value::from(dir.join(file).display().to_string());
+    let quoted = |file: &str| serde_json::Value::from(Path::new(&dir).join(file).display().to_string());
     ui.out(format!(
         "--tlsverify\n--tlscacert={}\n--tlscert={}\n--tlskey={}\n-H={url}\n",
         quoted("ca.pem"),

@@ -74,7 +74,8 @@ pub(super) fn make<T>(
     now: OffsetDateTime,
     check: impl Fn(&Identity) -> Result<T>,
 ) -> Result<(Identity, T)> {
-    store.refuse_taken(&plan.name)?;
+    store.refuse_taken(&plan.name, &plan.ca)?;
+    store.check_authority(&plan.ca)?;
     loop {
         let authority = match store.authority(&plan.ca, now)? {
             Some(authority) => authority,
@@ -184,12 +185,11 @@ struct Certificates {
 
 impl View {
     fn new(store: &Store, plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<Self> {
-        let dir = store.machine_dir(&plan.name);
         let view = |pair: &Pair| CertificateView::new(&pair.certificate, now);
         Ok(Self {
             name: plan.name.to_string(),
-            path: dir.display().to_string(),
-            user_data: dir.join("user-data").display().to_string(),
+            path: store.machine_path(&plan.name)?,
+            user_data: store.machine_dir(&plan.name).join("user-data").display().to_string(),
             docker_host: store.connection(&plan.name)?.url,
             addresses: plan.addresses.iter().map(ToString::to_string).collect(),
             sans: match plan.host_role() {

@@ -24,7 +24,7 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
     let user_data = dir.join("user-data");
     let view = View {
         name: name.to_string(),
-        path: dir.display().to_string(),
+        path: store.machine_path(&name)?,
         driver: record.driver,
         docker_host: record.url,
         sans: sans.iter().map(ToString::to_string).collect(),

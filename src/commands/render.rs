@@ -65,13 +65,13 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     }
     match rendered {
         Rendered::File(seed) => match request.file() {
-            Some(path) => store::put_artifact(path, &seed),
+            Some(path) => store::put_artifact(path, &seed, now),
             None => ui.artifact(&seed, &store.command(format_args!("{} -o FILE", request.words(&name)))),
         },
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");
             refuse_left_behind(dir, &files)?;
-            store::put_folder(dir, &files)
+            store::put_folder(dir, &files, now)
         }
     }
 }

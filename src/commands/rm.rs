@@ -7,16 +7,16 @@ use crate::names::MachineName;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// Removes machines, after asking. None is removed when one of the names is wrong.
+/// Removes machines, after asking: all or none.
 pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
     let mut machines: Vec<MachineName> = Vec::new();
     for name in names {
         let name = machine_name(name)?;
-        store.require(&name)?;
         if !machines.contains(&name) {
             machines.push(name);
         }
     }
+    store.check_removal(&machines)?;
     let listed: Vec<_> = machines.iter().map(MachineName::to_string).collect();
     let question =
         format!("remove {}? Client's keys and own authorities go with it, for good.", listed.join(", "));
@@ -24,8 +24,8 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
         ui.note("nothing was removed");
         return Ok(());
     }
+    store.remove(&machines)?;
     for name in &machines {
-        store.remove(name)?;
         ui.note(format_args!("removed `{name}`"));
     }
     Ok(())

@@ -1,16 +1,24 @@
 //! The folder where machines are kept, laid out as Docker Machine's, whose own commands read it too. The only
 //! writer: a machine appears whole or not at all, and what was there before a failure is there after it.
 
+mod contents;
 mod files;
+mod lock;
+mod output;
 mod record;
+mod transaction;
+mod trust;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 
+pub use output::{put_artifact, put_folder};
 pub use record::Record;
+pub use trust::Trust;
 
 use crate::artifact::Artifact;
 use crate::names::{Address, MachineName};
@@ -20,22 +28,95 @@ use crate::render::{self, Connection, Shell};
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::{Spec, Word};
-use files::Lock;
+use lock::Lock;
+use trust::{Content, Role};
 
 /// A store, which need not exist yet.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Store {
     root: PathBuf,
     /// Whether commands have to name it to reach it again.
     named: bool,
+    trust: Trust,
+    /// What was mended and not yet told.
+    notes: RefCell<Vec<String>>,
 }
 
 impl Store {
-    /// The store at `root`. Nothing is read or made. `named` says that it is neither the usual one nor the environment's.
-    pub fn at(root: PathBuf, named: bool) -> Result<Self> {
+    /// Opens the store at `root`, which need not exist, and finishes what an interrupted command left. `named` says that it is
+    /// neither the usual one nor the environment's.
+    ///
+    /// # Errors
+    /// Fails when another user owns or can write one of its folders, or can exchange it.
+    pub fn open(root: PathBuf, named: bool, trust: Trust) -> Result<Self> {
         let root = std::path::absolute(&root)
             .with_context(|| format!("cannot use `{}` as a store", root.display()))?;
-        Ok(Self { root, named })
+        let store = Self { root, named, trust, notes: RefCell::default() };
+        store.check_folders()?;
+        if transaction::is_unfinished(&store.root) {
+            // Whoever may only read does so.
+            if trust::may_write(&store.root) {
+                store.lock()?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Takes what was mended since the last call, a sentence each.
+    pub fn take_notes(&self) -> Vec<String> {
+        self.notes.take()
+    }
+
+    /// Checks who owns and who can write the folders that all machines share.
+    fn check_folders(&self) -> Result<()> {
+        match self.root.is_dir() {
+            true => self.trust.check_folder(&self.root, Role::Store)?,
+            // It will be made there.
+            false => self.trust.check_way(&self.root)?,
+        }
+        for folder in [self.machines(), self.certs()] {
+            self.trust.check_folder(&folder, Role::Store)?;
+        }
+        Ok(())
+    }
+
+    /// Checks who owns and who can write a machine's folder and its files, and mends the modes of its files.
+    fn check_machine(&self, name: &MachineName) -> Result<()> {
+        let dir = self.machine_dir(name);
+        self.trust.check_folder(&dir, Role::Store)?;
+        self.check_files(&dir, Role::Store, &contents::KEYS, &contents::OTHERS)
+    }
+
+    fn check_files(&self, dir: &Path, role: Role, keys: &[&str], others: &[&str]) -> Result<()> {
+        let keys = keys.iter().map(|file| (file, Content::Key));
+        for (file, content) in keys.chain(others.iter().map(|file| (file, Content::Other))) {
+            let mended = self.trust.check_content(&dir.join(file), role, content)?;
+            self.notes.borrow_mut().extend(mended);
+        }
+        Ok(())
+    }
+
+    /// Checks who owns and who can write the folder and the files of a CA that is to sign.
+    pub fn check_authority(&self, source: &AuthoritySource) -> Result<()> {
+        let (dir, role) = match source {
+            AuthoritySource::Own => return Ok(()),
+            AuthoritySource::Shared => (&self.certs(), Role::Store),
+            AuthoritySource::Dir(dir) => (dir, Role::Authority),
+        };
+        self.trust.check_folder(dir, role)?;
+        self.check_files(dir, role, &["ca-key.pem"], &["ca.pem"])
+    }
+
+    /// Makes the store where there is none, waits until nobody else writes to it, and clears what an interrupted command left.
+    fn lock(&self) -> Result<Lock> {
+        files::make_dirs(&self.root).map_err(|error| files::failed("make the folder", &self.root, &error))?;
+        self.check_folders()?;
+        let lock = Lock::on_store(&self.root, self.trust)?;
+        transaction::recover(&self.root, &self.root, self.trust)?;
+        for folder in [&self.root, &self.machines(), &self.certs()] {
+            transaction::sweep(folder, folder, None)?;
+        }
+        Ok(lock)
     }
 
     /// A command of hostseed's on this store, for the user to type.
@@ -54,11 +135,11 @@ impl Store {
     }
 
     fn machines(&self) -> PathBuf {
-        self.root.join("machines")
+        self.root.join(MACHINES)
     }
 
     fn certs(&self) -> PathBuf {
-        self.root.join("certs")
+        self.root.join(CERTS)
     }
 
     /// The folder of a machine's own authority.
@@ -91,10 +172,10 @@ impl Store {
         Ok(names)
     }
 
-    /// Fails when there is no such machine, with the name that was probably meant.
+    /// Fails when there is no such machine, with the name that was probably meant, or when another user can change it.
     pub fn require(&self, name: &MachineName) -> Result<()> {
         if self.has(name) {
-            return Ok(());
+            return self.check_machine(name);
         }
         let mut failure = Failure::new(format!("there is no machine `{name}` in `{}`", self.root.display()));
         let names = self.names()?;
@@ -119,17 +200,21 @@ impl Store {
 
     /// How clients reach a machine.
     pub fn connection(&self, name: &MachineName) -> Result<Connection> {
-        Ok(self.connect(name, self.record(name)?.url))
+        self.connect(name, self.record(name)?.url)
     }
 
     /// How clients would reach it at another address.
     pub fn connection_at(&self, name: &MachineName, address: &Address) -> Result<Connection> {
-        Ok(self.connect(name, record::url(address, self.record(name)?.port)))
+        self.connect(name, record::url(address, self.record(name)?.port))
     }
 
-    fn connect(&self, name: &MachineName, url: String) -> Connection {
-        let cert_path = self.machine_dir(name).display().to_string();
-        Connection { machine: name.to_string(), url, cert_path }
+    fn connect(&self, name: &MachineName, url: String) -> Result<Connection> {
+        Ok(Connection { machine: name.to_string(), url, cert_path: self.machine_path(name)? })
+    }
+
+    /// The path of a machine's folder as text.
+    pub fn machine_path(&self, name: &MachineName) -> Result<String> {
+        as_text(&self.machine_dir(name)).map(ToOwned::to_owned)
     }
 
     /// The plan that a machine was made from.
@@ -232,16 +317,17 @@ impl Store {
     /// when another command has made the shared authority since this one looked for it: that one has to sign.
     pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<bool> {
         let name = &plan.name;
-        let lock = Lock::take(&self.root)?;
-        self.refuse_taken(name)?;
-        lock.sweep(&self.machines())?;
-        lock.sweep(&self.certs())?;
+        // Both are written into the machine's files.
+        as_text(&self.root)?;
+        as_text(&self.certs_of(plan))?;
+        let _lock = self.lock()?;
+        self.refuse_taken(name, &plan.ca)?;
 
         let address = plan.dialled();
         let url = record::url(&address, plan.host.port);
         let record =
             Record::json(plan, &address, &url, &self.root, &self.machine_dir(name), &self.certs_of(plan))?;
-        let env = Shell::Posix.set(&self.connect(name, url).variables());
+        let env = Shell::Posix.set(&self.connect(name, url)?.variables());
         let stem = plan.host_role().file_stem();
         let mut files = vec![
             Artifact::public("ca.pem", identity.authority.certificate.pem()),
@@ -254,31 +340,36 @@ impl Store {
         ];
         files.extend_from_slice(seed);
 
-        let machine = lock.stage(&self.machine_dir(name), &files)?;
-        let authority = [
+        let [key, certificate] = [
             Artifact::private("ca-key.pem", identity.authority.key.expose()),
             Artifact::public("ca.pem", identity.authority.certificate.pem()),
         ];
-        match plan.ca {
-            AuthoritySource::Own => {
-                let authority = lock.stage(&self.authority_dir(name), &authority)?.place()?;
-                machine.place()?.keep();
-                authority.keep();
-            }
-            AuthoritySource::Shared => {
-                if self.is_other(&identity.authority)? {
-                    return Ok(false);
-                }
-                // The key first: a certificate without its key could not be mended.
-                let [key, certificate] = &authority;
-                let key = lock.put_new(&self.certs(), key)?;
-                let certificate = lock.put_new(&self.certs(), certificate)?;
-                machine.place()?.keep();
-                certificate.keep();
-                key.keep();
-            }
-            AuthoritySource::Dir(_) => machine.place()?.keep(),
+        if plan.ca == AuthoritySource::Shared && self.is_other(&identity.authority)? {
+            return Ok(false);
         }
+        for folder in [self.machines(), self.certs()] {
+            if folder == self.machines() || !matches!(plan.ca, AuthoritySource::Dir(_)) {
+                files::make_dirs(&folder)
+                    .map_err(|error| files::failed("make the folder", &folder, &error))?;
+            }
+        }
+        transaction::change(&self.root, &self.root, |transaction| {
+            let certs = Path::new(CERTS);
+            match plan.ca {
+                AuthoritySource::Own => {
+                    transaction.put_dir(&certs.join(name.as_str()), &[key, certificate])?;
+                }
+                AuthoritySource::Shared => {
+                    for file in [&key, &certificate] {
+                        if self.certs().join(&file.path).symlink_metadata().is_err() {
+                            transaction.put_new_file(&certs.join(&file.path), file)?;
+                        }
+                    }
+                }
+                AuthoritySource::Dir(_) => {}
+            }
+            transaction.put_dir(&Path::new(MACHINES).join(name.as_str()), &files)
+        })?;
         Ok(true)
     }
 
@@ -301,63 +392,117 @@ impl Store {
         }
     }
 
-    /// Refuses a name that is taken.
-    pub fn refuse_taken(&self, name: &MachineName) -> Result<()> {
-        if !self.has(name) {
+    /// Refuses a name that is taken by a machine, or by a folder in the place of the new CA, which stays whatever it is.
+    pub fn refuse_taken(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
+        if self.has(name) {
+            return Err(Failure::new(format!("machine `{name}` exists already, nothing was changed"))
+                .hint(format!(
+                    "`{}` prints its user-data again; `{}` removes it",
+                    self.command(format_args!("render {name}")),
+                    self.command(format_args!("rm {name}"))
+                ))
+                .into());
+        }
+        let dir = self.authority_dir(name);
+        if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
             return Ok(());
         }
-        Err(Failure::new(format!("machine `{name}` exists already, nothing was changed"))
-            .hint(format!(
-                "`{}` prints its user-data again; `{}` removes it",
-                self.command(format_args!("render {name}")),
-                self.command(format_args!("rm {name}"))
-            ))
-            .into())
+        let used = match self.signed_from(&dir, &[])? {
+            Some(other) => format!("and is the CA of `{other}`"),
+            None => format!("although there is no machine `{name}`"),
+        };
+        let free = (1..).map(|n| self.certs().join(format!("{name}.old{n}")));
+        let free = free.into_iter().find(|path| path.symlink_metadata().is_err()).unwrap_or_default();
+        Err(Failure::new(format!(
+            "`{}` exists already, {used}; the CA of the new machine would go there (nothing was changed)",
+            dir.display()
+        ))
+        .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
+        .into())
     }
 
     /// Records where a machine came up.
     pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
-        let lock = Lock::take(&self.root)?;
+        let _lock = self.lock()?;
         let record = self.record(name)?;
         let url = record::url(address, record.port);
-        let connection = self.connect(name, url.clone());
+        let connection = self.connect(name, url.clone())?;
         let env = Shell::Posix.set(&connection.variables());
         let record = record.moved(address, &url)?;
-        let dir = self.machine_dir(name);
-        lock.sweep(&dir)?;
-        let before = files::read(&dir.join("env")).ok();
-        lock.replace(&dir, &Artifact::private("env", env))?;
-        if let Err(error) = lock.replace(&dir, &Artifact::private("config.json", record)) {
-            if let Some(before) = before {
-                lock.replace(&dir, &Artifact::private("env", before))?;
-            }
-            return Err(error);
-        }
+        let dir = Path::new(MACHINES).join(name.as_str());
+        transaction::change(&self.root, &self.root, |transaction| {
+            transaction.put_file(&dir.join("env"), &Artifact::private("env", env))?;
+            transaction.put_file(&dir.join("config.json"), &Artifact::private("config.json", record))
+        })?;
         Ok(connection)
     }
 
-    /// Removes a machine, and its authority where that is its own: both are out of sight before either is deleted, or
-    /// both stay. Refuses while the authority signs for another machine.
-    pub fn remove(&self, name: &MachineName) -> Result<()> {
-        let lock = Lock::take(&self.root)?;
-        self.require(name)?;
-        let own = match self.plan(name) {
-            Ok(plan) => plan.ca == AuthoritySource::Own,
+    /// Removes machines, and their CAs where these are their own: all or none.
+    ///
+    /// # Errors
+    /// As [`check_removal`](Self::check_removal).
+    pub fn remove(&self, names: &[MachineName]) -> Result<()> {
+        let _lock = self.lock()?;
+        let folders = self.removal(names)?;
+        transaction::change(&self.root, &self.root, |transaction| {
+            folders.iter().try_for_each(|folder| transaction.remove(folder))
+        })
+    }
+
+    /// Whether machines can be removed.
+    ///
+    /// # Errors
+    /// Fails when there is no such machine, when its CA signs for a machine that stays, and when its folders hold files that
+    /// neither hostseed nor Docker Machine made.
+    pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
+        self.removal(names).map(|_| ())
+    }
+
+    /// The folders that go with machines, relative to the store.
+    fn removal(&self, names: &[MachineName]) -> Result<Vec<PathBuf>> {
+        let mut folders = Vec::new();
+        for name in names {
+            self.require(name)?;
+            let authority = self.authority_dir(name);
+            if let Some(other) = self.signed_from(&authority, names)? {
+                return Err(Failure::new(format!(
+                    "the authority of `{name}` signs for `{other}` too, nothing was removed"
+                ))
+                .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
+                .into());
+            }
+            let machine = self.machine_dir(name);
+            let mut foreign = contents::foreign_to_machine(&machine, name, || {
+                self.record(name).is_ok_and(|record| record.driver != "none")
+            })?;
+            folders.push(Path::new(MACHINES).join(name.as_str()));
             // A plan that cannot be read must not leave a key behind.
-            Err(_) => self.is_signed_from(name, &self.authority_dir(name)),
-        };
-        if let Some(other) = self.signed_from(&self.authority_dir(name), name)? {
-            return Err(Failure::new(format!(
-                "the authority of `{name}` signs for `{other}` too, nothing was removed"
-            ))
-            .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
-            .into());
+            let is_own = self.plan(name).map_or(true, |plan| plan.ca == AuthoritySource::Own);
+            if is_own && authority.symlink_metadata().is_ok() {
+                if self.is_signed_from(name, &authority) {
+                    folders.push(Path::new(CERTS).join(name.as_str()));
+                    foreign.extend(contents::foreign_to_authority(&authority)?);
+                } else if self.plan(name).is_ok() {
+                    foreign.push(authority);
+                }
+            }
+            if !foreign.is_empty() {
+                return Err(self.others_files(name, &foreign));
+            }
         }
-        lock.sweep(&self.machines())?;
-        lock.sweep(&self.certs())?;
-        let machine = lock.hide(&self.machine_dir(name))?;
-        let authority = if own { lock.hide(&self.authority_dir(name))?.release() } else { None };
-        [machine.release(), authority].into_iter().try_for_each(files::delete)
+        Ok(folders)
+    }
+
+    /// The refusal to remove files that hostseed did not make.
+    fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
+        let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
+        let words: Vec<_> = foreign.iter().map(|path| word(path)).collect();
+        Failure::new(format!(
+            "hostseed did not make {}, which would go with `{name}`; nothing was removed",
+            listed.join(", ")
+        ))
+        .hint(format!("move that away first: `mv {} .`", words.join(" ")))
+        .into()
     }
 
     /// Whether a machine's authority is the one in `dir`, by its certificate.
@@ -367,28 +512,33 @@ impl Store {
         matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
     }
 
-    /// Another machine than `but` whose certificates the authority in `dir` has signed.
-    fn signed_from(&self, dir: &Path, but: &MachineName) -> Result<Option<MachineName>> {
+    /// Another machine than those of `but` whose certificates the authority in `dir` has signed.
+    fn signed_from(&self, dir: &Path, but: &[MachineName]) -> Result<Option<MachineName>> {
         let signed = |name: &MachineName| {
             self.plan(name).is_ok_and(|plan| plan.ca == AuthoritySource::Dir(dir.to_owned()))
         };
-        Ok(self.names()?.into_iter().find(|name| name != but && signed(name)))
+        Ok(self.names()?.into_iter().find(|name| !but.contains(name) && signed(name)))
     }
 }
 
-/// Writes an artifact to a file of the user's choice: whole or not at all, 0600 where it holds a key.
-///
-/// Refuses to put a key where a file that others can read is already. What is no regular file (a pipe, a device)
-/// is written to as it is.
-pub fn put_artifact(path: &Path, artifact: &Artifact) -> Result<()> {
-    files::put(path, artifact)
+/// A path that is to be written into text.
+fn as_text(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        Failure::new(format!(
+            "`{}` is not UTF-8, so it cannot be written into config.json or an environment (nothing was changed)",
+            path.display()
+        ))
+        .hint("`--store DIR` or MACHINE_STORAGE_PATH names a store with another path")
+        .into()
+    })
 }
 
-/// Writes the files of a folder of the user's choice, as [`put_artifact`] each: a new folder (0700) appears whole or not at
-/// all, and in one that is there nothing changes before every file is written. Other files in it stay.
-pub fn put_folder(dir: &Path, files: &[Artifact]) -> Result<()> {
-    files::put_folder(dir, files)
+fn word(path: &Path) -> String {
+    render::shell_word(&path.display().to_string())
 }
+
+const MACHINES: &str = "machines";
+const CERTS: &str = "certs";
 
 /// What the store's shared authority is called in its certificate.
 pub const SHARED: &str = "shared";

@@ -7,9 +7,12 @@ mod support;
 
 mod constrained_ca;
 mod encodings;
+mod interruption;
 mod metadata;
 mod names;
+mod ownership;
 mod pem;
+mod planted;
 mod process;
 mod repository_key;
 mod terminal;

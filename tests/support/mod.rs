@@ -40,9 +40,15 @@ impl Home {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostseed"));
         command.args(args).env("HOME", self.path()).current_dir(self.path()).stdin(Stdio::null());
-        for variable in
-            ["MACHINE_STORAGE_PATH", "SHELL", "NO_PROXY", "no_proxy", "NO_COLOR", "CLICOLOR_FORCE"]
-        {
+        for variable in [
+            "MACHINE_STORAGE_PATH",
+            "HOSTSEED_ALLOW_INSECURE_STORE",
+            "SHELL",
+            "NO_PROXY",
+            "no_proxy",
+            "NO_COLOR",
+            "CLICOLOR_FORCE",
+        ] {
             command.env_remove(variable);
         }
         command

@@ -1,0 +1,79 @@
+//! The files that hostseed and Docker Machine make, by their names. Everything else in a machine's folder is the user's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::files;
+use crate::names::MachineName;
+
+/// Files of a machine's folder that hold a private key.
+pub const KEYS: [&str; 5] = ["key.pem", "server-key.pem", "issuer-key.pem", "user-data", "id_rsa"];
+/// Files of a machine's folder that hold none. They decide where clients connect, whom they trust and what is rendered.
+pub const OTHERS: [&str; 8] =
+    ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "config.json", "machine.yaml", "env", "id_rsa.pub"];
+/// The files of a machine's own CA.
+const AUTHORITY: [&str; 2] = ["ca.pem", "ca-key.pem"];
+
+/// What Docker Machine's drivers put into a machine's folder beside that: disks, the ISO image that they boot, and what the
+/// hypervisor records (docker/machine, `drivers/*`: virtualbox, hyperv, vmwarefusion; the kvm, xhyve and parallels plugins).
+const DRIVER_FILES: [&str; 8] = [
+    "boot2docker.iso",
+    "userdata.tar",
+    "disk.vmdk",
+    "disk.vhd",
+    "fixed.vhd",
+    "vmware.log",
+    "root-volume.sparsebundle",
+    "Virtual Machines",
+];
+/// Extensions of what they name after the machine. VirtualBox's files are in a folder of that name, without an extension.
+const DRIVER_EXTENSIONS: [&str; 13] =
+    ["img", "rawdisk", "qcow2", "hdd", "pvm", "vmdk", "vmx", "vmxf", "vmsd", "nvram", "plist", "pid", "vmem"];
+
+/// What is in a machine's folder and was made neither by hostseed nor by Docker Machine. `has_driver` says whether a driver of
+/// Docker Machine's keeps its VM there.
+pub fn foreign_to_machine(
+    dir: &Path,
+    name: &MachineName,
+    has_driver: impl Fn() -> bool,
+) -> Result<Vec<PathBuf>> {
+    let is_drivers = |file: &str| {
+        let is_named = match file.strip_prefix(name.as_str()) {
+            Some("") => true,
+            Some(extension) => {
+                extension.strip_prefix('.').is_some_and(|extension| DRIVER_EXTENSIONS.contains(&extension))
+            }
+            None => false,
+        };
+        is_named || DRIVER_FILES.contains(&file)
+    };
+    foreign(dir, |path, file| {
+        let is_known = (KEYS.contains(&file) || OTHERS.contains(&file)) && !path.is_dir();
+        is_known || is_drivers(file) && has_driver()
+    })
+}
+
+/// What is in the folder of a machine's own CA and is not of the CA.
+pub fn foreign_to_authority(dir: &Path) -> Result<Vec<PathBuf>> {
+    foreign(dir, |path, file| AUTHORITY.contains(&file) && !path.is_dir())
+}
+
+fn foreign(dir: &Path, is_known: impl Fn(&Path, &str) -> bool) -> Result<Vec<PathBuf>> {
+    let failed = |error| files::failed("read", dir, &error);
+    if !dir.symlink_metadata().map_err(failed)?.is_dir() {
+        return Ok(vec![dir.to_owned()]);
+    }
+    let mut foreign = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let is_ours =
+            path.file_name().and_then(|file| file.to_str()).is_some_and(|file| is_known(&path, file));
+        if !is_ours {
+            foreign.push(path);
+        }
+    }
+    foreign.sort();
+    Ok(foreign)
+}

@@ -1,0 +1,96 @@
+//! The right to write to a folder, held by one process at a time.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::files::{failed, not_regular, private_options, without_following};
+use super::trust::Trust;
+use crate::report::Failure;
+
+const STORE: &str = "hostseed.lock";
+const OUTPUT: &str = ".hostseed.lock";
+
+/// A lock on a folder. It ends with the process at the latest.
+pub struct Lock {
+    _file: File,
+    /// A lock file that does not outlive the lock.
+    temporary: Option<PathBuf>,
+}
+
+impl Lock {
+    /// Waits until nobody else writes to the store.
+    pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
+        let path = root.join(STORE);
+        Ok(Self { _file: locked(&path, &path, trust)?, temporary: None })
+    }
+
+    /// Waits until nobody else writes to an output folder. The lock file is removed again.
+    pub fn on_output(dir: &Path, shown: &Path) -> Result<Self> {
+        let (path, shown) = (dir.join(OUTPUT), shown.join(OUTPUT));
+        loop {
+            let file = locked(&path, &shown, Trust::Checked)?;
+            // Whoever held the lock before has removed the file that was just locked: it is not the one of that name.
+            if is_at(&file, &path).map_err(|error| failed("lock", &shown, &error))? {
+                return Ok(Self { _file: file, temporary: Some(path) });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(path) = &self.temporary {
+            // An empty file. The next command takes it over and removes it.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Opens and locks a file. A FIFO, a link or another user's file is refused at once.
+fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
+    let open = || {
+        let mut options = private_options();
+        without_following(options.create(true).truncate(false).write(true)).open(path)
+    };
+    let file = match open() {
+        Ok(file) => file,
+        Err(_) if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) => {
+            return Err(refused(path, shown).into());
+        }
+        Err(error) => return Err(failed("lock", shown, &error)),
+    };
+    let metadata = file.metadata().map_err(|error| failed("lock", shown, &error))?;
+    if !metadata.is_file() {
+        return Err(refused(path, shown).into());
+    }
+    trust.check_file(shown, &metadata)?;
+    file.lock().map_err(|error| failed("lock", shown, &error))?;
+    Ok(file)
+}
+
+fn refused(path: &Path, shown: &Path) -> Failure {
+    not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed makes its lock file itself")
+}
+
+/// Whether `path` still leads to the open file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let held = file.metadata()?;
+        match fs::symlink_metadata(path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+    // A file that is open cannot be removed here, so it is the one of that name.
+    #[cfg(not(unix))]
+    {
+        let _ = (file, path);
+        Ok(true)
+    }
+}

@@ -1,0 +1,218 @@
+//! Files and folders where the user said: whole or not at all, and never into what somebody else has put there.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::files::{self, failed, parent};
+use super::lock::Lock;
+use super::transaction::{change, recover, sweep};
+use super::trust::{self, Trust};
+use crate::artifact::Artifact;
+use crate::report::Failure;
+
+/// A temporary file that is older belongs to no command that still runs.
+const ABANDONED: Duration = Duration::from_secs(10 * 60);
+/// More links than this lead nowhere (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Writes an artifact to a file of the user's choice, 0600 where it holds a key.
+///
+/// Removes temporary files beside it that a killed command left.
+///
+/// # Errors
+/// Refuses to replace what is no regular file of the caller's, to put a key where a file that others can read is, and to
+/// follow a link that stands in a folder that everybody can write to.
+pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Result<()> {
+    if let Ok(metadata) = fs::metadata(path)
+        && !metadata.is_file()
+    {
+        return Err(not_regular(path, &metadata));
+    }
+    let Some(place) = Place::find(path)? else {
+        return Err(failed("write", path, &io::ErrorKind::NotFound.into()));
+    };
+    check_replaceable(&place.path(), path, artifact)?;
+    sweep(&place.folder, parent(path), abandoned(now))?;
+    change(&place.folder, parent(path), |transaction| transaction.put_file(Path::new(&place.name), artifact))
+}
+
+/// Writes the files of a folder of the user's choice, each as [`put_artifact`]: a new folder has mode 0700, and in one that is
+/// there either all files change or none. Other files in it stay.
+pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
+    // `.` and the like have no name, and are there.
+    if dir.file_name().is_none() {
+        return Folder::enter(dir, dir)?.put(artifacts, now);
+    }
+    let Some(place) = Place::find(dir)? else {
+        return Err(failed("make the folder", dir, &io::ErrorKind::NotFound.into()));
+    };
+    match place.path().symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => Folder::enter(&place.path(), dir)?.put(artifacts, now),
+        Ok(_) => Err(failed("write", dir, &io::ErrorKind::NotADirectory.into())),
+        Err(_) => {
+            sweep(&place.folder, parent(dir), abandoned(now))?;
+            change(&place.folder, parent(dir), |transaction| {
+                transaction.put_dir(Path::new(&place.name), artifacts)
+            })
+        }
+    }
+}
+
+fn abandoned(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
+    Some((now.into(), ABANDONED))
+}
+
+/// A name in a folder that nobody can exchange any more.
+struct Place {
+    /// Where the folder is, as long as this lives.
+    folder: PathBuf,
+    name: OsString,
+    #[cfg(unix)]
+    _pinned: trust::Pinned,
+}
+
+impl Place {
+    /// Finds the place that a path leads to; none where its folder is missing.
+    fn find(path: &Path) -> Result<Option<Self>> {
+        let mut way = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let Some(name) = way.file_name().map(ToOwned::to_owned) else {
+                return Err(failed("write", path, &io::ErrorKind::NotADirectory.into()));
+            };
+            let Some(place) = Self::enter(parent(&way), name)? else { return Ok(None) };
+            let is_there = match place.path().symlink_metadata() {
+                Ok(metadata) if metadata.is_symlink() => {
+                    refuse_planted(&place.folder, &way)?;
+                    let target = fs::read_link(place.path()).map_err(|error| failed("read", &way, &error))?;
+                    way = parent(&way).join(target);
+                    continue;
+                }
+                Ok(_) => true,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                Err(error) => return Err(failed("write", path, &error)),
+            };
+            if !is_there && way != path {
+                break;
+            }
+            return Ok(Some(place));
+        }
+        let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
+        Err(Failure::new(message).hint("remove it, or make what it leads to").into())
+    }
+
+    #[cfg(unix)]
+    fn enter(folder: &Path, name: OsString) -> Result<Option<Self>> {
+        let pinned = trust::Pinned::enter(folder)?;
+        Ok(pinned.map(|pinned| Self { folder: ".".into(), name, _pinned: pinned }))
+    }
+
+    #[cfg(not(unix))]
+    fn enter(folder: &Path, name: OsString) -> Result<Option<Self>> {
+        Ok(folder.is_dir().then(|| Self { folder: folder.to_owned(), name }))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+}
+
+/// Refuses to follow a link that anybody can have made.
+fn refuse_planted(folder: &Path, link: &Path) -> Result<()> {
+    #[cfg(unix)]
+    if trust::is_world_writable(&fs::metadata(folder).map_err(|error| failed("read", parent(link), &error))?)
+    {
+        return Err(trust::planted_link(link));
+    }
+    let _ = (folder, link);
+    Ok(())
+}
+
+/// A folder that is there, and that nobody can exchange any more.
+struct Folder<'a> {
+    path: PathBuf,
+    /// What errors call it.
+    shown: &'a Path,
+    #[cfg(unix)]
+    _pinned: trust::Pinned,
+}
+
+impl<'a> Folder<'a> {
+    fn enter(path: &Path, shown: &'a Path) -> Result<Self> {
+        let missing = || failed("write", shown, &io::ErrorKind::NotFound.into());
+        #[cfg(unix)]
+        let folder = trust::Pinned::enter(path)?
+            .map(|pinned| Self { path: ".".into(), shown, _pinned: pinned })
+            .ok_or_else(missing)?;
+        #[cfg(not(unix))]
+        let folder = Self { path: path.to_owned(), shown };
+        let metadata = fs::metadata(&folder.path).map_err(|_| missing())?;
+        if !trust::is_own(&metadata) {
+            return Err(foreign(shown));
+        }
+        Ok(folder)
+    }
+
+    fn put(&self, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
+        let _lock = Lock::on_output(&self.path, self.shown)?;
+        recover(&self.path, self.shown, Trust::Checked)?;
+        sweep(&self.path, self.shown, abandoned(now))?;
+        for artifact in artifacts {
+            check_replaceable(&self.path.join(&artifact.path), &self.shown.join(&artifact.path), artifact)?;
+        }
+        change(&self.path, self.shown, |transaction| {
+            artifacts
+                .iter()
+                .try_for_each(|artifact| transaction.put_file(Path::new(&artifact.path), artifact))
+        })
+    }
+}
+
+/// Refuses to replace what is no regular file of the caller's, or what others can read with a key.
+fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<()> {
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.map_err(|error| failed("write", shown, &error))?,
+    };
+    if !metadata.is_file() {
+        return Err(not_regular(shown, &metadata));
+    }
+    if !trust::is_own(&metadata) {
+        return Err(foreign(shown));
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+        // An empty file is what a shell's `>` has left: the new one takes its place, 0600 from the start.
+        if artifact.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
+            return Err(Failure::new(format!(
+                "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
+                shown.display()
+            ))
+            .hint(format!("`chmod 600 {}`, or another name", shown.display()))
+            .into());
+        }
+    }
+    let _ = artifact;
+    Ok(())
+}
+
+fn not_regular(shown: &Path, metadata: &Metadata) -> anyhow::Error {
+    let kind = files::kind(metadata.file_type());
+    let message = format!("`{}` is {kind}, not a regular file (nothing was changed)", shown.display());
+    let hint = match metadata.is_dir() || metadata.is_symlink() {
+        true => "choose another name",
+        false => "`-o -` writes to standard output, which can be a pipe or a device",
+    };
+    Failure::new(message).hint(hint).into()
+}
+
+fn foreign(shown: &Path) -> anyhow::Error {
+    let message = format!("`{}` belongs to another user (nothing was changed)", shown.display());
+    Failure::new(message).hint("choose another name").into()
+}

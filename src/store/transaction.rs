@@ -1,0 +1,437 @@
+//! A change of several files and folders that happens whole or not at all, whatever ends the process.
+//!
+//! New files and folders are written under temporary names near their places, on the same file system. Then a journal is renamed into place: this
+//! one rename commits the change. The journal lists the renames that put everything into its place, and what to delete
+//! afterwards. Whoever finds a journal finishes it with [`recover`]: each rename is made unless it was made before, so it
+//! does not matter how far the interrupted command came. When a rename fails, those before it are undone. A change that is
+//! a single rename needs no journal.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::files::{self, cannot, failed};
+use super::trust::{self, Trust};
+use crate::artifact::Artifact;
+use crate::report::Failure;
+
+/// The journal's name. It is no name of a temporary file, so no sweep removes it.
+pub const JOURNAL: &str = ".hostseed.journal";
+const VERSION: u32 = 1;
+/// A longer journal was not written by hostseed.
+const MAX_JOURNAL: u64 = 1 << 20;
+
+/// What is still to be done. Names only, relative to the journal's folder.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Journal {
+    version: u32,
+    renames: Vec<Rename>,
+    /// Temporary files and folders that are deleted after the last rename.
+    delete: Vec<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rename {
+    from: PathBuf,
+    to: PathBuf,
+    kind: Kind,
+    /// Another name of the file that is replaced, to undo it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<PathBuf>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// Nothing has that name yet.
+    New,
+    /// The new file takes the place of one that may be there.
+    Replace,
+    /// What is there goes into a temporary folder, which is deleted.
+    Remove,
+}
+
+/// A change that is being prepared.
+pub struct Transaction<'a> {
+    base: &'a Path,
+    /// The name of `base` in errors.
+    shown: &'a Path,
+    journal: Journal,
+    /// All temporary names in use.
+    temporary: Vec<PathBuf>,
+}
+
+/// How a committed change ended.
+enum End {
+    Made,
+    /// As before, because of this error.
+    Undone(anyhow::Error),
+}
+
+/// Makes one change below `base`, which errors call `shown`. The caller holds the lock on `base`.
+///
+/// # Errors
+/// Fails with everything as it was before and with no temporary file left. Where that is not possible, the error names each
+/// file that may hold a key, or says that the next command finishes the change.
+pub fn change(base: &Path, shown: &Path, prepare: impl FnOnce(&mut Transaction) -> Result<()>) -> Result<()> {
+    let journal = Journal { version: VERSION, renames: Vec::new(), delete: Vec::new() };
+    let mut transaction = Transaction { base, shown, journal, temporary: Vec::new() };
+    match prepare(&mut transaction) {
+        Ok(()) => transaction.commit(),
+        Err(error) => Err(transaction.discard(error)),
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts a new folder, 0700, at `target`.
+    pub fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
+        let shown = self.shown.join(target);
+        let (from, path) = self.temporary_beside(target)?;
+        files::make_new_dir(&path)
+            .map_err(|error| failed("make a folder in", files::parent(&shown), &error))?;
+        for artifact in artifacts {
+            files::write_new(&path.join(&artifact.path), artifact)
+                .map_err(|error| failed("write", &shown.join(&artifact.path), &error))?;
+        }
+        files::sync_dir(&path);
+        self.rename(from, target.to_owned(), Kind::New);
+        Ok(())
+    }
+
+    /// Puts a file at `target`, where no file may be.
+    pub fn put_new_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
+        self.put(target, artifact, Kind::New)
+    }
+
+    /// Puts a file at `target`, in place of one that may be there. There is no moment without a file.
+    pub fn put_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
+        self.put(target, artifact, Kind::Replace)
+    }
+
+    fn put(&mut self, target: &Path, artifact: &Artifact, kind: Kind) -> Result<()> {
+        let (from, path) = self.temporary_beside(target)?;
+        files::write_new(&path, artifact)
+            .map_err(|error| failed("write", &self.shown.join(target), &error))?;
+        self.rename(from, target.to_owned(), kind);
+        Ok(())
+    }
+
+    /// Removes a folder with everything in it.
+    pub fn remove(&mut self, target: &Path) -> Result<()> {
+        let (within, path) = self.temporary_beside(target)?;
+        let shown = self.shown.join(target);
+        files::make_new_dir(&path)
+            .map_err(|error| failed("make a folder in", files::parent(&shown), &error))?;
+        let to = within.join(target.file_name().unwrap_or_default());
+        self.rename(target.to_owned(), to, Kind::Remove);
+        self.journal.delete.push(within);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: PathBuf, to: PathBuf, kind: Kind) {
+        self.journal.renames.push(Rename { from, to, kind, before: None });
+    }
+
+    /// A new temporary name near `target`, and its path.
+    fn temporary_beside(&mut self, target: &Path) -> Result<(PathBuf, PathBuf)> {
+        let name =
+            files::temporary_name().map_err(|error| failed("write", &self.shown.join(target), &error))?;
+        // A store has no temporary files deeper than in its own folders, where a sweep finds them.
+        let folder = target.parent().and_then(|folder| folder.components().next());
+        let name = folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str())).join(name);
+        self.temporary.push(name.clone());
+        let path = self.base.join(&name);
+        Ok((name, path))
+    }
+
+    fn commit(mut self) -> Result<()> {
+        let is_one_rename = matches!(&self.journal.renames[..], [rename] if rename.kind != Kind::Remove);
+        if !is_one_rename && let Err(error) = self.write_journal() {
+            return Err(self.discard(error));
+        }
+        match self.finish(!is_one_rename)? {
+            End::Made => Ok(()),
+            End::Undone(error) => Err(self.discard(error)),
+        }
+    }
+
+    /// Commits.
+    fn write_journal(&mut self) -> Result<()> {
+        for n in 0..self.journal.renames.len() {
+            if self.journal.renames[n].kind == Kind::Replace {
+                self.keep_before(n)?;
+            }
+        }
+        // The names that the journal lists are durable before it is.
+        for folder in self.folders() {
+            files::sync_dir(&folder);
+        }
+        let shown = self.shown.join(JOURNAL);
+        let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&self.journal)?);
+        let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
+        files::write_new(&path, &journal)
+            .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
+            .map_err(|error| failed("write", &shown, &error))?;
+        files::sync_dir(self.base);
+        Ok(())
+    }
+
+    /// Gives the file that is to be replaced a second name.
+    fn keep_before(&mut self, n: usize) -> Result<()> {
+        let target = self.journal.renames[n].to.clone();
+        let there = self.base.join(&target);
+        let read = |error| failed("read", &self.shown.join(&target), &error);
+        let metadata = match there.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            metadata => metadata.map_err(read)?,
+        };
+        let (name, path) = self.temporary_beside(&target)?;
+        // Not every file system has hard links.
+        if fs::hard_link(&there, &path).is_err() {
+            let mut copy = Artifact::private(
+                JOURNAL,
+                fs::read(&there).map_err(|error| failed("read", &self.shown.join(&target), &error))?,
+            );
+            #[cfg(unix)]
+            {
+                copy.mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
+            }
+            let _ = (&metadata, &mut copy);
+            files::write_new(&path, &copy)
+                .map_err(|error| failed("write", &self.shown.join(&target), &error))?;
+        }
+        self.journal.renames[n].before = Some(name.clone());
+        self.journal.delete.push(name);
+        Ok(())
+    }
+
+    /// The folders with names that change.
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let names = self.journal.renames.iter().flat_map(|rename| [&rename.from, &rename.to]);
+        names.map(|name| files::parent(&self.base.join(name)).to_owned()).collect()
+    }
+
+    /// Does what the journal lists, or undoes it when a rename fails.
+    fn finish(&self, is_journaled: bool) -> Result<End> {
+        for rename in &self.journal.renames {
+            if let Err(error) = rename.make(self.base) {
+                let error = match rename.kind {
+                    Kind::Remove => failed("remove", &self.shown.join(&rename.from), &error),
+                    _ => failed("write", &self.shown.join(&rename.to), &error),
+                };
+                if is_journaled && let Err(undo) = self.undo() {
+                    let message = format!("{error:#}; {undo:#}");
+                    return Err(Failure::new(message.replace(" (nothing was changed)", ""))
+                        .hint("the change is not finished: the next command on this folder finishes it")
+                        .into());
+                }
+                return Ok(End::Undone(error));
+            }
+        }
+        if !is_journaled {
+            self.folders().iter().for_each(|folder| files::sync_dir(folder));
+            return Ok(End::Made);
+        }
+        self.folders().iter().for_each(|folder| files::sync_dir(folder));
+        self.delete_replaced()?;
+        self.remove_journal()?;
+        Ok(End::Made)
+    }
+
+    /// Deletes what the journal lists. What cannot be deleted keeps nothing else from it.
+    fn delete_replaced(&self) -> Result<()> {
+        let mut failed = None;
+        for name in &self.journal.delete {
+            if let Err(error) = files::delete(&self.base.join(name)) {
+                failed = failed.or(Some(cannot("delete", &self.shown.join(name), &error)));
+            }
+        }
+        let Some(cannot) = failed else { return Ok(()) };
+        let mut message = format!("the change is made, but hostseed {cannot}");
+        let left: Vec<_> = self.journal.delete.iter().flat_map(|name| self.private_files(name)).collect();
+        if !left.is_empty() {
+            message += &format!("; {}", files::still_there(&left));
+        }
+        Err(Failure::new(message)
+            .hint(format!("the next command tries again; or {}", files::DELETE_THEM))
+            .into())
+    }
+
+    fn undo(&self) -> Result<()> {
+        for rename in self.journal.renames.iter().rev() {
+            rename
+                .undo(self.base)
+                .map_err(|error| Failure::new(cannot("undo", &self.shown.join(&rename.to), &error)))?;
+        }
+        self.folders().iter().for_each(|folder| files::sync_dir(folder));
+        self.remove_journal()
+    }
+
+    /// A journal that comes back after a power failure lists only what is done already.
+    fn remove_journal(&self) -> Result<()> {
+        fs::remove_file(self.base.join(JOURNAL))
+            .map_err(|error| Failure::new(cannot("remove", &self.shown.join(JOURNAL), &error)).into())
+    }
+
+    /// Deletes what was written under temporary names, and adds to the error what could not be deleted.
+    fn discard(&self, error: anyhow::Error) -> anyhow::Error {
+        files::with_left(error, &self.delete_temporary())
+    }
+
+    /// Deletes what was written under temporary names. Returns the files with keys that are still there.
+    fn delete_temporary(&self) -> Vec<PathBuf> {
+        let left = self.temporary.iter().filter(|name| files::delete(&self.base.join(name)).is_err());
+        left.flat_map(|name| self.private_files(name)).collect()
+    }
+
+    /// The files at or below `name` that may hold a key, as errors call them.
+    fn private_files(&self, name: &Path) -> Vec<PathBuf> {
+        let files = files::private_files(&self.base.join(name));
+        files.iter().map(|file| self.shown.join(file.strip_prefix(self.base).unwrap_or(file))).collect()
+    }
+}
+
+impl Rename {
+    /// Makes the rename, unless it was made before.
+    fn make(&self, base: &Path) -> io::Result<()> {
+        let (from, to) = (base.join(&self.from), base.join(&self.to));
+        if !exists(&from)? {
+            return Ok(());
+        }
+        match self.kind {
+            // The folder that it was to be deleted in is deleted already: this is another one of that name.
+            Kind::Remove if !exists(files::parent(&to))? => Ok(()),
+            Kind::New | Kind::Remove => match files::rename_new(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(io::Error::other("it exists already"))
+                }
+                made => made,
+            },
+            Kind::Replace => fs::rename(&from, &to),
+        }
+    }
+
+    /// Reverses the rename, if it was made.
+    fn undo(&self, base: &Path) -> io::Result<()> {
+        let (from, to) = (base.join(&self.from), base.join(&self.to));
+        if !exists(&from)? && exists(&to)? {
+            fs::rename(&to, &from)?;
+        }
+        if let Some(before) = &self.before {
+            let before = base.join(before);
+            if exists(&before)? && !exists(&to)? {
+                fs::rename(&before, &to)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sound(&self) -> bool {
+        let is_ours = match self.kind {
+            Kind::Remove => self.to.parent().is_some_and(is_temporary),
+            Kind::New | Kind::Replace => is_temporary(&self.from),
+        };
+        is_ours
+            && is_below(&self.from)
+            && is_below(&self.to)
+            && self.before.as_deref().is_none_or(is_temporary)
+    }
+}
+
+/// Whether there is a journal, and so a change that is not finished.
+pub fn is_unfinished(base: &Path) -> bool {
+    base.join(JOURNAL).symlink_metadata().is_ok()
+}
+
+/// Finishes the change that an interrupted command left in `base`. The caller holds the lock on `base`.
+pub fn recover(base: &Path, shown: &Path, trust: Trust) -> Result<()> {
+    let path = base.join(JOURNAL);
+    if !is_unfinished(base) {
+        return Ok(());
+    }
+    let unusable = |why: &str| {
+        Failure::new(format!("`{}` {why}", shown.join(JOURNAL).display()))
+            .hint("hostseed writes this file itself: move it away")
+    };
+    let file = files::without_following(fs::File::options().read(true)).open(&path);
+    let file = file.map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
+    let metadata = file.metadata().map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
+    if !metadata.is_file() || metadata.len() > MAX_JOURNAL {
+        return Err(unusable("is no journal").into());
+    }
+    trust.check_file(&shown.join(JOURNAL), &metadata)?;
+    let mut text = String::new();
+    file.take(MAX_JOURNAL)
+        .read_to_string(&mut text)
+        .map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
+    let journal: Journal =
+        serde_json::from_str(&text).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
+    if journal.version != VERSION
+        || !journal.renames.iter().all(Rename::is_sound)
+        || !journal.delete.iter().all(|name| is_temporary(name))
+    {
+        return Err(unusable("is no journal of this version").into());
+    }
+    let names = journal.renames.iter().map(|rename| &rename.from).chain(&journal.delete);
+    let temporary = names.filter(|name| is_temporary(name)).cloned().collect();
+    let transaction = Transaction { base, shown, journal, temporary };
+    match transaction.finish(true)? {
+        End::Made => Ok(()),
+        // Everything is as before the interrupted command.
+        End::Undone(error) => match &transaction.delete_temporary()[..] {
+            [] => Ok(()),
+            left => Err(files::with_left(error, left)),
+        },
+    }
+}
+
+/// Removes temporary files and folders from `dir`: those of the caller's that are at least `age` old at `now`, where one is
+/// given. Follows no link.
+pub fn sweep(dir: &Path, shown: &Path, age: Option<(SystemTime, Duration)>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.to_str().is_some_and(files::is_temporary) {
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else { continue };
+        let is_old = age.is_none_or(|(now, age)| {
+            metadata.modified().is_ok_and(|then| now.duration_since(then).is_ok_and(|passed| passed >= age))
+        });
+        if is_old && (metadata.is_file() || metadata.is_dir()) && trust::is_own(&metadata) {
+            files::delete(&dir.join(&name)).map_err(|error| {
+                files::with_left(
+                    failed("remove", &shown.join(&name), &error),
+                    &files::private_files(&dir.join(&name)),
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn exists(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a name of a journal stays in its folder.
+fn is_below(name: &Path) -> bool {
+    name.file_name().is_some() && name.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Whether the last part of a name is a temporary one.
+fn is_temporary(name: &Path) -> bool {
+    is_below(name) && name.file_name().and_then(OsStr::to_str).is_some_and(files::is_temporary)
+}

@@ -1,0 +1,348 @@
+//! Whose files and folders hostseed uses. As ssh(1) and gpg(1) do, it takes no key from where another user can replace it.
+
+use std::fs::Metadata;
+use std::path::Path;
+
+use anyhow::Result;
+
+/// Whether owners and modes of the store are checked. On Windows nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    Checked,
+    /// `--allow-insecure-store`.
+    Anything,
+}
+
+/// What a folder is to hostseed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Of the store: the user's own.
+    Store,
+    /// A CA's (`--ca DIR`): the user's own or root's.
+    Authority,
+}
+
+/// What a file may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// A private key: for its owner alone.
+    Key,
+    /// Anything else that decides where clients connect, what is rendered or whom to trust: no other user writes it.
+    Other,
+}
+
+#[cfg(not(unix))]
+impl Trust {
+    pub fn check_folder(self, _: &Path, _: Role) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn check_way(self, _: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn check_file(self, _: &Path, _: &Metadata) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn check_content(self, _: &Path, _: Role, _: Content) -> Result<Option<String>> {
+        Ok(None)
+    }
+}
+
+#[cfg(not(unix))]
+pub fn may_write(_: &Path) -> bool {
+    true
+}
+
+#[cfg(not(unix))]
+pub fn is_own(_: &Metadata) -> bool {
+    true
+}
+
+#[cfg(unix)]
+pub use unix::{Pinned, is_own, is_world_writable, may_write, planted_link};
+
+#[cfg(unix)]
+mod unix {
+    use std::collections::VecDeque;
+    use std::ffi::OsString;
+    use std::fs::{File, Permissions};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::{Component, PathBuf};
+    use std::{fs, io};
+
+    use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::report::Failure;
+    use crate::store::files;
+
+    const ROOT: u32 = 0;
+    /// More links than this lead nowhere (path_resolution(7)).
+    const MAX_LINKS: usize = 40;
+    const STICKY: u32 = 0o1000;
+    const OVERRIDE: &str = "or use it all the same with `--allow-insecure-store`";
+
+    /// The user whose rights hostseed has.
+    fn user() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    pub fn is_own(metadata: &Metadata) -> bool {
+        metadata.uid() == user()
+    }
+
+    /// Whether the user can write to a folder.
+    pub fn may_write(folder: &Path) -> bool {
+        rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+    }
+
+    /// Whether everybody may put files into a folder.
+    pub fn is_world_writable(folder: &Metadata) -> bool {
+        folder.mode() & 0o002 != 0
+    }
+
+    /// A folder, or a link, on the way to a path.
+    enum Step<'a> {
+        Folder(&'a Path, &'a Metadata),
+        Link { path: &'a Path, owner: u32, within: &'a Metadata },
+    }
+
+    /// Walks to a folder one name after the other and shows each folder and link to `look`. `verb` is what errors say. What is shown is what is opened:
+    /// nobody can exchange a folder in between. None where a folder is missing.
+    fn walk(path: &Path, verb: &str, mut look: impl FnMut(Step) -> Result<()>) -> Result<Option<OwnedFd>> {
+        let failed = |error: Errno, path: &Path| files::failed(verb, path, &error.into());
+        let mut rest: VecDeque<OsString> = parts(path);
+        let mut way = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
+        let mut folder = open_folder(rustix::fs::CWD, &way).map_err(|error| failed(error, &way))?;
+        let mut metadata = metadata_of(&folder, &way)?;
+        look(Step::Folder(&way, &metadata))?;
+        let mut links = 0;
+        while let Some(name) = rest.pop_front() {
+            let next = if way == Path::new(".") { PathBuf::from(&name) } else { way.join(&name) };
+            let status = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => return Ok(None),
+                status => status.map_err(|error| failed(error, &next))?,
+            };
+            if FileType::from_raw_mode(status.st_mode) == FileType::Symlink {
+                look(Step::Link { path: &next, owner: status.st_uid, within: &metadata })?;
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(failed(Errno::LOOP, &next));
+                }
+                let target = rustix::fs::readlinkat(&folder, &name, Vec::new());
+                let target = target.map_err(|error| failed(error, &next))?;
+                let target = PathBuf::from(<OsString as std::os::unix::ffi::OsStringExt>::from_vec(
+                    target.into_bytes(),
+                ));
+                for part in parts(&target).into_iter().rev() {
+                    rest.push_front(part);
+                }
+                if target.is_absolute() {
+                    way = PathBuf::from("/");
+                    folder = open_folder(rustix::fs::CWD, &way).map_err(|error| failed(error, &way))?;
+                    metadata = metadata_of(&folder, &way)?;
+                }
+                continue;
+            }
+            folder = open_folder(&folder, Path::new(&name)).map_err(|error| failed(error, &next))?;
+            way = next;
+            metadata = metadata_of(&folder, &way)?;
+            look(Step::Folder(&way, &metadata))?;
+        }
+        Ok(Some(folder))
+    }
+
+    fn parts(path: &Path) -> VecDeque<OsString> {
+        let name = |part| match part {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some(OsString::from("..")),
+            _ => None,
+        };
+        path.components().filter_map(name).collect()
+    }
+
+    /// Opens a folder that is no link, without the need to read it.
+    fn open_folder(at: impl std::os::fd::AsFd, name: &Path) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        #[cfg(target_os = "linux")]
+        let flags = flags | OFlags::PATH;
+        rustix::fs::openat(at, name, flags, Mode::empty())
+    }
+
+    fn metadata_of(folder: &OwnedFd, path: &Path) -> Result<Metadata> {
+        let metadata = folder.try_clone().and_then(|folder| File::from(folder).metadata());
+        metadata.map_err(|error| files::failed("read", path, &error))
+    }
+
+    impl Trust {
+        /// Checks a folder of keys and all folders on the way to it. A folder that is missing is no error.
+        pub fn check_folder(self, path: &Path, role: Role) -> Result<()> {
+            if self == Self::Anything || !path.is_dir() {
+                return Ok(());
+            }
+            self.check_way(path)?;
+            let metadata = fs::metadata(path).map_err(|error| files::failed("read", path, &error))?;
+            check_owner(path, metadata.uid(), role == Role::Authority)?;
+            if metadata.mode() & 0o022 != 0 {
+                return Err(writable(path, &metadata));
+            }
+            Ok(())
+        }
+
+        /// Checks the folders on the way to a folder, and itself as one of them.
+        pub fn check_way(self, path: &Path) -> Result<()> {
+            if self == Self::Anything {
+                return Ok(());
+            }
+            walk(path, "read", |step| match step {
+                Step::Folder(path, metadata) => {
+                    check_owner(path, metadata.uid(), true)?;
+                    // Nobody but its owner can rename what is in a sticky folder.
+                    let is_open = metadata.mode() & STICKY == 0
+                        && (metadata.mode() & 0o002 != 0
+                            || metadata.mode() & 0o020 != 0 && !is_private_group(metadata));
+                    if is_open { Err(writable(path, metadata)) } else { Ok(()) }
+                }
+                Step::Link { path, owner, .. } => check_owner(path, owner, true),
+            })
+            .map(|_| ())
+        }
+
+        /// Checks that an open file is the user's own and that nobody else can write it.
+        pub fn check_file(self, path: &Path, metadata: &Metadata) -> Result<()> {
+            if self == Self::Anything {
+                return Ok(());
+            }
+            check_owner(path, metadata.uid(), false)?;
+            if metadata.mode() & 0o022 != 0 { Err(writable(path, metadata)) } else { Ok(()) }
+        }
+
+        /// Checks a file of the store. Mends a mode that lets others at it, and says so. A file that is missing is no error.
+        ///
+        /// # Errors
+        /// Fails when the file is no regular file, or belongs to another user.
+        pub fn check_content(self, path: &Path, role: Role, content: Content) -> Result<Option<String>> {
+            let metadata = match fs::metadata(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                metadata => metadata.map_err(|error| files::failed("read", path, &error))?,
+            };
+            if !metadata.is_file() {
+                return Err(files::not_regular(path, path, "").into());
+            }
+            if self == Self::Anything {
+                return Ok(None);
+            }
+            check_owner(path, metadata.uid(), role == Role::Authority)?;
+            let is_own = is_own(&metadata);
+            let (excess, others) = match content {
+                Content::Key if is_own => (0o077, "other users could read or write it"),
+                _ => (0o022, "other users could write it"),
+            };
+            let mode = metadata.mode() & 0o7777;
+            if mode & excess == 0 {
+                return Ok(None);
+            }
+            let mended = mode & !excess;
+            let mend = || -> io::Result<()> {
+                let mut options = File::options();
+                let file = files::without_blocking(options.read(true)).open(path)?;
+                file.set_permissions(Permissions::from_mode(mended))
+            };
+            if let Err(error) = mend() {
+                return Err(Failure::new(format!(
+                    "`{}` has mode {mode:04o}, so {others}, and that cannot be changed: {error}",
+                    path.display()
+                ))
+                .hint(format!("`chmod {mended:o} {}` as its owner, {OVERRIDE}", shell(path)))
+                .into());
+            }
+            let path = path.display();
+            Ok(Some(match content {
+                Content::Key => format!(
+                    "`{path}` had mode {mode:04o}, so {others}; it has {mended:04o} now: if anyone may have read it, make new keys"
+                ),
+                Content::Other => {
+                    format!("`{path}` had mode {mode:04o}, so {others}; it has {mended:04o} now")
+                }
+            }))
+        }
+    }
+
+    /// A group with one member by convention: the user's private one (useradd's USERGROUPS_ENAB gives it the user's number), or
+    /// root's.
+    fn is_private_group(folder: &Metadata) -> bool {
+        folder.gid() == ROOT || folder.gid() == user()
+    }
+
+    /// Refuses what belongs to another user. `or_root` says that root's is as good as the user's own.
+    fn check_owner(path: &Path, owner: u32, or_root: bool) -> Result<()> {
+        let user = user();
+        if owner == user || or_root && owner == ROOT {
+            return Ok(());
+        }
+        let path_word = shell(path);
+        Err(Failure::new(format!(
+            "`{}` belongs to user {owner}, and you are user {user}: its owner could replace keys (nothing was changed)",
+            path.display()
+        ))
+        .hint(format!("if it is yours, `chown {user} {path_word}` as root mends it; {OVERRIDE}"))
+        .into())
+    }
+
+    fn writable(path: &Path, metadata: &Metadata) -> anyhow::Error {
+        let mode = metadata.mode() & 0o7777;
+        Failure::new(format!(
+            "`{}` has mode {mode:04o} and belongs to user {} and group {}: other users can write it and could replace keys (nothing was changed)",
+            path.display(),
+            metadata.uid(),
+            metadata.gid()
+        ))
+        .hint(format!("`chmod go-w {}` mends it; {OVERRIDE}", shell(path)))
+        .into()
+    }
+
+    fn shell(path: &Path) -> String {
+        crate::render::shell_word(&path.display().to_string())
+    }
+
+    /// The current folder, changed to another one and back when dropped. A path of one name then means that folder, whatever
+    /// anybody does to the folders above it in the meantime.
+    pub struct Pinned {
+        back: OwnedFd,
+    }
+
+    impl Pinned {
+        /// Enters a folder; none where it is missing. Follows no link that stands in a folder that everybody can write to.
+        pub fn enter(path: &Path) -> Result<Option<Self>> {
+            let failed = |error: Errno| files::failed("open", path, &error.into());
+            let back = open_folder(rustix::fs::CWD, Path::new(".")).map_err(failed)?;
+            let folder = walk(path, "open", |step| match step {
+                Step::Link { path, within, .. } if is_world_writable(within) => Err(planted_link(path)),
+                _ => Ok(()),
+            })?;
+            let Some(folder) = folder else { return Ok(None) };
+            rustix::process::fchdir(folder).map_err(failed)?;
+            Ok(Some(Self { back }))
+        }
+    }
+
+    impl Drop for Pinned {
+        fn drop(&mut self) {
+            // Whoever comes next uses absolute paths, or fails with a path that is not there.
+            let _ = rustix::process::fchdir(&self.back);
+        }
+    }
+
+    /// The refusal of a link that anybody can have made.
+    pub fn planted_link(path: &Path) -> anyhow::Error {
+        let message = format!(
+            "`{}` is a link in a folder that everybody can write to (nothing was changed)",
+            path.display()
+        );
+        Failure::new(message).hint("give the path that it leads to, or choose another folder").into()
+    }
+}

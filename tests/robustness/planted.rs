@@ -1,0 +1,428 @@
+//! What another user, or the user, has put where hostseed is to write: FIFOs, devices, links, files and folders of others'.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Home, files_below, mode, need_root, run};
+
+/// Longer than any of these commands takes, on any machine: what is not done by then waits for ever.
+const FOR_EVER: Duration = Duration::from_secs(60);
+const STRANGER: u32 = 12345;
+
+fn fifo(path: &Path) {
+    run(Command::new("mkfifo").arg(path));
+}
+
+/// Runs a command that must end by itself.
+fn ends(home: &Home, args: &[&str]) -> Output {
+    let mut child = home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > FOR_EVER {
+            child.kill().unwrap();
+            panic!("{args:?} waits for ever");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn refused(home: &Home, args: &[&str], told: &str) -> String {
+    let output = ends(home, args);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(told), "{args:?}: {stderr}");
+    assert!(stderr.contains("hint: "), "{args:?}: {stderr}");
+    stderr
+}
+
+fn home() -> Home {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    home
+}
+
+const RENDER: [&str; 4] = ["render", "web1", "-o", "seed"];
+
+#[test]
+fn a_fifo_as_output_gets_no_byte() {
+    let home = home();
+    fifo(&home.path().join("seed"));
+    // Somebody reads from it already, so that opening it to write would succeed.
+    let reader = fs::File::options().read(true).write(true).open(home.path().join("seed")).unwrap();
+    for args in [&RENDER[..], &["bake", "-o", "seed"]] {
+        let stderr = refused(&home, args, "`seed` is a FIFO, not a regular file");
+        assert!(stderr.contains("`-o -`"), "{stderr}");
+    }
+    assert!(home.path().join("seed").metadata().unwrap().file_type().is_fifo());
+    let mut peek = [0_u8; 1];
+    let read = read_without_waiting(&reader, &mut peek);
+    assert_eq!(read, 0, "a byte of it was in the FIFO");
+}
+
+/// Bytes that are in a FIFO now.
+fn read_without_waiting(reader: &fs::File, bytes: &mut [u8]) -> usize {
+    use std::io::Read;
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(reader));
+    // O_NONBLOCK of open(2) on Linux.
+    let mut options = fs::File::options();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), 0o4000);
+    options.open(path).unwrap().read(bytes).unwrap_or(0)
+}
+
+#[test]
+fn devices_sockets_and_folders_are_no_files_to_write_to() {
+    let home = home();
+    let _socket = std::os::unix::net::UnixListener::bind(home.path().join("socket")).unwrap();
+    fs::create_dir(home.path().join("folder")).unwrap();
+    for (path, kind) in [
+        ("/dev/null", "a device"),
+        ("/dev/full", "a device"),
+        ("/dev/stdout", "a FIFO"),
+        ("socket", "a socket"),
+        ("folder", "a folder"),
+    ] {
+        refused(&home, &["render", "web1", "-o", path], &format!("`{path}` is {kind}, not a regular file"));
+        refused(&home, &["bake", "-o", path], &format!("`{path}` is {kind}, not a regular file"));
+    }
+    let piped = home.ok(&["render", "web1", "-o", "-"]);
+    assert!(piped.starts_with("#cloud-config"));
+}
+
+#[test]
+fn a_link_in_a_folder_that_everybody_can_write_to_is_not_followed() {
+    let home = home();
+    let open = home.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::create_dir(home.path().join("mine")).unwrap();
+    fs::write(home.path().join("mine/precious"), "precious\n").unwrap();
+    fs::set_permissions(home.path().join("mine/precious"), PermissionsExt::from_mode(0o600)).unwrap();
+    for mode in [0o777, 0o1777] {
+        fs::set_permissions(&open, PermissionsExt::from_mode(mode)).unwrap();
+        let _ = fs::remove_file(open.join("seed"));
+        let _ = fs::remove_file(open.join("dir"));
+        symlink("../mine/precious", open.join("seed")).unwrap();
+        symlink("../mine", open.join("dir")).unwrap();
+        for out in ["open/seed", "open/dir/precious", "./open/../open/dir/new"] {
+            refused(
+                &home,
+                &["render", "web1", "-o", out],
+                "is a link in a folder that everybody can write to",
+            );
+        }
+        for out in ["open/dir", "open/dir/out"] {
+            let args = ["render", "web1", "--format", "terraform", "--out", out];
+            refused(&home, &args, "is a link in a folder that everybody can write to");
+        }
+    }
+    assert_eq!(fs::read_to_string(home.path().join("mine/precious")).unwrap(), "precious\n");
+    assert_eq!(files_below(&home.path().join("mine")).len(), 1);
+    // A file that is made there is another matter, and so is a link in a folder of the user's own.
+    home.ok(&["render", "web1", "-o", "open/new"]);
+    assert_eq!(mode(&open.join("new")), 0o600);
+    symlink("mine/precious", home.path().join("link")).unwrap();
+    home.ok(&["render", "web1", "-o", "link"]);
+    assert!(home.path().join("link").is_symlink());
+    assert!(fs::read_to_string(home.path().join("mine/precious")).unwrap().starts_with("#cloud-config"));
+}
+
+#[test]
+fn a_file_or_folder_of_another_users_is_not_written_to() {
+    if !need_root() {
+        return;
+    }
+    let home = home();
+    let theirs = home.path().join("theirs");
+    fs::create_dir(&theirs).unwrap();
+    fs::write(home.path().join("seed"), "").unwrap();
+    fs::write(home.path().join("out"), "").unwrap();
+    for path in [&theirs, &home.path().join("seed")] {
+        std::os::unix::fs::chown(path, Some(STRANGER), None).unwrap();
+    }
+    refused(&home, &RENDER, "`seed` belongs to another user");
+    refused(&home, &["bake", "-o", "seed"], "`seed` belongs to another user");
+    let terraform = |out| ["render", "web1", "--format", "terraform", "--out", out];
+    refused(&home, &terraform("theirs"), "`theirs` belongs to another user");
+    assert_eq!(files_below(&theirs).len(), 0);
+    // A file of theirs in a folder of the user's own.
+    home.ok(&terraform("module"));
+    std::os::unix::fs::chown(home.path().join("module/main.tf"), Some(STRANGER), None).unwrap();
+    refused(&home, &terraform("module"), "`module/main.tf` belongs to another user");
+}
+
+#[test]
+fn in_an_output_folder_fifos_and_links_get_nothing() {
+    let home = home();
+    let args = ["render", "web1", "--format", "terraform", "--out", "out"];
+    home.ok(&args);
+    let file = home.path().join("out/main.tf");
+    let before = files_below(&home.path().join("out"));
+    fs::remove_file(&file).unwrap();
+    fifo(&file);
+    refused(&home, &args, "`out/main.tf` is a FIFO");
+    fs::remove_file(&file).unwrap();
+    fs::write(home.path().join("precious"), "precious\n").unwrap();
+    symlink("../precious", &file).unwrap();
+    refused(&home, &args, "`out/main.tf` is a link");
+    assert_eq!(fs::read_to_string(home.path().join("precious")).unwrap(), "precious\n");
+    fs::remove_file(&file).unwrap();
+    for name in [".hostseed.lock", ".hostseed.journal"] {
+        fifo(&home.path().join("out").join(name));
+        refused(&home, &args, &format!("out/{name}`"));
+        fs::remove_file(home.path().join("out").join(name)).unwrap();
+    }
+    home.ok(&args);
+    assert_eq!(files_below(&home.path().join("out")), before);
+}
+
+#[test]
+fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
+    let home = home();
+    let args = ["render", "web1", "--format", "terraform", "--out", "out"];
+    home.ok(&args);
+    fs::write(home.path().join("precious"), "precious\n").unwrap();
+    fs::write(home.path().join("out/mine"), "mine\n").unwrap();
+    let temporary = ".hostseed-0123456789abcdef";
+    for journal in [
+        r#"{"version":1,"renames":[],"delete":["mine"]}"#.to_owned(),
+        r#"{"version":1,"renames":[],"delete":["../precious"]}"#.to_owned(),
+        format!(r#"{{"version":1,"renames":[],"delete":["../{temporary}"]}}"#),
+        r#"{"version":1,"renames":[{"from":"mine","to":"main.tf","kind":"replace"}],"delete":[]}"#.to_owned(),
+        format!(
+            r#"{{"version":1,"renames":[{{"from":"{temporary}","to":"/etc/x","kind":"new"}}],"delete":[]}}"#
+        ),
+        r#"{"version":9,"renames":[],"delete":[]}"#.to_owned(),
+        "no journal".to_owned(),
+    ] {
+        let path = home.path().join("out/.hostseed.journal");
+        fs::write(&path, &journal).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        refused(&home, &args, "out/.hostseed.journal` ");
+        assert!(home.path().join("precious").exists() && home.path().join("out/mine").exists(), "{journal}");
+        // One that others can write is not even read.
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        refused(&home, &args, "other users can write it");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn only_what_hostseed_made_and_left_is_swept() {
+    let home = home();
+    let out = home.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(home.path().join("precious"), "precious\n").unwrap();
+    let abandoned = ".hostseed-0123456789abcdef";
+    let kept = [".hostseed-notes1", ".hostseed-0123456789ABCDEF", ".hostseed-fedcba9876543210", ".hostseed-"];
+    let hour_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for dir in [home.path(), &out] {
+        for name in [abandoned].iter().chain(&kept) {
+            fs::write(dir.join(name), "key").unwrap();
+            if *name != kept[2] {
+                fs::File::options().write(true).open(dir.join(name)).unwrap().set_modified(hour_ago).unwrap();
+            }
+        }
+        symlink(home.path().join("precious"), dir.join(".hostseed-00000000000000aa")).unwrap();
+    }
+    home.ok(&RENDER);
+    home.ok(&["bake", "--format", "packer", "--out", "out"]);
+    for dir in [home.path(), &out] {
+        assert!(!dir.join(abandoned).exists(), "what a killed command left is still there");
+        assert!(kept.iter().all(|name| dir.join(name).exists()), "{:?}", files_below(dir));
+        assert!(dir.join(".hostseed-00000000000000aa").is_symlink());
+    }
+    // In the store, where a lock says that nobody is at work, age does not matter, but the name does.
+    for folder in ["machines", "certs"] {
+        fs::write(home.store().join(folder).join(abandoned), "key").unwrap();
+        fs::write(home.store().join(folder).join(".hostseed-notes1"), "mine").unwrap();
+    }
+    home.ok(&["address", "web1", "203.0.113.7"]);
+    for folder in ["machines", "certs"] {
+        assert!(!home.store().join(folder).join(abandoned).exists());
+        assert!(home.store().join(folder).join(".hostseed-notes1").exists());
+    }
+}
+
+#[test]
+fn standard_output_to_another_users_file_or_fifo_gets_no_key() {
+    if !need_root() {
+        return;
+    }
+    let home = home();
+    let file = home.path().join("file");
+    let pipe = home.path().join("pipe");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    fifo(&pipe);
+    for path in [&file, &pipe] {
+        std::os::unix::fs::chown(path, Some(STRANGER), None).unwrap();
+        let out = fs::File::options().read(true).write(true).open(path).unwrap();
+        let output = home.command(&["render", "web1"]).stdout(out).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{}: {stderr}", path.display());
+        assert!(stderr.contains(&format!("of user {STRANGER}")), "{stderr}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"");
+}
+
+#[test]
+fn a_fifo_in_the_store_fails_at_once() {
+    let home = home();
+    let machine = home.machine("web1");
+    for file in ["config.json", "machine.yaml", "ca.pem", "server-key.pem", "cert.pem"] {
+        let path = machine.join(file);
+        let before = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fifo(&path);
+        for args in [
+            &["env", "web1"][..],
+            &["render", "web1"],
+            &["inspect", "web1"],
+            &["rm", "-y", "web1"],
+            &["address", "web1", "203.0.113.7"],
+        ] {
+            let output = ends(&home, args);
+            assert_eq!(output.status.code(), Some(1), "{file}: {args:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("is a FIFO"), "{file}: {args:?}");
+        }
+        assert_eq!(ends(&home, &["ls"]).status.code(), Some(0));
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, before).unwrap();
+    }
+    let lock = home.store().join("hostseed.lock");
+    fs::remove_file(&lock).unwrap();
+    fifo(&lock);
+    for args in [&["create", "web2"][..], &["rm", "-y", "web1"], &["address", "web1", "203.0.113.7"]] {
+        refused(&home, args, "hostseed.lock` is a FIFO, not a regular file");
+    }
+    fs::remove_file(&lock).unwrap();
+    symlink("elsewhere", &lock).unwrap();
+    refused(&home, &["create", "web2"], "hostseed.lock` is a link, not a regular file");
+    assert!(!home.store().join("elsewhere").exists());
+}
+
+#[test]
+fn a_fifo_in_place_of_a_ca_fails_at_once() {
+    let home = home();
+    fs::rename(home.store().join("certs/web1"), home.path().join("ca")).unwrap();
+    for file in ["ca.pem", "ca-key.pem"] {
+        let path = home.path().join("ca").join(file);
+        fs::rename(&path, home.path().join("kept")).unwrap();
+        fifo(&path);
+        let output = ends(&home, &["create", "web2", "--address", "203.0.113.8", "--ca", "./ca"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is a FIFO"));
+        fs::rename(home.path().join("kept"), &path).unwrap();
+    }
+}
+
+#[test]
+fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
+    let home = Home::new();
+    let store = home.path().join(std::ffi::OsStr::from_bytes(b"store-\xff"));
+    let run = |args: &[&str]| home.command(args).env("MACHINE_STORAGE_PATH", &store).output().unwrap();
+    let output = run(&["create", "web1", "--address", "203.0.113.7"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("is not UTF-8") && stderr.contains("hint: "), "{stderr}");
+    assert!(!store.exists());
+    // One that came there by renaming.
+    home.ok(&["create", "web1", "--address", "203.0.113.7"]);
+    fs::rename(home.store(), &store).unwrap();
+    for args in [
+        &["env", "web1"][..],
+        &["config", "web1"],
+        &["inspect", "web1"],
+        &["address", "web1", "203.0.113.7"],
+        &["render", "web1", "--format", "terraform", "--out", "out"],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not UTF-8"), "{args:?}");
+    }
+    assert!(run(&["render", "web1"]).status.success() && run(&["url", "web1"]).status.success());
+    assert!(run(&["rm", "-y", "web1"]).status.success());
+}
+
+#[test]
+fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
+    let home = Home::new();
+    let create = |name, more: &[&str]| {
+        home.ok(&[&["create", name, "--quiet", "--address", "203.0.113.7"], more].concat())
+    };
+    create("web2", &[]);
+    let ca = home.store().join("certs/web2");
+    create("web3", &["--ca", ca.to_str().unwrap()]);
+    fs::remove_dir_all(home.machine("web2")).unwrap();
+    fs::write(ca.join("notes"), "mine\n").unwrap();
+    let key = fs::read(ca.join("ca-key.pem")).unwrap();
+    let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
+    assert!(stderr.contains("is the CA of `web3`"), "{stderr}");
+    assert_eq!(fs::read(ca.join("ca-key.pem")).unwrap(), key);
+    assert_eq!(fs::read_to_string(ca.join("notes")).unwrap(), "mine\n");
+    assert!(!home.machine("web2").exists());
+    // The way out, as it stands there.
+    let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();
+    run(Command::new("sh").args(["-c", command]));
+    create("web2", &[]);
+    assert_eq!(fs::read(home.store().join("certs/web2.old1/ca-key.pem")).unwrap(), key);
+}
+
+#[test]
+fn rm_removes_no_file_that_it_does_not_know() {
+    let home = home();
+    let notes = home.machine("web1").join("my notes");
+    let backup = home.store().join("certs/web1/backup");
+    fs::write(&notes, "mine\n").unwrap();
+    fs::create_dir(&backup).unwrap();
+    let stderr = refused(&home, &["rm", "-y", "web1"], "nothing was removed");
+    for path in [&notes, &backup] {
+        assert!(stderr.contains(&format!("`{}`", path.display())), "{stderr}");
+        assert!(path.exists());
+    }
+    let command = stderr.split("move that away first: `").nth(1).unwrap().split('`').next().unwrap();
+    run(Command::new("sh").args(["-c", command]).current_dir(home.path()));
+    assert_eq!(fs::read_to_string(home.path().join("my notes")).unwrap(), "mine\n");
+    home.ok(&["rm", "-y", "web1"]);
+    assert!(!home.machine("web1").exists() && !home.store().join("certs/web1").exists());
+}
+
+#[test]
+fn rm_removes_a_ca_only_with_the_machine_that_it_is_of() {
+    let home = home();
+    home.ok(&["create", "web2", "--quiet", "--address", "203.0.113.8"]);
+    let (one, two) = (home.store().join("certs/web1"), home.store().join("certs/web2"));
+    fs::remove_dir_all(&one).unwrap();
+    fs::rename(&two, &one).unwrap();
+    refused(&home, &["rm", "-y", "web1"], "certs/web1`");
+    assert!(one.join("ca-key.pem").exists());
+}
+
+#[test]
+fn rm_removes_a_machine_of_docker_machines_drivers_with_its_disks() {
+    let home = home();
+    let dir = home.machine("web1");
+    let config = fs::read_to_string(dir.join("config.json")).unwrap();
+    fs::write(
+        dir.join("config.json"),
+        config.replace(r#""DriverName": "none""#, r#""DriverName": "virtualbox""#),
+    )
+    .unwrap();
+    fs::remove_file(dir.join("machine.yaml")).unwrap();
+    for file in ["id_rsa", "id_rsa.pub", "boot2docker.iso", "disk.vmdk"] {
+        fs::write(dir.join(file), "").unwrap();
+        fs::set_permissions(dir.join(file), PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    fs::create_dir(dir.join("web1")).unwrap();
+    fs::write(dir.join("web1/web1.vbox"), "").unwrap();
+    fs::write(dir.join("thesis.tex"), "").unwrap();
+    let stderr = refused(&home, &["rm", "-y", "web1"], "thesis.tex");
+    assert!(!stderr.contains("disk.vmdk") && !stderr.contains("id_rsa"), "{stderr}");
+    fs::remove_file(dir.join("thesis.tex")).unwrap();
+    home.ok(&["rm", "-y", "web1"]);
+    assert!(!dir.exists());
+}
