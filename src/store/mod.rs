@@ -29,6 +29,7 @@ use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::{Spec, Word};
 use lock::Lock;
+use transaction::Scope;
 use trust::{Content, Role};
 
 /// A store, which need not exist yet.
@@ -112,7 +113,7 @@ impl Store {
         files::make_dirs(&self.root).map_err(|error| files::failed("make the folder", &self.root, &error))?;
         self.check_folders()?;
         let lock = Lock::on_store(&self.root, self.trust)?;
-        transaction::recover(&self.root, &self.root, self.trust)?;
+        transaction::recover(&self.root, &self.root, self.trust, Scope::Store)?;
         for folder in [&self.root, &self.machines(), &self.certs()] {
             transaction::sweep(folder, folder, None)?;
         }

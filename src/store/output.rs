@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::files::{self, failed, parent};
 use super::lock::Lock;
-use super::transaction::{change, recover, sweep};
+use super::transaction::{Scope, change, recover, sweep};
 use super::trust::{self, Trust};
 use crate::artifact::Artifact;
 use crate::report::Failure;
@@ -160,7 +160,7 @@ impl<'a> Folder<'a> {
 
     fn put(&self, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
         let _lock = Lock::on_output(&self.path, self.shown)?;
-        recover(&self.path, self.shown, Trust::Checked)?;
+        recover(&self.path, self.shown, Trust::Checked, Scope::Output)?;
         sweep(&self.path, self.shown, abandoned(now))?;
         for artifact in artifacts {
             check_replaceable(&self.path.join(&artifact.path), &self.shown.join(&artifact.path), artifact)?;

@@ -334,16 +334,31 @@ impl Rename {
         Ok(())
     }
 
-    fn is_sound(&self) -> bool {
-        let is_ours = match self.kind {
-            Kind::Remove => self.to.parent().is_some_and(is_temporary),
-            Kind::New | Kind::Replace => is_temporary(&self.from),
+    /// Whether hostseed may have written it into a journal of this scope.
+    fn is_sound(&self, scope: Scope) -> bool {
+        let is_ours = match (self.kind, scope) {
+            (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
+            (Kind::Remove, Scope::Output) => false,
+            (Kind::New | Kind::Replace, _) => is_temporary(&self.from),
         };
+        // In an output folder a sub-folder may be a link to anywhere, and hostseed writes into none.
+        let is_deep = |name: &Path| name.components().count() > 1;
+        let is_within = scope == Scope::Store || !(is_deep(&self.from) || is_deep(&self.to));
         is_ours
+            && is_within
             && is_below(&self.from)
             && is_below(&self.to)
             && self.before.as_deref().is_none_or(is_temporary)
     }
+}
+
+/// Where a journal is, and so what it may list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The store's folder, which only its owner can write.
+    Store,
+    /// A folder of the user's, which may be a copy of what somebody else made. Only files directly in it are made or replaced.
+    Output,
 }
 
 /// Whether there is a journal, and so a change that is not finished.
@@ -352,7 +367,7 @@ pub fn is_unfinished(base: &Path) -> bool {
 }
 
 /// Finishes the change that an interrupted command left in `base`. The caller holds the lock on `base`.
-pub fn recover(base: &Path, shown: &Path, trust: Trust) -> Result<()> {
+pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<()> {
     let path = base.join(JOURNAL);
     if !is_unfinished(base) {
         return Ok(());
@@ -368,6 +383,11 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust) -> Result<()> {
         return Err(unusable("is no journal").into());
     }
     trust.check_file(&shown.join(JOURNAL), &metadata)?;
+    // Version control and archives give the files that they bring the mode of the umask.
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Err(unusable("can be read by other users, so hostseed did not write it").into());
+    }
     let mut text = String::new();
     file.take(MAX_JOURNAL)
         .read_to_string(&mut text)
@@ -375,7 +395,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust) -> Result<()> {
     let journal: Journal =
         serde_json::from_str(&text).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
     if journal.version != VERSION
-        || !journal.renames.iter().all(Rename::is_sound)
+        || !journal.renames.iter().all(|rename| rename.is_sound(scope))
         || !journal.delete.iter().all(|name| is_temporary(name))
     {
         return Err(unusable("is no journal of this version").into());

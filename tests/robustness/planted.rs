@@ -187,7 +187,18 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
     fs::write(home.path().join("precious"), "precious\n").unwrap();
     fs::write(home.path().join("out/mine"), "mine\n").unwrap();
     let temporary = ".hostseed-0123456789abcdef";
+    fs::create_dir(home.path().join("out").join(temporary)).unwrap();
+    symlink(home.path(), home.path().join("out/way")).unwrap();
     for journal in [
+        format!(
+            r#"{{"version":1,"renames":[{{"from":"mine","to":"{temporary}/mine","kind":"remove"}}],"delete":["{temporary}"]}}"#
+        ),
+        format!(
+            r#"{{"version":1,"renames":[{{"from":"way/precious","to":"{temporary}/precious","kind":"remove"}}],"delete":["{temporary}"]}}"#
+        ),
+        format!(
+            r#"{{"version":1,"renames":[{{"from":"{temporary}","to":"way/precious","kind":"replace"}}],"delete":[]}}"#
+        ),
         r#"{"version":1,"renames":[],"delete":["mine"]}"#.to_owned(),
         r#"{"version":1,"renames":[],"delete":["../precious"]}"#.to_owned(),
         format!(r#"{{"version":1,"renames":[],"delete":["../{temporary}"]}}"#),
@@ -206,6 +217,9 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
         // One that others can write is not even read.
         fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
         refused(&home, &args, "other users can write it");
+        // Nor is one with the mode that version control and archives give.
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        refused(&home, &args, "can be read by other users");
         fs::remove_file(&path).unwrap();
     }
 }
