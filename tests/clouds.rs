@@ -290,7 +290,8 @@ fn what_a_refusal_advises_helps() {
             if change.contains("no `--boot-issuer`") {
                 args.retain(|arg| *arg != "--boot-issuer");
             }
-            let flags = change.split('`').skip(1).step_by(2).filter(|flag| *flag != "--boot-issuer");
+            let quoted = change.split('`').skip(1).step_by(2);
+            let flags = quoted.filter(|word| word.starts_with("--") && *word != "--boot-issuer");
             let mut words: Vec<_> = flags.flat_map(|flag| flag.split(' ')).collect();
             if let Some(kept) =
                 args.iter().position(|arg| *arg == "--key").filter(|_| words.contains(&"--key"))

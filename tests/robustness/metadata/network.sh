@@ -49,7 +49,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 
 # shellcheck disable=SC2086  # addresses are words
-in_cloud python3 tests/boot/metadata.py $blocked $others >"$folder/cloud.log" 2>&1 &
+nsenter --target "$cloud" --net python3 tests/boot/metadata.py $blocked $others >"$folder/cloud.log" 2>&1 &
 server=$!
 trap 'kill "$server" "$container" "$cloud"' EXIT
 
