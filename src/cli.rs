@@ -32,7 +32,7 @@ pub struct Cli {
     #[arg(value_name = "DIR", global = true)]
     pub store: Option<PathBuf>,
 
-    /// Use a store even if another user owns it or can write to it, and so can replace keys
+    /// Use a store or `--ca` folder even if another user owns it or can write to it; that user can replace keys
     #[arg(long, global = true, env = "HOSTSEED_ALLOW_INSECURE_STORE", hide_env_values = true)]
     #[arg(value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_insecure_store: bool,

@@ -34,12 +34,14 @@ impl MachineName {
     pub fn parse_new(text: &str) -> Result<Self, Complaint> {
         let name = Self::parse(text)?;
         if let Some(address) = inet_aton(text) {
-            return Err(Complaint::new(format!("must be a name, many programs read `{text}` as {address}"))
-                .hint(format!("`hostseed create host-{text}`")));
+            return Err(Complaint::new(format!(
+                "must not be `{text}`: many programs read it as the IP address {address}"
+            ))
+            .hint(format!("for example `host-{text}`")));
         }
         if is_device(text) {
             return Err(Complaint::new(format!("must not be `{text}`: Windows has a device of that name"))
-                .hint(format!("`hostseed create host-{text}`")));
+                .hint(format!("for example `host-{text}`")));
         }
         Ok(name)
     }

@@ -125,9 +125,9 @@ fn host_profile(
         HostRole::Server => profile::server(plan, names, validity, now),
         HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
             return Err(Failure::new(
-                "the authority may sign no boot issuer: its certificate allows none (path length 0)",
+                "the CA must not sign a boot issuer: its certificate has path length 0",
             )
-            .hint("give `--address`, and it signs the server's certificate itself")
+            .hint("give `--address` for a certificate that the CA signs itself, or use `--ca shared`")
             .into());
         }
         // The host would find out at boot, by `localhost` if not before.

@@ -30,7 +30,9 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 /// not match, a certificate that is no CA's, may not sign, is not good at `now`, or below which docker accepts nothing.
 pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: OffsetDateTime) -> Result<Pair> {
     let unusable = || format!("the CA in `{}` cannot be used", place.display());
-    let key = private_key(key).map_err(|fault| anyhow!("`ca-key.pem`: {fault}")).with_context(unusable)?;
+    let key = private_key(key)
+        .map_err(|fault| anyhow!("`{}`: {fault}", place.join("ca-key.pem").display()))
+        .with_context(unusable)?;
     let certificate =
         Certificate::from_pem(certificate).map_err(|fault| refused(place, certificate, &key, &fault))?;
     check_authority(&certificate, &key, now).with_context(unusable)?;

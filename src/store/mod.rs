@@ -81,11 +81,15 @@ impl Store {
         Ok(())
     }
 
-    /// Checks who owns and who can write a machine's folder and its files, and mends the modes of its files.
+    /// Checks who owns and who can write a machine's folder, that of its own CA and the files in them, and mends the modes of the
+    /// files.
     fn check_machine(&self, name: &MachineName) -> Result<()> {
         let dir = self.machine_dir(name);
         self.trust.check_folder(&dir, Role::Store)?;
-        self.check_files(&dir, Role::Store, &contents::KEYS, &contents::OTHERS)
+        self.check_files(&dir, Role::Store, &contents::KEYS, &contents::OTHERS)?;
+        let authority = self.authority_dir(name);
+        self.trust.check_folder(&authority, Role::Store)?;
+        self.check_files(&authority, Role::Store, &["ca-key.pem"], &["ca.pem"])
     }
 
     fn check_files(&self, dir: &Path, role: Role, keys: &[&str], others: &[&str]) -> Result<()> {

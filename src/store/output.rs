@@ -194,7 +194,10 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
                 "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
                 shown.display()
             ))
-            .hint(format!("`chmod 600 {}`, or another name", shown.display()))
+            .hint(format!(
+                "`chmod 600 {}`, or another name",
+                crate::render::shell_word(&shown.display().to_string())
+            ))
             .into());
         }
     }
@@ -205,9 +208,10 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
 fn not_regular(shown: &Path, metadata: &Metadata) -> anyhow::Error {
     let kind = files::kind(metadata.file_type());
     let message = format!("`{}` is {kind}, not a regular file (nothing was changed)", shown.display());
-    let hint = match metadata.is_dir() || metadata.is_symlink() {
-        true => "choose another name",
-        false => "`-o -` writes to standard output, which can be a pipe or a device",
+    let hint = match (metadata.is_dir(), metadata.is_symlink()) {
+        (true, _) => "choose another name",
+        (_, true) => "remove the link, or choose another folder",
+        _ => "`-o -` writes to standard output, which can be a pipe or a device",
     };
     Failure::new(message).hint(hint).into()
 }

@@ -84,7 +84,8 @@ mod unix {
     /// More links than this lead nowhere (path_resolution(7)).
     const MAX_LINKS: usize = 40;
     const STICKY: u32 = 0o1000;
-    const OVERRIDE: &str = "or use it all the same with `--allow-insecure-store`";
+    const OVERRIDE: &str = "or accept the risk with `--allow-insecure-store`";
+    const OWN_FOLDER: &str = "choose a folder that only you can write to";
 
     /// The user whose rights hostseed has.
     fn user() -> u32 {
@@ -284,12 +285,16 @@ mod unix {
         if owner == user || or_root && owner == ROOT {
             return Ok(());
         }
-        let path_word = shell(path);
+        // Nobody makes a folder of the system's own: `/tmp` as a store is a mistake.
+        let hint = match owner {
+            ROOT => format!("{OWN_FOLDER}; {OVERRIDE}"),
+            _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell(path)),
+        };
         Err(Failure::new(format!(
             "`{}` belongs to user {owner}, and you are user {user}: its owner could replace keys (nothing was changed)",
             path.display()
         ))
-        .hint(format!("if it is yours, `chown {user} {path_word}` as root mends it; {OVERRIDE}"))
+        .hint(hint)
         .into())
     }
 
@@ -301,7 +306,14 @@ mod unix {
             metadata.uid(),
             metadata.gid()
         ))
-        .hint(format!("`chmod go-w {}` mends it; {OVERRIDE}", shell(path)))
+        .hint(match mode & STICKY {
+            0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell(path)),
+            // `/tmp` and its kind: without that mode nobody else can use them.
+            _ => format!(
+                "{OWN_FOLDER}; if nobody else uses this one, run `chmod go-w {}`; {OVERRIDE}",
+                shell(path)
+            ),
+        })
         .into()
     }
 

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,7 +54,10 @@ impl Ca {
 
     fn put(&self, certificate: &str, key: &str) {
         fs::write(self.dir.join("ca.pem"), certificate).unwrap();
-        fs::write(self.dir.join("ca-key.pem"), key).unwrap();
+        let path = self.dir.join("ca-key.pem");
+        fs::write(&path, key).unwrap();
+        // hostseed would mend another mode, and say so.
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     }
 
     fn option(&self) -> &str {
