@@ -34,7 +34,7 @@ pub struct Cli {
 
     /// Use a store or `--ca` folder even if another user owns it or can write to it; that user can replace keys
     #[arg(long, global = true, env = "HOSTSEED_ALLOW_INSECURE_STORE", hide_env_values = true)]
-    #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(value_parser = consent)]
     pub allow_insecure_store: bool,
 
     /// Say nothing but results and errors
@@ -358,6 +358,15 @@ pub struct Host {
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
+}
+
+/// The value of a variable that accepts a risk. An empty one is as good as none.
+fn consent(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "" | "0" | "n" | "no" | "false" | "f" | "off" => Ok(false),
+        "1" | "y" | "yes" | "true" | "t" | "on" => Ok(true),
+        _ => Err("HOSTSEED_ALLOW_INSECURE_STORE is `1` or `0`".to_owned()),
+    }
 }
 
 /// A cloud by its name.

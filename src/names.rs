@@ -14,6 +14,9 @@ const HOST_NAME_MAX: usize = 253;
 /// name goes there.
 const COMMON_NAME_MAX: usize = 64;
 
+/// The name that always leads to the machine itself (RFC 6761 §6.3).
+const LOOPBACK: &str = "localhost";
+
 /// Device names of Windows, with or without an extension (Microsoft, "Naming Files, Paths, and Namespaces"). `CONIN$`, `CONOUT$` and
 /// `CLOCK$` have a character that no host name has.
 const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
@@ -33,15 +36,26 @@ impl MachineName {
     /// other programs: numbers that are read as an address, devices of Windows.
     pub fn parse_new(text: &str) -> Result<Self, Complaint> {
         let name = Self::parse(text)?;
+        let instead = || format!("for example `host-{}`", text.replace('.', "-"));
         if let Some(address) = inet_aton(text) {
             return Err(Complaint::new(format!(
                 "must not be `{text}`: many programs read it as the IP address {address}"
             ))
-            .hint(format!("for example `host-{text}`")));
+            .hint(instead()));
+        }
+        if ends_in_number(text) {
+            return Err(Complaint::new(format!(
+                "must not end in a number after a dot, `{text}` does: many programs take it for a broken IP address"
+            ))
+            .hint(instead()));
+        }
+        if text.eq_ignore_ascii_case(LOOPBACK) {
+            return Err(Complaint::new(format!("must not be `{text}`: each machine calls itself that"))
+                .hint(instead()));
         }
         if is_device(text) {
             return Err(Complaint::new(format!("must not be `{text}`: Windows has a device of that name"))
-                .hint(format!("for example `host-{text}`")));
+                .hint(instead()));
         }
         Ok(name)
     }
@@ -102,8 +116,7 @@ impl Address {
             );
             return Err(Complaint::new(complaint).hint("write an address as four decimal numbers"));
         }
-        // A host whose last label is a number is read as IPv4 by URL parsers and resolvers (URL Standard, "ends in a number").
-        if text.rsplit('.').next().is_some_and(is_number) {
+        if ends_in_number(text) {
             return Err(Complaint::new(format!("`{text}` is neither an IP address nor a DNS name")));
         }
         Ok(Self::Dns(text.to_owned()))
@@ -178,6 +191,11 @@ fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     }
     let high = bytes.iter().enumerate().map(|(n, byte)| byte << (24 - 8 * n)).sum::<u32>();
     Some(Ipv4Addr::from_bits(high | last))
+}
+
+/// Whether URL parsers and resolvers read a host as IPv4: its last label is a number (URL Standard, "ends in a number").
+fn ends_in_number(text: &str) -> bool {
+    text.rsplit('.').next().is_some_and(is_number)
 }
 
 /// Whether a label is a number in C's writing.
@@ -298,20 +316,9 @@ mod tests {
 
     #[test]
     fn a_new_machine_is_not_called_what_other_programs_read_otherwise() {
-        for good in [
-            "web1",
-            "a1",
-            "1a",
-            "0xfg",
-            "256.1",
-            "1.2.3.4.5",
-            "4294967296",
-            "console",
-            "com10",
-            "nul1",
-            "con-1",
-            "web.con",
-        ] {
+        for good in
+            ["web1", "a1", "1a", "0xfg", "1.a", "localhost1", "console", "com10", "nul1", "con-1", "web.con"]
+        {
             assert!(MachineName::parse_new(good).is_ok(), "{good}");
         }
         for (address, read) in [
@@ -341,6 +348,20 @@ mod tests {
             assert!(complaint.text.contains(read) && complaint.hint.is_some(), "{}", complaint.text);
             // One that is there already can be listed and removed.
             assert!(MachineName::parse(address).is_ok(), "{address}");
+        }
+        for broken in ["256.1", "1.2.3.4.5", "4294967296", "0x100000000", "1.2.3.256", "web.1", "web.0x7f"] {
+            let complaint = MachineName::parse_new(broken).unwrap_err();
+            assert!(complaint.text.contains("IP address") && complaint.hint.is_some(), "{}", complaint.text);
+            assert!(MachineName::parse(broken).is_ok(), "{broken}");
+        }
+        // The way out that is shown is one.
+        for refused in ["127.1", "1.2.3.4.5", "localhost", "NUL.txt", "7"] {
+            let hint = MachineName::parse_new(refused).unwrap_err().hint.unwrap();
+            let instead = hint.split('`').nth(1).unwrap();
+            assert!(MachineName::parse_new(instead).is_ok(), "{hint}");
+        }
+        for own in ["localhost", "LocalHost"] {
+            assert!(MachineName::parse_new(own).unwrap_err().hint.is_some(), "{own}");
         }
         for device in ["CON", "prn", "Aux", "nul", "NUL.txt", "nul.tar.gz", "com1", "COM9.x", "lpt0", "LPT1"]
         {

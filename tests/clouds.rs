@@ -303,8 +303,9 @@ fn what_a_refusal_advises_helps() {
             let json: Value = serde_json::from_str(&home.ok(&args)).unwrap();
             let about: i64 = size.split(' ').next().unwrap().parse().unwrap();
             let really = json["for"]["size"].as_i64().unwrap();
-            // Other keys compress a little better or worse.
-            assert!((about - really).abs() < really / 50, "{args:?}: {about} was told, it is {really}");
+            // Other keys compress a little better or worse. An RSA key has the modulus of its certificate in it, which gzip finds
+            // only where both begin at the same place of base64's groups: eight seeds had 12 047 to 12 380 bytes.
+            assert!((about - really).abs() < really / 20, "{args:?}: {about} was told, it is {really}");
             home.ok(&["rm", "-y", "web1"]);
         }
     }

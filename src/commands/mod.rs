@@ -14,7 +14,8 @@ mod rm;
 mod url;
 mod verify;
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -36,26 +37,42 @@ pub use verify::{Question, verify};
 use crate::names::MachineName;
 use crate::plan::{Docker, Install, InstallScript};
 use crate::report::{Complaint, Failure, Report};
-use crate::spec::Spec;
+use crate::spec::{self, Spec};
 use crate::ui::{Ui, is_safe};
 
-/// The spec of a file where one is given (`-`: standard input), else that of the flags.
+/// The spec of a file where one is given (`-`: standard input), else that of the flags. Reads no more than a spec may have.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
     let Some(file) = file else { return Ok(flags()) };
     let (name, read) = if file.as_os_str() == "-" {
-        let mut text = String::new();
-        ("<stdin>".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
+        ("<stdin>".to_owned(), read_begin(spec::MAX_BYTES, std::io::stdin().lock()))
     } else {
-        (file.display().to_string(), std::fs::read_to_string(&file))
+        (file.display().to_string(), File::open(&file).and_then(|file| read_begin(spec::MAX_BYTES, file)))
     };
-    let text = read.map_err(|error| Failure::new(format!("cannot read `{name}`: {error}")))?;
+    let text = read.and_then(|bytes| match bytes.len() > spec::MAX_BYTES {
+        // The spec's own finding says so.
+        true => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        false => String::from_utf8(bytes).map_err(io::Error::other),
+    });
+    let text = text.map_err(|error| Failure::new(format!("cannot read `{name}`: {error}")))?;
     Ok(Spec::from_yaml(&name, &text)?)
 }
 
-/// A file that an option names.
+/// A file that an option names, of at most the size that `verify` reads too.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let failed = |error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
-    Ok(std::fs::read(path).map_err(failed)?)
+    let max = crate::verify::MAX_BYTES;
+    let read = File::open(path).and_then(|file| read_begin(max, file));
+    let read = read.and_then(|bytes| match bytes.len() > max {
+        true => Err(io::Error::other(format!("it has more than {max} bytes"))),
+        false => Ok(bytes),
+    });
+    Ok(read.map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?)
+}
+
+/// The first `max` bytes of a stream, and one more where there are more.
+fn read_begin(max: usize, stream: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Prints who controls a host that runs a script from an install URL. Prints nothing where the script's SHA-256 is given.

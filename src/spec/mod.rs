@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::report::{Complaint, Finding, Position, Report, Source};
 
-pub use yaml::Document;
+pub use yaml::{Document, MAX_BYTES};
 
 /// A value as written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

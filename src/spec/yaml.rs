@@ -5,7 +5,7 @@ use crate::report::{Complaint, Finding, Position, Report, Source};
 use crate::yaml::{self, Node, Value};
 
 /// More than any spec needs.
-const MAX_BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 /// A spec needs two, and has no use for so many brackets in texts.
 const MAX_FLOW_DEPTH: usize = 32;
 
@@ -27,7 +27,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
     let report = |findings| Report { source: Source::File(file.to_owned()), findings };
     let alone = |position, text: String, hint: Option<String>| report(vec![Finding { position, text, hint }]);
     if text.len() > MAX_BYTES {
-        let text = format!("is {} bytes, a spec has at most {MAX_BYTES}", text.len());
+        let text = format!("has more than {MAX_BYTES} bytes, which no spec needs");
         return Err(alone(None, text, None));
     }
     let root = yaml::read(text, MAX_FLOW_DEPTH).map_err(|fault| alone(fault.position, fault.text, None))?;
@@ -191,7 +191,7 @@ mod tests {
         let bomb =
             format!("x: &a [{}]\ny: &b [{}]\nz: [{}]\n", "1, ".repeat(400), wide, wide.replace('a', "b"));
         assert!(findings(&bomb)[0].contains("aliases followed"));
-        assert!(findings(&"# \n".repeat(400_000))[0].contains("at most 1048576"));
+        assert!(findings(&"# \n".repeat(400_000))[0].contains("more than 1048576 bytes"));
     }
 
     #[test]

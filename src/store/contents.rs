@@ -8,11 +8,20 @@ use anyhow::Result;
 use super::files;
 use crate::names::MachineName;
 
-/// Files of a machine's folder that hold a private key.
-pub const KEYS: [&str; 5] = ["key.pem", "server-key.pem", "issuer-key.pem", "user-data", "id_rsa"];
-/// Files of a machine's folder that hold none. They decide where clients connect, whom they trust and what is rendered.
-pub const OTHERS: [&str; 8] =
-    ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "config.json", "machine.yaml", "env", "id_rsa.pub"];
+/// Files of a machine's folder that are for its owner alone: they hold a private key, or may (a spec's values, what a driver of
+/// Docker Machine's puts into `config.json`).
+pub const KEYS: [&str; 8] = [
+    "key.pem",
+    "server-key.pem",
+    "issuer-key.pem",
+    "user-data",
+    "id_rsa",
+    "config.json",
+    "machine.yaml",
+    "env",
+];
+/// Files of a machine's folder that all may read. They decide whom clients trust.
+pub const OTHERS: [&str; 5] = ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "id_rsa.pub"];
 /// The files of a machine's own CA.
 const AUTHORITY: [&str; 2] = ["ca.pem", "ca-key.pem"];
 

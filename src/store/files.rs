@@ -11,6 +11,8 @@ use crate::report::Failure;
 
 /// Prefix of every temporary file and folder. A name that begins with a dot is no machine, to hostseed and to Docker Machine.
 const TEMPORARY: &str = ".hostseed-";
+/// What hostseed reads from a store is never longer: certificates and keys have a few kilobytes, and a spec at most this.
+const MAX_TEXT: u64 = crate::spec::MAX_BYTES as u64;
 /// Random bytes in the name of a temporary file.
 const RANDOM: usize = 8;
 
@@ -35,15 +37,19 @@ pub fn cannot(verb: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {verb} `{}`: {reason}", path.display())
 }
 
-/// Reads a text file. Fails at once where a FIFO, a device or a folder stands in its place.
+/// Reads a text file of at most [`MAX_TEXT`] bytes. Fails at once where a FIFO, a device or a folder stands in its place.
 pub fn read(path: &Path) -> Result<String> {
     let read = || -> io::Result<Option<String>> {
-        let mut file = without_blocking(File::options().read(true)).open(path)?;
-        if !file.metadata()?.is_file() {
+        let file = without_blocking(File::options().read(true)).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Ok(None);
         }
         let mut text = String::new();
-        file.read_to_string(&mut text)?;
+        file.take(MAX_TEXT).read_to_string(&mut text)?;
+        if metadata.len() > MAX_TEXT {
+            return Err(io::Error::other(format!("it has more than {MAX_TEXT} bytes")));
+        }
         Ok(Some(text))
     };
     match read() {

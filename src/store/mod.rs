@@ -412,15 +412,17 @@ impl Store {
         if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
             return Ok(());
         }
-        let used = match self.signed_from(&dir, &[])? {
-            Some(other) => format!("and is the CA of `{other}`"),
-            None => format!("although there is no machine `{name}`"),
-        };
+        let exists = format!("`{}` exists already", dir.display());
+        if let Some(other) = self.signed_from(&dir, &[])? {
+            // Moved away, it could not sign for that machine any more.
+            return Err(Failure::new(format!("{exists}: it is the CA of `{other}` (nothing was changed)"))
+                .hint("choose another name")
+                .into());
+        }
         let free = (1..).map(|n| self.certs().join(format!("{name}.old{n}")));
         let free = free.into_iter().find(|path| path.symlink_metadata().is_err()).unwrap_or_default();
         Err(Failure::new(format!(
-            "`{}` exists already, {used}; the CA of the new machine would go there (nothing was changed)",
-            dir.display()
+            "{exists}, although there is no machine `{name}`; the CA of the new machine would go there (nothing was changed)"
         ))
         .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
         .into())

@@ -5,6 +5,9 @@
 //! afterwards. Whoever finds a journal finishes it with [`recover`]: each rename is made unless it was made before, so it
 //! does not matter how far the interrupted command came. When a rename fails, those before it are undone. A change that is
 //! a single rename needs no journal.
+//!
+//! A journal can come from somebody else, in a folder that was unpacked or copied. So it has in it the inode numbers of its
+//! folder and of all that it renames or deletes, which only the command that made these files knew.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -32,14 +35,18 @@ const MAX_JOURNAL: u64 = 1 << 20;
 #[serde(deny_unknown_fields)]
 struct Journal {
     version: u32,
+    /// The inode number of the journal's folder.
+    folder: u64,
     renames: Vec<Rename>,
     /// Temporary files and folders that are deleted after the last rename.
     delete: Vec<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct Rename {
+    /// The inode number of what is renamed.
+    what: u64,
     from: PathBuf,
     to: PathBuf,
     kind: Kind,
@@ -64,7 +71,8 @@ pub struct Transaction<'a> {
     base: &'a Path,
     /// The name of `base` in errors.
     shown: &'a Path,
-    journal: Journal,
+    renames: Vec<Rename>,
+    delete: Vec<PathBuf>,
     /// All temporary names in use.
     temporary: Vec<PathBuf>,
 }
@@ -82,8 +90,8 @@ enum End {
 /// Fails with everything as it was before and with no temporary file left. Where that is not possible, the error names each
 /// file that may hold a key, or says that the next command finishes the change.
 pub fn change(base: &Path, shown: &Path, prepare: impl FnOnce(&mut Transaction) -> Result<()>) -> Result<()> {
-    let journal = Journal { version: VERSION, renames: Vec::new(), delete: Vec::new() };
-    let mut transaction = Transaction { base, shown, journal, temporary: Vec::new() };
+    let mut transaction =
+        Transaction { base, shown, renames: Vec::new(), delete: Vec::new(), temporary: Vec::new() };
     match prepare(&mut transaction) {
         Ok(()) => transaction.commit(),
         Err(error) => Err(transaction.discard(error)),
@@ -102,8 +110,7 @@ impl Transaction<'_> {
                 .map_err(|error| failed("write", &shown.join(&artifact.path), &error))?;
         }
         files::sync_dir(&path);
-        self.rename(from, target.to_owned(), Kind::New);
-        Ok(())
+        self.rename(from, target.to_owned(), Kind::New)
     }
 
     /// Puts a file at `target`, where no file may be.
@@ -120,8 +127,7 @@ impl Transaction<'_> {
         let (from, path) = self.temporary_beside(target)?;
         files::write_new(&path, artifact)
             .map_err(|error| failed("write", &self.shown.join(target), &error))?;
-        self.rename(from, target.to_owned(), kind);
-        Ok(())
+        self.rename(from, target.to_owned(), kind)
     }
 
     /// Removes a folder with everything in it.
@@ -131,13 +137,17 @@ impl Transaction<'_> {
         files::make_new_dir(&path)
             .map_err(|error| failed("make a folder in", files::parent(&shown), &error))?;
         let to = within.join(target.file_name().unwrap_or_default());
-        self.rename(target.to_owned(), to, Kind::Remove);
-        self.journal.delete.push(within);
+        self.rename(target.to_owned(), to, Kind::Remove)?;
+        self.delete.push(within);
         Ok(())
     }
 
-    fn rename(&mut self, from: PathBuf, to: PathBuf, kind: Kind) {
-        self.journal.renames.push(Rename { from, to, kind, before: None });
+    fn rename(&mut self, from: PathBuf, to: PathBuf, kind: Kind) -> Result<()> {
+        let what = (self.base.join(&from).symlink_metadata())
+            .map(|metadata| inode(&metadata))
+            .map_err(|error| failed("read", &self.shown.join(&from), &error))?;
+        self.renames.push(Rename { what, from, to, kind, before: None });
+        Ok(())
     }
 
     /// A new temporary name near `target`, and its path.
@@ -153,7 +163,7 @@ impl Transaction<'_> {
     }
 
     fn commit(mut self) -> Result<()> {
-        let is_one_rename = matches!(&self.journal.renames[..], [rename] if rename.kind != Kind::Remove);
+        let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
         if !is_one_rename && let Err(error) = self.write_journal() {
             return Err(self.discard(error));
         }
@@ -165,8 +175,8 @@ impl Transaction<'_> {
 
     /// Commits.
     fn write_journal(&mut self) -> Result<()> {
-        for n in 0..self.journal.renames.len() {
-            if self.journal.renames[n].kind == Kind::Replace {
+        for n in 0..self.renames.len() {
+            if self.renames[n].kind == Kind::Replace {
                 self.keep_before(n)?;
             }
         }
@@ -175,7 +185,11 @@ impl Transaction<'_> {
             files::sync_dir(&folder);
         }
         let shown = self.shown.join(JOURNAL);
-        let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&self.journal)?);
+        let folder = fs::metadata(self.base).map_err(|error| failed("read", self.shown, &error))?;
+        let folder = inode(&folder);
+        let journal =
+            Journal { version: VERSION, folder, renames: self.renames.clone(), delete: self.delete.clone() };
+        let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&journal)?);
         let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
@@ -186,7 +200,7 @@ impl Transaction<'_> {
 
     /// Gives the file that is to be replaced a second name.
     fn keep_before(&mut self, n: usize) -> Result<()> {
-        let target = self.journal.renames[n].to.clone();
+        let target = self.renames[n].to.clone();
         let there = self.base.join(&target);
         let read = |error| failed("read", &self.shown.join(&target), &error);
         let metadata = match there.symlink_metadata() {
@@ -208,20 +222,20 @@ impl Transaction<'_> {
             files::write_new(&path, &copy)
                 .map_err(|error| failed("write", &self.shown.join(&target), &error))?;
         }
-        self.journal.renames[n].before = Some(name.clone());
-        self.journal.delete.push(name);
+        self.renames[n].before = Some(name.clone());
+        self.delete.push(name);
         Ok(())
     }
 
     /// The folders with names that change.
     fn folders(&self) -> BTreeSet<PathBuf> {
-        let names = self.journal.renames.iter().flat_map(|rename| [&rename.from, &rename.to]);
+        let names = self.renames.iter().flat_map(|rename| [&rename.from, &rename.to]);
         names.map(|name| files::parent(&self.base.join(name)).to_owned()).collect()
     }
 
     /// Does what the journal lists, or undoes it when a rename fails.
     fn finish(&self, is_journaled: bool) -> Result<End> {
-        for rename in &self.journal.renames {
+        for rename in &self.renames {
             if let Err(error) = rename.make(self.base) {
                 let error = match rename.kind {
                     Kind::Remove => failed("remove", &self.shown.join(&rename.from), &error),
@@ -249,14 +263,14 @@ impl Transaction<'_> {
     /// Deletes what the journal lists. What cannot be deleted keeps nothing else from it.
     fn delete_replaced(&self) -> Result<()> {
         let mut failed = None;
-        for name in &self.journal.delete {
+        for name in &self.delete {
             if let Err(error) = files::delete(&self.base.join(name)) {
                 failed = failed.or(Some(cannot("delete", &self.shown.join(name), &error)));
             }
         }
         let Some(cannot) = failed else { return Ok(()) };
         let mut message = format!("the change is made, but hostseed {cannot}");
-        let left: Vec<_> = self.journal.delete.iter().flat_map(|name| self.private_files(name)).collect();
+        let left: Vec<_> = self.delete.iter().flat_map(|name| self.private_files(name)).collect();
         if !left.is_empty() {
             message += &format!("; {}", files::still_there(&left));
         }
@@ -266,7 +280,7 @@ impl Transaction<'_> {
     }
 
     fn undo(&self) -> Result<()> {
-        for rename in self.journal.renames.iter().rev() {
+        for rename in self.renames.iter().rev() {
             rename
                 .undo(self.base)
                 .map_err(|error| Failure::new(cannot("undo", &self.shown.join(&rename.to), &error)))?;
@@ -303,7 +317,7 @@ impl Rename {
     /// Makes the rename, unless it was made before.
     fn make(&self, base: &Path) -> io::Result<()> {
         let (from, to) = (base.join(&self.from), base.join(&self.to));
-        if !exists(&from)? {
+        if !self.is_at(&from)? {
             return Ok(());
         }
         match self.kind {
@@ -322,7 +336,7 @@ impl Rename {
     /// Reverses the rename, if it was made.
     fn undo(&self, base: &Path) -> io::Result<()> {
         let (from, to) = (base.join(&self.from), base.join(&self.to));
-        if !exists(&from)? && exists(&to)? {
+        if !exists(&from)? && self.is_at(&to)? {
             fs::rename(&to, &from)?;
         }
         if let Some(before) = &self.before {
@@ -334,6 +348,15 @@ impl Rename {
         Ok(())
     }
 
+    /// Whether what is renamed has this name.
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match path.symlink_metadata() {
+            Ok(metadata) => Ok(inode(&metadata) == self.what),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether hostseed may have written it into a journal of this scope.
     fn is_sound(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
@@ -341,14 +364,9 @@ impl Rename {
             (Kind::Remove, Scope::Output) => false,
             (Kind::New | Kind::Replace, _) => is_temporary(&self.from),
         };
-        // In an output folder a sub-folder may be a link to anywhere, and hostseed writes into none.
-        let is_deep = |name: &Path| name.components().count() > 1;
-        let is_within = scope == Scope::Store || !(is_deep(&self.from) || is_deep(&self.to));
         is_ours
-            && is_within
-            && is_below(&self.from)
-            && is_below(&self.to)
-            && self.before.as_deref().is_none_or(is_temporary)
+            && [&self.from, &self.to].into_iter().all(|name| is_below(name) && scope.allows(name))
+            && self.before.as_deref().is_none_or(|name| is_temporary(name) && scope.allows(name))
     }
 }
 
@@ -359,6 +377,13 @@ pub enum Scope {
     Store,
     /// A folder of the user's, which may be a copy of what somebody else made. Only files directly in it are made or replaced.
     Output,
+}
+
+impl Scope {
+    /// Whether a name is not too deep. In an output folder a sub-folder may be a link to anywhere, and hostseed writes into none.
+    fn allows(self, name: &Path) -> bool {
+        self == Self::Store || name.components().count() == 1
+    }
 }
 
 /// Whether there is a journal, and so a change that is not finished.
@@ -396,13 +421,18 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
         serde_json::from_str(&text).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
     if journal.version != VERSION
         || !journal.renames.iter().all(|rename| rename.is_sound(scope))
-        || !journal.delete.iter().all(|name| is_temporary(name))
+        || !journal.delete.iter().all(|name| is_temporary(name) && scope.allows(name))
     {
         return Err(unusable("is no journal of this version").into());
     }
+    let folder = fs::metadata(base).map_err(|error| failed("read", shown, &error))?;
+    if inode(&folder) != journal.folder {
+        return Err(unusable("was written for another folder, of which this is a copy").into());
+    }
     let names = journal.renames.iter().map(|rename| &rename.from).chain(&journal.delete);
     let temporary = names.filter(|name| is_temporary(name)).cloned().collect();
-    let transaction = Transaction { base, shown, journal, temporary };
+    let transaction =
+        Transaction { base, shown, renames: journal.renames, delete: journal.delete, temporary };
     match transaction.finish(true)? {
         End::Made => Ok(()),
         // Everything is as before the interrupted command.
@@ -436,6 +466,18 @@ pub fn sweep(dir: &Path, shown: &Path, age: Option<(SystemTime, Duration)>) -> R
         }
     }
     Ok(())
+}
+
+/// The inode number: which file or folder it is, whatever it is called. The device's number does not count: it can be another one
+/// after the machine was started anew. Zero where the system has no such numbers.
+fn inode(metadata: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        0
+    }
 }
 
 fn exists(path: &Path) -> io::Result<bool> {

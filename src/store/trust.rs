@@ -187,7 +187,7 @@ mod unix {
             }
             self.check_way(path)?;
             let metadata = fs::metadata(path).map_err(|error| files::failed("read", path, &error))?;
-            check_owner(path, metadata.uid(), role == Role::Authority)?;
+            check_owner(path, metadata.uid(), role.into())?;
             if metadata.mode() & 0o022 != 0 {
                 return Err(writable(path, &metadata));
             }
@@ -201,14 +201,14 @@ mod unix {
             }
             walk(path, "read", |step| match step {
                 Step::Folder(path, metadata) => {
-                    check_owner(path, metadata.uid(), true)?;
+                    check_owner(path, metadata.uid(), Owned::Above)?;
                     // Nobody but its owner can rename what is in a sticky folder.
                     let is_open = metadata.mode() & STICKY == 0
                         && (metadata.mode() & 0o002 != 0
                             || metadata.mode() & 0o020 != 0 && !is_private_group(metadata));
                     if is_open { Err(writable(path, metadata)) } else { Ok(()) }
                 }
-                Step::Link { path, owner, .. } => check_owner(path, owner, true),
+                Step::Link { path, owner, .. } => check_owner(path, owner, Owned::Above),
             })
             .map(|_| ())
         }
@@ -218,7 +218,7 @@ mod unix {
             if self == Self::Anything {
                 return Ok(());
             }
-            check_owner(path, metadata.uid(), false)?;
+            check_owner(path, metadata.uid(), Owned::Store)?;
             if metadata.mode() & 0o022 != 0 { Err(writable(path, metadata)) } else { Ok(()) }
         }
 
@@ -237,7 +237,7 @@ mod unix {
             if self == Self::Anything {
                 return Ok(None);
             }
-            check_owner(path, metadata.uid(), role == Role::Authority)?;
+            check_owner(path, metadata.uid(), role.into())?;
             let is_own = is_own(&metadata);
             let (excess, others) = match content {
                 Content::Key if is_own => (0o077, "other users could read or write it"),
@@ -279,23 +279,59 @@ mod unix {
         folder.gid() == ROOT || folder.gid() == user()
     }
 
-    /// Refuses what belongs to another user. `or_root` says that root's is as good as the user's own.
-    fn check_owner(path: &Path, owner: u32, or_root: bool) -> Result<()> {
+    /// What something is whose owner is checked.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Owned {
+        /// A folder or file of the store's: the user's own.
+        Store,
+        /// A folder or file of a CA's: the user's own or root's.
+        Authority,
+        /// A folder or link on the way to it: the user's own or root's. It is not there for hostseed alone, so nobody is told to
+        /// give it another owner.
+        Above,
+    }
+
+    impl From<Role> for Owned {
+        fn from(role: Role) -> Self {
+            match role {
+                Role::Store => Self::Store,
+                Role::Authority => Self::Authority,
+            }
+        }
+    }
+
+    /// Refuses what belongs to another user.
+    fn check_owner(path: &Path, owner: u32, what: Owned) -> Result<()> {
         let user = user();
-        if owner == user || or_root && owner == ROOT {
+        if owner == user || what != Owned::Store && owner == ROOT {
             return Ok(());
         }
-        // Nobody makes a folder of the system's own: `/tmp` as a store is a mistake.
-        let hint = match owner {
-            ROOT => format!("{OWN_FOLDER}; {OVERRIDE}"),
+        let whose = if owner == unmapped() && owner != ROOT {
+            "a user of outside this container or user namespace".to_owned()
+        } else {
+            format!("user {owner}")
+        };
+        let hint = match (user, owner) {
+            // The usual reason is sudo.
+            (ROOT, _) => {
+                format!("run hostseed as the user that it belongs to, or choose another folder; {OVERRIDE}")
+            }
+            // Nobody makes a folder of the system's own: `/tmp` as a store is a mistake.
+            _ if owner == ROOT || what == Owned::Above => format!("{OWN_FOLDER}; {OVERRIDE}"),
             _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell(path)),
         };
         Err(Failure::new(format!(
-            "`{}` belongs to user {owner}, and you are user {user}: its owner could replace keys (nothing was changed)",
+            "`{}` belongs to {whose}, and you are user {user}: its owner could replace keys (nothing was changed)",
             path.display()
         ))
         .hint(hint)
         .into())
+    }
+
+    /// The number that stands for each user that a user namespace does not have (user_namespaces(7)).
+    fn unmapped() -> u32 {
+        let number = fs::read_to_string("/proc/sys/kernel/overflowuid");
+        number.ok().and_then(|number| number.trim().parse().ok()).unwrap_or(65534)
     }
 
     fn writable(path: &Path, metadata: &Metadata) -> anyhow::Error {
@@ -309,10 +345,7 @@ mod unix {
         .hint(match mode & STICKY {
             0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell(path)),
             // `/tmp` and its kind: without that mode nobody else can use them.
-            _ => format!(
-                "{OWN_FOLDER}; if nobody else uses this one, run `chmod go-w {}`; {OVERRIDE}",
-                shell(path)
-            ),
+            _ => format!("{OWN_FOLDER}; {OVERRIDE}"),
         })
         .into()
     }

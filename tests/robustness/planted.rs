@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -179,49 +179,117 @@ fn in_an_output_folder_fifos_and_links_get_nothing() {
     assert_eq!(files_below(&home.path().join("out")), before);
 }
 
+/// A journal as hostseed writes it for the folder with inode number `folder`.
+fn journal(folder: u64, renames: &serde_json::Value, delete: &[&str]) -> String {
+    serde_json::json!({ "version": 1, "folder": folder, "renames": renames, "delete": delete }).to_string()
+}
+
+/// One rename of what has inode number `what`.
+fn rename(what: u64, from: &str, to: &str, kind: &str) -> serde_json::Value {
+    serde_json::json!({ "what": what, "from": from, "to": to, "kind": kind })
+}
+
+fn inode(path: &Path) -> u64 {
+    fs::symlink_metadata(path).unwrap().ino()
+}
+
+fn plant(journal: &str, path: &Path, mode: u32) {
+    fs::write(path, journal).unwrap();
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+const TEMPORARY: &str = ".hostseed-0123456789abcdef";
+const OTHER_TEMPORARY: &str = ".hostseed-fedcba9876543210";
+
 #[test]
 fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
     let home = home();
     let args = ["render", "web1", "--format", "terraform", "--out", "out"];
     home.ok(&args);
+    let out = home.path().join("out");
     fs::write(home.path().join("precious"), "precious\n").unwrap();
-    fs::write(home.path().join("out/mine"), "mine\n").unwrap();
-    let temporary = ".hostseed-0123456789abcdef";
-    fs::create_dir(home.path().join("out").join(temporary)).unwrap();
-    symlink(home.path(), home.path().join("out/way")).unwrap();
+    fs::write(out.join("mine"), "mine\n").unwrap();
+    fs::create_dir(out.join(TEMPORARY)).unwrap();
+    symlink(home.path(), out.join("way")).unwrap();
+    fs::write(home.path().join(OTHER_TEMPORARY), "precious\n").unwrap();
+    // Even where whoever planted it knew the numbers.
+    let [folder, mine, temporary] = [&out, &out.join("mine"), &out.join(TEMPORARY)].map(|path| inode(path));
+    let precious = inode(&home.path().join("precious"));
+    let one = |what, from: &str, to: &str, kind| serde_json::json!([rename(what, from, to, kind)]);
+    let none = serde_json::json!([]);
+    let within = |name: &str| format!("{TEMPORARY}/{name}");
     for journal in [
-        format!(
-            r#"{{"version":1,"renames":[{{"from":"mine","to":"{temporary}/mine","kind":"remove"}}],"delete":["{temporary}"]}}"#
-        ),
-        format!(
-            r#"{{"version":1,"renames":[{{"from":"way/precious","to":"{temporary}/precious","kind":"remove"}}],"delete":["{temporary}"]}}"#
-        ),
-        format!(
-            r#"{{"version":1,"renames":[{{"from":"{temporary}","to":"way/precious","kind":"replace"}}],"delete":[]}}"#
-        ),
-        r#"{"version":1,"renames":[],"delete":["mine"]}"#.to_owned(),
-        r#"{"version":1,"renames":[],"delete":["../precious"]}"#.to_owned(),
-        format!(r#"{{"version":1,"renames":[],"delete":["../{temporary}"]}}"#),
-        r#"{"version":1,"renames":[{"from":"mine","to":"main.tf","kind":"replace"}],"delete":[]}"#.to_owned(),
-        format!(
-            r#"{{"version":1,"renames":[{{"from":"{temporary}","to":"/etc/x","kind":"new"}}],"delete":[]}}"#
-        ),
-        r#"{"version":9,"renames":[],"delete":[]}"#.to_owned(),
+        journal(folder, &one(mine, "mine", &within("mine"), "remove"), &[TEMPORARY]),
+        journal(folder, &one(precious, "way/precious", &within("precious"), "remove"), &[TEMPORARY]),
+        journal(folder, &one(temporary, TEMPORARY, "way/precious", "replace"), &[]),
+        journal(folder, &none, &["mine"]),
+        journal(folder, &none, &["../precious"]),
+        journal(folder, &none, &[&format!("../{OTHER_TEMPORARY}")]),
+        journal(folder, &none, &[&format!("way/{OTHER_TEMPORARY}")]),
+        journal(folder, &one(mine, "mine", "main.tf", "replace"), &[]),
+        journal(folder, &one(temporary, TEMPORARY, "/etc/x", "new"), &[]),
+        // As it was unpacked somewhere else.
+        journal(folder + 1, &none, &[]),
+        r#"{"version":9,"folder":1,"renames":[],"delete":[]}"#.to_owned(),
+        r#"{"version":1,"renames":[],"delete":[]}"#.to_owned(),
         "no journal".to_owned(),
     ] {
-        let path = home.path().join("out/.hostseed.journal");
-        fs::write(&path, &journal).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        let path = out.join(".hostseed.journal");
+        plant(&journal, &path, 0o600);
         refused(&home, &args, "out/.hostseed.journal` ");
-        assert!(home.path().join("precious").exists() && home.path().join("out/mine").exists(), "{journal}");
+        let kept = [home.path().join("precious"), home.path().join(OTHER_TEMPORARY), out.join("mine")];
+        assert!(kept.iter().all(|path| path.exists()), "{journal}");
         // One that others can write is not even read.
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        plant(&journal, &path, 0o666);
         refused(&home, &args, "other users can write it");
         // Nor is one with the mode that version control and archives give.
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        plant(&journal, &path, 0o644);
         refused(&home, &args, "can be read by other users");
         fs::remove_file(&path).unwrap();
     }
+}
+
+/// A rename whose old name is missing looks as if it was made; undoing it must not move what has the new name and is something else.
+#[test]
+fn a_planted_journal_undoes_nothing_that_was_not_done() {
+    for numbers_are_known in [false, true] {
+        let home = home();
+        let args = ["render", "web1", "--format", "terraform", "--out", "out"];
+        let out = home.path().join("out");
+        fs::create_dir_all(out.join("src")).unwrap();
+        fs::write(out.join("src/precious"), "precious\n").unwrap();
+        fs::write(out.join("notes"), "mine\n").unwrap();
+        fs::write(out.join(OTHER_TEMPORARY), "planted\n").unwrap();
+        let folder = if numbers_are_known { inode(&out) } else { 1 };
+        let renames = serde_json::json!([
+            rename(1, TEMPORARY, "src", "new"),
+            // This one fails, so that the first is undone.
+            rename(inode(&out.join(OTHER_TEMPORARY)), OTHER_TEMPORARY, "notes", "new"),
+        ]);
+        plant(&journal(folder, &renames, &[]), &out.join(".hostseed.journal"), 0o600);
+        let output = ends(&home, &args);
+        assert_eq!(output.status.success(), numbers_are_known, "{output:?}");
+        assert_eq!(fs::read_to_string(out.join("src/precious")).unwrap(), "precious\n");
+        assert_eq!(fs::read_to_string(out.join("notes")).unwrap(), "mine\n");
+    }
+}
+
+/// A store that came in an archive, with its journal and a link in it.
+#[test]
+fn a_store_that_was_packed_with_a_journal_deletes_nothing_elsewhere() {
+    let home = home();
+    let elsewhere = home.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join(TEMPORARY), "precious\n").unwrap();
+    symlink(&elsewhere, home.store().join("way")).unwrap();
+    let delete = format!("way/{TEMPORARY}");
+    plant(
+        &journal(inode(&home.store()) + 1, &serde_json::json!([]), &[&delete]),
+        &home.store().join(".hostseed.journal"),
+        0o600,
+    );
+    refused(&home, &["ls"], "was written for another folder");
+    assert!(elsewhere.join(TEMPORARY).exists());
 }
 
 #[test]
@@ -375,9 +443,13 @@ fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
     fs::write(ca.join("notes"), "mine\n").unwrap();
     let key = fs::read(ca.join("ca-key.pem")).unwrap();
     let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
-    assert!(stderr.contains("is the CA of `web3`"), "{stderr}");
+    // To move it would take the CA from that machine.
+    assert!(stderr.contains("is the CA of `web3`") && !stderr.contains("mv "), "{stderr}");
     assert_eq!(fs::read(ca.join("ca-key.pem")).unwrap(), key);
     assert_eq!(fs::read_to_string(ca.join("notes")).unwrap(), "mine\n");
+    assert!(!home.machine("web2").exists());
+    home.ok(&["rm", "-y", "web3"]);
+    let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
     assert!(!home.machine("web2").exists());
     // The way out, as it stands there.
     let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();

@@ -100,3 +100,28 @@ fn certificates_are_neither_made_nor_judged_by_a_clock_before_the_release() {
     let (status, said) = at(&home, "2026-11-01 00:00:00", &["external"], query);
     assert_eq!(status, Some(0), "{said}");
 }
+
+#[test]
+fn no_input_is_read_without_end() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let config = home.machine("web1").join("config.json");
+    let before = fs::read(&config).unwrap();
+    fs::File::options().write(true).open(&config).unwrap().set_len(1 << 40).unwrap();
+    let stderr = home.fails(1, &["url", "web1"]);
+    assert!(stderr.contains("config.json`") && stderr.contains("more than 1048576 bytes"), "{stderr}");
+    fs::write(&config, before).unwrap();
+    for (args, status, told) in [
+        (&["create", "-f", "/dev/zero"][..], 2, "more than 1048576 bytes"),
+        (&["bake", "-f", "-"], 2, "more than 1048576 bytes"),
+        (&["external"], 2, "more than 1048576 bytes"),
+        (&["render", "web1", "--format", "mime", "--part", "/dev/zero"], 1, "more than 67108864 bytes"),
+        (&["render", "web1", "--format", "ignition", "--merge", "/dev/zero"], 1, "more than 67108864 bytes"),
+    ] {
+        let mut command = home.command(args);
+        let output = command.stdin(fs::File::open("/dev/zero").unwrap()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {stderr}");
+        assert!(stderr.contains(told), "{args:?}: {stderr}");
+    }
+}

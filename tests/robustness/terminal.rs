@@ -17,14 +17,14 @@ const HOSTILE: [(&str, &str); 8] = [
     ("a delete", "a\u{7f}b"),
     ("a turned text", "a\u{202e}b\u{2066}c\u{200f}"),
     ("line ends of Unicode", "a\u{2028}b\u{2029}c\u{85}d"),
-    ("what is not seen", "a\u{feff}b\u{e0041}c\u{200b}d"),
+    ("what is not seen", "a\u{feff}b\u{e0041}c\u{200b}d\u{3164}e\u{115f}f\u{34f}g\u{2800}h"),
     ("lines", "a\nerror: all is lost\nhint: run this\nb"),
 ];
 
 /// What has to be nowhere in what is printed.
 fn is_raw(c: char) -> bool {
     (c.is_control() && c != '\n')
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0041}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0041}' | '\u{3164}' | '\u{115f}' | '\u{34f}' | '\u{2800}')
 }
 
 struct Run {
