@@ -1,31 +1,4 @@
-//! hostseed makes a remote Docker host without SSH. Here the arguments are read, the clock is looked at once, and the
-//! exit status is decided.
-
-mod artifact;
-mod cli;
-mod commands;
-mod disk;
-mod names;
-mod pki;
-mod place;
-mod plan;
-mod render;
-mod report;
-mod secret;
-mod spec;
-mod store;
-mod ui;
-mod verify;
-mod yaml;
-
-#[cfg(test)]
-#[path = "../tests/fuzz/mod.rs"]
-mod fuzz;
-
-#[cfg(test)]
-#[expect(dead_code, reason = "the tests beside the code use a part of it")]
-#[path = "../tests/support/skip.rs"]
-mod skip;
+//! The program `hostseed`: parses the arguments, reads the clock once, runs the command and decides the exit status.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -35,10 +8,11 @@ use anyhow::Result;
 use clap::Parser;
 use time::{Date, Month, OffsetDateTime};
 
-use cli::{Cli, Command};
-use report::Report;
-use store::{Store, Trust};
-use ui::Ui;
+use hostseed::cli::{Cli, Command};
+use hostseed::commands;
+use hostseed::report::{Failure, Report};
+use hostseed::store::{Store, Trust};
+use hostseed::ui::Ui;
 
 /// The day of this version's release, in UTC. A clock that shows an earlier one is wrong, and so would be every certificate made by it.
 /// Changes with the version in Cargo.toml.
@@ -126,7 +100,7 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
     if now.date() >= RELEASED {
         return Ok(());
     }
-    Err(report::Failure::new(format!(
+    Err(Failure::new(format!(
         "this computer's clock shows {}, but hostseed {} was released on {RELEASED}; nothing was done",
         now.date(),
         env!("CARGO_PKG_VERSION")
@@ -141,7 +115,7 @@ fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let named = asked.is_some() && asked != from_environment;
     let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
     let root = asked.filter(|dir| !dir.as_os_str().is_empty()).or_else(usual).ok_or_else(|| {
-        report::Failure::new("cannot tell where machines are kept: there is no home folder")
+        Failure::new("cannot tell where machines are kept: there is no home folder")
             .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
     })?;
     Store::open(root, named, trust)

@@ -30,6 +30,32 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The names that stand after `crate::`: one, or those of a list in braces.
+fn names(after: &str) -> Vec<String> {
+    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let Some(list) = after.strip_prefix('{') else { return vec![name(after)] };
+    let (mut depth, mut names, mut begin) = (0, Vec::new(), 0);
+    for (n, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return [names, vec![name(&list[begin..n])]].concat(),
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(name(&list[begin..n]));
+                begin = n + 1;
+            }
+            _ => {}
+        }
+    }
+    panic!("no end of `crate::{{{list}`");
+}
+
+#[test]
+fn lists_of_names_are_seen() {
+    assert_eq!(names("a::b;"), ["a"]);
+    assert_eq!(names("{a::{b, c}, d, e::f};\nuse std::g;"), ["a", "d", "e"]);
+}
+
 #[test]
 fn no_file_uses_what_stands_above_it() {
     let rooms = rooms();
@@ -49,8 +75,7 @@ fn no_file_uses_what_stands_above_it() {
         let text = fs::read_to_string(&file).unwrap();
         // Tests may use anything.
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        for used in code.split("crate::").skip(1) {
-            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        for used in code.split("crate::").skip(1).flat_map(names) {
             let Some(other) = floor(&used) else { continue };
             if used != room && other <= own {
                 wrong.push(format!("src/{} uses {used}, which stands above it", relative.display()));

@@ -15,7 +15,6 @@ pub struct Connection {
 
 /// A language to print the environment in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "PowerShell is a name")]
 pub enum Shell {
     Posix,
     Fish,

@@ -6,6 +6,7 @@ pub mod openssl;
 pub mod rustls;
 pub mod seed;
 mod skip;
+pub mod snapshot;
 
 use std::fs;
 use std::path::{Path, PathBuf};

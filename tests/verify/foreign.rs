@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::snapshot::Snapshots;
 use crate::support::{Home, need};
 
 fn cases() -> Vec<PathBuf> {
@@ -28,22 +29,12 @@ fn judged(case: &Path) -> (String, i32) {
 
 #[test]
 fn somebody_elses_user_data_gets_the_answers_that_are_written_beside_it() {
-    let mut wrong = Vec::new();
+    let mut snapshots = Snapshots::default();
     for case in cases() {
         let (said, status) = judged(&case);
-        let expected = case.with_extension("txt");
-        let seen = format!("{said}? {status}\n");
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&expected, &seen).unwrap();
-        } else if fs::read_to_string(&expected).unwrap_or_default() != seen {
-            wrong.push(format!("{}:\n{seen}", expected.display()));
-        }
+        snapshots.check(&case.with_extension("txt"), format!("{said}? {status}\n").as_bytes());
     }
-    assert!(
-        wrong.is_empty(),
-        "{}\n`BLESS=1 cargo test --test verify` takes these as right",
-        wrong.join("\n")
-    );
+    snapshots.finish("verify");
 }
 
 /// It judges shapes, and no host: so it may find nothing where we do. What it refuses must not be fine to us.

@@ -3,10 +3,6 @@
 //! The script runs as on a host, in namespaces of its own: what it sees of `/etc/docker`, `/usr/local`, `/run` and `/var` are
 //! folders of the test, and its network and host name are the test's too.
 
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -19,10 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
-use support::openssl::*;
-use support::rustls::judge_server;
-use support::seed::on_the_host;
-use support::{Home, mode, need, need_root, run};
+use crate::support::openssl::*;
+use crate::support::rustls::judge_server;
+use crate::support::seed::on_the_host;
+use crate::support::{Home, mode, need, need_root, run};
 
 /// What restarts the daemon: the first, because systemd counts the starts of Docker's unit and ours with them.
 const RESTART: [&str; 2] =

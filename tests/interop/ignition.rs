@@ -1,18 +1,15 @@
 //! Ignition itself takes the configs: its validator finds nothing, and its `files` stage puts into a root what the golden
 //! tree of the case says.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{Home, files_below, mode, need, need_root, run, skip};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::{Home, files_below, mode, need, need_root, run, skip};
 
 /// Debian's Ignition, which it has for dracut alone.
 const IGNITION: &str = "/usr/lib/dracut/modules.d/30ignition/ignition";

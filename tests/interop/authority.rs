@@ -1,15 +1,13 @@
 //! Authorities that somebody else made: what `--ca` takes, what it refuses, and that their files stay as they are.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use time::{Duration, OffsetDateTime};
 
-use support::openssl::*;
-use support::{Home, files_below, mode, need, run};
+use crate::support::openssl::*;
+use crate::support::{Home, files_below, mode, need, run};
 
 /// An authority made by openssl in a folder of its own.
 struct Elsewhere {

@@ -1,7 +1,5 @@
 //! The identity that `create` makes, judged by openssl: names, times, purposes, keys, and TLS between the pairs.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,9 +10,9 @@ use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use webpki::KeyUsage;
 
-use support::openssl::*;
-use support::rustls::judge;
-use support::{Home, files_below, mode, need, run};
+use crate::support::openssl::*;
+use crate::support::rustls::judge;
+use crate::support::{Home, files_below, mode, need, run};
 
 #[test]
 fn every_name_that_was_asked_for_is_covered_and_no_other() {

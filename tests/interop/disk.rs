@@ -1,12 +1,10 @@
 //! Seed disks, as other people's programs see them: blkid as udev and cloud-init do, mtools, isoinfo, fsck.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{Home, mode, need, run};
+use crate::support::{Home, mode, need, run};
 
 const FILES: [&str; 3] = ["meta-data", "network-config", "user-data"];
 const NETWORK: &str = "version: 2\nethernets: {cable: {match: {name: \"en*\"}, dhcp4: true}}\n";
@@ -113,7 +111,7 @@ fn xorriso_reads_the_volume() {
         .args(["-extract", "/"])
         .arg(&into);
     run(&mut xorriso);
-    assert_eq!(support::files_below(&into), FILES.map(PathBuf::from));
+    assert_eq!(crate::support::files_below(&into), FILES.map(PathBuf::from));
     for name in FILES {
         assert!(fs::read(into.join(name)).unwrap() == fs::read(seed.join(name)).unwrap(), "{name}");
     }

@@ -1,7 +1,6 @@
 //! What `setup` does on each distribution, and when things go wrong there: it runs in a root of busybox and stubs, and
 //! each case's transcript (the console's lines and every command, in order), exit status and files must be as
-//! `expected` says. `BLESS=1 cargo test --test distributions` writes it anew; the diff belongs into the commit that
-//! caused it.
+//! `expected` says. `BLESS=1 cargo test --test host distributions` writes it anew.
 //!
 //! A case is a folder, and a new one needs no Rust:
 //! - `spec`: `script`, `bake` or `image` (a bake without identity), then options as for `hostseed create`
@@ -11,9 +10,6 @@
 //! - `absent`: tools that the host lacks at first
 //! - `root/`: files that are there before
 //! - `before`: shell, run before with the words of `stubs/lib.sh`; `run`: in place of the one run of the `seed`
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -23,14 +19,15 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-use support::{Home, files_below, mode, need, run};
+use crate::support::snapshot::Snapshots;
+use crate::support::{Home, files_below, mode, need, run};
 
 #[test]
 fn every_case_runs_exactly_the_commands_it_expects() {
     if !(need("busybox") && need("chroot") && need("unshare") && need("hostname")) {
         return;
     }
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/distributions");
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/host/distributions");
     let mut names: Vec<String> = fs::read_dir(&cases)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -38,46 +35,28 @@ fn every_case_runs_exactly_the_commands_it_expects() {
         .collect();
     names.sort();
     names.reverse();
-    let (queue, wrong) = (Mutex::new(names), Mutex::new(Vec::new()));
+    let (queue, played) = (Mutex::new(names), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, |n| n.get()) {
             scope.spawn(|| {
                 loop {
                     let Some(name) = queue.lock().unwrap().pop() else { break };
-                    let as_expected = check(&cases, &name);
-                    println!("{name}: {}", if as_expected { "ok" } else { "WRONG" });
-                    if !as_expected {
-                        wrong.lock().unwrap().push(name);
-                    }
+                    let case = cases.join(name);
+                    let found = play(&cases, &case);
+                    played.lock().unwrap().insert(case.join("expected"), found);
                 }
             });
         }
     });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "not as expected: {}", wrong.join(", "));
+    let mut snapshots = Snapshots::default();
+    for (expected, found) in played.into_inner().unwrap() {
+        snapshots.check(&expected, found.as_bytes());
+    }
+    snapshots.finish("host");
 }
 
 fn is_root() -> bool {
     run(Command::new("id").arg("-u")).stdout == b"0\n"
-}
-
-fn check(cases: &Path, name: &str) -> bool {
-    let case = cases.join(name);
-    let found = play(cases, &case);
-    let expected = case.join("expected");
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&expected, &found).unwrap();
-        return true;
-    }
-    if fs::read_to_string(&expected).is_ok_and(|expected| expected == found) {
-        return true;
-    }
-    let mut diff = Command::new("diff");
-    diff.args(["-u", "--label", "expected", "--label", name]).arg(&expected).arg("-");
-    let mut child = diff.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), found.as_bytes()).unwrap();
-    println!("{}", String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout));
-    false
 }
 
 /// Plays a case in a root of its own, and returns its transcript and what it left.

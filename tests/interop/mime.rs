@@ -1,16 +1,14 @@
 //! cloud-init's own code takes the multipart archive apart: the user's parts are there byte for byte, and the work of both
 //! parties is done.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
+use crate::support::{Home, PYTHON, need_python_module, run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_yaml::Value;
-use support::{Home, PYTHON, need_python_module, run};
 
 /// What cloud-init makes of user-data: the cloud-config of all parts together, and the scripts that it would run.
 struct Applied {
@@ -33,7 +31,7 @@ fn applied(parts: &[(&str, &[u8])], options: &[&str]) -> Option<Applied> {
         args.extend(["--part", argument]);
     }
     home.ok(&[&args[..], options].concat());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mime/process.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/mime/process.py");
     let folder = home.path().join("cloud-init");
     let output = run(Command::new(PYTHON).arg(script).arg(&folder).arg(home.path().join("user-data")));
     // JSON is YAML, and cloud-config has numbers for keys.

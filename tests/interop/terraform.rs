@@ -1,17 +1,15 @@
 //! The module that `render --format terraform` makes, read, planned and applied by Terraform itself: the oldest that it says
 //! it takes, a new one, and whichever is in the path. No provider and no registry is asked for anything.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::seed::on_the_host;
+use crate::support::{Home, need};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::seed::on_the_host;
-use support::{Home, need};
 
 const ADDRESSES: [&str; 6] =
     ["--address", "203.0.113.7", "--address", "docker.example.com", "--address", "2001:db8::7"];

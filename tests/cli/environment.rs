@@ -1,8 +1,6 @@
 //! `env`, `config`, `url` and `ip` against what Docker Machine prints, and against the shells that evaluate it.
 //!
-//! `tests/docker-machine/` has Docker Machine's own words, as it gives them to a user at `/home/user`.
-
-mod support;
+//! `tests/cli/docker-machine/` has Docker Machine's own words, as it gives them to a user at `/home/user`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use support::{Home, need, run};
+use crate::support::{Home, need, run};
 
 const VARIABLES: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 const RECORDED: [&str; 10] =
@@ -29,7 +27,7 @@ const SHELLS: [(&str, &str, &str); 7] = [
 
 /// What Docker Machine printed, for this home and by this program's name.
 fn recording(home: &Home, name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/docker-machine").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/docker-machine").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.replace("/home/user/", &format!("{}/", home.path().display()))
         .replace("docker-machine ", "hostseed ")

@@ -1,10 +1,7 @@
 //! What `issue` asks which cloud for the host's public address, and what it makes of the answer: the script that a machine
-//! really gets, in a network of its own where `tests/metadata/cloud.py` plays the cloud, in every mood.
+//! really gets, in a network of its own where `metadata/cloud.py` plays the cloud, in every mood.
 //!
 //! Nothing of this machine is written to: each host is a folder with `/usr` and the like bound into it read-only.
-#![cfg(target_os = "linux")]
-
-mod support;
 
 use std::fmt::Write;
 use std::fs;
@@ -14,8 +11,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::openssl::{assert_verifies, public_key_of_certificate, public_key_of_key, sans, text};
-use support::{Home, PYTHON, need, need_root, run, seed, skip};
+use crate::support::openssl::{assert_verifies, public_key_of_certificate, public_key_of_key, sans, text};
+use crate::support::{Home, PYTHON, need, need_root, run, seed, skip};
 
 /// As `cloud.py` has them: the public addresses, and none that a test may find in a certificate.
 const PUBLIC: &[&str] = &["198.51.100.7"];

@@ -1,16 +1,14 @@
 //! Other people's programs read what hostseed renders: shells and shellcheck the scripts, cloud-init the user-data.
 //! And no form of a seed holds a key that has no business there.
 
-mod support;
-
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::{Home, need, run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use support::{Home, need, run};
 
 /// The golden files of that name.
 fn golden(name: &str) -> Vec<PathBuf> {
@@ -19,7 +17,7 @@ fn golden(name: &str) -> Vec<PathBuf> {
     for case in fs::read_dir(root).unwrap() {
         let case = case.unwrap().path();
         found.extend(
-            support::files_below(&case)
+            crate::support::files_below(&case)
                 .into_iter()
                 .filter(|path| path.ends_with(name))
                 .map(|path| case.join(path)),
@@ -172,7 +170,7 @@ fn everything(home: &Home, command: &[&str], options: &str) -> Vec<u8> {
     let out = home.path().join("out");
     let options: Vec<_> = options.split_whitespace().collect();
     home.ok(&[command, &options, &["-o", "out"]].concat());
-    let files = if out.is_dir() { support::files_below(&out) } else { vec![PathBuf::new()] };
+    let files = if out.is_dir() { crate::support::files_below(&out) } else { vec![PathBuf::new()] };
     let read = |file: &PathBuf| fs::read(if out.is_dir() { out.join(file) } else { out.clone() }).unwrap();
     let everything = files.iter().flat_map(|file| [unpacked(&read(file)), b"\n".to_vec()].concat()).collect();
     if out.is_dir() {

@@ -1,11 +1,9 @@
 //! On a terminal hostseed asks before it removes, and has colours unless NO_COLOR is set.
 
-mod support;
-
 use std::io::Write;
 use std::process::Stdio;
 
-use support::{Home, need};
+use crate::support::{Home, need};
 
 /// Runs a command line on a terminal of its own, types `answer`, and returns what the terminal shows.
 fn on_a_terminal(home: &Home, line: &str, answer: &str, no_color: bool) -> String {

@@ -1,16 +1,14 @@
 //! What is known of clouds is whole, is kept to the byte, and is what `create --for` then tells: its commands are run here as
 //! a user would run them, up to the cloud itself.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::support::{Home, files_below, mode, need};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::{Home, files_below, mode, need};
 
 /// The most user-data by each cloud's document: as it is, and in base64 of hostseed's making. Counted by hand.
 const LIMITS: [(&str, usize, Option<usize>); 11] = [

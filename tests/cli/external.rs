@@ -1,15 +1,13 @@
 //! `external` as Terraform drives it: a query on standard input, one flat object of texts on standard output, and asked
 //! again, the same answer and no new file.
 
-mod support;
-
 use std::io::Write;
 use std::process::{Output, Stdio};
 
+use crate::support::{Home, files_below, mode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use support::{Home, files_below, mode};
 
 fn ask(home: &Home, query: &Value) -> Output {
     ask_text(home, &query.to_string())

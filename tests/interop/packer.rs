@@ -1,13 +1,11 @@
 //! The template that `--format packer` makes, as Packer itself reads it. That it bakes is shown by
 //! `tests/boot/cases/packer-null-bookworm.sh`.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use support::{Home, mode, need, run};
+use crate::support::{Home, mode, need, run};
 
 const HOST: &str = "ssh_host=203.0.113.7";
 
@@ -58,7 +56,7 @@ fn packer_finds_the_template_valid_and_formatted() {
 fn the_script_alone_is_private_and_is_the_bake() {
     let home = Home::new();
     for (dir, private) in templates(&home).iter().zip([false, true, true]) {
-        let files = support::files_below(dir);
+        let files = crate::support::files_below(dir);
         assert_eq!(files.len(), 4, "{files:?}");
         for file in files {
             let is_private = private && file == Path::new("bake.sh");

@@ -1,20 +1,18 @@
 //! Every case of `golden/` renders to what it says there: the seed, what lands on the host, what is kept in the store,
-//! and each file's mode. `BLESS=1 cargo test --test golden` writes the cases anew; the diff belongs into the
-//! commit that caused it.
+//! and each file's mode. `BLESS=1 cargo test --test host golden` writes the cases anew.
 //!
 //! A case is a folder with `command`, what a user types after `hostseed`, `spec.yaml`, and `input`, the files that the command
 //! names, if any. The
 //! certificates and keys are those of `tests/identities`, which were made once with `hostseed create`: a new machine's are never
 //! twice the same.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::seed::on_the_host;
-use support::{Home, files_below, mode};
+use crate::support::seed::on_the_host;
+use crate::support::snapshot::Snapshots;
+use crate::support::{Home, files_below, mode};
 
 /// What a certificate's key may be: each has a folder in `tests/identities`.
 const KINDS: [&str; 5] = ["p256", "p384", "ed25519", "rsa2048", "rsa4096"];
@@ -25,21 +23,17 @@ fn every_case_renders_to_its_golden_tree() {
     let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     assert!(cases.len() >= 10);
-    let bless = std::env::var_os("BLESS").is_some();
-    let mut wrong = Vec::new();
+    let mut snapshots = Snapshots::default();
     for case in &cases {
         let rendered = render(case);
-        if bless {
-            write(case, &rendered);
-        } else {
-            wrong.extend(differences(case, &rendered));
+        for (path, bytes) in &rendered {
+            snapshots.check(&case.join(path), bytes);
+        }
+        for path in files_below(case).iter().filter(|path| !is_input(path) && !rendered.contains_key(*path)) {
+            snapshots.gone(&case.join(path));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{}\n`BLESS=1 cargo test --test golden` takes these as right",
-        wrong.join("\n")
-    );
+    snapshots.finish("host");
 }
 
 /// Everything that a case makes, by path in the case's folder.
@@ -141,46 +135,4 @@ fn put_identity(case: &Path, machine: &Path) {
 /// What belongs to the case itself, and is not rendered.
 fn is_input(path: &Path) -> bool {
     path == Path::new("command") || path == Path::new("spec.yaml") || path.starts_with("input")
-}
-
-fn write(case: &Path, rendered: &BTreeMap<PathBuf, Vec<u8>>) {
-    for stale in files_below(case).iter().filter(|path| !is_input(path)) {
-        fs::remove_file(case.join(stale)).unwrap();
-    }
-    for (path, bytes) in rendered {
-        let path = case.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-}
-
-fn differences(case: &Path, rendered: &BTreeMap<PathBuf, Vec<u8>>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for path in files_below(case).iter().filter(|path| !is_input(path)) {
-        if !rendered.contains_key(path) {
-            wrong.push(format!("{}: is rendered no more", case.join(path).display()));
-        }
-    }
-    for (path, bytes) in rendered {
-        let file = case.join(path);
-        match fs::read(&file) {
-            Ok(golden) if golden == *bytes => {}
-            Ok(golden) => {
-                let (golden, now) = (String::from_utf8_lossy(&golden), String::from_utf8_lossy(bytes));
-                let first = golden.lines().zip(now.lines()).position(|(a, b)| a != b).unwrap_or(0);
-                let line = |text: &str| {
-                    text.lines().nth(first).unwrap_or_default().chars().take(120).collect::<String>()
-                };
-                wrong.push(format!(
-                    "{}:{}:\n  - {}\n  + {}",
-                    file.display(),
-                    first + 1,
-                    line(&golden),
-                    line(&now)
-                ));
-            }
-            Err(_) => wrong.push(format!("{}: is new", file.display())),
-        }
-    }
-    wrong
 }

@@ -1,43 +1,31 @@
-//! Every transcript of `tests/cli/` is what a user sees. A new case needs no Rust; `BLESS=1 cargo test --test cli` writes
-//! what is seen now, and the diff goes into the commit that caused it.
+//! Every transcript of `tests/cli/transcripts/` is what a user sees. A new case needs no Rust; `BLESS=1 cargo test --test cli`
+//! writes what is seen now.
 //!
 //! A line `$ COMMAND` is run by `sh` in a home of the transcript's own, where `< FILE` and the lines indented by
 //! four blanks below it have made a file. Then come standard output, standard error behind `! `, and `? N` where the
 //! exit status is not 0. `#` begins a remark, above the first command. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[DATE]`, `[SHA256]`.
-
-mod support;
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::Home;
+use crate::support::Home;
+use crate::support::snapshot::Snapshots;
 
 #[test]
 fn every_transcript_is_what_a_user_sees() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
-    let mut wrong = Vec::new();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts");
+    let mut snapshots = Snapshots::default();
     let mut count = 0;
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        let written = fs::read_to_string(&path).unwrap();
-        let seen = replay(&written);
+        let seen = replay(&fs::read_to_string(&path).unwrap());
+        snapshots.check(&path, seen.as_bytes());
         count += 1;
-        if seen == written {
-            continue;
-        }
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, seen).unwrap();
-            continue;
-        }
-        let line = written.lines().zip(seen.lines()).position(|(a, b)| a != b);
-        let line = line.unwrap_or(written.lines().count().min(seen.lines().count()));
-        let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
-        wrong.push(format!("{}:{}:\n  - {}\n  + {}", path.display(), line + 1, at(&written), at(&seen)));
     }
     assert!(count >= 5);
-    assert!(wrong.is_empty(), "{}\n`BLESS=1 cargo test --test cli` takes these as right", wrong.join("\n"));
+    snapshots.finish("cli");
 }
 
 fn replay(transcript: &str) -> String {

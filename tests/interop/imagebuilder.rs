@@ -1,13 +1,11 @@
 //! The component that `--format imagebuilder` makes, held against what EC2 Image Builder documents. Its phases are run by
 //! `tests/boot/cases/imagebuilder-bookworm.sh`.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::{Home, PYTHON, mode, need, need_python_module, run};
+use crate::support::{Home, PYTHON, mode, need, need_python_module, run};
 
 /// Reads a document as YAML, checks it, and prints the commands of its steps.
 const READ: &str = r#"
@@ -44,7 +42,7 @@ fn documents(home: &Home) -> Vec<(&'static str, String)> {
 fn commands(home: &Home, document: &str) -> serde_json::Value {
     let file = home.path().join("component.yaml");
     fs::write(&file, document).unwrap();
-    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imagebuilder/schema.json");
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/imagebuilder/schema.json");
     let read = run(Command::new(PYTHON).args(["-c", READ]).arg(file).arg(schema));
     serde_json::from_slice(&read.stdout).unwrap()
 }

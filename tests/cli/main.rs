@@ -1,0 +1,10 @@
+//! What a user sees and types: transcripts of the commands, the environment in each shell, Terraform's `external`, clouds, a terminal.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clouds;
+mod environment;
+mod external;
+mod terminal;
+mod transcripts;
