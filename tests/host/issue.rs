@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
+use crate::support::extent::{sample, stride};
 use crate::support::openssl::*;
 use crate::support::rustls::judge_server;
 use crate::support::seed::on_the_host;
@@ -325,7 +326,7 @@ fn a_host_gets_a_certificate_for_each_kind_of_key_under_each_shell() {
         if !need(program) {
             continue;
         }
-        for kind in KEYS {
+        for kind in sample(KEYS.to_vec(), 4) {
             let mut host = Host::new(&["--key", kind]);
             host.shell = shell.to_vec();
             let now = OffsetDateTime::now_utc();
@@ -1138,7 +1139,7 @@ fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> 
                 };
                 copy(&host.root(), &saved);
                 loop {
-                    let steps = next.fetch_add(1, Ordering::SeqCst);
+                    let steps = next.fetch_add(stride(7), Ordering::SeqCst);
                     if steps >= end.load(Ordering::SeqCst) {
                         return;
                     }
