@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::commands::render::Request;
-use crate::plan::{Cloud, DEFAULT_PORT};
+use crate::options::{self, Host, Identity, Word};
+use crate::plan::{self, Cloud, DEFAULT_PORT};
 use crate::render::{Format, Packing, Shell};
-use crate::spec::{Spec, Word};
+use crate::spec::Spec;
 
 /// Makes a remote Docker host without SSH.
 ///
@@ -29,7 +30,7 @@ pub struct Cli {
         env = "MACHINE_STORAGE_PATH",
         hide_env_values = true
     )]
-    #[arg(value_name = "DIR", global = true)]
+    #[arg(value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
 
     /// Use a store or `--ca` folder even if another user owns it or can write to it; that user can replace keys
@@ -52,15 +53,24 @@ The answer has name, docker_host, cert_path, user_data, user_data_base64, finger
 fingerprint_client and expiry. Asked again, it is the same, and nothing new is made. A query that says otherwise than \
 the machine is refused with the fields that differ.";
 
+const COMPLETIONS: &str = "\
+bash: hostseed completions bash > ~/.local/share/bash-completion/completions/hostseed
+zsh:  hostseed completions zsh > ~/.zfunc/_hostseed, with ~/.zfunc in $fpath before compinit
+fish: hostseed completions fish > ~/.config/fish/completions/hostseed.fish";
+
+const SCHEMA: &str = "\
+Write it beside the spec files with `hostseed schema > hostseed.schema.json`, and begin a spec file with the line
+# yaml-language-server: $schema=hostseed.schema.json";
+
 /// One verb each.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a machine: its identity, what its VM boots from, and the client's side
-    Create(Create),
+    Create(Box<Create>),
     /// Print what a machine's VM boots from, always the same bytes
     Render(Render),
     /// Print the script that puts Docker into an image, without an identity
-    Bake(Bake),
+    Bake(Box<Bake>),
     /// Show what is known of clouds: limits, where to paste, how to open the port
     Clouds {
         /// All of one cloud, with its commands and Terraform's lines
@@ -77,6 +87,7 @@ pub enum Command {
     #[command(after_help = "Exit status: 0 fine, 1 something is wrong, 2 wrong usage.")]
     Verify {
         /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
+        #[arg(value_hint = ValueHint::AnyPath)]
         file: PathBuf,
         /// Where it is to go: its limits are errors then
         #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
@@ -160,6 +171,21 @@ pub enum Command {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Print completions for a shell to load
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write those of all commands into a folder
+    Man {
+        /// The folder; without it hostseed(1) goes to standard output
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of a spec file, for editors
+    #[command(after_help = SCHEMA)]
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -169,7 +195,7 @@ pub struct Create {
     pub name: Option<String>,
 
     /// Take everything from a spec file (`-`: standard input)
-    #[arg(short, long, value_name = "SPEC", conflicts_with_all = ["name", "identity", "host"])]
+    #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with_all = ["name", "identity", "host"])]
     pub file: Option<PathBuf>,
 
     /// Where the VM will be: its limits are kept to, and the next steps are told in its words; `hostseed clouds` has
@@ -210,27 +236,27 @@ pub struct Render {
     base64: bool,
 
     /// With the form mime: user-data of your own beside ours; its type is told from its first line; repeatable
-    #[arg(long = "part", value_name = "FILE[:TYPE]")]
+    #[arg(long = "part", value_name = "FILE[:TYPE]", value_hint = ValueHint::FilePath)]
     parts: Vec<String>,
 
     /// With the form ignition: a config of your own to be merged into ours; repeatable
-    #[arg(long = "merge", value_name = "FILE")]
+    #[arg(long = "merge", value_name = "FILE", value_hint = ValueHint::FilePath)]
     merged: Vec<PathBuf>,
 
     /// With the form nocloud: cloud-init's network configuration
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     network_config: Option<PathBuf>,
 
     /// Write to PATH, mode 0600, instead of standard output; a folder for forms of several files, and for nocloud
     /// FILE.img or FILE.iso is the disk
-    #[arg(short, long, value_name = "PATH", visible_alias = "output")]
+    #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct Bake {
     /// Take everything from a spec file (`-`: standard input)
-    #[arg(short, long, value_name = "SPEC", conflicts_with = "host")]
+    #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with = "host")]
     pub file: Option<PathBuf>,
 
     /// The form that the builder of images takes
@@ -238,122 +264,11 @@ pub struct Bake {
     format: String,
 
     /// Write to PATH instead of standard output; a folder for the form packer
-    #[arg(short, long, value_name = "PATH", visible_alias = "output")]
+    #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     pub out: Option<PathBuf>,
 
     #[command(flatten)]
     pub host: Host,
-}
-
-#[derive(Debug, Args)]
-#[group(id = "identity", multiple = true)]
-#[command(next_help_heading = "Identity")]
-pub struct Identity {
-    /// IP address or DNS name that clients dial; repeatable, the first goes into DOCKER_HOST
-    #[arg(long = "address", value_name = "ADDRESS")]
-    addresses: Vec<String>,
-
-    /// Further address or name for the server's certificate; repeatable
-    #[arg(long = "tls-san", value_name = "NAME")]
-    tls_sans: Vec<String>,
-
-    /// Let the host issue its own certificate, for these addresses and those that it finds; without any address
-    /// that is so anyway
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    boot_issuer: Option<String>,
-
-    /// Where such a host asks for its public address, without a proxy, in place of its cloud's metadata
-    #[arg(long, value_name = "URL")]
-    public_address_url: Option<String>,
-
-    /// Kind of key: p256, p384, ed25519, rsa2048 or rsa4096 [default: p256]
-    #[arg(long, value_name = "KIND")]
-    key: Option<String>,
-
-    /// How long the certificates of the client and of the server (or boot issuer) are valid [default: 730d]
-    #[arg(long, value_name = "TIME")]
-    valid_for: Option<String>,
-
-    /// Who signs: the machine's `own` authority, the store's `shared` one, or ca.pem and ca-key.pem of a folder
-    /// [default: own]
-    #[arg(long, value_name = "WHO")]
-    ca: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[group(id = "host", multiple = true)]
-#[command(next_help_heading = "Docker")]
-pub struct Host {
-    /// Port of the Docker API [default: 2376]
-    #[arg(long, value_name = "PORT")]
-    port: Option<String>,
-
-    /// Whose Docker: auto, official, distro or none (the image has it) [default: auto]
-    #[arg(long, value_name = "WHOSE")]
-    docker: Option<String>,
-
-    /// Exact version, or fail saying which there are
-    #[arg(long, value_name = "VERSION")]
-    docker_version: Option<String>,
-
-    /// stable, test or nightly [default: stable]
-    #[arg(long, value_name = "CHANNEL")]
-    docker_channel: Option<String>,
-
-    /// Mirror of Docker's repositories [default: https://download.docker.com]
-    #[arg(long, value_name = "URL")]
-    docker_mirror: Option<String>,
-
-    /// Fingerprint of the mirror's key, 40 hex digits [default: Docker's keys]
-    #[arg(long, value_name = "HEX")]
-    docker_key_fingerprint: Option<String>,
-
-    /// Keep containers from the cloud's metadata service, which hands out the user-data and the cloud's credentials;
-    /// containers in the host's own network and privileged ones still reach it
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    block_metadata: Option<String>,
-
-    /// Option of dockerd without hyphens, `FLAG=VALUE` or `FLAG`; repeatable
-    #[arg(
-        long = "engine-opt",
-        value_name = "FLAG=VALUE",
-        help_heading = "Engine",
-        allow_hyphen_values = true
-    )]
-    engine_opts: Vec<String>,
-
-    /// Label of the daemon; repeatable
-    #[arg(long = "engine-label", value_name = "KEY=VALUE", help_heading = "Engine")]
-    engine_labels: Vec<String>,
-
-    /// Mirror of Docker Hub; repeatable
-    #[arg(long = "engine-registry-mirror", value_name = "URL", help_heading = "Engine")]
-    engine_registry_mirrors: Vec<String>,
-
-    /// Registry or network reached without verified TLS; repeatable
-    #[arg(long = "engine-insecure-registry", value_name = "HOST", help_heading = "Engine")]
-    engine_insecure_registries: Vec<String>,
-
-    /// Storage driver [default: the daemon's choice]
-    #[arg(long, value_name = "DRIVER", help_heading = "Engine")]
-    engine_storage_driver: Option<String>,
-
-    /// Variable in the daemon's environment; repeatable
-    #[arg(long = "engine-env", value_name = "NAME=VALUE", help_heading = "Engine")]
-    engine_env: Vec<String>,
-
-    /// Run the script at URL, as root, instead of installing packages; whoever controls the URL controls the host
-    #[arg(long, value_name = "URL", help_heading = "Engine")]
-    engine_install_url: Option<String>,
-
-    /// Run that script only if this is its SHA-256
-    #[arg(long, value_name = "HEX", help_heading = "Engine")]
-    engine_install_sha256: Option<String>,
-
-    /// Accept an install URL that begins with `http://`: anyone between it and the host can replace the script
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(help_heading = "Engine")]
-    insecure_install_url: Option<String>,
 }
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
@@ -367,6 +282,21 @@ fn consent(text: &str) -> Result<bool, String> {
         "1" | "y" | "yes" | "true" | "t" | "on" => Ok(true),
         _ => Err("HOSTSEED_ALLOW_INSECURE_STORE is `1` or `0`".to_owned()),
     }
+}
+
+/// The command line for completions and manual pages: it also names the values that `plan/` checks.
+pub fn described() -> clap::Command {
+    let named = |mut command: clap::Command| {
+        for option in options::all() {
+            let is_there = command.get_arguments().any(|arg| arg.get_long() == Some(option.name));
+            if is_there && let Some(choices) = plan::choices(option.name) {
+                let id = option.name.replace('-', "_");
+                command = command.mut_arg(id, |arg| arg.value_parser(PossibleValuesParser::new(choices)));
+            }
+        }
+        command
+    };
+    Cli::command().mut_subcommand("create", named).mut_subcommand("bake", named)
 }
 
 /// A cloud by its name.
@@ -401,49 +331,8 @@ impl Bake {
 impl Create {
     /// What the flags ask for.
     pub fn spec(self) -> Spec {
-        let Identity { addresses, tls_sans, boot_issuer, public_address_url, key, valid_for, ca } =
-            self.identity;
-        Spec {
-            name: self.name.map(Word::from),
-            addresses: words(addresses),
-            tls_sans: words(tls_sans),
-            boot_issuer: boot_issuer.map(Word::from),
-            public_address_url: public_address_url.map(Word::from),
-            key: key.map(Word::from),
-            valid_for: valid_for.map(Word::from),
-            ca: ca.map(Word::from),
-            ..self.host.spec()
-        }
+        Spec { name: self.name.map(Word::from), identity: self.identity, ..Spec::of_image(self.host) }
     }
-}
-
-impl Host {
-    /// What the flags ask for.
-    pub fn spec(self) -> Spec {
-        Spec {
-            port: self.port.map(Word::from),
-            engine_opts: words(self.engine_opts),
-            engine_labels: words(self.engine_labels),
-            engine_registry_mirrors: words(self.engine_registry_mirrors),
-            engine_insecure_registries: words(self.engine_insecure_registries),
-            engine_storage_driver: self.engine_storage_driver.map(Word::from),
-            engine_env: words(self.engine_env),
-            engine_install_url: self.engine_install_url.map(Word::from),
-            engine_install_sha256: self.engine_install_sha256.map(Word::from),
-            insecure_install_url: self.insecure_install_url.map(Word::from),
-            docker: self.docker.map(Word::from),
-            docker_version: self.docker_version.map(Word::from),
-            docker_channel: self.docker_channel.map(Word::from),
-            docker_mirror: self.docker_mirror.map(Word::from),
-            docker_key_fingerprint: self.docker_key_fingerprint.map(Word::from),
-            block_metadata: self.block_metadata.map(Word::from),
-            ..Spec::default()
-        }
-    }
-}
-
-fn words(texts: Vec<String>) -> Vec<Word> {
-    texts.into_iter().map(Word::from).collect()
 }
 
 #[cfg(test)]
@@ -454,14 +343,5 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_field_of_a_spec_is_a_flag_of_create() {
-        let command = Cli::command();
-        let create = command.find_subcommand("create").unwrap();
-        for field in Spec::FIELDS.iter().filter(|field| **field != "name") {
-            assert!(create.get_arguments().any(|arg| arg.get_long() == Some(field)), "--{field}");
-        }
     }
 }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod disk;
 pub mod names;
+pub mod options;
 pub mod pki;
 pub mod place;
 pub mod plan;

@@ -8,9 +8,10 @@ use anyhow::Result;
 use clap::Parser;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{Cli, Command};
+use hostseed::cli::{self, Cli, Command};
 use hostseed::commands;
 use hostseed::report::{Failure, Report};
+use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
 
@@ -56,7 +57,13 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
             let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
-            commands::bake(ui, now, commands::read_spec(file, || bake.host.spec())?, format, out.as_deref())
+            commands::bake(
+                ui,
+                now,
+                commands::read_spec(file, || Spec::of_image(bake.host))?,
+                format,
+                out.as_deref(),
+            )
         }
         Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
         Command::Env { unset: true, shell, no_proxy, .. } => {
@@ -72,6 +79,11 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Url { name } => commands::url(store()?, ui, &name),
         Command::Ip { name } => commands::ip(store()?, ui, &name),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
+        Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
+        Command::Schema => {
+            commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
+        }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes),
         Command::Verify { file, cloud, strict, json } => {
             return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });

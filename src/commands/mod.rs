@@ -3,14 +3,17 @@
 mod address;
 mod bake;
 mod clouds;
+mod completions;
 mod config;
 mod create;
 mod env;
 mod external;
 mod inspect;
 mod ls;
+mod man;
 pub mod render;
 mod rm;
+mod schema;
 mod url;
 mod verify;
 
@@ -23,14 +26,17 @@ use anyhow::Result;
 pub use address::address;
 pub use bake::bake;
 pub use clouds::clouds;
+pub use completions::completions;
 pub use config::config;
 pub use create::create;
 pub use env::{env, env_unset};
 pub use external::external;
 pub use inspect::inspect;
 pub use ls::ls;
+pub use man::man;
 pub use render::render;
 pub use rm::rm;
+pub use schema::schema;
 pub use url::{ip, url};
 pub use verify::{Question, verify};
 

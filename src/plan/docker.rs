@@ -57,18 +57,18 @@ pub enum Channel {
     Nightly,
 }
 
-const CHANNELS: [(&str, Channel); 3] =
+pub(super) const CHANNELS: [(&str, Channel); 3] =
     [("stable", Channel::Stable), ("test", Channel::Test), ("nightly", Channel::Nightly)];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Choice {
+pub(super) enum Choice {
     Auto,
     Official,
     Distro,
     None,
 }
 
-const CHOICES: [(&str, Choice); 4] = [
+pub(super) const CHOICES: [(&str, Choice); 4] = [
     ("auto", Choice::Auto),
     ("official", Choice::Official),
     ("distro", Choice::Distro),
@@ -153,15 +153,15 @@ impl Docker {
 }
 
 pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
-    let choice = check.choice("docker", &spec.docker, &CHOICES, Choice::Auto);
+    let choice = check.choice("docker", &spec.host.docker, &CHOICES, Choice::Auto);
     let script = install_script(check, spec);
     let docker = Docker {
-        version: check.one("docker-version", &spec.docker_version, version),
-        channel: check.choice("docker-channel", &spec.docker_channel, &CHANNELS, Channel::Stable),
+        version: check.one("docker-version", &spec.host.docker_version, version),
+        channel: check.choice("docker-channel", &spec.host.docker_channel, &CHANNELS, Channel::Stable),
         mirror: check
-            .one("docker-mirror", &spec.docker_mirror, check::base_url)
+            .one("docker-mirror", &spec.host.docker_mirror, check::base_url)
             .unwrap_or_else(|| OFFICIAL.into()),
-        key_fingerprint: check.one("docker-key-fingerprint", &spec.docker_key_fingerprint, fingerprint),
+        key_fingerprint: check.one("docker-key-fingerprint", &spec.host.docker_key_fingerprint, fingerprint),
         install: match (script, choice) {
             (Some(script), _) => Install::Script(script),
             (None, Choice::Auto) => Install::Auto,
@@ -177,15 +177,15 @@ pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
 fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
     let insecure = check.choice(
         "insecure-install-url",
-        &spec.insecure_install_url,
+        &spec.host.insecure_install_url,
         &[("true", true), ("false", false)],
         false,
     );
-    let sha256 = check.one("engine-install-sha256", &spec.engine_install_sha256, sha256);
-    if spec.engine_install_url.is_none() {
+    let sha256 = check.one("engine-install-sha256", &spec.host.engine_install_sha256, sha256);
+    if spec.host.engine_install_url.is_none() {
         let dependent = [
-            ("engine-install-sha256", &spec.engine_install_sha256),
-            ("insecure-install-url", &spec.insecure_install_url),
+            ("engine-install-sha256", &spec.host.engine_install_sha256),
+            ("insecure-install-url", &spec.host.insecure_install_url),
         ];
         for (field, word) in dependent {
             if word.is_some() {
@@ -195,7 +195,7 @@ fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
         }
     }
     let allow = check.flag("insecure-install-url", "true");
-    let url = check.one("engine-install-url", &spec.engine_install_url, |text| {
+    let url = check.one("engine-install-url", &spec.host.engine_install_url, |text| {
         check::web_url(text)?;
         if !check::is_https(text) && !insecure {
             let complaint =
@@ -217,15 +217,15 @@ fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
         Install::Script(_) => "the script of the install URL decides",
     };
     let mut without_effect: Vec<(&str, &Option<Word>)> = vec![
-        ("docker-channel", &spec.docker_channel),
-        ("docker-mirror", &spec.docker_mirror),
-        ("docker-key-fingerprint", &spec.docker_key_fingerprint),
+        ("docker-channel", &spec.host.docker_channel),
+        ("docker-mirror", &spec.host.docker_mirror),
+        ("docker-key-fingerprint", &spec.host.docker_key_fingerprint),
     ];
     if *install != Install::Distro {
-        without_effect.push(("docker-version", &spec.docker_version));
+        without_effect.push(("docker-version", &spec.host.docker_version));
     }
-    if matches!(install, Install::Script(_)) && spec.docker.as_ref().is_some_and(|w| w.text != "auto") {
-        without_effect.push(("docker", &spec.docker));
+    if matches!(install, Install::Script(_)) && spec.host.docker.as_ref().is_some_and(|w| w.text != "auto") {
+        without_effect.push(("docker", &spec.host.docker));
     }
     for (field, word) in without_effect {
         if word.is_some() {

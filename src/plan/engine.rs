@@ -43,36 +43,36 @@ impl Engine {
 
 pub(super) fn engine(check: &mut Check, spec: &Spec) -> Engine {
     let engine = Engine {
-        opts: check.many("engine-opt", &spec.engine_opts, opt),
-        labels: check.many("engine-label", &spec.engine_labels, label),
+        opts: check.many("engine-opt", &spec.host.engine_opts, opt),
+        labels: check.many("engine-label", &spec.host.engine_labels, label),
         registry_mirrors: check.many(
             "engine-registry-mirror",
-            &spec.engine_registry_mirrors,
+            &spec.host.engine_registry_mirrors,
             check::base_url,
         ),
         insecure_registries: check.many(
             "engine-insecure-registry",
-            &spec.engine_insecure_registries,
+            &spec.host.engine_insecure_registries,
             registry,
         ),
-        storage_driver: check.one("engine-storage-driver", &spec.engine_storage_driver, storage_driver),
-        env: check.many("engine-env", &spec.engine_env, variable),
+        storage_driver: check.one("engine-storage-driver", &spec.host.engine_storage_driver, storage_driver),
+        env: check.many("engine-env", &spec.host.engine_env, variable),
     };
-    refuse_conflicts(check, "engine-label", &spec.engine_labels);
-    refuse_conflicts(check, "engine-env", &spec.engine_env);
+    refuse_conflicts(check, "engine-label", &spec.host.engine_labels);
+    refuse_conflicts(check, "engine-env", &spec.host.engine_env);
     engine
 }
 
 /// A machine on a baked image brings its identity alone: the daemon's options are the image's.
 pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
     let words = [
-        ("engine-opt", spec.engine_opts.first()),
-        ("engine-label", spec.engine_labels.first()),
-        ("engine-registry-mirror", spec.engine_registry_mirrors.first()),
-        ("engine-insecure-registry", spec.engine_insecure_registries.first()),
-        ("engine-storage-driver", spec.engine_storage_driver.as_ref()),
-        ("engine-env", spec.engine_env.first()),
-        ("block-metadata", spec.block_metadata.as_ref()),
+        ("engine-opt", spec.host.engine_opts.first()),
+        ("engine-label", spec.host.engine_labels.first()),
+        ("engine-registry-mirror", spec.host.engine_registry_mirrors.first()),
+        ("engine-insecure-registry", spec.host.engine_insecure_registries.first()),
+        ("engine-storage-driver", spec.host.engine_storage_driver.as_ref()),
+        ("engine-env", spec.host.engine_env.first()),
+        ("block-metadata", spec.host.block_metadata.as_ref()),
     ];
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
         let complaint =

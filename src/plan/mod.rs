@@ -198,11 +198,12 @@ impl Plan {
         let mut check = Check::new(spec);
         let name =
             check.required("name", &spec.name, "hostseed create web1 --address 203.0.113.7", parse_name);
-        let addresses = check.many("address", &spec.addresses, Address::parse);
-        let tls_sans = check.many("tls-san", &spec.tls_sans, Address::parse_san);
-        let key = check.choice("key", &spec.key, &KeyType::ALL, KeyType::P256);
-        let valid_for = check.one("valid-for", &spec.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
-        let ca = check.one("ca", &spec.ca, authority_source).unwrap_or(AuthoritySource::Own);
+        let addresses = check.many("address", &spec.identity.addresses, Address::parse);
+        let tls_sans = check.many("tls-san", &spec.identity.tls_sans, Address::parse_san);
+        let key = check.choice("key", &spec.identity.key, &KeyType::ALL, KeyType::P256);
+        let valid_for =
+            check.one("valid-for", &spec.identity.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
+        let ca = check.one("ca", &spec.identity.ca, authority_source).unwrap_or(AuthoritySource::Own);
         let boot_issuer = boot_issuer(&mut check, spec, &ca);
         let host = host_plan(&mut check, spec);
         if host.docker.install == Install::None {
@@ -276,6 +277,19 @@ impl Plan {
     }
 }
 
+/// The names that an option accepts; none where it accepts other values too.
+pub fn choices(option: &str) -> Option<Vec<&'static str>> {
+    fn names<T>(all: &[(&'static str, T)]) -> Option<Vec<&'static str>> {
+        Some(all.iter().map(|(name, _)| *name).collect())
+    }
+    match option {
+        "key" => names(&KeyType::ALL),
+        "docker" => names(&docker::CHOICES),
+        "docker-channel" => names(&docker::CHANNELS),
+        _ => None,
+    }
+}
+
 impl HostPlan {
     /// The plan of an image, which is no machine yet. The fields of a machine's identity are left alone:
     /// one file may serve `bake` and `create`.
@@ -289,21 +303,21 @@ impl HostPlan {
 
 fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
     HostPlan {
-        port: check.one("port", &spec.port, port).unwrap_or(DEFAULT_PORT),
+        port: check.one("port", &spec.host.port, port).unwrap_or(DEFAULT_PORT),
         engine: engine::engine(check, spec),
         docker: docker::docker(check, spec),
-        block_metadata: check.switch("block-metadata", &spec.block_metadata).unwrap_or(false),
+        block_metadata: check.switch("block-metadata", &spec.host.block_metadata).unwrap_or(false),
     }
 }
 
 /// A host issues its own certificate where that is asked for, and where no address is given.
 fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<BootIssuer> {
-    let asked = check.switch("boot-issuer", &spec.boot_issuer);
-    let public_address_url = check.one("public-address-url", &spec.public_address_url, |text| {
+    let asked = check.switch("boot-issuer", &spec.identity.boot_issuer);
+    let public_address_url = check.one("public-address-url", &spec.identity.public_address_url, |text| {
         check::web_url(text).map(|()| text.to_owned())
     });
-    if !asked.unwrap_or(spec.addresses.is_empty()) {
-        if let Some(word) = &spec.public_address_url {
+    if !asked.unwrap_or(spec.identity.addresses.is_empty()) {
+        if let Some(word) = &spec.identity.public_address_url {
             let complaint =
                 Complaint::new("has no effect here: the certificate is made before there is a host");
             let hint = check.flag("boot-issuer", "true");
@@ -322,7 +336,7 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
         ));
         let hint =
             format!("give the address, or {} as well if that is meant", check.flag("boot-issuer", "true"));
-        check.complain("ca", spec.ca.as_ref(), complaint.hint(hint));
+        check.complain("ca", spec.identity.ca.as_ref(), complaint.hint(hint));
     }
     Some(BootIssuer { public_address_url })
 }

@@ -7,24 +7,11 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use crate::options::{self, Definition, Host, Identity, Kind, Slot};
 use crate::report::{Complaint, Finding, Position, Report, Source};
 
+pub use crate::options::Word;
 pub use yaml::{Document, MAX_BYTES};
-
-/// A value as written, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
-    pub text: String,
-    /// The value's number among the file's nodes, for [`Spec::position`]; none on the command line.
-    node: Option<usize>,
-}
-
-impl From<String> for Word {
-    /// A word from the command line.
-    fn from(text: String) -> Self {
-        Self { text, node: None }
-    }
-}
 
 /// Where a spec's words are from.
 #[derive(Debug, Clone, Default)]
@@ -37,34 +24,12 @@ pub enum Origin {
     Query,
 }
 
-/// A machine or an image as asked for. Each field is the flag of the same name: `create --tls-san A` is
-/// `tls-san: [A]` in a file.
+/// A machine or an image as asked for: the name and the [options](crate::options).
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
     pub name: Option<Word>,
-    pub addresses: Vec<Word>,
-    pub tls_sans: Vec<Word>,
-    pub boot_issuer: Option<Word>,
-    pub public_address_url: Option<Word>,
-    pub port: Option<Word>,
-    pub engine_opts: Vec<Word>,
-    pub engine_labels: Vec<Word>,
-    pub engine_registry_mirrors: Vec<Word>,
-    pub engine_insecure_registries: Vec<Word>,
-    pub engine_storage_driver: Option<Word>,
-    pub engine_env: Vec<Word>,
-    pub engine_install_url: Option<Word>,
-    pub engine_install_sha256: Option<Word>,
-    pub insecure_install_url: Option<Word>,
-    pub docker: Option<Word>,
-    pub docker_version: Option<Word>,
-    pub docker_channel: Option<Word>,
-    pub docker_mirror: Option<Word>,
-    pub docker_key_fingerprint: Option<Word>,
-    pub block_metadata: Option<Word>,
-    pub key: Option<Word>,
-    pub valid_for: Option<Word>,
-    pub ca: Option<Word>,
+    pub identity: Identity,
+    pub host: Host,
     pub origin: Origin,
     /// What is wrong with the file's or the query's shape. The values that are right are there all the same, so that what is
     /// wrong with them can be told at once.
@@ -73,44 +38,19 @@ pub struct Spec {
     pub given: Vec<String>,
 }
 
-/// Where the values of one field go.
-enum Slot<'a> {
-    One(&'a mut Option<Word>),
-    /// `true` or `false`, in a file without quotes too.
-    Switch(&'a mut Option<Word>),
-    Many(&'a mut Vec<Word>),
-    /// A list of `K=V`, in a file also a map.
-    Pairs(&'a mut Vec<Word>),
-}
+/// The field that names the machine. It is no option, but the argument of `create`.
+const NAME: Definition = Definition { name: "name", kind: Kind::One };
 
 impl Spec {
-    /// Every field's name, in the order in which `machine.yaml` and the documentation have them.
-    pub const FIELDS: [&str; 24] = [
-        "name",
-        "address",
-        "tls-san",
-        "boot-issuer",
-        "public-address-url",
-        "port",
-        "engine-opt",
-        "engine-label",
-        "engine-registry-mirror",
-        "engine-insecure-registry",
-        "engine-storage-driver",
-        "engine-env",
-        "engine-install-url",
-        "engine-install-sha256",
-        "insecure-install-url",
-        "docker",
-        "docker-version",
-        "docker-channel",
-        "docker-mirror",
-        "docker-key-fingerprint",
-        "block-metadata",
-        "key",
-        "valid-for",
-        "ca",
-    ];
+    /// What the flags of an image ask for.
+    pub fn of_image(host: Host) -> Self {
+        Self { host, ..Self::default() }
+    }
+
+    /// Every field: the name, and the options.
+    pub fn fields() -> impl Iterator<Item = &'static Definition> {
+        [&NAME].into_iter().chain(options::all())
+    }
 
     /// Reads a spec file. `file` is what findings call it.
     ///
@@ -126,49 +66,20 @@ impl Spec {
         query::read(query)
     }
 
-    fn slot(&mut self, field: &str) -> Option<Slot<'_>> {
-        Some(match field {
-            "name" => Slot::One(&mut self.name),
-            "address" => Slot::Many(&mut self.addresses),
-            "tls-san" => Slot::Many(&mut self.tls_sans),
-            "boot-issuer" => Slot::Switch(&mut self.boot_issuer),
-            "public-address-url" => Slot::One(&mut self.public_address_url),
-            "port" => Slot::One(&mut self.port),
-            "engine-opt" => Slot::Pairs(&mut self.engine_opts),
-            "engine-label" => Slot::Pairs(&mut self.engine_labels),
-            "engine-registry-mirror" => Slot::Many(&mut self.engine_registry_mirrors),
-            "engine-insecure-registry" => Slot::Many(&mut self.engine_insecure_registries),
-            "engine-storage-driver" => Slot::One(&mut self.engine_storage_driver),
-            "engine-env" => Slot::Pairs(&mut self.engine_env),
-            "engine-install-url" => Slot::One(&mut self.engine_install_url),
-            "engine-install-sha256" => Slot::One(&mut self.engine_install_sha256),
-            "insecure-install-url" => Slot::Switch(&mut self.insecure_install_url),
-            "docker" => Slot::One(&mut self.docker),
-            "docker-version" => Slot::One(&mut self.docker_version),
-            "docker-channel" => Slot::One(&mut self.docker_channel),
-            "docker-mirror" => Slot::One(&mut self.docker_mirror),
-            "docker-key-fingerprint" => Slot::One(&mut self.docker_key_fingerprint),
-            "block-metadata" => Slot::Switch(&mut self.block_metadata),
-            "key" => Slot::One(&mut self.key),
-            "valid-for" => Slot::One(&mut self.valid_for),
-            "ca" => Slot::One(&mut self.ca),
-            _ => return None,
-        })
+    /// Where a field's values go, and of what kind they are.
+    fn slot(&mut self, field: &str) -> Option<(Kind, Slot<'_>)> {
+        let kind = Self::fields().find(|definition| definition.name == field)?.kind;
+        let slot = match field {
+            "name" => Some(Slot::One(&mut self.name)),
+            field => self.identity.slot(field).or_else(|| self.host.slot(field)),
+        };
+        slot.map(|slot| (kind, slot))
     }
 
     /// The fields given here that are a machine's and mean nothing to an image.
     pub fn identity_fields(&self) -> Vec<&'static str> {
-        let given = [
-            ("name", self.name.is_some()),
-            ("address", !self.addresses.is_empty()),
-            ("tls-san", !self.tls_sans.is_empty()),
-            ("boot-issuer", self.boot_issuer.is_some()),
-            ("public-address-url", self.public_address_url.is_some()),
-            ("key", self.key.is_some()),
-            ("valid-for", self.valid_for.is_some()),
-            ("ca", self.ca.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
+        let name = self.name.is_some().then_some(NAME.name);
+        name.into_iter().chain(self.identity.given()).collect()
     }
 
     /// Where this came from.
@@ -214,9 +125,8 @@ impl Spec {
 /// The field that was probably meant.
 fn nearest(field: &str) -> Option<&'static str> {
     let wanted = field.to_lowercase().replace('_', "-");
-    Spec::FIELDS
-        .iter()
-        .map(|known| (strsim::jaro_winkler(known, &wanted), *known))
+    Spec::fields()
+        .map(|known| (strsim::jaro_winkler(known.name, &wanted), known.name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Origin, Slot, Spec, Word};
+use super::{Origin, Spec};
+use crate::options::{Kind, Slot, Word};
 use crate::report::{Complaint, Finding};
 
 /// Reads a query: each key a field's name, with `_` for `-` where that is easier to write, and `addresses` for `address`. A
@@ -27,7 +28,7 @@ pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
                 text: "is no option of `create`".into(),
                 hint: super::nearest(&field).map(|near| format!("did you mean `{near}`?")),
             }),
-            Some(slot) => fill(slot, &field, text),
+            Some((kind, slot)) => fill(kind, slot, &field, text),
         };
         match filled {
             Ok(()) => spec.given.push(field),
@@ -37,15 +38,14 @@ pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
     spec
 }
 
-fn fill(slot: Slot, field: &str, text: &str) -> Result<(), Complaint> {
+fn fill(kind: Kind, slot: Slot, field: &str, text: &str) -> Result<(), Complaint> {
     match slot {
-        Slot::One(one) | Slot::Switch(one) => *one = Some(Word::from(text.to_owned())),
-        Slot::Many(many) => *many = list(field, text)?.into_iter().map(Word::from).collect(),
-        Slot::Pairs(pairs) if text.trim_start().starts_with('{') => {
+        Slot::One(one) => *one = Some(Word::from(text.to_owned())),
+        Slot::Many(many) if kind == Kind::Pairs && text.trim_start().starts_with('{') => {
             let map: BTreeMap<String, String> = json(text)?;
-            *pairs = map.into_iter().map(|(key, value)| Word::from(format!("{key}={value}"))).collect();
+            *many = map.into_iter().map(|(key, value)| Word::from(format!("{key}={value}"))).collect();
         }
-        Slot::Pairs(pairs) => *pairs = list(field, text)?.into_iter().map(Word::from).collect(),
+        Slot::Many(many) => *many = list(field, text)?.into_iter().map(Word::from).collect(),
     }
     Ok(())
 }
@@ -91,15 +91,15 @@ mod tests {
     fn a_list_is_written_as_terraform_can() {
         for addresses in ["10.0.0.1,web1", "10.0.0.1, web1", "10.0.0.1\nweb1\n", r#"["10.0.0.1","web1"]"#] {
             assert_eq!(
-                texts(&spec(&[("addresses", addresses)]).addresses),
+                texts(&spec(&[("addresses", addresses)]).identity.addresses),
                 ["10.0.0.1", "web1"],
                 "{addresses}"
             );
         }
         let labels = [("engine_label", "a=b, c\nd=[e]")];
-        assert_eq!(texts(&spec(&labels).engine_labels), ["a=b, c", "d=[e]"]);
+        assert_eq!(texts(&spec(&labels).host.engine_labels), ["a=b, c", "d=[e]"]);
         let labels = [("engine-label", r#"{"rack": "7", "a": "b"}"#)];
-        assert_eq!(texts(&spec(&labels).engine_labels), ["a=b", "rack=7"]);
+        assert_eq!(texts(&spec(&labels).host.engine_labels), ["a=b", "rack=7"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A spec file's text in, its words with their places out.
 
-use super::{Origin, Slot, Spec, Word, nearest};
+use super::{Origin, Spec, nearest};
+use crate::options::{Kind, Slot, Word};
 use crate::report::{Complaint, Finding, Position, Report, Source};
 use crate::yaml::{self, Node, Value};
 
@@ -35,7 +36,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
     let document = Document { file: file.to_owned(), text: text.to_owned() };
     let Value::Map(entries) = root.value else {
         let text = format!("a spec is a map of fields, got {}", root.value.kind());
-        let hint = Some(format!("the fields are {}", Spec::FIELDS.join(", ")));
+        let hint = Some(format!("the fields are {}", names().join(", ")));
         return Err(alone(document.position(root.number()), text, hint));
     };
 
@@ -71,39 +72,50 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
 }
 
 /// Puts a field's values into their place, and complains of each that has the wrong type.
-fn fill(slot: Slot, value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
+fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
     match slot {
-        Slot::One(one) => *one = word(value, "must be a text or a whole number", complain),
-        Slot::Switch(switch) => {
-            *switch = match value.value {
-                Value::Bool(on) => Some(Word { text: on.to_string(), node: Some(value.number()) }),
-                _ => word(value, "must be `true` or `false`", complain),
+        Slot::One(one) => {
+            *one = match (kind, &value.value) {
+                (Kind::Switch, Value::Bool(on)) => {
+                    Some(Word { text: on.to_string(), node: Some(value.number()) })
+                }
+                (Kind::Switch, _) => word(value, "must be `true` or `false`", complain),
+                _ => word(value, "must be a text or a whole number", complain),
             }
         }
-        Slot::Many(many) => *many = words(value, complain),
-        Slot::Pairs(pairs) => match value.value {
-            Value::Map(entries) => {
-                let mut names = Vec::new();
-                for (key, value) in entries {
-                    if let Value::Text(name) = &key.value {
-                        if names.contains(name) {
-                            complain(&key, Complaint::new(format!("has `{}` twice", name.escape_debug())));
-                            continue;
-                        }
-                        names.push(name.clone());
-                    }
-                    let number = key.number();
-                    let key = word(key, "must have texts for names", complain);
-                    let value = word(value, "must have texts for values", complain);
-                    if let (Some(key), Some(value)) = (key, value) {
-                        let text = format!("{}={}", key.text, value.text);
-                        pairs.push(Word { text, node: Some(number) });
-                    }
-                }
+        Slot::Many(many) => {
+            *many = match value.value {
+                Value::Map(entries) if kind == Kind::Pairs => pairs(entries, complain),
+                _ => words(value, complain),
             }
-            _ => *pairs = words(value, complain),
-        },
+        }
     }
+}
+
+/// The entries of a map as `K=V`.
+fn pairs(entries: Vec<(Node, Node)>, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
+    let (mut names, mut pairs) = (Vec::new(), Vec::new());
+    for (key, value) in entries {
+        if let Value::Text(name) = &key.value {
+            if names.contains(name) {
+                complain(&key, Complaint::new(format!("has `{}` twice", name.escape_debug())));
+                continue;
+            }
+            names.push(name.clone());
+        }
+        let number = key.number();
+        let key = word(key, "must have texts for names", complain);
+        let value = word(value, "must have texts for values", complain);
+        if let (Some(key), Some(value)) = (key, value) {
+            pairs.push(Word { text: format!("{}={}", key.text, value.text), node: Some(number) });
+        }
+    }
+    pairs
+}
+
+/// The names of all fields.
+fn names() -> Vec<&'static str> {
+    Spec::fields().map(|field| field.name).collect()
 }
 
 fn words(value: Node, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
@@ -197,9 +209,9 @@ mod tests {
     #[test]
     fn one_value_may_stand_for_a_list_and_a_map_for_pairs() {
         let spec = read("s.yaml", "address: 10.0.0.1\nengine-env: {A: b, C: '1'}\nport: 2377\n").unwrap();
-        assert_eq!(spec.addresses[0].text, "10.0.0.1");
-        assert_eq!(spec.engine_env.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["A=b", "C=1"]);
-        assert_eq!(spec.port.unwrap().text, "2377");
+        assert_eq!(spec.identity.addresses[0].text, "10.0.0.1");
+        assert_eq!(spec.host.engine_env.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["A=b", "C=1"]);
+        assert_eq!(spec.host.port.unwrap().text, "2377");
     }
 
     proptest! {
@@ -217,7 +229,7 @@ mod tests {
         fn a_quoted_text_arrives_as_written(text in "\\PC{0,60}") {
             let yaml = format!("engine-label: [{}]\n", serde_json::to_string(&text).unwrap());
             if let Ok(spec) = read("s.yaml", &yaml) && spec.findings.is_empty() {
-                prop_assert_eq!(&spec.engine_labels[0].text, &text);
+                prop_assert_eq!(&spec.host.engine_labels[0].text, &text);
             } else {
                 prop_assert!(text.matches(['[', '{']).count() >= 30, "refused {:?}", text);
             }

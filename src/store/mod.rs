@@ -237,17 +237,17 @@ impl Store {
         let mut spec = Spec::from_yaml(&path.display().to_string(), &text);
         // A machine of before there were boot issuers does not say that it has none.
         if let Ok(spec) = &mut spec
-            && spec.boot_issuer.is_none()
+            && spec.identity.boot_issuer.is_none()
         {
             let issues = self.host_role(name) == HostRole::BootIssuer;
-            spec.boot_issuer = Some(Word::from(issues.to_string()));
+            spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
         }
         // A machine made before an http install URL had to be allowed does not say that it is.
         if let Ok(spec) = &mut spec
-            && spec.engine_install_url.is_some()
-            && spec.insecure_install_url.is_none()
+            && spec.host.engine_install_url.is_some()
+            && spec.host.insecure_install_url.is_none()
         {
-            spec.insecure_install_url = Some(Word::from("true".to_owned()));
+            spec.host.insecure_install_url = Some(Word::from("true".to_owned()));
         }
         // Its author is hostseed, so what is wrong with it is a failure and no usage error.
         spec.and_then(|spec| Plan::from_stored(&spec))

@@ -4,6 +4,8 @@
 mod support;
 
 mod clouds;
+#[cfg(unix)]
+mod completions;
 mod environment;
 mod external;
 mod terminal;
