@@ -6,6 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::commands::render::Request;
+use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
 use crate::plan::{self, Cloud, DEFAULT_PORT};
 use crate::render::{Format, Packing, Shell};
@@ -171,6 +172,15 @@ pub enum Command {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Explain the code of an error or a warning
+    Explain {
+        /// The code in brackets, for example `invalid-port`; without it all codes are listed
+        #[arg(value_name = "CODE", value_parser = code(), hide_possible_values = true)]
+        code: Option<Code>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell to load
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -297,6 +307,12 @@ pub fn described() -> clap::Command {
         command
     };
     Cli::command().mut_subcommand("create", named).mut_subcommand("bake", named)
+}
+
+/// A diagnostic's code by its name.
+fn code() -> impl TypedValueParser<Value = Code> {
+    let names = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name()));
+    names.map(|name| Code::named(&name).expect("these are the names"))
 }
 
 /// A cloud by its name.

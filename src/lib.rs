@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod cli;
 pub mod commands;
+pub mod diag;
 pub mod disk;
 pub mod names;
 pub mod options;

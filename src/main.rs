@@ -10,7 +10,7 @@ use time::{Date, Month, OffsetDateTime};
 
 use hostseed::cli::{self, Cli, Command};
 use hostseed::commands;
-use hostseed::report::{Failure, Report};
+use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
@@ -79,6 +79,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Url { name } => commands::url(store()?, ui, &name),
         Command::Ip { name } => commands::ip(store()?, ui, &name),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
         Command::Schema => {
@@ -112,11 +113,14 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
     if now.date() >= RELEASED {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "this computer's clock shows {}, but hostseed {} was released on {RELEASED}; nothing was done",
-        now.date(),
-        env!("CARGO_PKG_VERSION")
-    ))
+    Err(Diagnostic::error(
+        Code::ClockTooEarly,
+        format!(
+            "this computer's clock shows {}, but hostseed {} was released on {RELEASED}; nothing was done",
+            now.date(),
+            env!("CARGO_PKG_VERSION")
+        ),
+    )
     .hint("set the clock, for example with `sudo timedatectl set-ntp true`")
     .into())
 }
@@ -127,7 +131,7 @@ fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let named = asked.is_some() && asked != from_environment;
     let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
     let root = asked.filter(|dir| !dir.as_os_str().is_empty()).or_else(usual).ok_or_else(|| {
-        Failure::new("cannot tell where machines are kept: there is no home folder")
+        Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder")
             .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
     })?;
     Store::open(root, named, trust)

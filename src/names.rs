@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 
 /// The longest DNS label, RFC 1035 §2.3.4.
 const LABEL_MAX: usize = 63;
@@ -34,47 +34,60 @@ pub struct MachineName(String);
 impl MachineName {
     /// The name of a machine that is to be made. Refuses what [`parse`](Self::parse) refuses, and names that mean something else to
     /// other programs: numbers that are read as an address, devices of Windows.
-    pub fn parse_new(text: &str) -> Result<Self, Complaint> {
+    pub fn parse_new(text: &str) -> Result<Self, Diagnostic> {
         let name = Self::parse(text)?;
         let instead = || format!("for example `host-{}`", text.replace('.', "-"));
         if let Some(address) = inet_aton(text) {
-            return Err(Complaint::new(format!(
-                "must not be `{text}`: many programs read it as the IP address {address}"
-            ))
+            return Err(Diagnostic::error(
+                Code::ReservedName,
+                format!("must not be `{text}`: many programs read it as the IP address {address}"),
+            )
             .hint(instead()));
         }
         if ends_in_number(text) {
-            return Err(Complaint::new(format!(
+            return Err(Diagnostic::error(Code::ReservedName, format!(
                 "must not end in a number after a dot, `{text}` does: many programs take it for a broken IP address"
             ))
             .hint(instead()));
         }
         if text.eq_ignore_ascii_case(LOOPBACK) {
-            return Err(Complaint::new(format!("must not be `{text}`: each machine calls itself that"))
-                .hint(instead()));
+            return Err(Diagnostic::error(
+                Code::ReservedName,
+                format!("must not be `{text}`: each machine calls itself that"),
+            )
+            .hint(instead()));
         }
         if is_device(text) {
-            return Err(Complaint::new(format!("must not be `{text}`: Windows has a device of that name"))
-                .hint(instead()));
+            return Err(Diagnostic::error(
+                Code::ReservedName,
+                format!("must not be `{text}`: Windows has a device of that name"),
+            )
+            .hint(instead()));
         }
         Ok(name)
     }
 
     /// The name of a machine that may be there already.
-    pub fn parse(text: &str) -> Result<Self, Complaint> {
-        check_host_name(text)?;
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+        check_host_name(text, Code::InvalidName)?;
         if text.len() > COMMON_NAME_MAX {
-            return Err(Complaint::new(format!(
-                "must have at most {COMMON_NAME_MAX} characters, `{text}` has {}",
-                text.len()
-            )));
+            return Err(Diagnostic::error(
+                Code::InvalidName,
+                format!("must have at most {COMMON_NAME_MAX} characters, `{text}` has {}", text.len()),
+            ));
         }
         if SHARED_FILES.iter().any(|file| file.eq_ignore_ascii_case(text)) {
-            return Err(Complaint::new(format!("must not be `{text}`: the store has a file of that name")));
+            return Err(Diagnostic::error(
+                Code::ReservedName,
+                format!("must not be `{text}`: the store has a file of that name"),
+            ));
         }
         if text.parse::<IpAddr>().is_ok() {
-            return Err(Complaint::new(format!("must be a name, `{text}` is an address"))
-                .hint(format!("`hostseed create NAME --address {text}`")));
+            return Err(Diagnostic::error(
+                Code::InvalidName,
+                format!("must be a name, `{text}` is an address"),
+            )
+            .hint(format!("`hostseed create NAME --address {text}`")));
         }
         Ok(Self(text.to_owned()))
     }
@@ -100,39 +113,48 @@ pub enum Address {
 
 impl Address {
     /// An address that a client dials.
-    pub fn parse(text: &str) -> Result<Self, Complaint> {
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         if let Ok(ip) = text.parse::<IpAddr>() {
             if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
-                return Err(Complaint::new(format!(
-                    "must be an address that a client can dial, `{text}` is not"
-                )));
+                return Err(Diagnostic::error(
+                    Code::InvalidAddress,
+                    format!("must be an address that a client can dial, `{text}` is not"),
+                ));
             }
             return Ok(Self::Ip(ip));
         }
-        check_host_name(text)?;
+        check_host_name(text, Code::InvalidAddress)?;
         if let Some(address) = inet_aton(text) {
             let complaint = format!(
                 "`{text}` is neither an IP address nor a DNS name, and many programs read it as {address}"
             );
-            return Err(Complaint::new(complaint).hint("write an address as four decimal numbers"));
+            return Err(Diagnostic::error(Code::InvalidAddress, complaint)
+                .hint("write an address as four decimal numbers"));
         }
         if ends_in_number(text) {
-            return Err(Complaint::new(format!("`{text}` is neither an IP address nor a DNS name")));
+            return Err(Diagnostic::error(
+                Code::InvalidAddress,
+                format!("`{text}` is neither an IP address nor a DNS name"),
+            ));
         }
         Ok(Self::Dns(text.to_owned()))
     }
 
     /// A name for a certificate: as [`parse`](Self::parse), and `*.example.com` too (RFC 6125 §6.4.3).
-    pub fn parse_san(text: &str) -> Result<Self, Complaint> {
+    pub fn parse_san(text: &str) -> Result<Self, Diagnostic> {
+        let san = |refused: Diagnostic| Diagnostic { code: Code::InvalidSan, ..refused };
         match text.strip_prefix("*.") {
-            Some(rest) if rest.contains('.') => match Self::parse(rest)? {
+            Some(rest) if rest.contains('.') => match Self::parse(rest).map_err(san)? {
                 Self::Dns(_) => Ok(Self::Dns(text.to_owned())),
-                Self::Ip(_) => Err(Complaint::new(format!("`{text}` is not a DNS name"))),
+                Self::Ip(_) => {
+                    Err(Diagnostic::error(Code::InvalidSan, format!("`{text}` is not a DNS name")))
+                }
             },
-            Some(_) => Err(Complaint::new(format!(
-                "`{text}` is too wide: clients refuse a `*` right below a top-level domain"
-            ))),
-            None => Self::parse(text),
+            Some(_) => Err(Diagnostic::error(
+                Code::InvalidSan,
+                format!("`{text}` is too wide: clients refuse a `*` right below a top-level domain"),
+            )),
+            None => Self::parse(text).map_err(san),
         }
     }
 
@@ -220,13 +242,13 @@ fn is_device(text: &str) -> bool {
 }
 
 /// Refuses what is no host name: letters, digits and hyphens (RFC 1123 §2.1) in labels of legal length.
-fn check_host_name(text: &str) -> Result<(), Complaint> {
-    let refuse = |why: String| Err(Complaint::new(why));
+fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
+    let refuse = |why: String| Err(Diagnostic::error(code, why));
     if text.is_empty() {
         return refuse("must not be empty".into());
     }
     if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(Complaint::new(format!("must be a host alone, `{text}` is a URL"))
+        return Err(Diagnostic::error(code, format!("must be a host alone, `{text}` is a URL"))
             .hint(format!("leave out `{scheme}://`: `{}`", rest.split(['/', ':']).next().unwrap_or(rest))));
     }
     if let Some((host, port)) = text.rsplit_once(':')
@@ -234,24 +256,22 @@ fn check_host_name(text: &str) -> Result<(), Complaint> {
         && port.bytes().all(|b| b.is_ascii_digit())
         && !host.contains(':')
     {
-        return Err(Complaint::new(format!("must be a host alone, `{text}` has a port"))
+        return Err(Diagnostic::error(code, format!("must be a host alone, `{text}` has a port"))
             .hint(format!("give the host as `{host}` and the port with `--port {port}`")));
     }
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        return Err(
-            Complaint::new(format!("must be without brackets, got `{text}`")).hint(format!("`{inner}`"))
-        );
+        return Err(Diagnostic::error(code, format!("must be without brackets, got `{text}`"))
+            .hint(format!("`{inner}`")));
     }
     if text.contains('%') && text.contains(':') {
         return refuse(format!("`{text}` has a zone, which means nothing to another machine"));
     }
     if let Some(bare) = text.strip_suffix('.') {
-        return Err(
-            Complaint::new(format!("must be without a final dot, got `{text}`")).hint(format!("`{bare}`"))
-        );
+        return Err(Diagnostic::error(code, format!("must be without a final dot, got `{text}`"))
+            .hint(format!("`{bare}`")));
     }
     if !text.is_ascii() {
-        return Err(Complaint::new(format!("must be in ASCII, got `{text}`"))
+        return Err(Diagnostic::error(code, format!("must be in ASCII, got `{text}`"))
             .hint("write an international name in its `xn--` form"));
     }
     if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.')) {
@@ -345,13 +365,13 @@ mod tests {
                 "{address}"
             );
             let complaint = MachineName::parse_new(address).unwrap_err();
-            assert!(complaint.text.contains(read) && complaint.hint.is_some(), "{}", complaint.text);
+            assert!(complaint.message.contains(read) && complaint.hint.is_some(), "{complaint}");
             // One that is there already can be listed and removed.
             assert!(MachineName::parse(address).is_ok(), "{address}");
         }
         for broken in ["256.1", "1.2.3.4.5", "4294967296", "0x100000000", "1.2.3.256", "web.1", "web.0x7f"] {
             let complaint = MachineName::parse_new(broken).unwrap_err();
-            assert!(complaint.text.contains("IP address") && complaint.hint.is_some(), "{}", complaint.text);
+            assert!(complaint.message.contains("IP address") && complaint.hint.is_some(), "{complaint}");
             assert!(MachineName::parse(broken).is_ok(), "{broken}");
         }
         // The way out that is shown is one.
@@ -366,7 +386,7 @@ mod tests {
         for device in ["CON", "prn", "Aux", "nul", "NUL.txt", "nul.tar.gz", "com1", "COM9.x", "lpt0", "LPT1"]
         {
             let complaint = MachineName::parse_new(device).unwrap_err();
-            assert!(complaint.text.contains("Windows") && complaint.hint.is_some(), "{}", complaint.text);
+            assert!(complaint.message.contains("Windows") && complaint.hint.is_some(), "{complaint}");
             assert!(MachineName::parse(device).is_ok(), "{device}");
         }
         for other in ["CONIN$", "CONOUT$", "CLOCK$"] {

@@ -1,8 +1,8 @@
 //! The only place that prints.
 //!
-//! Standard output has what was asked for and nothing else. Standard error has the rest, in lower case and without
-//! full stops: `error:` for what went wrong, `hint:` for the way out, `note:` for what is worth knowing, and the next
-//! steps. Colour goes to terminals only, and NO_COLOR is honoured.
+//! Standard output has what was asked for and nothing else. Standard error has the rest, in lower case and without full stops:
+//! `error[CODE]:` for a problem and `hint:` for what to do about it, `note:` for what is worth knowing, and the next steps.
+//! Colour goes to terminals only, and NO_COLOR is honoured.
 //!
 //! What is printed has in it what others wrote: specs, file names, user-data, records. [`safe`] escapes what commands a terminal,
 //! hides or turns round what is read, or begins a line of its own; colours are added after. Results that are other programs'
@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use clap::error::{ContextKind, ContextValue};
@@ -19,7 +20,8 @@ use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
-use crate::report::{Complaint, Failure, Report};
+use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
+use crate::report::Failure;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -31,6 +33,9 @@ const BOLD: Style = Style::new().bold();
 const COLUMNS: usize = 100;
 /// What prose needs beside its indentation to be read at all.
 const NARROWEST: usize = 40;
+
+/// A longer list of accepted values hides the message; the help and the tip remain.
+const MOST_VALUES: usize = 30;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +59,10 @@ impl Ui {
     /// standard output is a terminal. `instead` is the command that writes a file.
     pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
-            let failure =
-                Failure::new("this is no text, and standard output is a terminal; nothing was written");
+            let failure = Diagnostic::error(
+                Code::BinaryToTerminal,
+                "this is no text, and standard output is a terminal; nothing was written",
+            );
             return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
         }
         if artifact.mode == 0o600 {
@@ -100,7 +107,7 @@ impl Ui {
         self.out(text)
     }
 
-    /// Prints what is wrong with something that was looked at, and what to do about it: that is the result here.
+    /// Prints a problem of something that was verified, and what to do about it: problems are the result there.
     pub fn problem(self, is_error: bool, text: impl Display, hint: Option<&str>) -> Result<()> {
         let label =
             if is_error { format!("{RED}error:{RED:#}") } else { format!("{YELLOW}warning:{YELLOW:#}") };
@@ -139,8 +146,9 @@ impl Ui {
     /// Asks, on a terminal. Only `y` and `yes` are a yes. Without a terminal, `instead` is what does not ask.
     pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            let complaint = Complaint::new("there is no terminal to ask on, nothing was changed");
-            bail!(Report::usage(complaint.hint(format!("`{instead}` does not ask"))));
+            let complaint =
+                Diagnostic::error(Code::NoTerminal, "there is no terminal to ask on, nothing was changed");
+            bail!(Report::from(complaint.hint(format!("`{instead}` does not ask"))));
         }
         say(format_args!("{} [y/N] ", safe(&question.to_string())));
         let mut answer = String::new();
@@ -148,24 +156,24 @@ impl Ui {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// Tells what went wrong, all of it.
+    /// Prints why a command failed: every problem of a report, or the error with its causes.
     pub fn error(self, error: &anyhow::Error) {
         if let Some(report) = error.downcast_ref::<Report>() {
-            for finding in &report.findings {
-                let alone = Report { source: report.source.clone(), findings: vec![finding.clone()] };
-                say(format_args!("{RED}error:{RED:#} {}\n", safe(&alone.to_string())));
-                hint(finding.hint.as_deref());
-            }
+            report.0.iter().for_each(|problem| say(format_args!("{}", rendered(problem))));
             return;
         }
-        let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-        say(format_args!("{RED}error:{RED:#} {}\n", safe(&chain.join(": "))));
-        hint(
-            error
-                .chain()
-                .find_map(|e| e.downcast_ref::<Failure>())
-                .and_then(|failure| failure.hint.as_deref()),
-        );
+        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let coded = error.chain().find_map(|cause| cause.downcast_ref::<Diagnostic>());
+        if let Some(problem) = coded {
+            // The message already has the place of each cause.
+            let whole = Diagnostic { message, place: Place::default(), ..problem.clone() };
+            return say(format_args!("{}", rendered(&whole)));
+        }
+        say(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
+        let failure = error.chain().find_map(|e| e.downcast_ref::<Failure>());
+        if let Some(text) = failure.and_then(|failure| failure.hint.as_deref()) {
+            say(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(text)));
+        }
     }
 }
 
@@ -197,7 +205,12 @@ impl Ui {
             })
             .collect();
         for (kind, value) in typed {
-            error.insert(kind, value);
+            let count = if let ContextValue::Strings(texts) = &value { texts.len() } else { 0 };
+            if kind == ContextKind::ValidValue && count > MOST_VALUES {
+                error.remove(kind);
+            } else {
+                error.insert(kind, value);
+            }
         }
         let text = error.render().to_string();
         let lines: Vec<Cow<str>> = text.trim_end().lines().map(safe).collect();
@@ -255,10 +268,38 @@ pub fn safe_json(json: &str) -> String {
     safe
 }
 
-fn hint(text: Option<&str>) {
-    if let Some(text) = text {
-        say(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(text)));
+/// A diagnostic in lines: the code and the message, the place with its line of the file, and the hint.
+fn rendered(problem: &Diagnostic) -> String {
+    let style = match problem.severity {
+        Severity::Error => RED,
+        Severity::Warning => YELLOW,
+    };
+    let (level, code) = (problem.severity.name(), problem.code.name());
+    let mut text = format!("{style}{level}[{code}]:{style:#} {}\n", safe(&problem.message));
+    if !problem.place.is_empty() {
+        text += &source(&problem.place);
     }
+    if let Some(hint) = &problem.hint {
+        text += &format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
+    }
+    text
+}
+
+/// `--> FILE:LINE:COLUMN`, and the line where it may be shown.
+fn source(place: &Place) -> String {
+    let name = place.name();
+    let name = safe(&name);
+    let Some(position) = place.position else { return format!(" --> {name}\n") };
+    let shown = place.excerpt.as_ref().map(|Excerpt { line, column }| (line.replace('\t', " "), *column));
+    let Some((line, column)) = shown.filter(|(line, _)| is_safe(line)) else {
+        return format!(" --> {name}:{}:{}\n", position.line, position.column);
+    };
+    let start = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+    let word = line[start..].split(char::is_whitespace).next().unwrap_or_default();
+    let end = start + word.trim_end_matches([':', ',', ']', '}']).len().max(word.len().min(1));
+    let annotation = AnnotationKind::Primary.span(start..end);
+    let snippet = Snippet::source(&line[..]).line_start(position.line).path(&name[..]).annotation(annotation);
+    Renderer::styled().render(&[Group::with_level(Level::ERROR).element(snippet)]) + "\n"
 }
 
 /// Writes to standard output, with colours where it takes them.
@@ -282,15 +323,18 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
     let is_fifo = metadata.file_type().is_fifo() && has_name(&file);
     if (metadata.is_file() || is_fifo) && metadata.uid() != rustix::process::geteuid().as_raw() {
         let kind = if is_fifo { "FIFO" } else { "file" };
-        return Err(Failure::new(format!(
-            "standard output is a {kind} of user {}, and this holds a private key; nothing was written",
-            metadata.uid()
-        ))
+        return Err(Diagnostic::error(
+            Code::ExposedOutput,
+            format!(
+                "standard output is a {kind} of user {}, and this holds a private key; nothing was written",
+                metadata.uid()
+            ),
+        )
         .hint(format!("`{instead}` makes a file of your own"))
         .into());
     }
     if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(Failure::new(format!(
+        return Err(Diagnostic::error(Code::ExposedOutput, format!(
             "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
         ))
         .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))

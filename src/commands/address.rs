@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use super::machine_name;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{Address, MachineName};
 use crate::plan::HostRole;
-use crate::report::{Complaint, Failure, Report};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -39,9 +39,7 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
 
 /// An address from the command line.
 pub(super) fn parse(text: &str) -> Result<Address> {
-    Address::parse(text).map_err(|Complaint { text, hint }| {
-        Report::usage(Complaint { text: format!("`ADDRESS` {text}"), hint }).into()
-    })
+    Address::parse(text).map_err(|problem| Report::from(problem.about("`ADDRESS`")).into())
 }
 
 /// Refuses an address that the server's certificate does not cover. What a host's own certificate covers is known to the
@@ -58,7 +56,7 @@ pub(super) fn refuse_uncovered(
         return Ok(());
     }
     let sans: Vec<_> = server.sans().iter().map(|san| format!("`{san}`")).collect();
-    Err(Failure::new(format!(
+    Err(Diagnostic::error(Code::AddressNotCovered, format!(
         "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse it; it covers {}{outcome}",
         sans.join(", ")
     ))

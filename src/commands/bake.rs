@@ -7,9 +7,9 @@ use time::OffsetDateTime;
 
 use super::note_install_url;
 use super::render::needs_folder;
+use crate::diag::Report;
 use crate::plan::HostPlan;
 use crate::render::{self, Form, Format, Rendered};
-use crate::report::Report;
 use crate::spec::Spec;
 use crate::store;
 use crate::ui::Ui;
@@ -18,7 +18,7 @@ use crate::ui::Ui;
 pub fn bake(ui: Ui, now: OffsetDateTime, spec: Spec, format: Format, out: Option<&Path>) -> Result<()> {
     let out = out.filter(|path| *path != Path::new("-"));
     if format.is_folder() && out.is_none() {
-        return Err(Report::usage(needs_folder(format)).into());
+        return Err(Report::from(needs_folder(format)).into());
     }
     let plan = HostPlan::from_spec(&spec)?;
     let left_out = spec.identity_fields();

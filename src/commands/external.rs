@@ -11,12 +11,12 @@ use time::format_description::well_known::Rfc3339;
 
 use super::create;
 use crate::artifact::Artifact;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::pki::HostIdentity;
 use crate::place::{self, Words};
 use crate::plan::{Cloud, Field, Plan, Way};
 use crate::render::{self, Form, Format, Packing};
-use crate::report::{Complaint, Failure, Report};
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::ui::{self, Ui};
@@ -55,15 +55,19 @@ fn read_query() -> Result<BTreeMap<String, String>> {
     let mut bytes = Vec::new();
     std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        let complaint =
-            Complaint::new(format!("the query on standard input has more than {MAX_BYTES} bytes"));
-        return Err(Report::usage(complaint).into());
+        let complaint = Diagnostic::error(
+            Code::QueryJson,
+            format!("the query on standard input has more than {MAX_BYTES} bytes"),
+        );
+        return Err(Report::from(complaint).into());
     }
     serde_json::from_slice(&bytes).map_err(|error| {
-        let complaint =
-            Complaint::new(format!("the query on standard input is no JSON object of texts: {error}"));
+        let complaint = Diagnostic::error(
+            Code::QueryJson,
+            format!("the query on standard input is no JSON object of texts: {error}"),
+        );
         let example = r#"`echo '{"name": "web1", "addresses": "203.0.113.7"}' | hostseed external`"#;
-        Report::usage(
+        Report::from(
             complaint.hint(format!("Terraform's data source `external` writes one; by hand: {example}")),
         )
         .into()
@@ -87,17 +91,16 @@ impl SeedAsked {
                 return Some(text);
             }
             let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-            complaints.push(Complaint::new(format!(
-                "`{key}` must be one of {}, got `{}`",
-                known.join(", "),
-                text.escape_debug()
-            )));
+            complaints.push(Diagnostic::error(
+                Code::InvalidChoice,
+                format!("`{key}` must be one of {}, got `{}`", known.join(", "), text.escape_debug()),
+            ));
             None
         };
         let cloud = one_of(FOR, &Cloud::ALL.map(|cloud| cloud.name));
         let format = one_of(FORMAT, &["cloud-config", "script", "ignition"]);
         let gzip = one_of(GZIP, &["true", "false"]).as_deref() == Some("true");
-        Report::of(complaints)?;
+        Report::check(complaints)?;
         let (format, form) = match format.as_deref() {
             Some("script") => (Format::Script, Form::Script),
             Some("ignition") => (Format::Ignition, Form::Ignition(Vec::new())),
@@ -106,7 +109,7 @@ impl SeedAsked {
         let cloud = match cloud.as_deref().and_then(Cloud::named) {
             Some(cloud) => {
                 let way = place::way(cloud, format, Packing { gzip, base64: false });
-                Some((cloud, way.map_err(Report::usage)?))
+                Some((cloud, way?))
             }
             None => None,
         };
@@ -194,7 +197,7 @@ fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()>
         "take that out of the query, choose another name, or remove the machine for good: `{}`",
         store.command(format_args!("rm {name}"))
     );
-    Err(Failure::new(message).hint(hint).into())
+    Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
 }
 
 fn values(fields: &[Field], wanted: &str) -> Vec<String> {

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod create;
 mod env;
+mod explain;
 mod external;
 mod inspect;
 mod ls;
@@ -30,6 +31,7 @@ pub use completions::completions;
 pub use config::config;
 pub use create::create;
 pub use env::{env, env_unset};
+pub use explain::explain;
 pub use external::external;
 pub use inspect::inspect;
 pub use ls::ls;
@@ -40,9 +42,9 @@ pub use schema::schema;
 pub use url::{ip, url};
 pub use verify::{Question, verify};
 
+use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::plan::{Docker, Install, InstallScript};
-use crate::report::{Complaint, Failure, Report};
 use crate::spec::{self, Spec};
 use crate::ui::{Ui, is_safe};
 
@@ -59,7 +61,8 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
         true => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         false => String::from_utf8(bytes).map_err(io::Error::other),
     });
-    let text = text.map_err(|error| Failure::new(format!("cannot read `{name}`: {error}")))?;
+    let text = text
+        .map_err(|error| Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")))?;
     Ok(Spec::from_yaml(&name, &text)?)
 }
 
@@ -71,7 +74,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
         true => Err(io::Error::other(format!("it has more than {max} bytes"))),
         false => Ok(bytes),
     });
-    Ok(read.map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?)
+    Ok(read.map_err(|error| {
+        Diagnostic::error(Code::UnreadableFile, format!("cannot read `{}`: {error}", path.display()))
+    })?)
 }
 
 /// The first `max` bytes of a stream, and one more where there are more.
@@ -97,7 +102,9 @@ fn refuse_unsafe<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<()> {
     match values.into_iter().find(|value| !is_safe(value)) {
         Some(value) => {
             let text = format!("`{value}` has a control character, and no shell gets it from here");
-            Err(Failure::new(text).hint("keep the machines in a folder without any").into())
+            Err(Diagnostic::error(Code::UnsafeValue, text)
+                .hint("keep the machines in a folder without any")
+                .into())
         }
         None => Ok(()),
     }
@@ -105,7 +112,5 @@ fn refuse_unsafe<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<()> {
 
 /// A machine's name from the command line.
 fn machine_name(text: &str) -> Result<MachineName> {
-    MachineName::parse(text).map_err(|Complaint { text, hint }| {
-        Report::usage(Complaint { text: format!("`NAME` {text}"), hint }).into()
-    })
+    MachineName::parse(text).map_err(|problem| Report::from(problem.about("`NAME`")).into())
 }

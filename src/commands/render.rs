@@ -7,11 +7,11 @@ use time::OffsetDateTime;
 
 use super::{machine_name, read_file};
 use crate::artifact::Artifact;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::place::{self, Words};
 use crate::plan::{Cloud, Seed, Way};
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
-use crate::report::{Complaint, Failure, Report};
 use crate::store::{self, Store};
 use crate::ui::Ui;
 use crate::verify::{self, Input, Problem};
@@ -58,9 +58,9 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
         let breaks = what_breaks(seed, &place::rendered(&plan, &identity, &alone, false)?, now);
         match form {
             // No host boots from a config with a fault.
-            Form::Ignition(_) => Report::of(breaks)?,
+            Form::Ignition(_) => Report::check(breaks)?,
             // A part that is at fault is its author's; ours is done all the same.
-            _ => breaks.iter().for_each(|complaint| ui.note(&complaint.text)),
+            _ => breaks.iter().for_each(|problem| ui.note(problem)),
         }
     }
     match rendered {
@@ -90,7 +90,7 @@ impl Request {
         match self.cloud {
             Some(cloud) if !(cloud.seed == Seed::Disk && self.format() == Format::NoCloud) => {
                 let way = place::way(cloud, self.format(), self.packing);
-                way.map(|way| Some((cloud, way))).map_err(Report::usage)
+                Ok(Some((cloud, way?)))
             }
             _ => Ok(None),
         }
@@ -124,8 +124,10 @@ impl Request {
         let mut complaints = Vec::new();
         let mut only_with = |given: bool, option: &str, wanted: Format| {
             if given && format != wanted {
-                let complaint =
-                    Complaint::new(format!("`{option}` has no effect with the form `{}`", format.name()));
+                let complaint = Diagnostic::error(
+                    Code::FormatOption,
+                    format!("`{option}` has no effect with the form `{}`", format.name()),
+                );
                 complaints.push(complaint.hint(format!("it goes with `--format {}`", wanted.name())));
             }
         };
@@ -134,16 +136,19 @@ impl Request {
         only_with(self.network_config.is_some(), "--network-config", Format::NoCloud);
         if format.is_folder() {
             if self.packing != Packing::default() {
-                complaints.push(Complaint::new(format!(
-                    "`--gzip` and `--base64` are for a text, and the form `{}` is several files",
-                    format.name()
-                )));
+                complaints.push(Diagnostic::error(
+                    Code::FormatOption,
+                    format!(
+                        "`--gzip` and `--base64` are for a text, and the form `{}` is several files",
+                        format.name()
+                    ),
+                ));
             }
             if self.file().is_none() {
                 complaints.push(needs_folder(format));
             }
         }
-        Report::of(complaints)
+        Report::check(complaints)
     }
 
     /// The form with what it takes beside the machine. All that is wrong with the files is told at once.
@@ -154,7 +159,9 @@ impl Request {
             Format::Mime => Form::Mime(self.parts()?),
             Format::Ignition => {
                 let files = self.merged.iter().map(PathBuf::as_path);
-                Form::Ignition(read_each("--merge", files, |_, bytes| Merged::new(bytes))?)
+                Form::Ignition(read_each("--merge", files, |_, bytes| {
+                    Merged::new(bytes).map_err(|refused| refused.coded(Code::PartRejected))
+                })?)
             }
             Format::NoCloud => {
                 let files = self.network_config.iter().map(PathBuf::as_path);
@@ -174,36 +181,38 @@ impl Request {
         let parts = read_each("--part", files.iter().map(|(file, _)| Path::new(*file)), |path, bytes| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Part::new(&name, types.next().flatten(), bytes)
+                .map_err(|refused| refused.coded(Code::PartRejected))
         })?;
-        Part::check_together(&parts).map_err(Report::usage)?;
+        Part::check_together(&parts).map_err(|refused| Report::from(refused.coded(Code::PartRejected)))?;
         Ok(parts)
     }
 }
 
 /// What is wrong with a form of several files and no name for their folder.
-pub(super) fn needs_folder(format: Format) -> Complaint {
+pub(super) fn needs_folder(format: Format) -> Diagnostic {
     let disk = if format == Format::NoCloud { ", `--out seed.img` or `--out seed.iso` the disk" } else { "" };
     let name = format.name();
-    Complaint::new(format!("the form `{name}` is several files, which standard output does not take"))
-        .hint(format!("`--out DIR` makes a folder{disk}"))
+    Diagnostic::error(
+        Code::NeedsFolder,
+        format!("the form `{name}` is several files, which standard output does not take"),
+    )
+    .hint(format!("`--out DIR` makes a folder{disk}"))
 }
 
 /// Reads files that one option names.
 fn read_each<'a, T>(
     option: &str,
     files: impl Iterator<Item = &'a Path>,
-    mut read: impl FnMut(&Path, Vec<u8>) -> Result<T, Complaint>,
+    mut read: impl FnMut(&Path, Vec<u8>) -> Result<T, Diagnostic>,
 ) -> Result<Vec<T>> {
     let (mut values, mut complaints) = (Vec::new(), Vec::new());
     for path in files {
         match read(path, read_file(path)?) {
             Ok(value) => values.push(value),
-            Err(Complaint { text, hint }) => {
-                complaints.push(Complaint { text: format!("`{option} {}` {text}", path.display()), hint });
-            }
+            Err(problem) => complaints.push(problem.about(format_args!("`{option} {}`", path.display()))),
         }
     }
-    Report::of(complaints)?;
+    Report::check(complaints)?;
     Ok(values)
 }
 
@@ -228,13 +237,15 @@ fn without_the_users(form: &Form) -> Option<Form> {
 }
 
 /// What is wrong with a seed, and is not without the user's part of it.
-fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Complaint> {
+fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Diagnostic> {
     let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
     let known = faults(alone);
     let new = faults(seed).into_iter().filter(|fault| known.iter().all(|known| known.text != fault.text));
-    let complaint =
-        |fault: Problem| Complaint { text: format!("{}: {}", fault.place, fault.text), hint: fault.hint };
-    new.map(complaint).collect()
+    let problem = |fault: Problem| {
+        Diagnostic::error(Code::PartRejected, format!("{}: {}", fault.place, fault.text))
+            .maybe_hint(fault.hint)
+    };
+    new.map(problem).collect()
 }
 
 /// A disk where the name says so.
@@ -247,17 +258,25 @@ fn medium(path: Option<&Path>) -> Medium {
     }
 }
 
-fn check_network_config(bytes: Vec<u8>) -> Result<Vec<u8>, Complaint> {
+fn check_network_config(bytes: Vec<u8>) -> Result<Vec<u8>, Diagnostic> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => match yaml::read(text, MAX_FLOW_DEPTH) {
             Ok(Node { value: Value::Map(_), .. }) => Ok(bytes),
-            Ok(node) => Err(Complaint::new(format!("must be a map, got {}", node.value.kind()))),
-            Err(fault) => Err(Complaint::new(match fault.position {
-                Some(place) => format!("is no valid YAML at {}:{}: {}", place.line, place.column, fault.text),
-                None => format!("is no valid YAML: {}", fault.text),
-            })),
+            Ok(node) => Err(Diagnostic::error(
+                Code::NetworkConfig,
+                format!("must be a map, got {}", node.value.kind()),
+            )),
+            Err(fault) => Err(Diagnostic::error(
+                Code::NetworkConfig,
+                match fault.position {
+                    Some(place) => {
+                        format!("is no valid YAML at {}:{}: {}", place.line, place.column, fault.text)
+                    }
+                    None => format!("is no valid YAML: {}", fault.text),
+                },
+            )),
         },
-        Err(_) => Err(Complaint::new("is no text")),
+        Err(_) => Err(Diagnostic::error(Code::NetworkConfig, "is no text")),
     }
 }
 
@@ -268,10 +287,10 @@ fn refuse_left_behind(dir: &Path, files: &[Artifact]) -> Result<()> {
     if !is_seed || files.iter().any(|file| path.ends_with(&file.path)) || path.symlink_metadata().is_err() {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "`{}` is there already and would be applied too; nothing was written",
-        path.display()
-    ))
+    Err(Diagnostic::error(
+        Code::StaleNetworkConfig,
+        format!("`{}` is there already and would be applied too; nothing was written", path.display()),
+    )
     .hint(format!("give it with `--network-config {}`, or remove it", path.display()))
     .into())
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use crate::diag::{Code, Diagnostic, Report};
 use crate::plan::Cloud;
-use crate::report::{Complaint, Report};
 use crate::ui::Ui;
 use crate::verify::{self, Bytes, Certified, Input, Problem, Severity, Summary, Verdict};
 
@@ -79,8 +79,9 @@ fn sentence(name: &str, fine: bool, errors: usize, warnings: usize) -> String {
 
 /// Reads no more than is looked at. A file that is not there is wrong usage: nothing was judged.
 fn read(file: &Path, name: &str) -> Result<Input> {
-    let failed =
-        |error: std::io::Error| Report::usage(Complaint::new(format!("cannot read `{name}`: {error}")));
+    let failed = |error: std::io::Error| {
+        Report::from(Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")))
+    };
     if file.as_os_str() == "-" {
         return Ok(Input::File(name.to_owned(), capped(std::io::stdin().lock()).map_err(failed)?));
     }
@@ -99,7 +100,10 @@ fn read(file: &Path, name: &str) -> Result<Input> {
     if files.len() > MAX_FILES {
         let text =
             format!("`{name}` has {} files, of a folder at most {MAX_FILES} are looked at", files.len());
-        return Err(Report::usage(Complaint::new(text).hint("name the file that is meant")).into());
+        return Err(Report::from(
+            Diagnostic::error(Code::TooManyFiles, text).hint("name the file that is meant"),
+        )
+        .into());
     }
     files.sort();
     let mut read = Vec::new();

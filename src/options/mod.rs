@@ -4,18 +4,20 @@
 
 use clap::{Args, ValueHint};
 
+use crate::diag::Position;
+
 /// A value as written, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
-    /// The value's number among the nodes of its file; none outside files.
-    pub node: Option<usize>,
+    /// Where the value begins in its file; none outside files.
+    pub position: Option<Position>,
 }
 
 impl From<String> for Word {
     /// A word that stands in no file.
     fn from(text: String) -> Self {
-        Self { text, node: None }
+        Self { text, position: None }
     }
 }
 

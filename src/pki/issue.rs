@@ -1,6 +1,6 @@
 //! Makes keys and certificates. The only randomness in hostseed is here.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber};
 use ring::rand::{SecureRandom, SystemRandom};
 use rsa::pkcs8::der::pem::PemLabel;
@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 
 use super::judge::forbidden_names;
 use super::{Certificate, Identity, Pair, Purpose, Unsound, judge, load, profile, trial_leaf};
+use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::plan::{AuthoritySource, HostRole, KeyType, Plan};
-use crate::report::Failure;
 use crate::secret::Secret;
 
 /// Makes an authority called `name`, good from an hour before `now` for ten years. It may have boot issuers below it only with
@@ -42,13 +42,13 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
-            .context("the authority's subject has a form that hostseed cannot repeat as an issuer")?;
+            .map_err(|_| subject_not_repeatable())?;
     let names = server_names(plan, &authority.certificate)?;
     let host = sign(host_profile(plan, &names, &authority, now)?, plan.key, &issuer)?;
     let client = profile::client(plan, &names, authority.certificate.validity(), now);
     let client = sign(client, plan.key, &issuer)?;
     if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
-        bail!("the authority's subject has a form that hostseed cannot repeat as an issuer");
+        return Err(subject_not_repeatable().into());
     }
     let identity = Identity { authority, host, client };
     // An authority of the machine's own has just been made, to fit.
@@ -56,6 +56,14 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
         check_accepted(plan, &identity, now)?;
     }
     Ok(identity)
+}
+
+/// A certificate must repeat its issuer's name byte for byte (RFC 5280 §6.1.3).
+fn subject_not_repeatable() -> Diagnostic {
+    Diagnostic::error(
+        Code::UnusableCa,
+        "the CA's subject is encoded in a way that hostseed cannot repeat as an issuer",
+    )
 }
 
 /// Judges an identity as those will who get to see it: the server's certificate as a client does, the client's as dockerd does.
@@ -70,9 +78,12 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
         }
     };
     let refused = |what: &str, by: &str, why: Unsound| {
-        Failure::new(format!(
-            "{by} would not accept the {what}'s certificate under this CA: {why}; nothing was written"
-        ))
+        Diagnostic::error(
+            Code::CaRejected,
+            format!(
+                "{by} would not accept the {what}'s certificate under this CA: {why}; nothing was written"
+            ),
+        )
         .hint("use another CA, or let the machine have its own")
     };
     server.map_err(|why| refused("server", "docker", why))?;
@@ -92,10 +103,13 @@ fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     let asked: Vec<_> =
         forbidden.iter().filter(|name| plan.asks_for(name)).map(|name| format!("`{name}`")).collect();
     if !asked.is_empty() {
-        return Err(Failure::new(format!(
-            "the CA must not sign for {}: its name constraints do not allow that; nothing was written",
-            asked.join(", ")
-        ))
+        return Err(Diagnostic::error(
+            Code::CaNameConstraints,
+            format!(
+                "the CA must not sign for {}: its name constraints do not allow that; nothing was written",
+                asked.join(", ")
+            ),
+        )
         .hint("leave that out, use another CA, or let the machine have its own")
         .into());
     }
@@ -124,7 +138,8 @@ fn host_profile(
     Ok(match plan.host_role() {
         HostRole::Server => profile::server(plan, names, validity, now),
         HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
-            return Err(Failure::new(
+            return Err(Diagnostic::error(
+                Code::CaPathLength,
                 "the CA must not sign a boot issuer: its certificate has path length 0",
             )
             .hint("give `--address` for a certificate that the CA signs itself, or use `--ca shared`")
@@ -132,8 +147,7 @@ fn host_profile(
         }
         // The host would find out at boot, by `localhost` if not before.
         HostRole::BootIssuer if authority.certificate.constrains_names() => {
-            return Err(Failure::new(
-                "the authority may sign no boot issuer: its certificate limits names, and the host's are not known",
+            return Err(Diagnostic::error(Code::CaNameConstraints, "the authority may sign no boot issuer: its certificate limits names, and the host's are not known",
             )
             .hint("give `--address`, and it signs the server's certificate itself")
             .into());

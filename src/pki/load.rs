@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::blocks::{self, Fault};
 use super::{Certificate, HostIdentity, Pair};
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 
 /// `id-ecPublicKey`, RFC 5480 §2.1.1.
@@ -29,13 +29,13 @@ const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 /// A file with anything else in it (a private key or a second certificate in `ca.pem` would go to the host), a key that does
 /// not match, a certificate that is no CA's, may not sign, is not good at `now`, or below which docker accepts nothing.
 pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: OffsetDateTime) -> Result<Pair> {
-    let unusable = || format!("the CA in `{}` cannot be used", place.display());
+    let cannot_use = || format!("the CA in `{}` cannot be used", place.display());
     let key = private_key(key)
-        .map_err(|fault| anyhow!("`{}`: {fault}", place.join("ca-key.pem").display()))
-        .with_context(unusable)?;
+        .map_err(|fault| unusable(format!("`{}`: {fault}", place.join("ca-key.pem").display())))
+        .with_context(cannot_use)?;
     let certificate =
         Certificate::from_pem(certificate).map_err(|fault| refused(place, certificate, &key, &fault))?;
-    check_authority(&certificate, &key, now).with_context(unusable)?;
+    check_authority(&certificate, &key, now).with_context(cannot_use)?;
     Ok(Pair { certificate, key })
 }
 
@@ -53,7 +53,7 @@ fn refused(place: &Path, text: &str, key: &Secret, fault: &Fault) -> anyhow::Err
         place.display(),
         place.join("ca.pem").display()
     );
-    Failure::new(message).hint(way_out(place, text, key)).into()
+    Diagnostic::error(Code::CaFileContents, message).hint(way_out(place, text, key)).into()
 }
 
 /// How to leave only the certificate of the key in a `ca.pem`.
@@ -76,54 +76,54 @@ fn way_out(place: &Path, text: &str, key: &Secret) -> String {
     )
 }
 
+/// Checks that a certificate is a CA's that can sign for servers and clients at `now`, and that `key` is its key.
 fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime) -> Result<()> {
-    let key_pair = key_pair(key)?;
+    let refuse = |why: String| Err(unusable(why).into());
+    let parsed = certificate.parsed();
+    let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|bc| bc.value.ca);
+    if !is_ca {
+        return refuse("its certificate is not a CA's: basicConstraints does not say CA:TRUE".into());
+    }
+    if let Ok(Some(usage)) = parsed.key_usage()
+        && !usage.value.key_cert_sign()
     {
-        let parsed = certificate.parsed();
-        let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|bc| bc.value.ca);
-        if !is_ca {
-            bail!("its certificate is no authority's: it says it is not a CA");
+        return refuse("its certificate may not sign others: its key usage lacks keyCertSign".into());
+    }
+    // rcgen keeps one value for each attribute, and a chain with another name in it does not verify (RFC 5280 §6.1.3).
+    let mut attributes = Vec::new();
+    for attribute in parsed.subject().iter_attributes() {
+        if attributes.contains(&attribute.attr_type()) {
+            let subject = parsed.subject();
+            return refuse(format!(
+                "its subject `{subject}` has an attribute twice, which hostseed cannot repeat as an issuer"
+            ));
         }
-        if let Ok(Some(usage)) = parsed.key_usage()
-            && !usage.value.key_cert_sign()
-        {
-            bail!("its certificate may not sign others: its key usage lacks keyCertSign");
-        }
-        // rcgen keeps one value for each attribute, and a chain with another name in it does not verify (RFC 5280 §6.1.3).
-        let mut attributes = Vec::new();
-        for attribute in parsed.subject().iter_attributes() {
-            if attributes.contains(&attribute.attr_type()) {
-                bail!(
-                    "its subject `{}` has an attribute twice, which hostseed cannot repeat as an issuer",
-                    parsed.subject()
-                );
-            }
-            attributes.push(attribute.attr_type());
-        }
-        if let Ok(Some(purpose)) = parsed.extended_key_usage()
-            && !(purpose.value.any || (purpose.value.server_auth && purpose.value.client_auth))
-        {
-            bail!(
-                "its certificate does not sign for servers and clients both: its extended key usage forbids it"
-            );
-        }
-        if !certificate.is_for(&key_pair.subject_public_key_info()) {
-            bail!("its key does not belong to its certificate");
-        }
+        attributes.push(attribute.attr_type());
+    }
+    if let Ok(Some(purpose)) = parsed.extended_key_usage()
+        && !(purpose.value.any || (purpose.value.server_auth && purpose.value.client_auth))
+    {
+        return refuse("its extended key usage does not allow both servers and clients".into());
+    }
+    if !certificate.is_for(&key_pair(key)?.subject_public_key_info()) {
+        return refuse("its private key does not belong to its certificate".into());
     }
     if let Some(unsupported) = certificate.unsupported() {
-        return Err(Failure::new(format!("its certificate has {unsupported}"))
-            .hint("use a CA without that, or let the machine have its own CA")
-            .into());
+        let hint = "use a CA without that, or let the machine have its own CA";
+        return Err(unusable(format!("its certificate has {unsupported}")).hint(hint).into());
     }
     let validity = certificate.validity();
     if now < validity.not_before {
-        bail!("its certificate is not valid before {}", validity.not_before);
+        return refuse(format!("its certificate is not valid before {}", validity.not_before));
     }
     if now > validity.not_after {
-        bail!("its certificate expired on {}", validity.not_after.date());
+        return refuse(format!("its certificate expired on {}", validity.not_after.date()));
     }
     Ok(())
+}
+
+fn unusable(why: String) -> Diagnostic {
+    Diagnostic::error(Code::UnusableCa, why)
 }
 
 /// Reads a private key from a PEM text that holds one and nothing else in PEM; only that key is kept.
@@ -144,7 +144,7 @@ impl HostIdentity {
     /// Says which of them is at fault: the file as `files` names them.
     pub fn read([ca, certificate, key]: [(&Path, &Secret); 3]) -> Result<Self> {
         let at = |file: &Path, fault: Fault| {
-            Failure::new(format!("`{}`: {fault}; nothing was written", file.display()))
+            Diagnostic::error(Code::StoredPem, format!("`{}`: {fault}; nothing was written", file.display()))
         };
         let authority = Certificate::from_pem(ca.1.expose()).map_err(|fault| match fault {
             Fault::PrivateKey => at(ca.0, fault).hint(
@@ -161,14 +161,15 @@ impl HostIdentity {
         })?;
         let hint = "put back the one that was there, or make the machine again";
         let private = private_key(key.1).map_err(|error| {
-            Failure::new(format!("`{}`: {error}; nothing was written", key.0.display())).hint(hint)
+            Diagnostic::error(Code::StoredPem, format!("`{}`: {error}; nothing was written", key.0.display()))
+                .hint(hint)
         })?;
         // The authority's, the client's, another machine's.
         if !chain[0].is_for(&key_pair(&private)?.subject_public_key_info()) {
             let beside = certificate.0.file_name().unwrap_or_default().display();
             let message =
                 format!("`{}` is not the key of {beside} beside it, so it must not travel", key.0.display());
-            return Err(Failure::new(message).hint(hint).into());
+            return Err(Diagnostic::error(Code::KeyMismatch, message).hint(hint).into());
         }
         Ok(Self { ca: authority, chain, key: private })
     }
@@ -186,17 +187,17 @@ pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
 
 pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
     if blocks::is_encrypted(block) {
-        bail!("its key is encrypted, hostseed reads none with a passphrase");
+        bail!("its private key is encrypted, and hostseed does not ask for passphrases");
     }
     let pkcs8 = match block.tag() {
         "PRIVATE KEY" => SecretDocument::try_from(block.contents()).ok(),
         "RSA PRIVATE KEY" => wrap_pkcs1(block.contents()),
         "EC PRIVATE KEY" => wrap_sec1(block.contents()),
-        other => bail!("its key is of a kind that hostseed does not know: `{other}`"),
+        other => bail!("hostseed does not know the kind of its private key: `{other}`"),
     };
-    let pkcs8 = pkcs8.ok_or_else(|| anyhow!("its key cannot be read"))?;
+    let pkcs8 = pkcs8.ok_or_else(|| anyhow!("its private key cannot be read"))?;
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()))
-        .map_err(|_| anyhow!("its key is of a kind that cannot sign here: it must be RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519"))
+        .map_err(|_| anyhow!("its private key must be RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519"))
 }
 
 /// PKCS#1 (RFC 8017 Appendix A.1.2) inside PKCS#8 (RFC 5208 §5).

@@ -4,11 +4,11 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::fit;
+use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::pki::{self, HostIdentity, Identity};
 use crate::plan::{AuthoritySource, Cloud, Install, KeyType, Limit, Plan, Way};
 use crate::render::Form;
-use crate::report::Failure;
 use crate::spec::Spec;
 
 /// A cloud, and one way for a machine's user-data to get there.
@@ -42,7 +42,7 @@ pub fn require(
             plan.name
         ),
     };
-    Err(Failure::new(message).hint(hint).into())
+    Err(Diagnostic::error(Code::UserDataTooLarge, message).hint(hint).into())
 }
 
 /// All ways to a cloud, whether it fits in them or not.

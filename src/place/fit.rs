@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::artifact::Artifact;
+use crate::diag::{Code, Diagnostic};
 use crate::pki::HostIdentity;
 use crate::plan::{Cloud, Install, KeyType, Plan, Way};
 use crate::render::{self, Form, Format, Packing, Rendered};
-use crate::report::{Complaint, Failure};
 use crate::verify;
 
 /// How a user asks for what makes user-data smaller.
@@ -19,26 +19,31 @@ pub struct Words {
 /// How `cloud` takes what is packed as asked; the plainest way where nothing is.
 ///
 /// Refuses what does not arrive there.
-pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'static Way, Complaint> {
+pub fn way(cloud: &'static Cloud, format: Format, packing: Packing) -> Result<&'static Way, Diagnostic> {
     let (name, title) = (cloud.name, cloud.title);
     if !format.is_user_data() {
-        return Err(Complaint::new(format!(
-            "`--for {name}` has no effect with the form `{}`, which is no user-data",
-            format.name()
-        )));
+        return Err(Diagnostic::error(
+            Code::NotUserData,
+            format!("`--for {name}` has no effect with the form `{}`, which is no user-data", format.name()),
+        ));
     }
     if packing.gzip && format == Format::Ignition {
-        return Err(Complaint::new(
+        return Err(Diagnostic::error(
+            Code::EncodingNotSupported,
             "compressed user-data does not arrive: Ignition is not known to unpack its config",
         ));
     }
     if packing.base64 && !cloud.takes_base64() {
-        return Err(Complaint::new(format!(
-            "base64 does not arrive as what it stands for: {title} takes plain text alone"
-        )));
+        return Err(Diagnostic::error(
+            Code::EncodingNotSupported,
+            format!("base64 does not arrive as what it stands for: {title} takes plain text alone"),
+        ));
     }
     cloud.way(packing.gzip).ok_or_else(|| {
-        Complaint::new(format!("compressed user-data does not arrive: {title} is not known to take it"))
+        Diagnostic::error(
+            Code::EncodingNotSupported,
+            format!("compressed user-data does not arrive: {title} is not known to take it"),
+        )
     })
 }
 
@@ -56,7 +61,8 @@ pub fn render_for(
 ) -> Result<Artifact> {
     let seed = rendered(plan, identity, form, way.gzip)?;
     if !verify::has_beginning(&seed.bytes) {
-        return Err(Failure::new(
+        return Err(Diagnostic::error(
+            Code::UserDataBeginning,
             "user-data begins with nothing that a host boots from; nothing was written",
         )
         .into());
@@ -66,12 +72,15 @@ pub fn render_for(
     }
     let raw = seed.bytes.len();
     let in_base64 = if cloud.measured(raw, base64) == raw { "" } else { " in base64" };
-    let failure = Failure::new(format!(
-        "user-data is {} bytes{in_base64}, {} takes {}; nothing was written",
-        cloud.measured(raw, base64),
-        cloud.name,
-        cloud.limit().unwrap_or_default()
-    ));
+    let failure = Diagnostic::error(
+        Code::UserDataTooLarge,
+        format!(
+            "user-data is {} bytes{in_base64}, {} takes {}; nothing was written",
+            cloud.measured(raw, base64),
+            cloud.name,
+            cloud.limit().unwrap_or_default()
+        ),
+    );
     let helps = helps(cloud, way, (plan, identity), form, words);
     Err(if helps.is_empty() { failure } else { failure.hint(helps.join(", or ")) }.into())
 }

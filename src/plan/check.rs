@@ -1,23 +1,23 @@
 //! Walks a spec's words and collects what is wrong with them, so that all of it is told at once.
 
-use crate::report::{Complaint, Finding, Report};
+use crate::diag::{Code, Diagnostic, Report};
 use crate::spec::{Spec, Word};
 
-/// The findings of one spec so far.
+/// The problems of one spec so far.
 pub struct Check<'a> {
     spec: &'a Spec,
-    findings: Vec<Finding>,
+    problems: Vec<Diagnostic>,
 }
 
 impl<'a> Check<'a> {
     /// Begins with what is wrong with the spec's shape.
     pub fn new(spec: &'a Spec) -> Self {
-        Self { spec, findings: spec.findings.clone() }
+        Self { spec, problems: spec.problems.clone() }
     }
 
-    /// Notes a finding about `field`, at `word` where there is one.
-    pub fn complain(&mut self, field: &str, word: Option<&Word>, complaint: Complaint) {
-        self.findings.push(self.spec.finding(field, word, complaint));
+    /// Adds a problem with `field`, at `word` where there is one.
+    pub fn complain(&mut self, field: &str, word: Option<&Word>, problem: Diagnostic) {
+        self.problems.push(self.spec.about(field, word, problem));
     }
 
     /// How to give a field that value, for a hint: as the spec was given.
@@ -30,10 +30,10 @@ impl<'a> Check<'a> {
         &mut self,
         field: &str,
         word: &Option<Word>,
-        read: impl Fn(&str) -> Result<T, Complaint>,
+        read: impl Fn(&str) -> Result<T, Diagnostic>,
     ) -> Option<T> {
         let word = word.as_ref()?;
-        read(&word.text).map_err(|complaint| self.complain(field, Some(word), complaint)).ok()
+        read(&word.text).map_err(|problem| self.complain(field, Some(word), problem)).ok()
     }
 
     /// Reads a value that must be there; `example` shows how to give it.
@@ -42,10 +42,14 @@ impl<'a> Check<'a> {
         field: &str,
         word: &Option<Word>,
         example: &str,
-        read: impl Fn(&str) -> Result<T, Complaint>,
+        read: impl Fn(&str) -> Result<T, Diagnostic>,
     ) -> Option<T> {
         if word.is_none() && !self.spec.given.iter().any(|given| given == field) {
-            self.complain(field, None, Complaint::new("is missing").hint(format!("`{example}`")));
+            self.complain(
+                field,
+                None,
+                Diagnostic::error(Code::MissingField, "is missing").hint(format!("`{example}`")),
+            );
         }
         self.one(field, word, read)
     }
@@ -55,14 +59,14 @@ impl<'a> Check<'a> {
         &mut self,
         field: &str,
         words: &[Word],
-        read: impl Fn(&str) -> Result<T, Complaint>,
+        read: impl Fn(&str) -> Result<T, Diagnostic>,
     ) -> Vec<T> {
         let mut values = Vec::new();
         for word in words {
             match read(&word.text) {
                 Ok(value) if values.contains(&value) => {}
                 Ok(value) => values.push(value),
-                Err(complaint) => self.complain(field, Some(word), complaint),
+                Err(problem) => self.complain(field, Some(word), problem),
             }
         }
         values
@@ -75,7 +79,10 @@ impl<'a> Check<'a> {
             None => {
                 let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
                 let one_of = names.join(", ");
-                Err(Complaint::new(format!("must be one of {one_of}, got `{}`", text.escape_debug())))
+                Err(Diagnostic::error(
+                    Code::InvalidChoice,
+                    format!("must be one of {one_of}, got `{}`", text.escape_debug()),
+                ))
             }
         };
         self.one(field, word, read).unwrap_or(default)
@@ -88,11 +95,8 @@ impl<'a> Check<'a> {
 
     /// Nothing may be wrong from here on: values that are required are there.
     pub fn finish(mut self) -> Result<(), Report> {
-        if self.findings.is_empty() {
-            return Ok(());
-        }
-        self.findings.sort_by_key(|finding| finding.position);
-        Err(Report { source: self.spec.source(), findings: self.findings })
+        self.problems.sort_by_key(|problem| problem.place.position);
+        Report::check(self.problems)
     }
 }
 
@@ -104,21 +108,21 @@ pub fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], wanted: T) -> &'s
 
 /// Refuses control characters, which reach unit files, shells and consoles, and which no label or variable needs; and
 /// Unicode's noncharacters (Unicode Standard §23.7), since systemd takes no unit file with one.
-pub fn printable(text: &str) -> Result<(), Complaint> {
+pub fn printable(text: &str) -> Result<(), Diagnostic> {
     let noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe;
     match text.chars().find(|c| c.is_control() || noncharacter(*c)) {
         None => Ok(()),
-        Some(c) => Err(Complaint::new(format!(
-            "must not have the character `{}`, got `{}`",
-            c.escape_default(),
-            text.escape_debug()
-        ))),
+        Some(c) => Err(Diagnostic::error(
+            Code::ControlCharacter,
+            format!("must not have the character `{}`, got `{}`", c.escape_default(), text.escape_debug()),
+        )),
     }
 }
 
 /// Checks a URL that may be fetched from: http or https, a host, no user, query or fragment.
-pub fn web_url(text: &str) -> Result<(), Complaint> {
-    let refuse = |why: &str| Err(Complaint::new(format!("{why}, got `{}`", text.escape_debug())));
+pub fn web_url(text: &str) -> Result<(), Diagnostic> {
+    let refuse =
+        |why: &str| Err(Diagnostic::error(Code::InvalidUrl, format!("{why}, got `{}`", text.escape_debug())));
     printable(text)?;
     let Ok(uri) = text.parse::<http::Uri>() else {
         return refuse("must be a URL");
@@ -130,7 +134,8 @@ pub fn web_url(text: &str) -> Result<(), Complaint> {
         return refuse("must have a host");
     }
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err(Complaint::new(
+        return Err(Diagnostic::error(
+            Code::InvalidUrl,
             "must not have a user or password in it: it would stand on the host for all to read",
         ));
     }
@@ -143,10 +148,13 @@ pub fn is_https(url: &str) -> bool {
 }
 
 /// As [`web_url`], without a query or fragment: something that paths are appended to.
-pub fn base_url(text: &str) -> Result<String, Complaint> {
+pub fn base_url(text: &str) -> Result<String, Diagnostic> {
     web_url(text)?;
     if text.contains(['?', '#']) {
-        return Err(Complaint::new(format!("must have no query and no fragment, got `{text}`")));
+        return Err(Diagnostic::error(
+            Code::InvalidUrl,
+            format!("must have no query and no fragment, got `{text}`"),
+        ));
     }
     Ok(text.trim_end_matches('/').to_owned())
 }

@@ -2,7 +2,7 @@
 
 use super::Field;
 use super::check::{self, Check};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::spec::{Spec, Word};
 
 /// The repository of Docker's own packages.
@@ -189,7 +189,8 @@ fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
         ];
         for (field, word) in dependent {
             if word.is_some() {
-                let complaint = Complaint::new("has no effect without `engine-install-url`");
+                let complaint =
+                    Diagnostic::error(Code::NoEffect, "has no effect without `engine-install-url`");
                 check.complain(field, word.as_ref(), complaint);
             }
         }
@@ -198,8 +199,10 @@ fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
     let url = check.one("engine-install-url", &spec.host.engine_install_url, |text| {
         check::web_url(text)?;
         if !check::is_https(text) && !insecure {
-            let complaint =
-                Complaint::new(format!("must begin with `https://`, got `{}`", text.escape_debug()));
+            let complaint = Diagnostic::error(
+                Code::InsecureUrl,
+                format!("must begin with `https://`, got `{}`", text.escape_debug()),
+            );
             let risk = "anyone between that server and the host can replace the script, and it runs as root";
             return Err(complaint.hint(format!("{risk}; {allow} accepts that")));
         }
@@ -229,37 +232,47 @@ fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
     }
     for (field, word) in without_effect {
         if word.is_some() {
-            check.complain(field, word.as_ref(), Complaint::new(format!("has no effect here: {way}")));
+            check.complain(
+                field,
+                word.as_ref(),
+                Diagnostic::error(Code::NoEffect, format!("has no effect here: {way}")),
+            );
         }
     }
 }
 
-fn version(text: &str) -> Result<String, Complaint> {
+fn version(text: &str) -> Result<String, Diagnostic> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | ':' | '-' | '_');
     let text = text.trim_start_matches('v');
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(legal) {
         return Ok(text.to_owned());
     }
-    Err(Complaint::new(format!("must be a version like `28.0.4`, got `{}`", text.escape_debug())))
+    Err(Diagnostic::error(
+        Code::InvalidVersion,
+        format!("must be a version like `28.0.4`, got `{}`", text.escape_debug()),
+    ))
 }
 
-fn sha256(text: &str) -> Result<String, Complaint> {
+fn sha256(text: &str) -> Result<String, Diagnostic> {
     let digits = text.to_lowercase();
     if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(digits);
     }
-    Err(Complaint::new(format!("must be the 64 hex digits of a SHA-256, got `{}`", text.escape_debug()))
-        .hint("`sha256sum FILE` prints it"))
+    Err(Diagnostic::error(
+        Code::InvalidChecksum,
+        format!("must be the 64 hex digits of a SHA-256, got `{}`", text.escape_debug()),
+    )
+    .hint("`sha256sum FILE` prints it"))
 }
 
-fn fingerprint(text: &str) -> Result<String, Complaint> {
+fn fingerprint(text: &str) -> Result<String, Diagnostic> {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | ':')).collect::<String>().to_uppercase();
     if digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Ok(digits);
     }
-    Err(Complaint::new(format!(
-        "must be the 40 hex digits of an OpenPGP fingerprint, got `{}`",
-        text.escape_debug()
-    ))
+    Err(Diagnostic::error(
+        Code::InvalidFingerprint,
+        format!("must be the 40 hex digits of an OpenPGP fingerprint, got `{}`", text.escape_debug()),
+    )
     .hint("`gpg --show-keys FILE` prints it"))
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Field;
 use super::check::{self, Check};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::spec::{Spec, Word};
 
 /// The daemon's options, in the user's order.
@@ -75,8 +75,10 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
         ("block-metadata", spec.host.block_metadata.as_ref()),
     ];
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
-        let complaint =
-            Complaint::new("has no effect here: with docker `none` the image has the daemon's options");
+        let complaint = Diagnostic::error(
+            Code::NoEffect,
+            "has no effect here: with docker `none` the image has the daemon's options",
+        );
         check.complain(field, word, complaint.hint("give it to `hostseed bake`"));
     }
 }
@@ -87,72 +89,90 @@ fn refuse_conflicts(check: &mut Check, field: &str, words: &[Word]) {
         let Some((key, value)) = word.text.split_once('=') else { continue };
         let earlier = words[..n].iter().filter_map(|w| w.text.split_once('='));
         if earlier.into_iter().any(|(k, v)| k == key && v != value) {
-            let complaint =
-                Complaint::new(format!("has `{}` twice with different values", key.escape_debug()));
+            let complaint = Diagnostic::error(
+                Code::ConflictingValues,
+                format!("has `{}` twice with different values", key.escape_debug()),
+            );
             check.complain(field, Some(word), complaint);
         }
     }
 }
 
-fn opt(text: &str) -> Result<String, Complaint> {
+fn opt(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let flag = text.split_once('=').map_or(text, |(flag, _)| flag);
     if let Some(bare) = text.strip_prefix('-') {
-        return Err(Complaint::new(format!("must be without hyphens in front, got `{text}`"))
-            .hint(format!("`{}`", bare.trim_start_matches('-'))));
+        return Err(Diagnostic::error(
+            Code::InvalidDaemonFlag,
+            format!("must be without hyphens in front, got `{text}`"),
+        )
+        .hint(format!("`{}`", bare.trim_start_matches('-'))));
     }
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if flag.is_empty() || !flag.bytes().all(legal) {
-        return Err(Complaint::new(format!("must be `FLAG=VALUE` or `FLAG` of dockerd, got `{text}`")));
+        return Err(Diagnostic::error(
+            Code::InvalidDaemonFlag,
+            format!("must be `FLAG=VALUE` or `FLAG` of dockerd, got `{text}`"),
+        ));
     }
     // What makes the daemon reachable under TLS, and under nothing else.
     if matches!(flag, "host" | "tls" | "tlsverify" | "tlscacert" | "tlscert" | "tlskey") {
-        return Err(Complaint::new(format!(
-            "must not set `{flag}`: hostseed sets it, and the host would be open or unreachable"
-        )));
+        return Err(Diagnostic::error(
+            Code::ReservedDaemonFlag,
+            format!("must not set `{flag}`: hostseed sets it, and the host would be open or unreachable"),
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// A label as the daemon takes it: a key without white space, not in a namespace that Docker keeps
 /// for itself, `=`, and any value.
-fn label(text: &str) -> Result<String, Complaint> {
+fn label(text: &str) -> Result<String, Diagnostic> {
     const RESERVED: [&str; 3] = ["com.docker.", "io.docker.", "org.dockerproject."];
     check::printable(text)?;
     let Some((key, _)) = text.split_once('=') else {
-        return Err(Complaint::new(format!("must be `KEY=VALUE`, got `{text}`")).hint(format!("`{text}=`")));
+        return Err(Diagnostic::error(Code::InvalidLabel, format!("must be `KEY=VALUE`, got `{text}`"))
+            .hint(format!("`{text}=`")));
     };
     if key.is_empty() || key.contains(char::is_whitespace) {
-        return Err(Complaint::new(format!("must have a key without spaces before `=`, got `{text}`")));
+        return Err(Diagnostic::error(
+            Code::InvalidLabel,
+            format!("must have a key without spaces before `=`, got `{text}`"),
+        ));
     }
     if let Some(reserved) = RESERVED.iter().find(|r| key.to_lowercase().starts_with(**r)) {
-        return Err(Complaint::new(format!(
-            "must not begin with `{reserved}`, which Docker keeps for itself, got `{text}`"
-        )));
+        return Err(Diagnostic::error(
+            Code::InvalidLabel,
+            format!("must not begin with `{reserved}`, which Docker keeps for itself, got `{text}`"),
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// A variable as systemd takes it (`Environment=` in systemd.exec(5)): a name of letters, digits and `_`.
-fn variable(text: &str) -> Result<String, Complaint> {
+fn variable(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let Some((name, _)) = text.split_once('=') else {
-        return Err(Complaint::new(format!("must be `NAME=VALUE`, got `{text}`")));
+        return Err(Diagnostic::error(Code::InvalidVariable, format!("must be `NAME=VALUE`, got `{text}`")));
     };
     let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if name.is_empty() || !legal || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(Complaint::new(format!(
-            "must have a name of letters, digits and `_` before `=`, got `{text}`"
-        )));
+        return Err(Diagnostic::error(
+            Code::InvalidVariable,
+            format!("must have a name of letters, digits and `_` before `=`, got `{text}`"),
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// A registry as the daemon takes it: `host`, `host:port` or a network in CIDR form.
-fn registry(text: &str) -> Result<String, Complaint> {
+fn registry(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let refuse = || {
-        Complaint::new(format!("must be `HOST`, `HOST:PORT` or a network like `10.0.0.0/8`, got `{text}`"))
+        Diagnostic::error(
+            Code::InvalidRegistry,
+            format!("must be `HOST`, `HOST:PORT` or a network like `10.0.0.0/8`, got `{text}`"),
+        )
     };
     if let Some((_, rest)) = text.split_once("://") {
         return Err(refuse().hint(format!("leave out the scheme: `{rest}`")));
@@ -174,9 +194,12 @@ fn registry(text: &str) -> Result<String, Complaint> {
     }
 }
 
-fn storage_driver(text: &str) -> Result<String, Complaint> {
+fn storage_driver(text: &str) -> Result<String, Diagnostic> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
         return Ok(text.to_owned());
     }
-    Err(Complaint::new(format!("must be a driver's name like `overlay2`, got `{}`", text.escape_debug())))
+    Err(Diagnostic::error(
+        Code::InvalidStorageDriver,
+        format!("must be a driver's name like `overlay2`, got `{}`", text.escape_debug()),
+    ))
 }

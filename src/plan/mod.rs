@@ -13,8 +13,8 @@ pub use clouds::{Base64, Cloud, Gzip, Limit, Seed, Way};
 pub use docker::{Docker, Install, InstallScript};
 pub use engine::Engine;
 
+use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{Address, MachineName};
-use crate::report::{Complaint, Report};
 use crate::spec::Spec;
 use check::Check;
 
@@ -110,8 +110,13 @@ impl ValidFor {
     /// A hundred years: past any use, and short of what a date can hold.
     const MAX_HOURS: u32 = 100 * 365 * 24;
 
-    fn parse(text: &str) -> Result<Self, Complaint> {
-        let refuse = || Complaint::new(format!("must be a time like `730d`, `2y` or `12h`, got `{text}`"));
+    fn parse(text: &str) -> Result<Self, Diagnostic> {
+        let refuse = || {
+            Diagnostic::error(
+                Code::InvalidDuration,
+                format!("must be a time like `730d`, `2y` or `12h`, got `{text}`"),
+            )
+        };
         let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
         let unit_hours = match unit {
             "h" => 1,
@@ -125,7 +130,10 @@ impl ValidFor {
         let hours = number.parse::<u32>().ok().and_then(|n| n.checked_mul(unit_hours));
         match hours {
             Some(hours @ 1..=Self::MAX_HOURS) => Ok(Self { hours }),
-            _ => Err(Complaint::new(format!("must be between `1h` and `100y`, got `{text}`"))),
+            _ => Err(Diagnostic::error(
+                Code::InvalidDuration,
+                format!("must be between `1h` and `100y`, got `{text}`"),
+            )),
         }
     }
 
@@ -193,7 +201,7 @@ impl Plan {
 
     fn named(
         spec: &Spec,
-        parse_name: impl Fn(&str) -> Result<MachineName, Complaint>,
+        parse_name: impl Fn(&str) -> Result<MachineName, Diagnostic>,
     ) -> Result<Self, Report> {
         let mut check = Check::new(spec);
         let name =
@@ -318,8 +326,10 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
     });
     if !asked.unwrap_or(spec.identity.addresses.is_empty()) {
         if let Some(word) = &spec.identity.public_address_url {
-            let complaint =
-                Complaint::new("has no effect here: the certificate is made before there is a host");
+            let complaint = Diagnostic::error(
+                Code::NoEffect,
+                "has no effect here: the certificate is made before there is a host",
+            );
             let hint = check.flag("boot-issuer", "true");
             check.complain(
                 "public-address-url",
@@ -330,10 +340,13 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
         return None;
     }
     if *ca != AuthoritySource::Own && asked.is_none() {
-        let complaint = Complaint::new(format!(
-            "`{}` would sign a boot issuer, since no address is given: whoever reads the user-data of one machine could then pose as any machine of that authority",
-            ca.name()
-        ));
+        let complaint = Diagnostic::error(
+            Code::SharedBootIssuer,
+            format!(
+                "`{}` would sign a boot issuer, since no address is given: whoever reads the user-data of one machine could then pose as any machine of that authority",
+                ca.name()
+            ),
+        );
         let hint =
             format!("give the address, or {} as well if that is meant", check.flag("boot-issuer", "true"));
         check.complain("ca", spec.identity.ca.as_ref(), complaint.hint(hint));
@@ -341,23 +354,26 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
     Some(BootIssuer { public_address_url })
 }
 
-fn port(text: &str) -> Result<u16, Complaint> {
+fn port(text: &str) -> Result<u16, Diagnostic> {
     match text.parse::<u16>() {
         Ok(port @ 1..) => Ok(port),
-        _ => Err(Complaint::new(format!("must be 1–65535, got `{}`", text.escape_debug()))),
+        _ => Err(Diagnostic::error(
+            Code::InvalidPort,
+            format!("must be 1–65535, got `{}`", text.escape_debug()),
+        )),
     }
 }
 
-fn authority_source(text: &str) -> Result<AuthoritySource, Complaint> {
+fn authority_source(text: &str) -> Result<AuthoritySource, Diagnostic> {
     match text {
         "own" => Ok(AuthoritySource::Own),
         "shared" => Ok(AuthoritySource::Shared),
         // A bare word is more likely a misspelling than a folder beside the caller.
         dir if dir.contains(['/', '\\']) || dir == "." || dir == ".." => Ok(AuthoritySource::Dir(dir.into())),
-        other => Err(Complaint::new(format!(
-            "must be `own`, `shared` or a folder, got `{}`",
-            other.escape_debug()
-        ))
+        other => Err(Diagnostic::error(
+            Code::InvalidCaSource,
+            format!("must be `own`, `shared` or a folder, got `{}`", other.escape_debug()),
+        )
         .hint(format!("a folder here is written `./{other}`"))),
     }
 }

@@ -7,8 +7,8 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use crate::diag::{Diagnostic, Place, Report};
 use crate::options::{self, Definition, Host, Identity, Kind, Slot};
-use crate::report::{Complaint, Finding, Position, Report, Source};
 
 pub use crate::options::Word;
 pub use yaml::{Document, MAX_BYTES};
@@ -31,9 +31,9 @@ pub struct Spec {
     pub identity: Identity,
     pub host: Host,
     pub origin: Origin,
-    /// What is wrong with the file's or the query's shape. The values that are right are there all the same, so that what is
-    /// wrong with them can be told at once.
-    pub findings: Vec<Finding>,
+    /// What is wrong with the shape of the file or the query. The other values are there all the same, so that all problems can
+    /// be reported at once.
+    pub problems: Vec<Diagnostic>,
     /// The fields that the file or the query names, whatever became of their values.
     pub given: Vec<String>,
 }
@@ -52,16 +52,18 @@ impl Spec {
         [&NAME].into_iter().chain(options::all())
     }
 
-    /// Reads a spec file. `file` is what findings call it.
+    /// Reads a spec file. `file` is its name in diagnostics.
     ///
-    /// Fails where the text is no YAML, or no map. Unknown and repeated fields and values of the wrong type are in
-    /// [`findings`](Self::findings).
+    /// Unknown and repeated fields and values of the wrong type are in [`problems`](Self::problems).
+    ///
+    /// # Errors
+    /// A text that is not YAML, or not a map.
     pub fn from_yaml(file: &str, text: &str) -> Result<Self, Report> {
         yaml::read(file, text)
     }
 
     /// Reads a query of Terraform's external data source, a flat map of texts: what is wrong with it is in
-    /// [`findings`](Self::findings).
+    /// [`problems`](Self::problems).
     pub fn from_query(query: &BTreeMap<String, String>) -> Self {
         query::read(query)
     }
@@ -82,14 +84,6 @@ impl Spec {
         name.into_iter().chain(self.identity.given()).collect()
     }
 
-    /// Where this came from.
-    pub fn source(&self) -> Source {
-        match &self.origin {
-            Origin::File(document) => Source::File(document.file.clone()),
-            Origin::CommandLine | Origin::Query => Source::CommandLine,
-        }
-    }
-
     /// How to give a field that value, for a hint: as this was given.
     pub fn flag(&self, field: &str, value: &str) -> String {
         match (&self.origin, value) {
@@ -100,25 +94,18 @@ impl Spec {
         }
     }
 
-    /// A finding about `field`, at `word` where there is one.
-    pub fn finding(&self, field: &str, word: Option<&Word>, complaint: Complaint) -> Finding {
+    /// Makes a diagnostic one about `field`, at `word` where there is one.
+    pub fn about(&self, field: &str, word: Option<&Word>, diagnostic: Diagnostic) -> Diagnostic {
         let name = match (&self.origin, field) {
             (Origin::CommandLine, "name") => "NAME".to_owned(),
             (Origin::CommandLine, _) => format!("--{field}"),
             (Origin::File(_) | Origin::Query, _) => field.to_owned(),
         };
-        Finding {
-            position: word.and_then(|w| self.position(w)),
-            text: format!("`{name}` {}", complaint.text),
-            hint: complaint.hint,
-        }
-    }
-
-    fn position(&self, word: &Word) -> Option<Position> {
-        match &self.origin {
-            Origin::File(document) => document.position(word.node?),
-            Origin::CommandLine | Origin::Query => None,
-        }
+        let place = match &self.origin {
+            Origin::File(document) => document.place(word.and_then(|word| word.position)),
+            Origin::CommandLine | Origin::Query => Place::default(),
+        };
+        diagnostic.about(format_args!("`{name}`")).at(place)
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{Origin, Spec};
+use crate::diag::{Code, Diagnostic};
 use crate::options::{Kind, Slot, Word};
-use crate::report::{Complaint, Finding};
 
 /// Reads a query: each key a field's name, with `_` for `-` where that is easier to write, and `addresses` for `address`. A
 /// text that is empty is none.
@@ -16,29 +16,27 @@ pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
             "addresses" => "address".to_owned(),
             field => field.to_owned(),
         };
-        let complain = |text: String, hint: Option<String>| {
-            Finding::from(Complaint { text: format!("`{key}` {text}"), hint })
-        };
+        let about_key = |diagnostic: Diagnostic| diagnostic.about(format_args!("`{key}`"));
         if spec.given.contains(&field) {
-            spec.findings.push(complain("is given twice".into(), None));
+            spec.problems.push(about_key(Diagnostic::error(Code::DuplicateField, "is given twice")));
             continue;
         }
         let filled = match spec.slot(&field) {
-            None => Err(Complaint {
-                text: "is no option of `create`".into(),
-                hint: super::nearest(&field).map(|near| format!("did you mean `{near}`?")),
-            }),
+            None => {
+                let hint = super::nearest(&field).map(|near| format!("did you mean `{near}`?"));
+                Err(Diagnostic::error(Code::UnknownField, "is not an option of `create`").maybe_hint(hint))
+            }
             Some((kind, slot)) => fill(kind, slot, &field, text),
         };
         match filled {
             Ok(()) => spec.given.push(field),
-            Err(Complaint { text, hint }) => spec.findings.push(complain(text, hint)),
+            Err(diagnostic) => spec.problems.push(about_key(diagnostic)),
         }
     }
     spec
 }
 
-fn fill(kind: Kind, slot: Slot, field: &str, text: &str) -> Result<(), Complaint> {
+fn fill(kind: Kind, slot: Slot, field: &str, text: &str) -> Result<(), Diagnostic> {
     match slot {
         Slot::One(one) => *one = Some(Word::from(text.to_owned())),
         Slot::Many(many) if kind == Kind::Pairs && text.trim_start().starts_with('{') => {
@@ -51,7 +49,7 @@ fn fill(kind: Kind, slot: Slot, field: &str, text: &str) -> Result<(), Complaint
 }
 
 /// `jsonencode([…])`, or a line each. Between addresses, where none can be in one, commas and blanks do as well.
-fn list(field: &str, text: &str) -> Result<Vec<String>, Complaint> {
+fn list(field: &str, text: &str) -> Result<Vec<String>, Diagnostic> {
     if text.trim_start().starts_with('[') {
         return json(text);
     }
@@ -62,15 +60,17 @@ fn list(field: &str, text: &str) -> Result<Vec<String>, Complaint> {
     let items: Vec<_> =
         text.split(between).filter(|item| !item.trim().is_empty()).map(str::to_owned).collect();
     match items.is_empty() {
-        true => Err(Complaint::new(format!("names nothing, got `{}`", text.escape_debug()))
-            .hint("leave it out, or `jsonencode([])`, if nothing is meant")),
+        true => {
+            Err(Diagnostic::error(Code::EmptyList, format!("names nothing, got `{}`", text.escape_debug()))
+                .hint("leave it out, or `jsonencode([])`, if nothing is meant"))
+        }
         false => Ok(items),
     }
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Complaint> {
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Diagnostic> {
     serde_json::from_str(text).map_err(|error| {
-        Complaint::new(format!("cannot be read as JSON of texts: {error}"))
+        Diagnostic::error(Code::QueryJson, format!("cannot be read as JSON of texts: {error}"))
             .hint("`jsonencode` makes it in Terraform; else write a line each")
     })
 }
@@ -111,13 +111,13 @@ mod tests {
             ("addresses", "b"),
             ("port", ""),
         ]);
-        let findings: Vec<_> = spec.findings.iter().map(|finding| finding.text.as_str()).collect();
+        let findings: Vec<_> = spec.problems.iter().map(|finding| finding.message.as_str()).collect();
         assert_eq!(findings.len(), 3, "{findings:?}");
         assert_eq!(findings[0], "`addresses` is given twice");
-        assert_eq!(findings[1], "`adress` is no option of `create`");
+        assert_eq!(findings[1], "`adress` is not an option of `create`");
         assert!(findings[2].starts_with("`engine_env` cannot be read as JSON"), "{findings:?}");
         assert_eq!(spec.given, ["address"]);
-        assert!(self::spec(&[("addresses", " , ")]).findings[0].text.contains("names nothing"));
+        assert!(self::spec(&[("addresses", " , ")]).problems[0].message.contains("names nothing"));
         assert_eq!(self::spec(&[("addresses", "[]")]).given, ["address"]);
     }
 }

@@ -1,8 +1,8 @@
 //! A spec file's text in, its words with their places out.
 
 use super::{Origin, Spec, nearest};
+use crate::diag::{Code, Diagnostic, Place, Position, Report};
 use crate::options::{Kind, Slot, Word};
-use crate::report::{Complaint, Finding, Position, Report, Source};
 use crate::yaml::{self, Node, Value};
 
 /// More than any spec needs.
@@ -10,7 +10,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// A spec needs two, and has no use for so many brackets in texts.
 const MAX_FLOW_DEPTH: usize = 32;
 
-/// A spec file's name and text, kept to tell places.
+/// A spec file's name and text.
 #[derive(Debug, Clone)]
 pub struct Document {
     pub file: String,
@@ -18,67 +18,70 @@ pub struct Document {
 }
 
 impl Document {
-    /// Where node `number` starts.
-    pub fn position(&self, number: usize) -> Option<Position> {
-        yaml::position(&self.text, number)
+    /// A position in the file, with its line.
+    pub fn place(&self, position: Option<Position>) -> Place {
+        let file = Place::file(&self.file);
+        position.map_or_else(|| file.clone(), |position| file.in_text(&self.text, position))
     }
 }
 
 pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
-    let report = |findings| Report { source: Source::File(file.to_owned()), findings };
-    let alone = |position, text: String, hint: Option<String>| report(vec![Finding { position, text, hint }]);
     if text.len() > MAX_BYTES {
-        let text = format!("has more than {MAX_BYTES} bytes, which no spec needs");
-        return Err(alone(None, text, None));
+        let message = format!("the spec has more than {MAX_BYTES} bytes");
+        return Err(Diagnostic::error(Code::SpecTooLarge, message).at(Place::file(file)).into());
     }
-    let root = yaml::read(text, MAX_FLOW_DEPTH).map_err(|fault| alone(fault.position, fault.text, None))?;
-
     let document = Document { file: file.to_owned(), text: text.to_owned() };
+    let root = yaml::read(text, MAX_FLOW_DEPTH).map_err(|fault| {
+        let message = format!("the spec is not valid YAML: {}", fault.text);
+        Diagnostic::error(Code::SpecSyntax, message)
+            .maybe_hint(fault.hint(text))
+            .at(document.place(fault.position))
+    })?;
     let Value::Map(entries) = root.value else {
-        let text = format!("a spec is a map of fields, got {}", root.value.kind());
-        let hint = Some(format!("the fields are {}", names().join(", ")));
-        return Err(alone(document.position(root.number()), text, hint));
+        let message = format!("a spec must be a map of fields, got {}", root.value.kind());
+        let hint = format!("the fields are {}", names().join(", "));
+        return Err(Diagnostic::error(Code::SpecShape, message)
+            .hint(hint)
+            .at(document.place(root.start))
+            .into());
     };
 
     let mut spec = Spec { origin: Origin::File(document.clone()), ..Spec::default() };
-    let mut findings = Vec::new();
+    let mut problems = Vec::new();
     for (key, value) in entries {
-        let mut find = |node: &Node, text: String, hint: Option<String>| {
-            findings.push(Finding { position: document.position(node.number()), text, hint });
-        };
+        let mut report =
+            |node: &Node, diagnostic: Diagnostic| problems.push(diagnostic.at(document.place(node.start)));
         let Value::Text(field) = &key.value else {
-            find(&key, format!("a field's name is a text, got {}", key.value.kind()), None);
+            let message = format!("the name of a field must be a text, got {}", key.value.kind());
+            report(&key, Diagnostic::error(Code::FieldType, message));
             continue;
         };
         if spec.given.contains(field) {
-            find(&key, format!("`{field}` is given twice"), None);
+            report(&key, Diagnostic::error(Code::DuplicateField, format!("`{field}` is given twice")));
             continue;
         }
         spec.given.push(field.clone());
         match spec.slot(field) {
             None => {
                 let hint = nearest(field).map(|near| format!("did you mean `{near}`?"));
-                find(&key, format!("unknown field `{}`", field.escape_debug()), hint);
+                let message = format!("unknown field `{}`", field.escape_debug());
+                report(&key, Diagnostic::error(Code::UnknownField, message).maybe_hint(hint));
             }
-            Some(slot) => {
-                fill(slot, value, &mut |node, complaint: Complaint| {
-                    find(node, format!("`{field}` {}", complaint.text), complaint.hint);
-                });
-            }
+            Some(slot) => fill(slot, value, &mut |node, diagnostic| {
+                report(node, diagnostic.about(format_args!("`{field}`")));
+            }),
         }
     }
-    spec.findings = findings;
+    spec.problems = problems;
     Ok(spec)
 }
 
 /// Puts a field's values into their place, and complains of each that has the wrong type.
-fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Complaint)) {
+fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) {
     match slot {
         Slot::One(one) => {
             *one = match (kind, &value.value) {
-                (Kind::Switch, Value::Bool(on)) => {
-                    Some(Word { text: on.to_string(), node: Some(value.number()) })
-                }
+                (Kind::Switch, Value::Bool(on)) => Some(Word { text: on.to_string(), position: value.start }),
                 (Kind::Switch, _) => word(value, "must be `true` or `false`", complain),
                 _ => word(value, "must be a text or a whole number", complain),
             }
@@ -93,21 +96,24 @@ fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node,
 }
 
 /// The entries of a map as `K=V`.
-fn pairs(entries: Vec<(Node, Node)>, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
+fn pairs(entries: Vec<(Node, Node)>, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
     let (mut names, mut pairs) = (Vec::new(), Vec::new());
     for (key, value) in entries {
         if let Value::Text(name) = &key.value {
             if names.contains(name) {
-                complain(&key, Complaint::new(format!("has `{}` twice", name.escape_debug())));
+                complain(
+                    &key,
+                    Diagnostic::error(Code::DuplicateField, format!("has `{}` twice", name.escape_debug())),
+                );
                 continue;
             }
             names.push(name.clone());
         }
-        let number = key.number();
+        let position = key.start;
         let key = word(key, "must have texts for names", complain);
         let value = word(value, "must have texts for values", complain);
         if let (Some(key), Some(value)) = (key, value) {
-            pairs.push(Word { text: format!("{}={}", key.text, value.text), node: Some(number) });
+            pairs.push(Word { text: format!("{}={}", key.text, value.text), position });
         }
     }
     pairs
@@ -118,7 +124,7 @@ fn names() -> Vec<&'static str> {
     Spec::fields().map(|field| field.name).collect()
 }
 
-fn words(value: Node, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
+fn words(value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
     match value.value {
         Value::List(items) => {
             items.into_iter().filter_map(|item| word(item, "must be a list of texts", complain)).collect()
@@ -127,13 +133,14 @@ fn words(value: Node, complain: &mut dyn FnMut(&Node, Complaint)) -> Vec<Word> {
     }
 }
 
-fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Complaint)) -> Option<Word> {
+fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<Word> {
     let text = match &node.value {
         Value::Text(text) => text.clone(),
         // A whole number reads the same however it is written; `28.10` as a number would be `28.1`.
         Value::Number(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
         other => {
-            let mut complaint = Complaint::new(format!("{expected}, got {}", other.kind()));
+            let mut complaint =
+                Diagnostic::error(Code::FieldType, format!("{expected}, got {}", other.kind()));
             if matches!(other, Value::Bool(_) | Value::Number(_)) {
                 complaint = complaint.hint("put it in quotes");
             }
@@ -141,7 +148,7 @@ fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Complaint)) 
             return None;
         }
     };
-    Some(Word { text, node: Some(node.number()) })
+    Some(Word { text, position: node.start })
 }
 
 #[cfg(test)]
@@ -149,25 +156,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn findings(text: &str) -> Vec<String> {
+    fn problems(text: &str) -> Vec<String> {
         let report = match read("s.yaml", text) {
-            Ok(spec) => Report { source: spec.source(), findings: spec.findings },
+            Ok(spec) => Report(spec.problems),
             Err(report) => report,
         };
         report.to_string().lines().map(str::to_owned).collect()
     }
 
     #[test]
-    fn every_finding_comes_at_once_with_its_place() {
+    fn all_problems_are_reported_at_once_with_their_places() {
         let text = "name: web1\nprot: 1\nport: [1]\nname: b\nengine-label:\n  a: {}\n  b: 1\n12: x\ndocker-version: 28.10\n";
         assert_eq!(
-            findings(text),
+            problems(text),
             [
                 "s.yaml:2:1: unknown field `prot`",
                 "s.yaml:3:7: `port` must be a text or a whole number, got a list",
                 "s.yaml:4:1: `name` is given twice",
                 "s.yaml:6:6: `engine-label` must have texts for values, got a map",
-                "s.yaml:8:1: a field's name is a text, got the number `12`",
+                "s.yaml:8:1: the name of a field must be a text, got the number `12`",
                 "s.yaml:9:17: `docker-version` must be a text or a whole number, got the number `28.1`",
             ]
         );
@@ -187,23 +194,26 @@ mod tests {
     }
 
     #[test]
-    fn broken_yaml_is_told_with_its_place() {
-        assert_eq!(findings("name: [a\n"), ["s.yaml:2:1: did not find expected ',' or ']'"]);
-        assert_eq!(findings("- a\n"), ["s.yaml:1:1: a spec is a map of fields, got a list"]);
-        assert_eq!(findings(""), ["s.yaml:1:1: a spec is a map of fields, got nothing"]);
+    fn broken_yaml_is_reported_with_its_place() {
+        assert_eq!(
+            problems("name: [a\n"),
+            ["s.yaml:2:1: the spec is not valid YAML: while parsing a flow sequence, expected ',' or ']'"]
+        );
+        assert_eq!(problems("- a\n"), ["s.yaml:1:1: a spec must be a map of fields, got a list"]);
+        assert_eq!(problems(""), ["s.yaml: a spec must be a map of fields, got nothing"]);
     }
 
     #[test]
     fn bombs_are_refused_before_they_go_off() {
         let deep = "[".repeat(500_000);
-        assert!(findings(&deep)[0].contains("nested more than 32 deep"));
+        assert!(problems(&deep)[0].contains("nested more than 32 deep"));
         let blocks = "- ".repeat(100_000);
-        assert_eq!(findings(&blocks).len(), 1);
+        assert_eq!(problems(&blocks).len(), 1);
         let wide: String = (0..400).map(|_| "*a, ").collect();
         let bomb =
             format!("x: &a [{}]\ny: &b [{}]\nz: [{}]\n", "1, ".repeat(400), wide, wide.replace('a', "b"));
-        assert!(findings(&bomb)[0].contains("aliases followed"));
-        assert!(findings(&"# \n".repeat(400_000))[0].contains("more than 1048576 bytes"));
+        assert!(problems(&bomb)[0].contains("aliases followed"));
+        assert!(problems(&"# \n".repeat(400_000))[0].contains("more than 1048576 bytes"));
     }
 
     #[test]
@@ -228,7 +238,7 @@ mod tests {
         #[test]
         fn a_quoted_text_arrives_as_written(text in "\\PC{0,60}") {
             let yaml = format!("engine-label: [{}]\n", serde_json::to_string(&text).unwrap());
-            if let Ok(spec) = read("s.yaml", &yaml) && spec.findings.is_empty() {
+            if let Ok(spec) = read("s.yaml", &yaml) && spec.problems.is_empty() {
                 prop_assert_eq!(&spec.host.engine_labels[0].text, &text);
             } else {
                 prop_assert!(text.matches(['[', '{']).count() >= 30, "refused {:?}", text);

@@ -62,9 +62,8 @@ impl<'a> Document<'a> {
                 Some((document, root))
             }
             Err(fault) => {
-                let during = fault.during.map(|during| format!(", while {during}")).unwrap_or_default();
-                let complaint = Complaint::new(format!("is no valid YAML: {}{during}", fault.text));
-                let complaint = match hint(&fault.text) {
+                let complaint = Complaint::new(format!("is no valid YAML: {}", fault.text));
+                let complaint = match fault.hint(text) {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,
                 };
@@ -209,24 +208,4 @@ pub fn get<'n>(entries: &'n [(Node, Node)], wanted: &str) -> Option<&'n Node> {
         }),
         _ => None,
     })
-}
-
-/// What to do about the faults that are made most.
-fn hint(fault: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 7] = [
-        ("tab character", "YAML takes no tabs for indentation"),
-        ("unexpected end of stream", "a quote or bracket does not end, or the text is cut short"),
-        (
-            "cannot start any token",
-            "YAML takes no tabs for indentation; quote a text that begins with `@`, `` ` `` or `%`",
-        ),
-        ("mapping values are not allowed", "put a text that has `: ` in it in quotes"),
-        ("did not find expected key", "see whether this line is indented as those around it"),
-        (
-            "could not find expected ':'",
-            "a key ends with `:` and a blank; a text of several lines begins with `|`",
-        ),
-        ("more than one document", "leave out the `---` between the two"),
-    ];
-    HINTS.iter().find(|(part, _)| fault.contains(part)).map(|(_, hint)| *hint)
 }

@@ -106,8 +106,8 @@ fn meta_data(file: &Beside, budget: &Budget, landing: &mut Landing, problems: &m
             && let Some(name) = document.text(node, "`local-hostname`", problems)
         {
             if let Err(complaint) = MachineName::parse(name) {
-                let text = format!("`local-hostname` {}", complaint.text);
-                problems.warning(&document.place(node), Complaint { text, ..complaint });
+                let text = format!("`local-hostname` {}", complaint.message);
+                problems.warning(&document.place(node), Complaint { text, hint: complaint.hint });
             }
             landing.hostname = Some(name.to_owned());
         }

@@ -37,7 +37,7 @@ fn error(home: &Home, query: &Value, status: i32) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(status), "{query}: {stderr}");
     assert!(output.stdout.is_empty(), "{query}");
-    assert!(stderr.starts_with("error: "), "{stderr}");
+    assert!(stderr.starts_with("error["), "{stderr}");
     stderr
 }
 
@@ -183,11 +183,11 @@ fn what_is_wrong_with_a_query_is_told_at_once() {
     let home = Home::new();
     let told = error(&home, &json!({"nmae": "web1", "port": "99999", "addresses": "1.2.3"}), 2);
     for finding in [
-        "`nmae` is no option",
+        "error[unknown-field]: `nmae`",
         "did you mean `name`?",
-        "`name` is missing",
-        "`port` must be",
-        "`address` `1.2.3`",
+        "error[missing-field]: `name`",
+        "error[invalid-port]: `port`",
+        "error[invalid-address]: `address` `1.2.3`",
     ] {
         assert!(told.contains(finding), "{finding}: {told}");
     }

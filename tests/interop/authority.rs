@@ -296,7 +296,7 @@ fn an_authority_that_allows_none_below_it_signs_no_boot_issuer() {
     let words = ["create", "web1", "--ca", authority.option()];
     for options in [&["--boot-issuer"][..], &["--boot-issuer", "--address", "203.0.113.7"]] {
         let stderr = home.fails(1, &[&words, options].concat());
-        assert!(stderr.starts_with("error: ") && stderr.contains("path length 0"), "{stderr}");
+        assert!(stderr.starts_with("error[ca-path-length]: "), "{stderr}");
         assert!(stderr.contains("hint: ") && stderr.contains("--address"), "{stderr}");
         assert_eq!(home.ok(&["ls", "-q"]), "");
         assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
@@ -361,9 +361,9 @@ fn assert_refused(home: &Home, dir: &Path, told: &str) {
         })
         .unwrap_or_default();
     let stderr = home.fails(1, &["create", "web1", "--address", "203.0.113.7", "--ca", text(dir)]);
-    assert!(stderr.starts_with("error: "), "{stderr}");
-    assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
-    assert!(stderr.lines().all(|line| line.starts_with("error: ") || line.starts_with("hint: ")), "{stderr}");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(lines[0].starts_with("error"), "{stderr}");
+    assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with("hint: "), "{stderr}");
     assert!(stderr.contains(text(dir)), "it does not say which authority: {stderr}");
     assert!(stderr.contains(told), "it does not say `{told}`: {stderr}");
     for secret in secrets {

@@ -111,7 +111,7 @@ fn assert_refused(home: &Home, ca: &Ca, case: &str) -> String {
     fs::write(&spec, format!("name: web1\naddress: 203.0.113.7\nca: {}\n", ca.option())).unwrap();
     let before = files_below(home.path());
     let mut said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
-    assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{case}: {said}");
+    assert!(said.starts_with("error[") && said.contains("\nhint: "), "{case}: {said}");
     assert!(said.contains(ca.option()), "{case}: it does not say which CA: {said}");
     said += &home.fails(1, &["create", "-f", "spec.yaml"]);
     let query = format!(r#"{{"name": "web1", "addresses": "203.0.113.7", "ca": "{}"}}"#, ca.option());
@@ -392,7 +392,7 @@ fn assert_not_rendered(home: &Home, name: &str, case: &str, told: &str) {
     let before = files_below(home.path());
     for format in FORMATS {
         let said = home.fails(1, &["render", name, "--format", format, "--out", "out"]);
-        assert!(said.starts_with("error: ") && said.contains("\nhint: "), "{case}, {format}: {said}");
+        assert!(said.starts_with("error[") && said.contains("\nhint: "), "{case}, {format}: {said}");
         assert!(said.contains(told), "{case}, {format}: it does not say `{told}`: {said}");
     }
     assert_eq!(files_below(home.path()), before, "{case}: something was written");

@@ -83,7 +83,8 @@ fn certificates_are_neither_made_nor_judged_by_a_clock_before_the_release() {
             let (status, said) = at(&home, when, args, input);
             assert_eq!(status, Some(1), "{args:?}: {said}");
             assert!(
-                said.starts_with("error: this computer's clock shows ") && said.contains(&when[..10]),
+                said.starts_with("error[clock-too-early]: this computer's clock shows ")
+                    && said.contains(&when[..10]),
                 "{said}"
             );
             assert!(said.contains("\nhint: "), "{said}");

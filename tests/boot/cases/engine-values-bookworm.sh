@@ -33,7 +33,7 @@ while IFS= read -r -d '' words; do
         : >"$probes/$number.accepted"
     else
         ((refused += 1))
-        grep -q '^error: `--engine-' "$work/create.out" || fail "a refusal names the option: $(<"$work/create.out")"
+        grep -q '^error\[[a-z-]*\]: `--engine-' "$work/create.out" || fail "a refusal names the option: $(<"$work/create.out")"
     fi
     ((number += 1))
 done < <(values options "$work/machines.json")

@@ -1,8 +1,6 @@
-//! The one module that knows serde_yaml: a text in, nodes that know their places out. What they mean is for others.
+//! A text in, nodes with their values and places out, by serde_yaml. What they mean is for others.
 //!
-//! serde_yaml tells a place only in an error. So the text is read once into nodes that know their number,
-//! and the place of a node is asked for by reading again with an error raised at that number. Only
-//! findings ask, so a good file is read once.
+//! serde_yaml tells a place only in an error; the places come from [`marked`](super::marked), node by node.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,19 +9,17 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use crate::report::Position;
+use super::{Fault, MAX_NODES, marked, max_text};
+use crate::diag::Position;
 
-/// Aliases multiply nodes; what people write has a few thousand.
-const MAX_NODES: usize = 100_000;
-
-/// What the texts of a document may have together, where aliases repeat them: this, and four times the document's own bytes.
-const MAX_TEXT: usize = 1 << 20;
 /// Steps that the parser may take because of the depth of `[` and `{`: it goes through what is open at each token.
 const MAX_STEPS: usize = 20_000_000;
 
-/// One node of the text, numbered in the order of reading.
+/// One node of the text.
 pub struct Node {
     number: usize,
+    /// None where the two readings of YAML differ in the nodes that they see.
+    pub start: Option<Position>,
     pub value: Value,
 }
 
@@ -62,14 +58,6 @@ impl Value {
     }
 }
 
-/// Why a text is no YAML, and where.
-pub struct Fault {
-    pub position: Option<Position>,
-    pub text: String,
-    /// What was being read and where that began: `scanning a quoted scalar at line 3 column 9`.
-    pub during: Option<String>,
-}
-
 /// Reads the one document of a text.
 ///
 /// The parser's time grows with the square of the depth of `[` and `{`, and it looks at its own limit of 128 levels only
@@ -78,21 +66,19 @@ pub struct Fault {
 pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
     if let Some(position) = too_deep(text, max_flow_depth) {
         let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep, or too often so deep");
-        return Err(Fault { position: Some(position), text, during: None });
+        return Err(Fault { position: Some(position), text });
     }
-    let reader =
-        Reader { next: Cell::new(0), stop_at: None, text_left: Cell::new(MAX_TEXT + 4 * text.len()) };
-    reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
-        let message = error.to_string();
-        let during = message.split_once(", while ").map(|(_, during)| during.to_owned());
-        Fault { position: place_of(&error), text: without_place(&message), during }
-    })
+    let marked = marked::read(text)?;
+    let reader = Reader::new(text, marked.as_deref().map(marked::places).unwrap_or_default());
+    let root = reader
+        .deserialize(serde_yaml::Deserializer::from_str(text))
+        .map_err(|error| Fault { position: place_of(&error), text: error.to_string() })?;
+    Ok(if reader.next.get() == reader.places.len() { root } else { without_places(root) })
 }
 
 /// Where node `number` of a text starts that has been read before.
 pub fn position(text: &str, number: usize) -> Option<Position> {
-    let reader =
-        Reader { next: Cell::new(0), stop_at: Some(number), text_left: Cell::new(MAX_TEXT + 4 * text.len()) };
+    let reader = Reader { stop_at: Some(number), ..Reader::new(text, Vec::new()) };
     place_of(&reader.deserialize(serde_yaml::Deserializer::from_str(text)).err()?)
 }
 
@@ -143,19 +129,34 @@ fn too_deep(text: &str, max: usize) -> Option<Position> {
     None
 }
 
-/// The parser's message without the place at its end: the finding has it in front.
-fn without_place(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).trim_end_matches(',').to_owned()
+/// Where the readings differ, no place is better than a wrong one.
+fn without_places(node: Node) -> Node {
+    let all = |nodes: Vec<Node>| nodes.into_iter().map(without_places).collect();
+    let value = match node.value {
+        Value::List(items) => Value::List(all(items)),
+        Value::Map(entries) => Value::Map(
+            entries.into_iter().map(|(key, value)| (without_places(key), without_places(value))).collect(),
+        ),
+        Value::Tagged(tag, content) => Value::Tagged(tag, Box::new(without_places(*content))),
+        scalar => scalar,
+    };
+    Node { start: None, value, ..node }
 }
 
 /// Reads a node and all below it, and counts them; raises an error at node `stop_at`.
 struct Reader {
     next: Cell<usize>,
+    /// Of each node, by its number.
+    places: Vec<Position>,
     stop_at: Option<usize>,
     text_left: Cell<usize>,
 }
 
 impl Reader {
+    fn new(text: &str, places: Vec<Position>) -> Self {
+        Self { next: Cell::new(0), places, stop_at: None, text_left: Cell::new(max_text(text.len())) }
+    }
+
     fn node<E: de::Error>(&self, value: impl FnOnce() -> Result<Value, E>) -> Result<Node, E> {
         let number = self.next.get();
         if self.stop_at == Some(number) {
@@ -165,7 +166,7 @@ impl Reader {
             return Err(E::custom(format_args!("more than {MAX_NODES} values, aliases followed")));
         }
         self.next.set(number + 1);
-        Ok(Node { number, value: value()? })
+        Ok(Node { number, start: self.places.get(number).copied(), value: value()? })
     }
 }
 

@@ -1,0 +1,364 @@
+//! The codes of all diagnostics. A code is stable: scripts may rely on it, messages may change.
+
+/// Defines the codes: for each its explanation as documentation, whose first line is the title, and its name.
+macro_rules! codes {
+    ($($(#[doc = $line:literal])+ $Code:ident = $name:literal,)+) => {
+        /// What kind of problem a diagnostic reports.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[doc = $line])+ $Code,)+
+        }
+
+        impl Code {
+            /// All codes, grouped by subject.
+            pub const ALL: &[Self] = &[$(Self::$Code),+];
+
+            /// The name, in lower case with hyphens: it is printed, and stands in JSON.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$Code => $name,)+
+                }
+            }
+
+            /// The title and the explanation, in lines as they stand in this file.
+            fn lines(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$Code => &[$($line),+],)+
+                }
+            }
+        }
+    };
+}
+
+impl Code {
+    /// The code of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// One line that says what is wrong, without a full stop.
+    pub fn title(self) -> &'static str {
+        self.lines()[0].trim()
+    }
+
+    /// Why it is wrong and what to do, one paragraph.
+    pub fn explanation(self) -> String {
+        let lines: Vec<&str> =
+            self.lines()[1..].iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+        lines.join(" ")
+    }
+}
+
+codes! {
+
+    // The spec and the options.
+    /// A spec is not valid YAML
+    ///
+    /// The parser stopped at the place shown. Often a quote or a bracket is not closed, a line is indented
+    /// differently from its neighbours, or a text that contains `: ` or begins with `@`, `*`, `&`, `!`, `%`
+    /// or a backquote is not in quotes.
+    SpecSyntax = "spec-syntax",
+    /// A spec file has more than 1 MiB
+    ///
+    /// A spec has a few dozen lines. Check that the file after `-f` is the spec and not the user-data or an
+    /// image.
+    SpecTooLarge = "spec-too-large",
+    /// A spec is not a map of fields
+    ///
+    /// A spec file is one YAML map, for example `name: web1` and `address: 203.0.113.7`, a line each.
+    /// `hostseed schema` prints its JSON Schema.
+    SpecShape = "spec-shape",
+    /// A spec or a query has a field that does not exist
+    ///
+    /// The fields are the long options of `hostseed create` without the hyphens in front. `hostseed create
+    /// --help` lists them.
+    UnknownField = "unknown-field",
+    /// A field is given twice
+    ///
+    /// YAML readers differ in which of the two they use, so hostseed refuses both. Keep one.
+    DuplicateField = "duplicate-field",
+    /// A field has a value of the wrong type
+    ///
+    /// Most fields take a text or a whole number, lists take several. Put values in quotes that YAML reads
+    /// as something else: `28.10` is the number 28.1, `yes` may be a boolean.
+    FieldType = "field-type",
+    /// A field that is required is missing
+    ///
+    /// Only `name` is required: it names the machine.
+    MissingField = "missing-field",
+    /// A value is not one of those that the option accepts
+    ///
+    /// The message lists the accepted values.
+    InvalidChoice = "invalid-choice",
+    /// An option would have no effect
+    ///
+    /// Another option makes it meaningless. hostseed refuses it, because whoever wrote it expects something
+    /// that would not happen. Remove one of the two.
+    NoEffect = "no-effect",
+    /// A list in a query has separators but no item
+    ///
+    /// Leave the key out, or pass `jsonencode([])`, for an empty list.
+    EmptyList = "empty-list",
+    /// A query is not what Terraform's external data source sends
+    ///
+    /// Standard input has to be one JSON object whose values are strings. Lists are passed with
+    /// `jsonencode`, or a line for each item.
+    QueryJson = "query-json",
+    /// A name is not a host name
+    ///
+    /// A machine's name is a folder, a common name and a DNS name of its certificate. It has letters,
+    /// digits, `-` and `.`, at most 64 characters, at most 63 between dots, and no hyphen at the ends of a
+    /// label (RFC 1035, RFC 1123).
+    InvalidName = "invalid-name",
+    /// A machine's name means something else to other programs
+    ///
+    /// Names that programs read as an IP address (`127.1`, `0x7f`), `localhost`, Windows' device names
+    /// (`con`, `nul`), and files of the store (`ca.pem`) cannot name a machine.
+    ReservedName = "reserved-name",
+    /// A value is neither an IP address nor a DNS name that a client can dial
+    ///
+    /// Give only the host: no scheme, no port, no brackets, no zone, no final dot. IPv4 is written as four
+    /// decimal numbers.
+    InvalidAddress = "invalid-address",
+    /// A name cannot be in the server's certificate
+    ///
+    /// A subject alternative name is an IP address, a DNS name, or `*.` followed by a domain with at least
+    /// two labels (RFC 6125).
+    InvalidSan = "invalid-san",
+    /// A port is not a number from 1 to 65535
+    ///
+    /// Docker's port for TLS is 2376, and that is the default.
+    InvalidPort = "invalid-port",
+    /// A duration cannot be read or is out of range
+    ///
+    /// Write a whole number and a unit: `h` for hours, `d` for days, `y` for years of 365 days. The range
+    /// is `1h` to `100y`.
+    InvalidDuration = "invalid-duration",
+    /// A Docker version cannot be read
+    ///
+    /// Write it as Docker publishes it, for example `28.0.4`. A prefix like `28.0` chooses the newest that
+    /// begins so.
+    InvalidVersion = "invalid-version",
+    /// A checksum is not a SHA-256
+    ///
+    /// It has 64 hexadecimal digits. `sha256sum FILE` prints it.
+    InvalidChecksum = "invalid-checksum",
+    /// A fingerprint is not that of an OpenPGP key
+    ///
+    /// It has 40 hexadecimal digits; blanks and colons are ignored. `gpg --show-keys FILE` prints it.
+    InvalidFingerprint = "invalid-fingerprint",
+    /// A URL cannot be used
+    ///
+    /// It begins with `https://` or `http://`, has a host, and no user or password, because the text is
+    /// readable on the host. A mirror's URL has no query and no fragment.
+    InvalidUrl = "invalid-url",
+    /// An install script would be fetched without TLS
+    ///
+    /// The script runs as root, and anyone on the network path could replace it. Use `https://`, or accept
+    /// the risk with `insecure-install-url`.
+    InsecureUrl = "insecure-url",
+    /// A value has a control character or a character that is not allowed in Unicode text
+    ///
+    /// Such characters would end a line in a unit file, a shell script or a terminal. No label or variable
+    /// needs them.
+    ControlCharacter = "control-character",
+    /// An engine option is not a flag of dockerd
+    ///
+    /// Write `FLAG=VALUE` or `FLAG`, without hyphens in front, as in `log-driver=journald`.
+    InvalidDaemonFlag = "invalid-daemon-flag",
+    /// An engine option would change how the daemon listens
+    ///
+    /// hostseed sets `host`, `tls`, `tlsverify`, `tlscacert`, `tlscert` and `tlskey`. Another value would
+    /// leave the host open to everyone, or unreachable.
+    ReservedDaemonFlag = "reserved-daemon-flag",
+    /// A label is not `KEY=VALUE`
+    ///
+    /// The key has no white space and does not begin with `com.docker.`, `io.docker.` or
+    /// `org.dockerproject.`, which Docker reserves.
+    InvalidLabel = "invalid-label",
+    /// An environment variable is not `NAME=VALUE`
+    ///
+    /// The name has letters, digits and `_`, and does not begin with a digit (systemd.exec(5)).
+    InvalidVariable = "invalid-variable",
+    /// A registry is not `HOST`, `HOST:PORT` or a network
+    ///
+    /// An insecure registry is named without a scheme: `registry.example.com:5000` or `10.0.0.0/8`.
+    InvalidRegistry = "invalid-registry",
+    /// A storage driver's name cannot be one
+    ///
+    /// Names have lower-case letters, digits and `-`, as in `overlay2`.
+    InvalidStorageDriver = "invalid-storage-driver",
+    /// The same label or variable has two values
+    ///
+    /// dockerd does not start with such labels, and of two variables systemd uses the last. Keep one.
+    ConflictingValues = "conflicting-values",
+    /// A CA is neither `own`, `shared` nor a folder
+    ///
+    /// `own` makes a CA for this machine, `shared` uses the store's, and a folder holds `ca.pem` and
+    /// `ca-key.pem`. Write a folder with a slash, as in `./ca`.
+    InvalidCaSource = "invalid-ca-source",
+    /// A CA of several machines would sign a boot issuer without being asked to
+    ///
+    /// Anyone who reads the user-data of a machine with a boot issuer can impersonate every machine of the
+    /// CA that signed it. Give the machine's address, so that no boot issuer is needed, or ask for it with
+    /// `boot-issuer`.
+    SharedBootIssuer = "shared-boot-issuer",
+
+    // CAs, certificates and keys.
+    /// A CA cannot sign this machine's certificates
+    ///
+    /// Its certificate has to be a CA's, valid now, allowed to sign certificates for servers and for
+    /// clients, and its private key has to match.
+    UnusableCa = "unusable-ca",
+    /// A `ca.pem` holds more than the CA's certificate
+    ///
+    /// Everything in `ca.pem` would be sent to the host: a private key would be exposed, and each further
+    /// certificate could sign clients. Keep only the certificate that belongs to `ca-key.pem`.
+    CaFileContents = "ca-file-contents",
+    /// A CA's name constraints forbid what the certificate needs
+    ///
+    /// The CA may only sign for the names in its constraints (RFC 5280 section 4.2.1.10). Leave the name
+    /// out, use another CA, or let the machine have its own.
+    CaNameConstraints = "ca-name-constraints",
+    /// A CA may not sign a boot issuer
+    ///
+    /// Its certificate has path length 0, so that no CA below it is valid (RFC 5280 section 4.2.1.9).
+    CaPathLength = "ca-path-length",
+    /// Docker would not accept a certificate that this CA signs
+    ///
+    /// hostseed checks the result as the docker CLI and dockerd do, before anything is written.
+    CaRejected = "ca-rejected",
+    /// A machine's certificate or key in the store cannot be used
+    ///
+    /// The file is damaged, holds more than it should, or was replaced. Restore the file, or create the
+    /// machine again.
+    StoredPem = "stored-pem",
+    /// A machine's key does not belong to its certificate
+    ///
+    /// It may be the CA's or another machine's, and that key must not be sent to the host. Restore the
+    /// file, or create the machine again.
+    KeyMismatch = "key-mismatch",
+
+    // The program and its files.
+    /// This computer's clock is earlier than hostseed's release
+    ///
+    /// Certificates would be valid from the wrong date. Set the clock.
+    ClockTooEarly = "clock-too-early",
+    /// hostseed cannot tell where machines are kept
+    ///
+    /// There is no home folder. Pass `--store DIR`, or set MACHINE_STORAGE_PATH.
+    NoHome = "no-home",
+    /// A file cannot be read
+    ///
+    /// The message has the system's reason.
+    UnreadableFile = "unreadable-file",
+    /// A folder has more files than a seed
+    ///
+    /// `verify` looks at 64 files of a folder at most. Name the file that is meant.
+    TooManyFiles = "too-many-files",
+    /// A question cannot be asked without a terminal
+    ///
+    /// Pass the option that answers it.
+    NoTerminal = "no-terminal",
+    /// Binary output would go to a terminal
+    ///
+    /// Write it to a file with `--out`, or print it as text with `--base64`.
+    BinaryToTerminal = "binary-to-terminal",
+    /// A private key would be written where another user can read it
+    ///
+    /// Standard output or the existing file is readable by others, or belongs to someone else. Write to a
+    /// new file with `--out`: it is created with mode 0600.
+    ExposedOutput = "exposed-output",
+    /// A value has a control character that no shell receives unchanged
+    ///
+    /// Keep the machines in a folder without such characters in its path.
+    UnsafeValue = "unsafe-value",
+
+    // Rendering.
+    /// A format of several files needs a folder
+    ///
+    /// Name it with `--out DIR`. For nocloud, `--out FILE.img` or `--out FILE.iso` makes a disk.
+    NeedsFolder = "needs-folder",
+    /// An option does not belong to the format
+    ///
+    /// The message names the format that it belongs to.
+    FormatOption = "format-option",
+    /// `--for` needs a format that is user-data
+    ///
+    /// Scripts for images and modules are not handed to a cloud as user-data.
+    NotUserData = "not-user-data",
+    /// A cloud or Ignition does not decode this encoding
+    ///
+    /// The user-data would arrive compressed or in base64, and the host would not understand it. `hostseed
+    /// clouds NAME` shows what the cloud decodes.
+    EncodingNotSupported = "encoding-not-supported",
+    /// Rendered user-data does not begin as a host expects
+    ///
+    /// cloud-init and Ignition recognise user-data by its first bytes. This is a fault of hostseed: report it.
+    UserDataBeginning = "user-data-beginning",
+    /// User-data exceeds the cloud's limit
+    ///
+    /// The message has the sizes, and the hint what makes it smaller: gzip, smaller keys, an address in
+    /// place of a boot issuer, or an image with Docker in it.
+    UserDataTooLarge = "user-data-too-large",
+    /// A file that is to be part of the user-data cannot be
+    ///
+    /// cloud-init or Ignition would skip it, misread it, or let it replace hostseed's part.
+    PartRejected = "part-rejected",
+    /// A network configuration cannot be used
+    ///
+    /// It is cloud-init's network configuration, a YAML map (version 1 or 2).
+    NetworkConfig = "network-config",
+    /// The output folder has a network configuration that would be applied too
+    ///
+    /// Pass it with `--network-config`, or remove it.
+    StaleNetworkConfig = "stale-network-config",
+
+    // The store.
+    /// The store has no machine of that name
+    ///
+    /// `hostseed ls` lists the machines. Another store is chosen with `--store` or MACHINE_STORAGE_PATH.
+    NoSuchMachine = "no-such-machine",
+    /// A machine of that name exists already
+    ///
+    /// hostseed never replaces a machine: its keys would be lost. Choose another name, or remove it with
+    /// `hostseed rm`.
+    MachineExists = "machine-exists",
+    /// The query asks for other settings than the existing machine has
+    ///
+    /// Terraform's data source never changes a machine. Ask for the same settings, or remove the machine
+    /// and let it be created again.
+    MachineDiffers = "machine-differs",
+    /// The server's certificate does not cover an address
+    ///
+    /// The docker CLI would refuse the connection. Create the machine again with the address, or record the
+    /// address anyway with `--force`.
+    AddressNotCovered = "address-not-covered",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_in_lower_case_with_hyphens() {
+        let names: HashSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for name in names {
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{name}"
+            );
+            assert_eq!(Code::named(name).map(Code::name), Some(name));
+        }
+    }
+
+    #[test]
+    fn every_code_is_explained() {
+        for code in Code::ALL {
+            assert!(!code.title().ends_with('.') && code.title().len() < 100, "{}", code.title());
+            assert!(code.explanation().ends_with('.'), "{}: {}", code.name(), code.explanation());
+        }
+    }
+}

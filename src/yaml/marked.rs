@@ -1,0 +1,226 @@
+//! A document as it is written: every node with its place, scalars with their style and tag, nothing interpreted.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+
+use super::{Fault, MAX_NODES, max_text};
+use crate::diag::Position;
+
+/// As deep as serde_yaml goes; PyYAML ends at about 300.
+const MAX_DEPTH: usize = 128;
+
+/// A node. Aliases share the node that they stand for, whose place is that of its anchor.
+#[derive(Debug)]
+pub struct Node {
+    pub start: Position,
+    /// A tag, `!!str` or `!name`, as its URI or its name.
+    pub tag: Option<String>,
+    pub value: Value,
+    /// The nodes in this one, itself included, aliases followed.
+    nodes: usize,
+    /// The bytes of their scalars, aliases followed.
+    bytes: usize,
+}
+
+/// What a node is by its writing.
+#[derive(Debug)]
+pub enum Value {
+    Scalar {
+        text: String,
+        /// Without quotes and not a block: what it is depends on the reader's version of YAML.
+        plain: bool,
+    },
+    List(Vec<Rc<Node>>),
+    /// In the order of the text, repeated keys included.
+    Map(Vec<(Rc<Node>, Rc<Node>)>),
+}
+
+/// Reads the only document of a text; none where there is nothing in it. Work is proportional to the text.
+///
+/// # Errors
+/// What the parser refuses; a second document; more than 128 levels; more values or text than any document needs, aliases
+/// followed.
+pub fn read(text: &str) -> Result<Option<Rc<Node>>, Fault> {
+    let mut builder =
+        Builder { open: Vec::new(), anchors: HashMap::new(), limit: max_text(text.len()), root: None };
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| Fault {
+            position: Some(position(error.marker())),
+            text: error.info().to_owned(),
+        })?;
+        builder.take(event, position(&span.start))?;
+    }
+    Ok(builder.root)
+}
+
+fn position(marker: &Marker) -> Position {
+    Position { line: marker.line(), column: marker.col() + 1 }
+}
+
+/// A list or a map that has not ended.
+struct Open {
+    start: Position,
+    anchor: usize,
+    tag: Option<String>,
+    is_map: bool,
+    /// Of a map: keys and values in turn.
+    children: Vec<Rc<Node>>,
+}
+
+struct Builder {
+    open: Vec<Open>,
+    /// By the parser's number.
+    anchors: HashMap<usize, Rc<Node>>,
+    /// The most bytes of text.
+    limit: usize,
+    root: Option<Rc<Node>>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event, start: Position) -> Result<(), Fault> {
+        let fault = |text: String| Err(Fault { position: Some(start), text });
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let bytes = text.len();
+                let value = Value::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let tag = tag.as_deref().map(name);
+                self.add(anchor, Node { start, tag, value, nodes: 1, bytes })
+            }
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(node) => self.put(Rc::clone(node)),
+                None => fault("an alias stands inside what it names".to_owned()),
+            },
+            Event::SequenceStart(anchor, tag) => self.begin(start, anchor, tag.as_deref(), false),
+            Event::MappingStart(anchor, tag) => self.begin(start, anchor, tag.as_deref(), true),
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::DocumentStart(_) if self.root.is_some() => {
+                fault("there is more than one document".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        start: Position,
+        anchor: usize,
+        tag: Option<&Tag>,
+        is_map: bool,
+    ) -> Result<(), Fault> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(Fault {
+                position: Some(start),
+                text: format!("values are nested more than {MAX_DEPTH} deep"),
+            });
+        }
+        self.open.push(Open { start, anchor, tag: tag.map(name), is_map, children: Vec::new() });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        let Open { start, anchor, tag, is_map, children } = self.open.pop().expect("the parser pairs these");
+        let sum =
+            |size: fn(&Node) -> usize| children.iter().map(|node| size(node)).fold(0, usize::saturating_add);
+        let (nodes, bytes) = (sum(|node| node.nodes).saturating_add(1), sum(|node| node.bytes));
+        let value = match is_map {
+            true => {
+                Value::Map(children.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
+            }
+            false => Value::List(children),
+        };
+        self.add(anchor, Node { start, tag, value, nodes, bytes })
+    }
+
+    fn add(&mut self, anchor: usize, node: Node) -> Result<(), Fault> {
+        let node = Rc::new(node);
+        // The parser numbers anchors from 1.
+        if anchor > 0 {
+            self.anchors.insert(anchor, Rc::clone(&node));
+        }
+        self.put(node)
+    }
+
+    fn put(&mut self, node: Rc<Node>) -> Result<(), Fault> {
+        let refuse = |text: String| Err(Fault { position: Some(node.start), text });
+        if node.nodes > MAX_NODES {
+            return refuse(format!("there are more than {MAX_NODES} values, aliases followed"));
+        }
+        if node.bytes > self.limit {
+            return refuse("there is too much text, aliases followed".to_owned());
+        }
+        match self.open.last_mut() {
+            Some(open) => open.children.push(node),
+            None => self.root = Some(node),
+        }
+        Ok(())
+    }
+}
+
+/// `tag:yaml.org,2002:str` for `!!str`, `!name` for a tag of somebody's own.
+fn name(tag: &Tag) -> String {
+    format!("{}{}", tag.handle, tag.suffix)
+}
+
+/// The places of all nodes in the order of reading: a list or map before what is in it, aliases followed.
+pub(super) fn places(root: &Node) -> Vec<Position> {
+    let mut places = Vec::with_capacity(root.nodes);
+    let mut next = vec![root];
+    while let Some(node) = next.pop() {
+        places.push(node.start);
+        match &node.value {
+            Value::Scalar { .. } => {}
+            Value::List(items) => next.extend(items.iter().rev().map(Rc::as_ref)),
+            Value::Map(entries) => {
+                next.extend(entries.iter().rev().flat_map(|(key, value)| [value.as_ref(), key.as_ref()]));
+            }
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        read(text).unwrap_err().text
+    }
+
+    #[test]
+    fn nodes_know_their_places_and_how_they_are_written() {
+        let root = read("a: 0644\nb:\n- !!binary |\n  QQ==\n- \"yes\"\n").unwrap().unwrap();
+        let Value::Map(entries) = &root.value else { panic!() };
+        let written = |node: &Node| match &node.value {
+            Value::Scalar { text, plain } => (text.clone(), *plain, node.start.line, node.start.column),
+            _ => panic!(),
+        };
+        assert_eq!(written(&entries[0].1), ("0644".into(), true, 1, 4));
+        let Value::List(items) = &entries[1].1.value else { panic!() };
+        assert_eq!(items[0].tag.as_deref(), Some("tag:yaml.org,2002:binary"));
+        assert_eq!(written(&items[0]).0, "QQ==\n");
+        assert_eq!(written(&items[1]), ("yes".into(), false, 5, 3));
+    }
+
+    #[test]
+    fn bombs_are_refused_before_they_go_off() {
+        // The parser has a limit of its own for these.
+        assert!(read(&"[".repeat(500_000)).is_err());
+        assert!(fault(&format!("{}1{}", "[".repeat(129), "]".repeat(129))).contains("128 deep"));
+        assert!(fault(&"- ".repeat(100_000)).contains("128 deep"));
+        let list = |name: char| vec![format!("*{name}"); 400].join(", ");
+        let bomb = format!("x: &a [{}]\ny: &b [{}]\nz: &c [{}]\n", "1, ".repeat(400), list('a'), list('b'));
+        assert!(fault(&bomb).contains("100000 values"));
+        let texts = format!("x: &a {}\ny: [{}]\n", "t".repeat(60_000), list('a'));
+        assert!(fault(&texts).contains("too much text"));
+        assert!(fault("a: &a [*a]\n").contains("inside what it names"));
+        assert!(fault("a: 1\n---\nb: 1\n").contains("more than one document"));
+    }
+
+    #[test]
+    fn no_document_is_none() {
+        assert!(read("").unwrap().is_none());
+        assert!(read("# nothing\n").unwrap().is_none());
+    }
+}
