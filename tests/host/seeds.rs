@@ -7,47 +7,53 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Home, need, run};
+use crate::support::{Home, files_below, need, run, snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
 
-/// The golden files of that name.
-fn golden(name: &str) -> Vec<PathBuf> {
+/// The golden files of that name, each content once, in a folder of their own.
+fn golden(name: &str, begins: &[u8]) -> (TempDir, Vec<PathBuf>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let mut found = Vec::new();
-    for case in fs::read_dir(root).unwrap() {
-        let case = case.unwrap().path();
-        found.extend(
-            crate::support::files_below(&case)
-                .into_iter()
-                .filter(|path| path.ends_with(name))
-                .map(|path| case.join(path)),
-        );
+    let mut different = BTreeMap::new();
+    for kept in files_below(&root) {
+        let path = snapshot::file_of(&kept);
+        if path.file_name().unwrap() == name {
+            different.entry(snapshot::read(&root.join(&path))).or_insert(path);
+        }
     }
-    assert!(!found.is_empty(), "{name}");
-    found
+    different.retain(|content, _| content.starts_with(begins));
+    assert!(!different.is_empty(), "{name}");
+    let dir = tempfile::tempdir().unwrap();
+    let write = |(content, path): (Vec<u8>, PathBuf)| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let files = different.into_iter().map(write).collect();
+    (dir, files)
 }
 
-fn scripts() -> Vec<PathBuf> {
-    // One of them is in base64.
-    let is_script = |path: &PathBuf| fs::read(path).unwrap().starts_with(b"#!");
-    let names = ["setup", "issue", "user-data.sh", "bake.sh"].into_iter();
-    // Many cases have the same.
-    let different: BTreeMap<_, _> =
-        names.flat_map(golden).filter(is_script).map(|path| (fs::read(&path).unwrap(), path)).collect();
-    different.into_values().collect()
+/// The different scripts of the golden cases. Those in base64 are in another one as they are.
+fn scripts() -> (Vec<TempDir>, Vec<PathBuf>) {
+    let (dirs, files): (Vec<_>, Vec<_>) =
+        ["setup", "issue", "user-data.sh", "bake.sh"].map(|name| golden(name, b"#!")).into_iter().unzip();
+    (dirs, files.concat())
 }
 
 #[test]
 fn shellcheck_finds_nothing_in_the_scripts() {
     if need("shellcheck") {
-        run(Command::new("shellcheck").args(["-s", "sh"]).args(scripts()));
+        let (_dirs, scripts) = scripts();
+        run(Command::new("shellcheck").args(["-s", "sh"]).args(scripts));
     }
 }
 
 #[test]
 fn dash_and_busybox_can_read_the_scripts() {
-    for script in scripts() {
+    let (_dirs, scripts) = scripts();
+    for script in scripts {
         if need("dash") {
             run(Command::new("dash").arg("-n").arg(&script));
         }
@@ -62,8 +68,8 @@ fn cloud_init_finds_every_user_data_valid() {
     if !need("cloud-init") {
         return;
     }
-    let begins = |path: &PathBuf| fs::read(path).unwrap().starts_with(b"#cloud-config\n");
-    for user_data in golden("user-data").into_iter().filter(begins) {
+    let (_dir, files) = golden("user-data", b"#cloud-config\n");
+    for user_data in files {
         let output = run(Command::new("cloud-init").args(["schema", "-c"]).arg(&user_data));
         assert!(String::from_utf8_lossy(&output.stdout).contains("Valid"), "{}", user_data.display());
     }
@@ -175,7 +181,7 @@ fn everything(home: &Home, command: &[&str], options: &str) -> Vec<u8> {
     let out = home.path().join("out");
     let options: Vec<_> = options.split_whitespace().collect();
     home.ok(&[command, &options, &["-o", "out"]].concat());
-    let files = if out.is_dir() { crate::support::files_below(&out) } else { vec![PathBuf::new()] };
+    let files = if out.is_dir() { files_below(&out) } else { vec![PathBuf::new()] };
     let read = |file: &PathBuf| fs::read(if out.is_dir() { out.join(file) } else { out.clone() }).unwrap();
     let everything = files.iter().flat_map(|file| [unpacked(&read(file)), b"\n".to_vec()].concat()).collect();
     if out.is_dir() {
