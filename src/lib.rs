@@ -18,7 +18,9 @@ pub mod report;
 pub mod secret;
 pub mod spec;
 pub mod store;
+pub mod templates;
 pub mod ui;
+pub mod userdata;
 pub mod verify;
 pub mod yaml;
 

@@ -16,7 +16,7 @@ use crate::names::MachineName;
 use crate::pki::HostIdentity;
 use crate::place::{self, Words};
 use crate::plan::{Cloud, Field, Plan, Way};
-use crate::render::{self, Form, Format, Packing};
+use crate::render::{Form, Format, Packing};
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::ui::{self, Ui};
@@ -120,7 +120,7 @@ impl SeedAsked {
     /// by such an attribute: Terraform then says so before it makes anything.
     fn texts(&self, plan: &Plan, identity: &HostIdentity) -> Result<(Option<String>, String)> {
         let seed = self.rendered(plan, identity)?;
-        let base64 = render::base64(&seed.bytes);
+        let base64 = crate::userdata::encoding::base64(&seed.bytes);
         let text = match self.cloud {
             Some((_, way)) if way.base64 => Some(base64.clone()),
             _ => std::str::from_utf8(&seed.bytes).ok().map(str::to_owned),

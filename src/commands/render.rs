@@ -112,7 +112,7 @@ impl Request {
         }
         let switches = [(" --gzip", self.packing.gzip), (" --base64", self.packing.base64)];
         words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(word, _)| word));
-        let files = |option: &str, file: &str| format!(" {option} {}", render::shell_word(file));
+        let files = |option: &str, file: &str| format!(" {option} {}", crate::templates::shell_word(file));
         words.extend(self.parts.iter().map(|part| files("--part", part)));
         words.extend(self.merged.iter().map(|file| files("--merge", &file.to_string_lossy())));
         words

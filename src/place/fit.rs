@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::pki::HostIdentity;
 use crate::plan::{Cloud, Install, KeyType, Plan, Way};
 use crate::render::{self, Form, Format, Packing, Rendered};
-use crate::verify;
+use crate::userdata::open;
 
 /// How a user asks for what makes user-data smaller.
 pub struct Words {
@@ -60,7 +60,7 @@ pub fn render_for(
     words: &Words,
 ) -> Result<Artifact> {
     let seed = rendered(plan, identity, form, way.gzip)?;
-    if !verify::has_beginning(&seed.bytes) {
+    if !open::has_beginning(&seed.bytes) {
         return Err(Diagnostic::error(
             Code::UserDataBeginning,
             "user-data begins with nothing that a host boots from; nothing was written",

@@ -136,7 +136,7 @@ impl Shell {
             // cmd has no quotes in SET; a caret hides what would end the command.
             Self::Cmd => with('^', "&|<>^"),
             Self::Nu => json(value),
-            Self::Dotenv => super::quote::shell_word(value),
+            Self::Dotenv => crate::templates::shell_word(value),
         }
     }
 }

@@ -10,10 +10,10 @@ use super::mime::{self, Part};
 use super::nocloud::{self, Medium};
 use super::packer;
 use super::packing::Packing;
-use super::payload::Carriage;
+use super::rendered::Rendered;
 use super::seed;
 use super::terraform;
-use crate::artifact::Artifact;
+use crate::userdata::payload::PayloadEncoding;
 
 /// The name of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,26 +90,18 @@ pub enum Form {
     Terraform(Connection),
 }
 
-/// What comes of a form.
-#[derive(Debug)]
-pub enum Rendered {
-    File(Artifact),
-    /// Files with paths relative to their folder.
-    Folder(Vec<Artifact>),
-}
-
 /// Renders a form. What is to be compressed as a whole has nothing compressed inside.
 pub fn render(host: &Host, form: &Form, packing: Packing) -> Result<Rendered> {
-    let carriage = if packing.gzip { Carriage::Plain } else { Carriage::Packed };
+    let encoding = if packing.gzip { PayloadEncoding::Plain } else { PayloadEncoding::GzipBase64 };
     let file = match form {
-        Form::CloudConfig => seed::cloud_config(host, carriage)?,
-        Form::Script => seed::script(host, carriage)?,
-        Form::Mime(parts) => mime::render(host, parts, carriage)?,
+        Form::CloudConfig => seed::cloud_config(host, encoding)?,
+        Form::Script => seed::script(host, encoding)?,
+        Form::Mime(parts) => mime::render(host, parts, encoding)?,
         Form::Ignition(merged) => ignition::render(host, merged)?,
         Form::NoCloud { network_config, medium } => {
             return nocloud::render(host, network_config.as_deref(), *medium);
         }
-        Form::Bake => seed::bake(host, carriage)?,
+        Form::Bake => seed::bake(host, encoding)?,
         Form::Packer => return packer::render(host).map(Rendered::Folder),
         Form::ImageBuilder => imagebuilder::render(host)?,
         Form::Terraform(connection) => return terraform::render(host, connection).map(Rendered::Folder),

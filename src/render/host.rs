@@ -3,14 +3,13 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::payload::sha256;
-use super::{issue, templates};
+use super::issue;
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{HostPlan, HostRole, Install, Plan};
+use crate::templates;
+use crate::userdata::digest::sha256;
 
-/// Where payloads wait for `setup`.
-pub const STAGING: &str = "/var/lib/hostseed/seed";
 /// What tells the daemon all that a plan has to say.
 pub const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
 

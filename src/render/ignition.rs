@@ -5,14 +5,14 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha512};
 
 use super::host::{DROP_IN, Host};
 use super::issue;
-use super::packing;
-use super::payload::{Carriage, Payload};
 use crate::artifact::Artifact;
 use crate::report::{Complaint, Failure};
+use crate::userdata::digest::sha512;
+use crate::userdata::encoding::base64;
+use crate::userdata::payload::{Payload, PayloadEncoding};
 
 /// "Configuration Specification v3.4.0": what both distributions take.
 const VERSION: &str = "3.4.0";
@@ -103,8 +103,8 @@ pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
         .iter()
         .map(|merged| {
             json!({
-                "source": data_url(&packing::base64(&merged.bytes)),
-                "verification": { "hash": sha512(&merged.bytes) },
+                "source": data_url(&base64(&merged.bytes)),
+                "verification": { "hash": format!("sha512-{}", sha512(&merged.bytes)) },
             })
         })
         .collect();
@@ -149,7 +149,7 @@ fn config(host: &Host) -> Result<Config> {
 const UNITS: &str = "etc/systemd/system/";
 
 fn json_file(file: &Artifact) -> Value {
-    let payload = Payload::new(&file.bytes, Carriage::Packed);
+    let payload = Payload::new(&file.bytes, PayloadEncoding::GzipBase64);
     json!({
         "path": format!("/{}", file.path),
         // An image may have files of an earlier identity.
@@ -168,11 +168,6 @@ fn json_file(file: &Artifact) -> Value {
 /// RFC 2397.
 fn data_url(base64: &str) -> String {
     format!("data:;base64,{base64}")
-}
-
-fn sha512(bytes: &[u8]) -> String {
-    let hex: String = Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha512-{hex}")
 }
 
 fn file_name(path: &str) -> &str {

@@ -4,10 +4,11 @@ use anyhow::Result;
 use minijinja::context;
 
 use super::host::Host;
-use super::payload::Carriage;
-use super::{seed, templates};
+use super::seed;
 use crate::artifact::Artifact;
 use crate::report::Failure;
+use crate::templates;
+use crate::userdata::payload::PayloadEncoding;
 
 /// Characters that `create-component --data` takes (EC2 Image Builder API Reference, CreateComponent).
 const DATA_MAX: usize = 16_000;
@@ -32,7 +33,7 @@ pub fn render(host: &Host) -> Result<Artifact> {
 
 /// `inline`: it is short enough to be given as `--data`.
 fn component(host: &Host, inline: bool) -> Result<String> {
-    let bake = seed::bake(host, Carriage::Packed)?;
+    let bake = seed::bake(host, PayloadEncoding::GzipBase64)?;
     let (machine, port) = (host.name(), host.plan.port);
     let values = context! { machine, port, stem => host.stem() };
     let document = context! {

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::templates;
 use crate::artifact::Artifact;
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
+use crate::templates;
 
 /// Where what hostseed leaves on a host to run is, relative to `/`.
 pub const LIB: &str = "usr/local/lib/hostseed";

@@ -9,11 +9,11 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
 use super::host::Host;
-use super::packing;
-use super::payload::Carriage;
 use super::seed;
 use crate::artifact::Artifact;
 use crate::report::Complaint;
+use crate::userdata::encoding::base64_lines;
+use crate::userdata::payload::PayloadEncoding;
 use crate::yaml::{self, Node, Value};
 
 /// cloud-init's `cloudinit/handlers/__init__.py`, INCLUSION_TYPES_MAP: the type by how a part begins, without regard to case;
@@ -139,8 +139,8 @@ impl Part {
 }
 
 /// Renders the archive.
-pub fn render(host: &Host, parts: &[Part], carriage: Carriage) -> Result<Artifact> {
-    let ours = seed::cloud_config(host, carriage)?;
+pub fn render(host: &Host, parts: &[Part], encoding: PayloadEncoding) -> Result<Artifact> {
+    let ours = seed::cloud_config(host, encoding)?;
     let bodies = parts.iter().map(|part| part.bytes.as_slice()).chain([ours.bytes.as_slice()]);
     let boundary = boundary(bodies.clone());
     let mut children: Vec<MimePart> = Vec::new();
@@ -159,7 +159,7 @@ pub fn render(host: &Host, parts: &[Part], carriage: Carriage) -> Result<Artifac
         .transfer_encoding(widest(bodies));
     let mut bytes = Vec::new();
     archive.write_part(&mut bytes);
-    // No body that is there as it is has a carriage return.
+    // No body that is there as it is has a encoding return.
     bytes.retain(|byte| *byte != b'\r');
     Ok(host.artifact("user-data", bytes))
 }
@@ -239,9 +239,7 @@ fn widest<'a>(mut bodies: impl Iterator<Item = &'a [u8]>) -> &'static str {
 fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
     let encoding = encoding(body);
     let part = match encoding {
-        "base64" => {
-            MimePart::new(ContentType::new(content_type), packing::base64_lines(body).join("\n").into_bytes())
-        }
+        "base64" => MimePart::new(ContentType::new(content_type), base64_lines(body).join("\n").into_bytes()),
         _ => MimePart::new(ContentType::new(content_type), body),
     };
     part.transfer_encoding(encoding)

@@ -11,25 +11,25 @@ mod mime;
 mod nocloud;
 mod packer;
 mod packing;
-mod payload;
-mod quote;
+mod rendered;
 mod seed;
-mod templates;
 mod terraform;
 
 use anyhow::Result;
 
 pub use environment::{Connection, Shell};
-pub use form::{Form, Format, Rendered};
+pub use form::{Form, Format};
 pub use ignition::Merged;
 pub use mime::Part;
 pub use nocloud::Medium;
-pub use packing::{Packing, base64};
-pub use quote::shell_word;
+pub use packing::Packing;
+pub use rendered::Rendered;
 
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{Field, HostPlan, Plan};
+use crate::templates;
+use crate::userdata::payload::PayloadEncoding;
 use host::Host;
 
 /// What a machine boots from, or what puts it into an image. It holds the server's key.
@@ -39,7 +39,7 @@ pub fn render_seed(plan: &Plan, identity: &HostIdentity, form: &Form, packing: P
 
 /// A machine's cloud-config, as it is: what the store keeps.
 pub fn render_user_data(plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
-    seed::cloud_config(&Host::machine(plan, identity), payload::Carriage::Packed)
+    seed::cloud_config(&Host::machine(plan, identity), PayloadEncoding::GzipBase64)
 }
 
 /// What prepares an image which is no machine yet: as a script, or for a builder of images. It holds no secret.

@@ -4,9 +4,10 @@ use anyhow::Result;
 use minijinja::context;
 
 use super::host::Host;
-use super::payload::Carriage;
-use super::{seed, templates};
+use super::seed;
 use crate::artifact::Artifact;
+use crate::templates;
+use crate::userdata::payload::PayloadEncoding;
 
 /// The files beside the bake script.
 const FILES: [&str; 3] = ["hostseed.pkr.hcl", "variables.pkr.hcl", "sources.pkr.hcl"];
@@ -14,7 +15,7 @@ const FILES: [&str; 3] = ["hostseed.pkr.hcl", "variables.pkr.hcl", "sources.pkr.
 /// Renders the folder. The script alone holds a key, where there is one.
 pub fn render(host: &Host) -> Result<Vec<Artifact>> {
     let values = context! { machine => host.name(), port => host.plan.port, stem => host.stem() };
-    let mut files = vec![seed::bake(host, Carriage::Packed)?];
+    let mut files = vec![seed::bake(host, PayloadEncoding::GzipBase64)?];
     for file in FILES {
         let text = templates::render(&format!("packer/{file}"), values.clone())?;
         files.push(Artifact::public(file, text));

@@ -3,42 +3,47 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::host::{self, Host, STAGING};
-use super::payload::{Carriage, Payload};
-use super::{quote, templates};
+use super::host::{self, Host};
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
-
-const SETUP: &str = "/usr/local/lib/hostseed/setup";
+use crate::templates::{self, quote};
+use crate::userdata::paths::{self, SETUP};
+use crate::userdata::payload::{Payload, PayloadEncoding};
 
 /// User-data that cloud-init reads.
-pub fn cloud_config(host: &Host, carriage: Carriage) -> Result<Artifact> {
-    render(host, "seed/cloud-config", "user-data", false, carriage)
+pub fn cloud_config(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
+    render(host, "seed/cloud-config", "user-data", false, encoding)
 }
 
 /// A script that sets up the host on which it is run.
-pub fn script(host: &Host, carriage: Carriage) -> Result<Artifact> {
-    render(host, "seed/script", "user-data.sh", false, carriage)
+pub fn script(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
+    render(host, "seed/script", "user-data.sh", false, encoding)
 }
 
 /// A script that prepares the image in which it is run.
-pub fn bake(host: &Host, carriage: Carriage) -> Result<Artifact> {
-    render(host, "seed/script", "bake.sh", true, carriage)
+pub fn bake(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
+    render(host, "seed/script", "bake.sh", true, encoding)
 }
 
 /// It is private where it holds a key.
-fn render(host: &Host, template: &str, file: &str, image: bool, carriage: Carriage) -> Result<Artifact> {
+fn render(
+    host: &Host,
+    template: &str,
+    file: &str,
+    image: bool,
+    encoding: PayloadEncoding,
+) -> Result<Artifact> {
     let payloads = host.payloads()?;
-    let setup = Payload::new(host.setup(&payloads, image)?.as_bytes(), carriage);
+    let setup = Payload::new(host.setup(&payloads, image)?.as_bytes(), encoding);
     let carried: Vec<Value> = payloads
         .iter()
-        .map(|file| carry(&Payload::new(&file.bytes, carriage), &format!("{STAGING}/{}", file.file_name())))
+        .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
         .collect();
     let values = context! {
         machine => host.name(),
         port => host.plan.port,
         mode => host::mode(image),
-        packed => carriage == Carriage::Packed,
+        packed => encoding == PayloadEncoding::GzipBase64,
         has_identity => host.machine.is_some(),
         issues => host.role() == Some(HostRole::BootIssuer),
         payloads => carried,
@@ -50,10 +55,10 @@ fn render(host: &Host, template: &str, file: &str, image: bool, carriage: Carria
 }
 
 fn carry(payload: &Payload, staged: &str) -> Value {
-    let end = match payload.carriage {
-        Carriage::Packed => "END".to_owned(),
+    let end = match payload.encoding {
+        PayloadEncoding::GzipBase64 => "END".to_owned(),
         // No file has a line that names itself.
-        Carriage::Plain => format!("END OF {}", staged.rsplit('/').next().unwrap_or_default()),
+        PayloadEncoding::Plain => format!("END OF {}", staged.rsplit('/').next().unwrap_or_default()),
     };
     context! {
         staged,

@@ -5,19 +5,20 @@ use minijinja::context;
 
 use super::host::Host;
 use super::packing::Packing;
-use super::payload::Carriage;
-use super::{Connection, seed, templates};
+use super::{Connection, seed};
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
+use crate::templates;
+use crate::userdata::payload::PayloadEncoding;
 
 /// The files beside the seed.
 const FILES: [&str; 5] = ["main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"];
 
 /// Renders the folder. The seed alone holds a key: as it is, and compressed.
 pub fn render(host: &Host, connection: &Connection) -> Result<Vec<Artifact>> {
-    let user_data = seed::cloud_config(host, Carriage::Packed)?;
+    let user_data = seed::cloud_config(host, PayloadEncoding::GzipBase64)?;
     let gzip = Packing { gzip: true, base64: false };
-    let compressed = gzip.pack(seed::cloud_config(host, Carriage::Plain)?);
+    let compressed = gzip.pack(seed::cloud_config(host, PayloadEncoding::Plain)?);
     let values = context! {
         machine => host.name(),
         label => label(host.name()),

@@ -24,7 +24,7 @@ use crate::artifact::Artifact;
 use crate::names::{Address, MachineName};
 use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
-use crate::render::{self, Connection, Shell};
+use crate::render::{Connection, Shell};
 use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::{Spec, Word};
@@ -128,7 +128,10 @@ impl Store {
     pub fn command(&self, words: fmt::Arguments) -> String {
         match self.named {
             true => {
-                format!("hostseed --store {} {words}", render::shell_word(&self.root.display().to_string()))
+                format!(
+                    "hostseed --store {} {words}",
+                    crate::templates::shell_word(&self.root.display().to_string())
+                )
             }
             false => format!("hostseed {words}"),
         }
@@ -541,7 +544,7 @@ fn as_text(path: &Path) -> Result<&str> {
 }
 
 fn word(path: &Path) -> String {
-    render::shell_word(&path.display().to_string())
+    crate::templates::shell_word(&path.display().to_string())
 }
 
 const MACHINES: &str = "machines";

@@ -196,7 +196,7 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
             ))
             .hint(format!(
                 "`chmod 600 {}`, or another name",
-                crate::render::shell_word(&shown.display().to_string())
+                crate::templates::shell_word(&shown.display().to_string())
             ))
             .into());
         }

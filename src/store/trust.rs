@@ -351,7 +351,7 @@ mod unix {
     }
 
     fn shell(path: &Path) -> String {
-        crate::render::shell_word(&path.display().to_string())
+        crate::templates::shell_word(&path.display().to_string())
     }
 
     /// The current folder, changed to another one and back when dropped. A path of one name then means that folder, whatever

@@ -1,10 +1,10 @@
 //! dockerd's command line: which of a seed's units and drop-ins has the last word on it, and what it says.
 
-use super::budget::Budget;
-use super::finding::Problems;
-use super::landing::{File, Landing};
 use super::unit::{self, Setting};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::problems::Problems;
 
 /// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
 const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
@@ -12,14 +12,14 @@ const UNIT: &str = "docker.service";
 
 /// The file that has the last word on `ExecStart`, and its words.
 pub fn command_line<'a>(
-    landing: &'a Landing,
+    host: &'a HostState,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<(&'a File, Vec<String>)> {
     let mut said: Option<(&File, String)> = None;
     // The image's own unit has an ExecStart already.
     let mut commands = 1;
-    for file in files(landing) {
+    for file in files(host) {
         if !budget.take(4 * file.bytes.len()) {
             return None;
         }
@@ -57,11 +57,11 @@ pub fn command_line<'a>(
 }
 
 /// The unit, then its drop-ins in the order of their names, whichever folder they are in (systemd.unit(5)).
-fn files(landing: &Landing) -> Vec<&File> {
+fn files(host: &HostState) -> Vec<&File> {
     let below = |file: &&File, rest: &str| {
         UNIT_DIRS.iter().any(|dir| file.path.strip_prefix(dir).is_some_and(|path| path.starts_with(rest)))
     };
-    let all = || landing.files().iter();
+    let all = || host.files().iter();
     let mut drop_ins: Vec<&File> =
         all().filter(|file| below(file, "/docker.service.d/") && file.path.ends_with(".conf")).collect();
     drop_ins.sort_by_key(|file| file.name());

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::budget::Budget;
 use super::command_line::{command_line, flags};
-use super::finding::Problems;
-use super::landing::{File, Landing};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::problems::Problems;
 
 pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 /// Options that may be in daemon.json under another name: dockerd has them in the plural there.
@@ -55,11 +55,11 @@ impl Daemon {
 }
 
 /// Reads what the seed says of the daemon, and judges it.
-pub fn judge(landing: &Landing, budget: &Budget, problems: &mut Problems) -> Daemon {
+pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daemon {
     let mut daemon = Daemon::default();
-    let command = command_line(landing, budget, problems);
+    let command = command_line(host, budget, problems);
     let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
-    let json = landing.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
+    let json = host.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
     if let Some((file, _)) = &command {
         flags.iter().for_each(|(name, value)| take_flag(&mut daemon, name, value.as_deref()));
         check_reachable(&daemon, file, problems);
@@ -75,8 +75,8 @@ pub fn judge(landing: &Landing, budget: &Budget, problems: &mut Problems) -> Dae
         }
     }
     if let Some(file) = by_flags.or(by_json) {
-        check_files(&daemon, landing, file, problems);
-        check_enabled(&daemon, landing, file, problems);
+        check_files(&daemon, host, file, problems);
+        check_enabled(&daemon, host, file, problems);
     }
     daemon
 }
@@ -211,9 +211,9 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
 
 /// Flatcar and Fedora CoreOS start Docker at the first use of its unix socket; until then the port is closed. cloud-init's
 /// packages and scripts enable it themselves.
-fn check_enabled(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut Problems) {
-    let enabled = |name: &str| landing.enabled.iter().any(|unit| unit == name);
-    if landing.ignition && daemon.port().is_some() && !enabled("docker.service") {
+fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Problems) {
+    let enabled = |name: &str| host.enabled.iter().any(|unit| unit == name);
+    if host.ignition && daemon.port().is_some() && !enabled("docker.service") {
         let text = format!(
             "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
             file.path
@@ -223,12 +223,12 @@ fn check_enabled(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut
 }
 
 /// The three files that TLS needs are named, and come along where others of them do.
-fn check_files(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut Problems) {
+fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Problems) {
     if !daemon.tlsverify {
         return;
     }
-    let issues = landing.files().iter().any(|file| file.path == "/etc/docker/issuer.pem");
-    let comes_with_pem = landing.files().iter().any(|file| file.path.ends_with(".pem"));
+    let issues = host.files().iter().any(|file| file.path == "/etc/docker/issuer.pem");
+    let comes_with_pem = host.files().iter().any(|file| file.path.ends_with(".pem"));
     for (flag, path) in
         [("tlscacert", &daemon.tlscacert), ("tlscert", &daemon.tlscert), ("tlskey", &daemon.tlskey)]
     {
@@ -241,7 +241,7 @@ fn check_files(daemon: &Daemon, landing: &Landing, file: &File, problems: &mut P
                 problems
                     .error(&file.place, Complaint::new(text).hint(format!("add `--{flag} /etc/docker/…`")));
             }
-            Some(path) if landing.file(path).is_some() || landing.lost.contains(path) || !comes_with_pem => {}
+            Some(path) if host.file(path).is_some() || host.unreadable.contains(path) || !comes_with_pem => {}
             // The host makes these two itself.
             Some(_) if issues && flag != "tlscacert" => {}
             Some(path) => {

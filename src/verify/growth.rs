@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 
-use super::budget::Budget;
 use super::tests::{WORDS, check, judged};
 use crate::artifact::Artifact;
+use crate::userdata::budget::Budget;
 
 type Make = fn(usize) -> Vec<u8>;
 

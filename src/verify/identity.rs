@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use time::{Duration, OffsetDateTime};
 
 use super::daemon::Daemon;
-use super::finding::Problems;
 use super::keys::Owners;
-use super::landing::{File, Landing};
 use super::search::{Everything, Found};
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
 use crate::report::Complaint;
 use crate::secret::Secret;
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::problems::Problems;
 
 /// An end that is nearer is told.
 const SOON: Duration = Duration::days(30);
@@ -30,16 +30,16 @@ pub struct Identity {
 /// Reads the identity and judges it.
 pub fn judge(
     found: &Everything,
-    landing: &Landing,
+    host: &HostState,
     daemon: &Daemon,
     now: OffsetDateTime,
     problems: &mut Problems,
 ) -> Identity {
     let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
-    let ca_file = landing.file(&path(&daemon.tlscacert, "/etc/docker/ca.pem"));
-    let server_file = landing.file(&path(&daemon.tlscert, "/etc/docker/server.pem"));
-    let key_file = landing.file(&path(&daemon.tlskey, "/etc/docker/server-key.pem"));
-    let issuer_file = landing.file("/etc/docker/issuer.pem");
+    let ca_file = host.file(&path(&daemon.tlscacert, "/etc/docker/ca.pem"));
+    let server_file = host.file(&path(&daemon.tlscert, "/etc/docker/server.pem"));
+    let key_file = host.file(&path(&daemon.tlskey, "/etc/docker/server-key.pem"));
+    let issuer_file = host.file("/etc/docker/issuer.pem");
     let mut read =
         |file: Option<&File>| file.map(|file| certificates(file, now, problems)).unwrap_or_default();
     let (authority, server, issuer) = (read(ca_file), read(server_file), read(issuer_file));
@@ -53,7 +53,7 @@ pub fn judge(
         judge.key(file, leaf, key_file);
     }
     if let Some((file, (certificate, chain))) = issuer_file.zip(issuer.split_first()) {
-        let key_file = landing.file("/etc/docker/issuer-key.pem");
+        let key_file = host.file("/etc/docker/issuer-key.pem");
         judge.key(file, certificate, key_file);
         judge.issuer(file, certificate, chain, key_file);
     }
@@ -76,7 +76,7 @@ fn owners(
     issuer: Vec<Certificate>,
 ) -> Owners {
     let first = |certificates: Vec<Certificate>| certificates.into_iter().take(1).collect::<Vec<_>>();
-    let everywhere = [&found.files, &found.loose, &found.parts].into_iter().flatten();
+    let everywhere = [&found.files, &found.inline, &found.parts].into_iter().flatten();
     let mut others: Vec<Certificate> = Vec::new();
     let mut known = HashSet::new();
     let certificates = everywhere.flat_map(|Found { certificates, .. }| certificates);

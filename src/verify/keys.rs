@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::budget::Budget;
-use super::finding::{Lines, Place, Problems};
-use super::landing::{File, Landing};
 use super::search::Everything;
-use super::seed::Part;
 use crate::pki::{self, Certificate, Purpose, StrayKey};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::problems::{Lines, Place, Problems};
+use crate::userdata::seed::Part;
 
 /// The certificates that a key may belong to, by what they are to the host.
 #[derive(Default)]
@@ -36,7 +36,7 @@ const MOST_INTERMEDIATES: usize = 16;
 /// Judges every key of a seed, and returns those that may be there.
 pub fn judge(
     parts: &[Part],
-    landing: &Landing,
+    host: &HostState,
     found: Everything,
     owners: &Owners,
     now: OffsetDateTime,
@@ -46,14 +46,14 @@ pub fn judge(
     let authorities = owners.others.iter().filter(|other| other.is_authority());
     let intermediates = authorities.take(MOST_INTERMEDIATES).cloned().collect();
     let mut judge = Judge { owners, intermediates, now, problems, told: HashSet::new(), held: Vec::new() };
-    for (file, found) in landing.files().iter().zip(found.files) {
+    for (file, found) in host.files().iter().zip(found.files) {
         for (key, _) in found.keys {
             judge.in_file(key, file);
         }
     }
-    for (loose, found) in landing.loose.iter().zip(found.loose) {
+    for (inline, found) in host.inline.iter().zip(found.inline) {
         for (key, _) in found.keys {
-            judge.elsewhere(key, &loose.place, Some(&loose.name));
+            judge.elsewhere(key, &inline.place, Some(&inline.name));
         }
     }
     // And what no reader has made anything of: comments, scripts, parts of unknown kinds.

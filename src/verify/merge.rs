@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::budget::Budget;
-use super::document::{Document, get};
-use super::finding::Problems;
-use super::seed::{Kind, Part};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::document::{Document, get};
+use crate::userdata::problems::Problems;
+use crate::userdata::seed::{Kind, Part};
 use crate::yaml::{Node, Value};
 
 /// What a part does to a list that is there already.

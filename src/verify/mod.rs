@@ -1,67 +1,32 @@
 //! Takes a seed back apart, whatever it is wrapped in and whoever made it, and judges what would become of it on a host.
 //! Pure: bytes and the time in, findings out. Nothing is fetched, nothing is run.
 
-mod archive;
-mod budget;
-mod cloud_config;
 mod command_line;
-mod component;
 mod daemon;
-mod document;
-mod finding;
 mod identity;
-mod ignition;
-mod json;
 mod keys;
-mod landing;
 mod merge;
-mod mime;
-mod nocloud;
-mod open;
-mod packing;
-mod script;
 mod search;
-mod seed;
 mod setup;
 mod sizes;
-mod sources;
 mod summary;
-mod terraform;
 mod unit;
-mod write_files;
-mod yaml11;
 
 use time::OffsetDateTime;
 
-pub use finding::{Problem, Severity};
-pub use packing::Bytes;
+pub use crate::userdata::budget::MAX_BYTES;
+pub use crate::userdata::encoding::Bytes;
+pub use crate::userdata::problems::{Problem, Severity};
+pub use crate::userdata::sources::Input;
 pub use summary::{Certified, Summary};
 
 use crate::plan::Cloud;
 use crate::report::Complaint;
-use budget::Budget;
-use finding::{Place, Problems};
-use landing::Landing;
-use seed::{Kind, Part, Seed};
-
-/// Bytes of a file that are looked at: more than any seed, and than any state of Terraform's that somebody looks at.
-pub const MAX_BYTES: usize = 64 << 20;
-
-/// What is to be looked at.
-pub enum Input {
-    /// A file's name and bytes; of a file that is larger than [`MAX_BYTES`], only one byte more than that.
-    File(String, Bytes),
-    /// A folder's name, and its files by their own names.
-    Folder(String, Vec<(String, Bytes)>),
-}
-
-impl Input {
-    fn name(&self) -> &str {
-        match self {
-            Self::File(name, _) | Self::Folder(name, _) => name,
-        }
-    }
-}
+use crate::userdata::budget::Budget;
+use crate::userdata::host_state::HostState;
+use crate::userdata::problems::{Place, Problems};
+use crate::userdata::seed::{Kind, Part, Seed};
+use crate::userdata::{cloud_config, ignition, script, sources};
 
 /// What there is, and what is wrong with it.
 pub struct Verdict {
@@ -73,12 +38,12 @@ pub struct Verdict {
 
 /// Judges. `cloud` is where it is to go, if that is known.
 pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
-    judge_all(input, cloud, now, true, &Budget::new())
+    judge_all(input, cloud, now, true, &Budget::default())
 }
 
 /// What would keep a host from coming up as it should. Whose keys are in it is not looked at.
 pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Problem> {
-    let problems = judge_all(input, None, now, false, &Budget::new()).problems;
+    let problems = judge_all(input, None, now, false, &Budget::default()).problems;
     problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
 }
 
@@ -108,16 +73,8 @@ fn judge_all(
     Verdict { seeds, problems: problems.into_sorted() }
 }
 
-/// Whether its beginning says what it is to a host: gzip, a MIME header, a word that cloud-init goes by ("User-Data Formats"),
-/// or Ignition's JSON, and nothing before it.
-pub fn has_beginning(bytes: &[u8]) -> bool {
-    let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
-    bytes.starts_with(&packing::GZIP)
-        || std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with(char::is_whitespace) && says(text))
-}
-
 fn judge(
-    (seed, mut landing): (Seed, Landing),
+    (seed, mut host): (Seed, HostState),
     cloud: Option<&'static Cloud>,
     now: OffsetDateTime,
     keys: bool,
@@ -125,48 +82,48 @@ fn judge(
     problems: &mut Problems,
 ) -> Summary {
     for part in seed.parts.iter().filter(|part| budget.take(2 * part.bytes.len())) {
-        read(part, budget, &mut landing, problems);
+        read(part, budget, &mut host, problems);
     }
     merge::judge(&seed.parts, budget, problems);
     let ours = seed.parts.iter().any(|part| {
         matches!(part.kind, Kind::CloudConfig | Kind::Script)
             && script::is_ours(&String::from_utf8_lossy(&part.bytes))
     });
-    setup::check_sums(&landing, budget, problems);
-    let setup = setup::place(&mut landing, ours, &seed.place, budget, problems);
-    let daemon = daemon::judge(&landing, budget, problems);
-    let found = search::everything(&seed.parts, &landing, budget);
-    let identity = identity::judge(&found, &landing, &daemon, now, problems);
+    setup::check_sums(&host, budget, problems);
+    let setup = setup::place(&mut host, ours, &seed.place, budget, problems);
+    let daemon = daemon::judge(&host, budget, problems);
+    let found = search::everything(&seed.parts, &host, budget);
+    let identity = identity::judge(&found, &host, &daemon, now, problems);
     let keys = match keys {
         true => {
             keys::check_number(&found, &seed.place, problems);
-            keys::judge(&seed.parts, &landing, found, &identity.owners, now, budget, problems)
+            keys::judge(&seed.parts, &host, found, &identity.owners, now, budget, problems)
         }
         false => Vec::new(),
     };
     if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
         sizes::judge(sent, cloud, &seed.place, problems);
     }
-    summary::Summary::new(&seed, &landing, setup, &daemon, identity, keys, now)
+    summary::Summary::new(&seed, &host, setup, &daemon, identity, keys, now)
 }
 
 /// What a part puts on the host.
-fn read(part: &Part, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     let text = String::from_utf8_lossy(&part.bytes);
     match part.kind {
-        Kind::CloudConfig => cloud_config::read(&text, &part.place, budget, landing, problems),
-        Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, landing, problems),
-        Kind::Ignition => ignition::read(&part.bytes, &part.place, budget, landing, problems),
+        Kind::CloudConfig => cloud_config::read(&text, &part.place, budget, host, problems),
+        Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),
+        Kind::Ignition => ignition::read(&part.bytes, &part.place, budget, host, problems),
         Kind::Include => {
             let urls = text
                 .lines()
                 .map(|line| line.trim_start_matches("#include-once").trim_start_matches("#include").trim());
-            landing.unseen.extend(
+            host.unchecked.extend(
                 urls.filter(|url| url.contains("://")).map(|url| format!("what the host fetches from {url}")),
             );
         }
         Kind::Jinja | Kind::PartHandler | Kind::JsonPatch => {
-            landing.unseen.push(format!("the {}, which the host works on", part.kind.name()));
+            host.unchecked.push(format!("the {}, which the host works on", part.kind.name()));
         }
         Kind::Archive | Kind::Beside => {}
     }
@@ -186,7 +143,7 @@ mod tests {
 
     /// Judges bytes as all who call this do; that it comes back at all is what is asked here.
     pub(super) fn judged(bytes: &[u8]) -> (Verdict, Budget) {
-        let budget = Budget::new();
+        let budget = Budget::default();
         let input = Input::File("input".into(), Zeroizing::new(bytes.to_vec()));
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
         let verdict = judge_all(input, Cloud::named("aws"), now, true, &budget);
@@ -272,21 +229,6 @@ mod tests {
         "\u{feff}",
         "\\n",
     ];
-
-    #[test]
-    fn a_beginning_says_what_it_is_or_nothing_does() {
-        for good in
-            ["#cloud-config\n", "#!/bin/sh\n", "Content-Type: multipart/mixed\nMIME-Version: 1.0\n", "{\n"]
-        {
-            assert!(has_beginning(good.as_bytes()), "{good:?}");
-        }
-        assert!(has_beginning(&[0x1f, 0x8b, 8]));
-        for bad in
-            ["", "---\n#cloud-config\n", "\n#cloud-config\n", "\u{feff}#cloud-config\n", "write_files: []\n"]
-        {
-            assert!(!has_beginning(bad.as_bytes()), "{bad:?}");
-        }
-    }
 
     #[test]
     fn every_golden_seed_is_taken_apart() {

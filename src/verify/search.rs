@@ -8,26 +8,20 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use base64::Engine;
-use base64::alphabet::{self, Alphabet};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::GeneralPurpose;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::landing::Landing;
-use super::packing::{self, Bytes};
-use super::seed::Part;
 use crate::pki::{Certificate, StrayKey};
+use crate::userdata::budget::Budget;
+use crate::userdata::encoded::{
+    LONGEST_GAP, SHORTEST, SHORTEST_BYTES, STANDARD, URL_SAFE, begins_something, decode, find, from_hex,
+    is_standard, is_url_safe, pairs, percents, runs,
+};
+use crate::userdata::encoding::{self, Bytes};
+use crate::userdata::host_state::HostState;
+use crate::userdata::seed::Part;
 
-/// Shorter base64 holds no private key: Ed25519's in PKCS#8 (RFC 8410 §7) is 48 bytes, 64 letters.
-const SHORTEST: usize = 60;
-/// As [`SHORTEST`], in bytes.
-const SHORTEST_BYTES: usize = SHORTEST * 3 / 4;
-/// What a text is cut into where it is split over items or commands is no shorter than this, its last piece apart.
-const SHORTEST_PIECE: usize = 16;
-/// What may stand between two pieces: the rest of a command and the beginning of the next.
-const LONGEST_GAP: usize = 160;
 /// A PEM label is shorter (RFC 7468 §4 has none longer than `ENCRYPTED PRIVATE KEY`).
 const LONGEST_LABEL: usize = 40;
 /// Base64 in gzip in base64 and so on.
@@ -37,28 +31,6 @@ const MOST_KEYS: usize = 64;
 /// Different certificates of an input; Debian's bundle of CAs has some 150.
 const MOST_CERTIFICATES: usize = 512;
 
-/// Padding or not: this only looks whether there is something.
-const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    GeneralPurpose::new(alphabet, config)
-}
-const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
-const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
-
-/// Whether a text is worth looking through: it says that it has a key, or has something encoded in which one may be.
-pub fn is_worth_a_look(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let mut found = text.contains("PRIVATE KEY");
-    let mut note = |_: &[Range<usize>]| found = true;
-    runs(bytes, is_standard, &mut note);
-    runs(bytes, is_url_safe, &mut note);
-    pairs(bytes, &mut |_, _| found = true);
-    percents(bytes, &mut |_, _| found = true);
-    found
-}
-
 /// What there is in some bytes, whatever is around it.
 #[derive(Default)]
 pub struct Found {
@@ -67,10 +39,10 @@ pub struct Found {
     pub certificates: Vec<Certificate>,
 }
 
-/// What there is in the files, loose texts and parts of a seed, each in its order.
+/// What there is in the files, inline texts and parts of a seed, each in its order.
 pub struct Everything {
     pub files: Vec<Found>,
-    pub loose: Vec<Found>,
+    pub inline: Vec<Found>,
     pub parts: Vec<Found>,
     /// There are more different keys than are looked at.
     pub too_many_keys: bool,
@@ -79,18 +51,18 @@ pub struct Everything {
 }
 
 /// Looks through a whole seed.
-pub fn everything(parts: &[Part], landing: &Landing, budget: &Budget) -> Everything {
+pub fn everything(parts: &[Part], host: &HostState, budget: &Budget) -> Everything {
     let mut known = Known::default();
     let mut find = |bytes: &[u8]| {
         let mut search = Search { budget, known: &mut known, found: Found::default(), ids: HashSet::new() };
         search.look(bytes, None, 0);
         search.found
     };
-    let files = landing.files().iter().map(|file| find(&file.bytes)).collect();
-    let loose = landing.loose.iter().map(|loose| find(loose.text.as_bytes())).collect();
+    let files = host.files().iter().map(|file| find(&file.bytes)).collect();
+    let inline = host.inline.iter().map(|text| find(text.text.as_bytes())).collect();
     let parts = parts.iter().map(|part| find(&part.bytes)).collect();
     let Known { too_many_keys, too_many_certificates, .. } = known;
-    Everything { files, loose, parts, too_many_keys, too_many_certificates }
+    Everything { files, inline, parts, too_many_keys, too_many_certificates }
 }
 
 /// What was read before, by the digest of what it was read from: the same is read once.
@@ -120,12 +92,12 @@ impl Search<'_> {
             return self.budget.leave_unseen();
         }
         // What is wrong with a stream is told by those who unpack it as the host does.
-        if let Some(plain) = packing::inflate_partly(bytes, self.budget)
+        if let Some(plain) = encoding::inflate_partly(bytes, self.budget)
             && !plain.is_empty()
         {
             self.look(&plain, at.or(Some(0)), depth + 1);
         }
-        if packing::foreign_compression(bytes).is_some() {
+        if encoding::foreign_compression(bytes).is_some() {
             self.budget.leave_unseen();
         }
         if self.der(bytes, at) || !self.budget.take(bytes.len()) {
@@ -344,228 +316,8 @@ fn label(rest: &[u8]) -> Option<&str> {
     std::str::from_utf8(&near[..find(near, b"-----", 0)?]).ok()
 }
 
-/// Where `wanted` begins, at `from` or after it. Its first byte must not be likely in the text.
-fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        at += bytes.get(at..)?.iter().position(|b| *b == wanted[0])?;
-        if bytes[at..].starts_with(wanted) {
-            return Some(at);
-        }
-        at += 1;
-    }
-}
-
 fn digest(texts: &[&[u8]]) -> [u8; 32] {
     let mut digest = Sha256::new();
     texts.iter().for_each(|text| digest.update(text));
     digest.finalize().into()
-}
-
-fn is_standard(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')
-}
-
-fn is_url_safe(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
-}
-
-/// The word of letters, and of `=` behind them, that begins at `start`.
-fn word(bytes: &[u8], start: usize, is_letter: fn(u8) -> bool) -> Range<usize> {
-    let mut end = start;
-    while bytes.get(end).is_some_and(|b| is_letter(*b)) {
-        end += 1;
-    }
-    while end > start && bytes.get(end) == Some(&b'=') {
-        end += 1;
-    }
-    start..end
-}
-
-/// Calls `take` with what is base64 by its letters: a long word; or words of one length and the shorter one after them, with the
-/// same between any two, which may be a line break, quotes and a comma, or the rest of a command.
-fn runs(bytes: &[u8], is_letter: fn(u8) -> bool, take: &mut dyn FnMut(&[Range<usize>])) {
-    let next = |mut at: usize, shortest: usize| {
-        while at < bytes.len() {
-            let found = word(bytes, at, is_letter);
-            if found.len() >= shortest {
-                return Some(found);
-            }
-            at = found.end.max(at + 1);
-        }
-        None
-    };
-    let mut pieces: Vec<Range<usize>> = Vec::new();
-    let mut upcoming = next(0, SHORTEST_PIECE);
-    while let Some(first) = upcoming {
-        let width = first.len();
-        let mut end = first.end;
-        pieces.clear();
-        pieces.push(first);
-        // White space alone is between lines whatever their length; anything else has to be between long words to be seen.
-        let blank = bytes[end..].iter().take(LONGEST_GAP).take_while(|b| b.is_ascii_whitespace()).count();
-        let second = match word(bytes, end + blank, is_letter) {
-            word if blank > 0 && !word.is_empty() && ends_line(bytes, word.end) => Some(word),
-            _ => next(end, SHORTEST_PIECE),
-        };
-        upcoming = second.clone();
-        if let Some(second) =
-            second.filter(|second| second.len() <= width && second.start - end <= LONGEST_GAP)
-        {
-            let gap = &bytes[end..second.start];
-            let mut piece = second;
-            loop {
-                end = piece.end;
-                let shorter = piece.len() < width;
-                pieces.push(piece);
-                if shorter || !bytes[end..].starts_with(gap) {
-                    break;
-                }
-                piece = word(bytes, end + gap.len(), is_letter);
-                if piece.is_empty() || piece.len() > width {
-                    break;
-                }
-            }
-            upcoming = next(end, SHORTEST_PIECE);
-        }
-        if pieces.iter().map(ExactSizeIterator::len).sum::<usize>() >= SHORTEST {
-            take(&pieces);
-        }
-    }
-}
-
-/// Whether nothing else is on the line from here on.
-fn ends_line(bytes: &[u8], at: usize) -> bool {
-    let rest = &bytes[at..];
-    let blank = rest.iter().take(LONGEST_GAP).take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
-    matches!(rest.get(blank), None | Some(b'\n'))
-}
-
-/// Decodes pieces one after another, as `base64 -d` does it with padding between. Also the length without the last piece, or
-/// all of it where the last one is as long as the others.
-fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) -> (Bytes, usize) {
-    /// Letters at a time; a multiple of four.
-    const CHUNK: usize = 4096;
-    let total: usize = pieces.iter().map(ExactSizeIterator::len).sum();
-    let mut decoded: Bytes = Zeroizing::new(Vec::with_capacity(total / 4 * 3 + 3));
-    let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK));
-    let flush = |chunk: &mut Vec<u8>, decoded: &mut Vec<u8>| {
-        // One letter alone is no byte.
-        chunk.truncate(chunk.len() - usize::from(chunk.len() % 4 == 1));
-        // Nothing but letters is in there, so that it cannot fail.
-        let _ = engine.decode_vec(&chunk[..], decoded);
-        chunk.clear();
-    };
-    let mut without_last = 0;
-    for (n, piece) in pieces.iter().enumerate() {
-        if n + 1 == pieces.len() && n > 0 && piece.len() < pieces[0].len() {
-            without_last = decoded.len() + chunk.len() * 3 / 4;
-        }
-        for letter in &bytes[piece.clone()] {
-            match letter {
-                b'=' => flush(&mut chunk, &mut decoded),
-                letter => chunk.push(*letter),
-            }
-            if chunk.len() == CHUNK {
-                flush(&mut chunk, &mut decoded);
-            }
-        }
-    }
-    flush(&mut chunk, &mut decoded);
-    let whole = decoded.len();
-    (decoded, if without_last == 0 { whole } else { without_last.min(whole) })
-}
-
-/// Whether something begins here that has a key in it, or may.
-fn begins_something(bytes: &[u8]) -> bool {
-    let magic: [&[u8]; 4] = [&[0x30, 0x81], &[0x30, 0x82], &packing::GZIP, &packing::XZ];
-    magic.iter().any(|magic| bytes.starts_with(magic))
-        // An Ed25519 key in PKCS#8, and zlib.
-        || matches!(bytes, [0x30, 0x2e, ..] | [0x78, ..])
-        || bytes.starts_with(b"-----BEGIN ")
-}
-
-fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
-    let mut high = None;
-    let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-    let bytes = digits.filter_map(value).filter_map(|digit| match high.take() {
-        Some(high) => Some(high << 4 | digit),
-        None => {
-            high = Some(digit);
-            None
-        }
-    });
-    Zeroizing::new(bytes.collect())
-}
-
-/// Calls `take` with bytes that are written as two hexadecimal digits each, with the same between any two: `:`, a space, a comma,
-/// `\x`, `, 0x`; and where they begin.
-fn pairs(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
-    const LONGEST: usize = 4;
-    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-    let is_pair = |at: usize| is_digit(at) && is_digit(at + 1) && !is_digit(at + 2);
-    let mut digits = Zeroizing::new(Vec::new());
-    let mut at = 0;
-    while at < bytes.len() {
-        if !is_pair(at) {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        digits.clear();
-        digits.extend_from_slice(&bytes[at..at + 2]);
-        at += 2;
-        if let Some(length) = (1..=LONGEST).find(|length| is_pair(at + length)) {
-            let gap = &bytes[at..at + length];
-            while bytes[at..].starts_with(gap) && is_pair(at + length) {
-                digits.extend_from_slice(&bytes[at + length..at + length + 2]);
-                at += length + 2;
-            }
-        }
-        if digits.len() >= 2 * SHORTEST_BYTES {
-            take(start, &from_hex(digits.iter().copied()));
-        }
-    }
-}
-
-/// Calls `take` with what is percent-encoded (RFC 3986 §2.1), decoded, and where it begins: a text without white space and
-/// quotes. A form has `+` for a blank, and then none for itself.
-fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
-    const FEWEST: usize = 4;
-    let is_end = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>');
-    let mut start = 0;
-    for text in bytes.split(is_end) {
-        let begin = start;
-        start += text.len() + 1;
-        if text.len() < SHORTEST || text.iter().filter(|b| **b == b'%').count() < FEWEST {
-            continue;
-        }
-        let is_form = find(text, b"BEGIN+", 0).is_some();
-        let mut decoded: Bytes = Zeroizing::new(Vec::with_capacity(text.len()));
-        let (mut rest, mut escapes) = (text, 0);
-        while let Some((first, tail)) = rest.split_first() {
-            let hex = |b: &u8| char::from(*b).to_digit(16).map(|digit| digit as u8);
-            let escaped = match rest {
-                [b'%', high, low, ..] => hex(high).zip(hex(low)),
-                _ => None,
-            };
-            rest = if escaped.is_some() { &rest[3..] } else { tail };
-            escapes += usize::from(escaped.is_some());
-            decoded.push(match escaped {
-                Some((high, low)) => high << 4 | low,
-                None if is_form && *first == b'+' => b' ',
-                None => *first,
-            });
-        }
-        if escapes >= FEWEST {
-            take(begin, &decoded);
-            // The name of a variable or of a form's field is before what begins with bytes that tell what it is.
-            let named = text.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
-            if let Some(at) = named.filter(|at| text[*at] == b'=')
-                && begins_something(&decoded[at + 1..])
-            {
-                take(begin + at + 1, &decoded[at + 1..]);
-            }
-        }
-    }
 }

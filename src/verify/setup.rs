@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::finding::{Place, Problems};
-use super::landing::{File, Landing};
-use super::script::here_documents;
 use crate::report::Complaint;
-
-/// What puts everything into its place (`templates/host/usr/local/lib/hostseed/setup.j2`).
-pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
-const STAGING: &str = "/var/lib/hostseed/seed/";
+use crate::userdata::budget::Budget;
+use crate::userdata::digest::sha256;
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::paths::{self, SETUP};
+use crate::userdata::problems::{Place, Problems};
+use crate::userdata::script::here_documents;
 
 /// What `setup` says of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -25,24 +22,19 @@ pub struct Setup {
     pub image: bool,
 }
 
-/// In hex, as `sha256sum` prints it.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Puts the files of a seed of ours where `setup` will put them. None where this is no seed of ours.
 pub fn place(
-    landing: &mut Landing,
+    host: &mut HostState,
     ours: bool,
     seed: &Place,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<Setup> {
-    let Some(file) = landing.file(SETUP) else {
-        if landing.lost.contains(SETUP) {
+    let Some(file) = host.file(SETUP) else {
+        if host.unreadable.contains(SETUP) {
             return None;
         }
-        if ours || landing.files().iter().any(|file| file.path.starts_with(STAGING)) {
+        if ours || host.files().iter().any(|file| paths::is_staged(&file.path)) {
             let text =
                 format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
             problems.error(seed, Complaint::new(text).hint("fetch or paste the seed again, whole"));
@@ -58,7 +50,7 @@ pub fn place(
         let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
         problems.error(&place, Complaint::new(text).hint("give it mode 0755"));
     }
-    if !landing.runs_setup {
+    if !host.runs_setup {
         let text = format!("brings `{SETUP}`, and nothing runs it");
         problems.error(&place.at(None), Complaint::new(text).hint("fetch or paste the seed again, whole"));
     }
@@ -70,14 +62,14 @@ pub fn place(
     for line in payloads.unwrap_or_default().lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let [sum, mode, path] = words[..] {
-            put_in_place(landing, sum, mode, path, &place, problems);
+            put_in_place(host, sum, mode, path, &place, problems);
         }
     }
-    for file in landing.files().iter().filter(|file| file.path.starts_with(STAGING)) {
+    for file in host.files().iter().filter(|file| paths::is_staged(&file.path)) {
         let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
         problems.error(&file.place, Complaint::new(text).hint("render the seed again"));
     }
-    attach(landing, &text, &place, problems);
+    attach(host, &text, &place, problems);
     Some(Setup {
         machine: variable(&text, "machine").unwrap_or_default().to_owned(),
         port: variable(&text, "port").and_then(|port| port.parse().ok()),
@@ -86,8 +78,8 @@ pub fn place(
 }
 
 /// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
-pub fn names_to_issue_for(landing: &Landing) -> Vec<String> {
-    let issue = landing.files().iter().filter(|file| file.path.ends_with("/hostseed/issue"));
+pub fn names_to_issue_for(host: &HostState) -> Vec<String> {
+    let issue = host.files().iter().filter(|file| file.path.ends_with("/hostseed/issue"));
     let names = issue
         .filter_map(|file| variable(&file.text(), "names").map(str::to_owned))
         .next()
@@ -97,17 +89,17 @@ pub fn names_to_issue_for(landing: &Landing) -> Vec<String> {
 
 /// One payload: there, whole, and for root alone where it is a key.
 fn put_in_place(
-    landing: &mut Landing,
+    host: &mut HostState,
     sum: &str,
     mode: &str,
     path: &str,
     setup: &Place,
     problems: &mut Problems,
 ) {
-    let staged = format!("{STAGING}{}", path.rsplit('/').next().unwrap_or(path));
-    let Some(file) = landing.file(&staged) else {
-        if landing.lost.contains(&staged) {
-            landing.lost.insert(path.to_owned());
+    let staged = paths::staged(path);
+    let Some(file) = host.file(&staged) else {
+        if host.unreadable.contains(&staged) {
+            host.unreadable.insert(path.to_owned());
             return;
         }
         let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
@@ -127,16 +119,16 @@ fn put_in_place(
         );
         problems.error(&file.place, Complaint::new(text).hint("give it mode 0600"));
     }
-    landing.rename(&staged, path, u32::from_str_radix(mode, 8).ok());
+    host.rename(&staged, path, u32::from_str_radix(mode, 8).ok());
 }
 
 /// What `setup` brings within itself.
-fn attach(landing: &mut Landing, text: &str, setup: &Place, problems: &mut Problems) {
+fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Problems) {
     for document in here_documents(text, "attach") {
         if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
             let bytes = Zeroizing::new(body.as_bytes().to_vec());
             let mode = u32::from_str_radix(mode, 8).unwrap_or_default();
-            landing.put(
+            host.put(
                 File { place: setup.clone(), path: path.clone(), mode, owner: None, bytes },
                 false,
                 problems,
@@ -146,21 +138,21 @@ fn attach(landing: &mut Landing, text: &str, setup: &Place, problems: &mut Probl
 }
 
 /// Checksums that a command looks at before it goes on: `echo 'SUM  /path' | sha256sum -c && …`.
-pub fn check_sums(landing: &Landing, budget: &Budget, problems: &mut Problems) {
+pub fn check_sums(host: &HostState, budget: &Budget, problems: &mut Problems) {
     let mut sums: HashMap<&str, String> = HashMap::new();
     let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    for loose in landing.loose.iter().filter(|loose| loose.text.contains("sha256sum")) {
-        if !budget.take(4 * loose.text.len()) {
+    for inline in host.inline.iter().filter(|inline| inline.text.contains("sha256sum")) {
+        if !budget.take(4 * inline.text.len()) {
             return;
         }
-        let words: Vec<&str> = loose
+        let words: Vec<&str> = inline
             .text
             .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
             .filter(|word| !word.is_empty())
             .collect();
         for pair in words.windows(2).filter(|pair| is_sum(pair[0]) && pair[1].starts_with('/')) {
             let [sum, path] = [pair[0], pair[1]];
-            let file = landing.file(path);
+            let file = host.file(path);
             if let Some(file) = file
                 && !sums.contains_key(path)
             {
@@ -174,21 +166,21 @@ pub fn check_sums(landing: &Landing, budget: &Budget, problems: &mut Problems) {
                 Some(file) => {
                     let text = format!(
                         "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
-                        loose.name
+                        inline.name
                     );
                     problems.error(
                         &file.place,
                         Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
                     );
                 }
-                None if landing.lost.contains(path) => {}
+                None if host.unreadable.contains(path) => {}
                 None => {
                     let text = format!(
                         "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
-                        loose.name
+                        inline.name
                     );
                     problems.error(
-                        &loose.place,
+                        &inline.place,
                         Complaint::new(text).hint("fetch or paste the seed again, whole"),
                     );
                 }

@@ -1,9 +1,9 @@
 //! What clouds take, beside what there is.
 
-use super::finding::{Place, Problems};
-use super::seed::Sent;
 use crate::plan::{Cloud, Gzip};
 use crate::report::Complaint;
+use crate::userdata::problems::{Place, Problems};
+use crate::userdata::seed::Sent;
 
 /// The clouds whose limit it is over, in the form that they take it.
 pub fn too_large_for(sent: Sent) -> Vec<&'static str> {

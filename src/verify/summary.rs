@@ -7,11 +7,12 @@ use time::format_description::well_known::Rfc3339;
 use super::daemon::Daemon;
 use super::identity::Identity;
 use super::keys::Held;
-use super::landing::Landing;
-use super::seed::Seed;
-use super::setup::{self, SETUP, Setup};
+use super::setup::{self, Setup};
 use super::sizes;
 use crate::pki::Certificate;
+use crate::userdata::host_state::HostState;
+use crate::userdata::paths::SETUP;
+use crate::userdata::seed::Seed;
 
 /// One host's. What is not known is left out.
 #[derive(Debug, Default, Serialize)]
@@ -72,7 +73,7 @@ pub struct Lands {
 impl Summary {
     pub(super) fn new(
         seed: &Seed,
-        landing: &Landing,
+        host: &HostState,
         setup: Option<Setup>,
         daemon: &Daemon,
         identity: Identity,
@@ -84,10 +85,10 @@ impl Summary {
             certificate.map(|certificate| Certified::new(&certificate, now))
         };
         let sans = match identity.sans.is_empty() {
-            true => setup::names_to_issue_for(landing),
+            true => setup::names_to_issue_for(host),
             false => identity.sans.iter().map(ToString::to_string).collect(),
         };
-        let named = Some(setup.machine).filter(|name| !name.is_empty()).or_else(|| landing.hostname.clone());
+        let named = Some(setup.machine).filter(|name| !name.is_empty()).or_else(|| host.hostname.clone());
         let certificate = identity.server.as_ref().or(identity.issuer.as_ref());
         let named = named.or_else(|| certificate?.common_name());
         Self {
@@ -103,7 +104,7 @@ impl Summary {
             boot_issuer: certified(identity.issuer),
             sans,
             keys: keys.into_iter().map(Key::from).collect(),
-            files: landing
+            files: host
                 .files()
                 .iter()
                 .filter(|file| file.path != SETUP)
@@ -113,7 +114,7 @@ impl Summary {
                     bytes: file.bytes.len(),
                 })
                 .collect(),
-            not_looked_at: landing.unseen.clone(),
+            not_looked_at: host.unchecked.clone(),
         }
     }
 }

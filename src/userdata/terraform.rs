@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
-use super::finding::{Lines, Place, Problems};
 use super::json::{self, Candidate, Judged};
+use super::problems::{Lines, Place, Problems};
 use crate::report::Complaint;
 
 /// Units of work for an assignment.

@@ -6,8 +6,8 @@ use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
-use super::finding::{Place, Problems};
-use super::packing::{Bytes, unbase64};
+use super::encoding::{Bytes, unbase64};
+use super::problems::{Place, Problems};
 use crate::report::Complaint;
 
 /// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).

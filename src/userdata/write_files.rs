@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 use super::cloud_config::{Reader, misspelt};
 use super::document::{get, kind_of};
-use super::finding::head;
-use super::landing::{DEFAULT_MODE, File};
-use super::packing::{self, Bytes};
+use super::encoding::{self, Bytes};
+use super::host_state::{DEFAULT_MODE, File};
+use super::problems::head;
 use super::yaml11::Scalar;
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};
@@ -16,7 +16,7 @@ const FILE_FIELDS: [&str; 8] =
     ["path", "content", "encoding", "permissions", "owner", "append", "defer", "source"];
 
 impl Reader<'_> {
-    /// Reads the list, and adds what comes of it to the landing.
+    /// Reads the list, and adds what comes of it to the host.
     pub fn write_files(&mut self, value: &Node) {
         let Value::List(entries) = &value.value else {
             let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
@@ -52,7 +52,7 @@ impl Reader<'_> {
         };
         let owner = get(fields, "owner").and_then(|node| self.document.text(node, "`owner`", self.problems));
         let Some(bytes) = self.content(fields, entry, path) else {
-            self.landing.lost.insert(path.to_owned());
+            self.host.unreadable.insert(path.to_owned());
             return;
         };
         let is_set = |name| {
@@ -74,7 +74,7 @@ impl Reader<'_> {
         let append = is_set("append");
         let owner = owner.map(str::to_owned);
         let place = self.document.place(entry);
-        self.landing.put(File { place, path: path.to_owned(), mode, owner, bytes }, append, self.problems);
+        self.host.put(File { place, path: path.to_owned(), mode, owner, bytes }, append, self.problems);
     }
 
     fn check_names(&mut self, fields: &[(Node, Node)]) {
@@ -154,7 +154,7 @@ impl Reader<'_> {
         };
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
-                Some(_) => self.landing.unseen.push(format!("`{path}`, which the host fetches")),
+                Some(_) => self.host.unchecked.push(format!("`{path}`, which the host fetches")),
                 None => self
                     .warning(entry, Complaint::new(format!("`{path}` has no `content`, and will be empty"))),
             }
@@ -174,8 +174,8 @@ impl Reader<'_> {
         }
         for step in steps {
             let unpacked = match step {
-                Step::Base64 => packing::unbase64(&bytes, self.budget).map_err(|(_, complaint)| complaint),
-                Step::Gzip if bytes.starts_with(&packing::GZIP) => packing::gunzip(&bytes, self.budget),
+                Step::Base64 => encoding::unbase64(&bytes, self.budget).map_err(|(_, complaint)| complaint),
+                Step::Gzip if bytes.starts_with(&encoding::GZIP) => encoding::gunzip(&bytes, self.budget),
                 Step::Gzip => Err(Complaint::new("is to be gzip, and is not")),
             };
             bytes = match unpacked {

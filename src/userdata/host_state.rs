@@ -1,10 +1,10 @@
-//! What the parts of a seed put on the host, and what they run there.
+//! The host as a seed leaves it: the files that it has then, and what was run.
 
 use std::collections::{HashMap, HashSet};
 
-use super::finding::{Place, Problems};
-use super::packing::Bytes;
-use super::setup::SETUP;
+use super::encoding::Bytes;
+use super::paths::SETUP;
+use super::problems::{Place, Problems};
 use crate::report::Complaint;
 
 /// The mode of a file that says none: cloud-init's `write_files` and Ignition's `files` have the same.
@@ -43,27 +43,27 @@ impl File {
     }
 }
 
-/// A text of the seed that is no file, for those who look for keys and checksums in it.
-pub struct Loose {
+/// A text inside a seed that does not become a file, for example a command. It may hold a key or a checksum.
+pub struct InlineText {
     pub place: Place,
-    /// The field, or what it is.
+    /// The field that it stands in.
     pub name: String,
     pub text: zeroize::Zeroizing<String>,
 }
 
-/// All that comes of a seed.
+/// What a seed makes of a host, as far as it can be told without running it.
 #[derive(Default)]
-pub struct Landing {
+pub struct HostState {
     files: Vec<File>,
     /// Where in `files` a path is.
     by_path: HashMap<String, usize>,
-    pub loose: Vec<Loose>,
-    /// Files that are there and cannot be read, which has been told.
-    pub lost: HashSet<String>,
+    pub inline: Vec<InlineText>,
+    /// Paths of files whose content cannot be decoded, which has been reported.
+    pub unreadable: HashSet<String>,
     /// Whether one of the commands and scripts runs our `setup`.
     pub runs_setup: bool,
-    /// What is fetched or made on the host only, and so is not looked at.
-    pub unseen: Vec<String>,
+    /// What the host fetches or makes itself, and so was not checked.
+    pub unchecked: Vec<String>,
     /// The name that the host is given.
     pub hostname: Option<String>,
     /// Whether it is Ignition that puts it there, on a system that has Docker.
@@ -72,7 +72,7 @@ pub struct Landing {
     pub enabled: Vec<String>,
 }
 
-impl Landing {
+impl HostState {
     /// All of them, in the order in which they are written.
     pub fn files(&self) -> &[File] {
         &self.files

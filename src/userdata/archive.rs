@@ -2,7 +2,7 @@
 
 use super::budget::Budget;
 use super::document::{Document, get, kind_of};
-use super::finding::{Place, Problems};
+use super::problems::{Place, Problems};
 use crate::report::Complaint;
 use crate::yaml::Value;
 

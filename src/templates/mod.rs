@@ -8,7 +8,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
-use super::quote;
+pub mod quote;
+
+pub use quote::shell_word;
 
 /// Each template by what it renders, with the language that its values are quoted for.
 const TEMPLATES: [(&str, Language, &str); 20] = [

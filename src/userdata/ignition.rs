@@ -2,31 +2,30 @@
 
 use data_url::DataUrl;
 use serde_json::Value;
-use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::cloud_config::within;
-use super::finding::{Place, Problems};
+use super::digest::{sha256, sha512};
+use super::encoded;
+use super::encoding::{self, Bytes};
+use super::host_state::{DEFAULT_MODE, File, HostState, InlineText};
 use super::json;
-use super::landing::{DEFAULT_MODE, File, Landing, Loose};
-use super::packing::{self, Bytes};
-use super::search;
-use super::setup::sha256;
+use super::problems::{Place, Problems};
 use crate::report::Complaint;
 
 /// A config merges others, which may do the same.
 const MAX_MERGES: usize = 8;
 
-/// Reads one, and adds what comes of it to `landing`.
-pub fn read(text: &[u8], place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
-    landing.ignition = true;
-    Reader { budget, landing, problems }.config(text, place, 0);
+/// Reads one, and adds what comes of it to `host`.
+pub fn read(text: &[u8], place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
+    host.ignition = true;
+    Reader { budget, host, problems }.config(text, place, 0);
 }
 
 struct Reader<'a> {
     budget: &'a Budget,
-    landing: &'a mut Landing,
+    host: &'a mut HostState,
     problems: &'a mut Problems,
 }
 
@@ -100,7 +99,7 @@ impl Reader<'_> {
             return;
         }
         let file = File { place: place.clone(), path: path.to_owned(), mode, owner, bytes };
-        self.landing.put(file, false, self.problems);
+        self.host.put(file, false, self.problems);
     }
 
     /// JSON has no octal numbers: 0644 is 420 there.
@@ -130,8 +129,8 @@ impl Reader<'_> {
         let source = resource.get("source").and_then(Value::as_str)?;
         if !source.starts_with("data:") {
             let scheme = source.split(':').next().unwrap_or_default();
-            self.landing
-                .unseen
+            self.host
+                .unchecked
                 .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
             return None;
         }
@@ -154,8 +153,8 @@ impl Reader<'_> {
         let decoded: Bytes = Zeroizing::new(decoded);
         let bytes = match resource.get("compression").and_then(Value::as_str) {
             None | Some("") => decoded,
-            Some("gzip") if decoded.starts_with(&packing::GZIP) => {
-                match packing::gunzip(&decoded, self.budget) {
+            Some("gzip") if decoded.starts_with(&encoding::GZIP) => {
+                match encoding::gunzip(&decoded, self.budget) {
                     Ok(bytes) => bytes,
                     Err(complaint) => return told(self, complaint),
                 }
@@ -189,7 +188,7 @@ impl Reader<'_> {
             return self.problems.error(place, Complaint::new("is a unit without a `name`"));
         };
         if unit.get("enabled") == Some(&Value::Bool(true)) {
-            self.landing.enabled.push(name.to_owned());
+            self.host.enabled.push(name.to_owned());
         }
         if let Some(contents) = unit.get("contents").and_then(Value::as_str) {
             self.put_unit(format!("/etc/systemd/system/{name}"), contents, place);
@@ -213,9 +212,9 @@ impl Reader<'_> {
             return;
         }
         let bytes = Zeroizing::new(contents.as_bytes().to_vec());
-        self.landing.run(contents);
+        self.host.run(contents);
         let file = File { place: place.clone(), path, mode: DEFAULT_MODE, owner: None, bytes };
-        self.landing.put(file, false, self.problems);
+        self.host.put(file, false, self.problems);
     }
 
     /// Texts that may hold a key, the files' own apart.
@@ -224,10 +223,10 @@ impl Reader<'_> {
             Value::String(text)
                 if !text.starts_with("data:")
                     && self.budget.take(5 * text.len())
-                    && search::is_worth_a_look(text) =>
+                    && encoded::may_hold_key(text) =>
             {
                 let text = Zeroizing::new(text.clone());
-                self.landing.loose.push(Loose { place: place.clone(), name: name.to_owned(), text });
+                self.host.inline.push(InlineText { place: place.clone(), name: name.to_owned(), text });
             }
             Value::Array(items) => items
                 .iter()
@@ -241,10 +240,6 @@ impl Reader<'_> {
             _ => {}
         }
     }
-}
-
-fn sha512(bytes: &[u8]) -> String {
-    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn list<'v>(value: &'v Value, pointer: &str) -> impl Iterator<Item = (usize, &'v Value)> {

@@ -4,9 +4,9 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::document::{Document, kind_of};
-use super::finding::{Place, Problems, head};
-use super::landing::{Landing, Loose};
-use super::search;
+use super::encoded;
+use super::host_state::{HostState, InlineText};
+use super::problems::{Place, Problems, head};
 use super::yaml11::Scalar;
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};
@@ -33,8 +33,8 @@ pub fn is_likely(text: &str) -> bool {
     })
 }
 
-/// Reads one, and adds what comes of it to `landing`.
-pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+/// Reads one, and adds what comes of it to `host`.
+pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     if text.contains("\r\n") {
         let complaint =
             Complaint::new("has Windows line ends, which stay in what is pasted from it into scripts");
@@ -52,7 +52,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             return problems.error(&document.place(&root), Complaint::new(text));
         }
     };
-    let mut reader = Reader { document: &document, budget, landing, problems };
+    let mut reader = Reader { document: &document, budget, host, problems };
     for (key, value) in fields {
         match &key.value {
             Value::Text(name) => reader.field(name, key, value),
@@ -65,7 +65,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
 pub struct Reader<'a> {
     pub document: &'a Document<'a>,
     pub budget: &'a Budget,
-    pub landing: &'a mut Landing,
+    pub host: &'a mut HostState,
     pub problems: &'a mut Problems,
 }
 
@@ -119,7 +119,7 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            self.loose(field, item, command);
+            self.inline(field, item, command);
         }
     }
 
@@ -171,7 +171,7 @@ impl Reader<'_> {
     /// All texts below a field, where they may hold a key.
     fn gather(&mut self, name: &str, node: &Node) {
         match &node.value {
-            Value::Text(text) => self.loose(name, node, text.clone()),
+            Value::Text(text) => self.inline(name, node, text.clone()),
             Value::List(items) => items.iter().for_each(|item| self.gather(name, item)),
             Value::Map(entries) => {
                 for (key, value) in entries {
@@ -186,18 +186,18 @@ impl Reader<'_> {
         }
     }
 
-    fn loose(&mut self, name: &str, node: &Node, text: String) {
+    fn inline(&mut self, name: &str, node: &Node, text: String) {
         // `is_worth_a_look` goes through it some times.
         if !self.budget.take(5 * text.len()) {
             return;
         }
         if matches!(name, "runcmd" | "bootcmd") {
-            self.landing.run(&text);
+            self.host.run(&text);
         }
         // A place is asked for only where there is something to tell.
-        if search::is_worth_a_look(&text) || text.contains("sha256sum") {
+        if encoded::may_hold_key(&text) || text.contains("sha256sum") {
             let place = self.document.place(node);
-            self.landing.loose.push(Loose { place, name: name.to_owned(), text: Zeroizing::new(text) });
+            self.host.inline.push(InlineText { place, name: name.to_owned(), text: Zeroizing::new(text) });
         }
     }
 }

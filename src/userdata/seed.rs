@@ -1,7 +1,7 @@
 //! What one host boots from, its wrappings taken off: parts in the order in which they run.
 
-use super::finding::Place;
-use super::packing::Bytes;
+use super::encoding::Bytes;
+use super::problems::Place;
 
 /// One user-data, as a cloud hands it to one host.
 pub struct Seed {

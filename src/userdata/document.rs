@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::budget::{self, Budget};
-use super::finding::{Place, Problems, head};
+use super::problems::{Place, Problems, head};
 use super::yaml11::{self, Scalar};
 use crate::report::{Complaint, Position};
 use crate::yaml::{self, Node, Value};

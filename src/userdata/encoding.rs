@@ -1,12 +1,13 @@
-//! Compression and base64 taken off, with what is wrong with them named.
+//! gzip and base64: applied, always to the same bytes; and taken off, with what is wrong with them named.
 
 use std::borrow::Cow;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 
 use base64::DecodeError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
+use flate2::{Compression, GzBuilder};
 use lzma_rust2::XzReader;
 use zeroize::Zeroizing;
 
@@ -22,6 +23,28 @@ pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 pub const XZ: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 /// Memory for xz's dictionary, in KiB: that of `xz -9`.
 const XZ_MEMORY: u32 = 65 << 10;
+
+/// Compresses, without a name or a time in the header (RFC 1952 §2.3.1), so that the same bytes give the same bytes.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+    gzip.write_all(bytes).expect("memory takes it");
+    gzip.finish().expect("memory takes it")
+}
+
+/// Base64 (RFC 4648 §4) in a single line.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Base64 in lines as mail has them: at most 76 characters (RFC 2045 §6.8), which every decoder takes.
+pub fn base64_lines(bytes: &[u8]) -> Vec<String> {
+    lines(&base64(bytes))
+}
+
+/// Base64 that is there already, in such lines.
+pub fn lines(base64: &str) -> Vec<String> {
+    base64.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+}
 
 /// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
 pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Complaint> {

@@ -3,8 +3,8 @@
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
-use super::finding::{Place, Problems, head};
-use super::packing::{self, Bytes, GZIP};
+use super::encoding::{self, Bytes, GZIP};
+use super::problems::{Place, Problems, head};
 use super::seed::{Kind, Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
 use crate::report::Complaint;
@@ -23,7 +23,7 @@ pub fn open(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problem
 
 /// What a cloud is given: base64 is how it travels to the cloud, not a part of it.
 fn sent(bytes: &[u8], budget: &Budget) -> Sent {
-    let decoded = packing::is_base64(bytes).then(|| packing::unbase64(bytes, budget));
+    let decoded = encoding::is_base64(bytes).then(|| encoding::unbase64(bytes, budget));
     match decoded {
         Some(Ok(plain)) => Sent {
             bytes: plain.len(),
@@ -32,6 +32,14 @@ fn sent(bytes: &[u8], budget: &Budget) -> Sent {
         },
         _ => Sent { bytes: bytes.len(), base64: None, gzip: bytes.starts_with(&GZIP) },
     }
+}
+
+/// Whether its beginning says what it is to a host: gzip, a MIME header, a word that cloud-init goes by ("User-Data Formats"),
+/// or Ignition's JSON, and nothing before it.
+pub fn has_beginning(bytes: &[u8]) -> bool {
+    let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
+    bytes.starts_with(&GZIP)
+        || std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with(char::is_whitespace) && says(text))
 }
 
 struct Opener<'a> {
@@ -69,7 +77,7 @@ impl Opener<'_> {
                 self.problems.error(place, complaint.hint(hint));
             }
             self.layer("gzip", around);
-            return match packing::gunzip(bytes, self.budget) {
+            return match encoding::gunzip(bytes, self.budget) {
                 Ok(plain) => self.peel(&plain, place, around, depth + 1),
                 Err(complaint) => self.problems.error(place, complaint),
             };
@@ -90,7 +98,7 @@ impl Opener<'_> {
 
     /// The bytes as text, without a byte order mark.
     fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
-        if let Some(name) = packing::foreign_compression(bytes) {
+        if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
             self.problems.error(place, Complaint::new(text).hint("compress it with `gzip -9`"));
             return None;
@@ -168,14 +176,14 @@ impl Opener<'_> {
                 }
             }
             None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
-            None if packing::is_base64(text.as_bytes()) || begins_as_base64(text) => {
+            None if encoding::is_base64(text.as_bytes()) || begins_as_base64(text) => {
                 if depth > 0 {
                     let complaint = Complaint::new("is base64 where nothing decodes it");
                     let hint = "encode it once, as a whole; a part of MIME needs `Content-Transfer-Encoding: base64`";
                     self.problems.error(place, complaint.hint(hint));
                 }
                 self.layer("base64", around);
-                match packing::unbase64(text.as_bytes(), self.budget) {
+                match encoding::unbase64(text.as_bytes(), self.budget) {
                     Ok(plain) => self.peel(&plain, place, around, depth + 1),
                     Err((offset, complaint)) => {
                         self.problems.error(&place.at_offset(text.as_bytes(), offset), complaint);
@@ -273,4 +281,24 @@ fn begins_as_base64(text: &str) -> bool {
     ["H4sI", "I2Nsb3Vk", "IyEv", "Q29udGVudC1UeXBl", "TUlNRS1W"]
         .iter()
         .any(|start| text.trim_start().starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_says_what_it_is_or_nothing_does() {
+        for good in
+            ["#cloud-config\n", "#!/bin/sh\n", "Content-Type: multipart/mixed\nMIME-Version: 1.0\n", "{\n"]
+        {
+            assert!(has_beginning(good.as_bytes()), "{good:?}");
+        }
+        assert!(has_beginning(&[0x1f, 0x8b, 8]));
+        for bad in
+            ["", "---\n#cloud-config\n", "\n#cloud-config\n", "\u{feff}#cloud-config\n", "write_files: []\n"]
+        {
+            assert!(!has_beginning(bad.as_bytes()), "{bad:?}");
+        }
+    }
 }

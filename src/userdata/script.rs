@@ -3,10 +3,11 @@
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
-use super::finding::{Lines, Place, Problems};
-use super::landing::{File, Landing};
-use super::packing::{self, Bytes};
-use super::setup::{self, SETUP};
+use super::digest::sha256;
+use super::encoding::{self, Bytes};
+use super::host_state::{File, HostState};
+use super::paths::SETUP;
+use super::problems::{Lines, Place, Problems};
 use crate::report::Complaint;
 
 /// Our scripts say so in their second line.
@@ -17,8 +18,8 @@ pub fn is_ours(text: &str) -> bool {
     OURS.iter().any(|mark| text.lines().take(4).any(|line| line.contains(mark)))
 }
 
-/// Reads one, and adds what comes of it to `landing`.
-pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+/// Reads one, and adds what comes of it to `host`.
+pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     if text.contains("\r\n") {
         let complaint = Complaint::new(
             "is a script with Windows line ends: `sh` takes the return for a part of each last word",
@@ -31,7 +32,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
         );
     }
-    landing.run(text);
+    host.run(text);
     if !is_ours(text) || !budget.take(4 * text.len()) {
         return;
     }
@@ -49,12 +50,12 @@ pub fn read(text: &str, place: &Place, budget: &Budget, landing: &mut Landing, p
             continue;
         };
         let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) else {
-            landing.lost.insert(path.clone());
+            host.unreadable.insert(path.clone());
             continue;
         };
         // The script's umask is 077, and `setup` alone is made executable after.
         let mode = if path == SETUP { 0o755 } else { 0o600 };
-        landing.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
+        host.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
     }
 }
 
@@ -68,18 +69,17 @@ fn unpack(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<Bytes> {
-    let plain =
-        match packed {
-            false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
-            true => packing::unbase64(body.as_bytes(), budget).map_err(|(_, complaint)| complaint).and_then(
-                |bytes| match bytes.starts_with(&packing::GZIP) {
-                    true => packing::gunzip(&bytes, budget),
-                    false => Err(Complaint::new("is no gzip stream")),
-                },
-            ),
-        };
+    let plain = match packed {
+        false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
+        true => encoding::unbase64(body.as_bytes(), budget).map_err(|(_, complaint)| complaint).and_then(
+            |bytes| match bytes.starts_with(&encoding::GZIP) {
+                true => encoding::gunzip(&bytes, budget),
+                false => Err(Complaint::new("is no gzip stream")),
+            },
+        ),
+    };
     match plain {
-        Ok(bytes) if setup::sha256(&bytes) == sum => Some(bytes),
+        Ok(bytes) if sha256(&bytes) == sum => Some(bytes),
         Ok(_) => {
             let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
             problems.error(place, Complaint::new(text).hint("fetch or paste it again, whole and unchanged"));

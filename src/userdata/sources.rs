@@ -7,19 +7,37 @@ use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use super::budget::Budget;
-use super::finding::{Place, Problems};
+use super::budget::MAX_BYTES;
+use super::encoding::{self, Bytes, GZIP};
+use super::host_state::HostState;
 use super::json::Candidate;
-use super::landing::Landing;
 use super::nocloud::{self, Beside};
 use super::open::open;
-use super::packing::{self, Bytes, GZIP};
+use super::problems::{Place, Problems};
 use super::seed::{Kind, Part, Seed};
-use super::{Input, MAX_BYTES, component, json, terraform};
+use super::{component, json, terraform};
 use crate::disk;
 use crate::report::Complaint;
 
+/// What is to be looked at.
+pub enum Input {
+    /// A file's name and bytes; of a file that is larger than [`MAX_BYTES`], only one byte more than that.
+    File(String, Bytes),
+    /// A folder's name, and its files by their own names.
+    Folder(String, Vec<(String, Bytes)>),
+}
+
+impl Input {
+    /// The name that places of problems begin with.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::File(name, _) | Self::Folder(name, _) => name,
+        }
+    }
+}
+
 /// All seeds that are in it, with what is beside them.
-pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     match input {
         Input::File(name, bytes) => file(&bytes, &Place::file(&name), budget, problems),
         Input::Folder(name, files) => {
@@ -34,7 +52,7 @@ pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(See
     }
 }
 
-fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     if bytes.len() > MAX_BYTES {
         let text = format!("is larger than {} MiB, and no seed is", MAX_BYTES >> 20);
         problems.error(place, Complaint::new(text));
@@ -54,7 +72,7 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         return Vec::new();
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return vec![(open(bytes, place, budget, problems), Landing::default())];
+        return vec![(open(bytes, place, budget, problems), HostState::default())];
     };
     let start = text.trim_start_matches('\u{feff}').trim_start();
     let is_list = start.starts_with('[') && serde_json::from_str::<IgnoredAny>(start).is_ok();
@@ -62,13 +80,13 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         return in_json(bytes, place, budget, problems);
     }
     if component::is_component(text) && Kind::of(text).is_none() {
-        return vec![(component::open(text, place, budget, problems), Landing::default())];
+        return vec![(component::open(text, place, budget, problems), HostState::default())];
     }
     if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {
         let candidates = terraform::candidates(text, place, budget, problems);
         return each(candidates, place, budget, problems);
     }
-    vec![(open(bytes, place, budget, problems), Landing::default())]
+    vec![(open(bytes, place, budget, problems), HostState::default())]
 }
 
 /// A config of Ignition's begins with its version, or has it somewhere: nothing else has that.
@@ -94,7 +112,7 @@ fn whole_is_ignition(text: &str) -> bool {
     serde_json::from_str::<Config>(text).is_ok_and(|Config { ignition: Ignition { .. } }| true)
 }
 
-fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, Landing)> {
+fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     let Some(value) = json::read(bytes, place, budget, problems) else { return Vec::new() };
     let candidates = json::candidates(value, place, budget, problems);
     each(candidates, place, budget, problems)
@@ -106,12 +124,12 @@ fn each(
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
-) -> Vec<(Seed, Landing)> {
+) -> Vec<(Seed, HostState)> {
     let (mut given, mut opened) = (HashSet::new(), HashSet::new());
     let mut seeds = Vec::new();
-    let before = problems.len();
+    let before = problems.count();
     for Candidate { place, bytes } in candidates {
-        let decoded = packing::is_base64(&bytes).then(|| packing::unbase64(&bytes, budget).ok()).flatten();
+        let decoded = encoding::is_base64(&bytes).then(|| encoding::unbase64(&bytes, budget).ok()).flatten();
         if !is_new(&[decoded.as_ref().unwrap_or(&bytes)], &mut given) {
             continue;
         }
@@ -119,10 +137,10 @@ fn each(
         let seed = open(&bytes, &place, budget, problems);
         let parts: Vec<&[u8]> = seed.parts.iter().map(|part| &part.bytes[..]).collect();
         if seed.parts.is_empty() || is_new(&parts, &mut opened) {
-            seeds.push((seed, Landing::default()));
+            seeds.push((seed, HostState::default()));
         }
     }
-    if seeds.is_empty() && problems.len() == before {
+    if seeds.is_empty() && problems.count() == before {
         let complaint = Complaint::new("has no user-data in it");
         problems.error(
             place,
@@ -145,7 +163,7 @@ fn on_disk(
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
-) -> Vec<(Seed, Landing)> {
+) -> Vec<(Seed, HostState)> {
     let mut work = 0;
     let read = disk::read(bytes, &mut work);
     if !budget.take(work) {
@@ -178,7 +196,7 @@ fn folder(
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
-) -> Vec<(Seed, Landing)> {
+) -> Vec<(Seed, HostState)> {
     if nocloud::is_seed(&files) || files.iter().any(|file| file.name == "user-data") && files.len() == 1 {
         return vec![no_cloud(files, place, budget, problems)];
     }
@@ -202,16 +220,21 @@ fn looks_like_seed(file: &Beside) -> bool {
     named || begins
 }
 
-fn no_cloud(files: Vec<Beside>, place: &Place, budget: &Budget, problems: &mut Problems) -> (Seed, Landing) {
-    let mut landing = Landing::default();
-    nocloud::judge(&files, place, budget, &mut landing, problems);
+fn no_cloud(
+    files: Vec<Beside>,
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> (Seed, HostState) {
+    let mut host = HostState::default();
+    nocloud::judge(&files, place, budget, &mut host, problems);
     let mut seed = Seed { place: place.clone(), layers: vec![], sent: None, parts: Vec::new() };
     for file in files {
         if file.name != "user-data" {
             seed.parts.push(part_beside(file));
             continue;
         }
-        if packing::is_base64(&file.bytes) {
+        if encoding::is_base64(&file.bytes) {
             let complaint = Complaint::new("is base64, which nothing decodes on a seed disk");
             problems.error(&file.place, complaint.hint("put it there as it is"));
         }
@@ -220,7 +243,7 @@ fn no_cloud(files: Vec<Beside>, place: &Place, budget: &Budget, problems: &mut P
         seed.parts.extend(opened.parts);
     }
     seed.layers.insert(0, "NoCloud");
-    (seed, landing)
+    (seed, host)
 }
 
 fn part_beside(file: Beside) -> Part {

@@ -3,9 +3,11 @@
 
 use std::cell::Cell;
 
+/// Bytes of a file that are looked at: more than any seed, and than any state of Terraform's that somebody looks at.
+pub const MAX_BYTES: usize = 64 << 20;
 /// Units of work for one input: a byte that is looked at once, or what costs as much. Sixteen for each byte of the largest
 /// input, which a computer of today does in a few seconds.
-pub const MAX_WORK: u64 = 16 * super::MAX_BYTES as u64;
+pub const MAX_WORK: u64 = 16 * MAX_BYTES as u64;
 /// Bytes that one stream may be decompressed to. User-data is 64 KB at most on nearly every cloud, and a seed disk a few hundred.
 pub const MAX_INFLATED: usize = 16 << 20;
 /// Bytes that all streams of an input may be decompressed to together.
@@ -24,8 +26,8 @@ pub struct Budget {
     unseen: Cell<bool>,
 }
 
-impl Budget {
-    pub fn new() -> Self {
+impl Default for Budget {
+    fn default() -> Self {
         Self {
             work: Cell::new(MAX_WORK),
             inflated: Cell::new(MAX_INFLATED_IN_ALL),
@@ -34,7 +36,9 @@ impl Budget {
             unseen: Cell::new(false),
         }
     }
+}
 
+impl Budget {
     /// Takes units of work. Where they are not left, nothing more is to be done: it is so for good.
     #[must_use]
     pub fn take(&self, units: usize) -> bool {

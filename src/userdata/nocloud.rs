@@ -2,9 +2,9 @@
 
 use super::budget::Budget;
 use super::document::{Document, get, kind_of};
-use super::finding::{Place, Problems};
-use super::landing::Landing;
-use super::packing::Bytes;
+use super::encoding::Bytes;
+use super::host_state::HostState;
+use super::problems::{Place, Problems};
 use crate::disk::{Disk, Kind};
 use crate::names::MachineName;
 use crate::report::Complaint;
@@ -51,7 +51,7 @@ pub fn judge(
     files: &[Beside],
     place: &Place,
     budget: &Budget,
-    landing: &mut Landing,
+    host: &mut HostState,
     problems: &mut Problems,
 ) {
     let named = |name: &str| files.iter().find(|file| file.name == name);
@@ -65,7 +65,7 @@ pub fn judge(
         }
     }
     if let Some(file) = named("meta-data") {
-        meta_data(file, budget, landing, problems);
+        meta_data(file, budget, host, problems);
     }
     if let Some(file) = named("network-config") {
         network_config(file, budget, problems);
@@ -92,7 +92,7 @@ fn read(
     }
 }
 
-fn meta_data(file: &Beside, budget: &Budget, landing: &mut Landing, problems: &mut Problems) {
+fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     read(file, budget, problems, |document, fields, problems| {
         match get(fields, "instance-id") {
             Some(node) => drop(document.text(node, "`instance-id`", problems)),
@@ -109,7 +109,7 @@ fn meta_data(file: &Beside, budget: &Budget, landing: &mut Landing, problems: &m
                 let text = format!("`local-hostname` {}", complaint.message);
                 problems.warning(&document.place(node), Complaint { text, hint: complaint.hint });
             }
-            landing.hostname = Some(name.to_owned());
+            host.hostname = Some(name.to_owned());
         }
     });
 }

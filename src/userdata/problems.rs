@@ -157,7 +157,8 @@ impl Problems {
         self.all.push(problem);
     }
 
-    pub fn len(&self) -> usize {
+    /// How many there are so far.
+    pub fn count(&self) -> usize {
         self.all.len()
     }
 

@@ -8,9 +8,9 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
-use super::finding::{Place, Problems};
+use super::encoding::{self, Bytes, GZIP};
 use super::mime;
-use super::packing::{self, Bytes, GZIP};
+use super::problems::{Place, Problems};
 use super::seed::Kind;
 use crate::report::{Complaint, Position};
 
@@ -218,8 +218,8 @@ fn is_seed(text: &str, budget: &Budget) -> bool {
             || (text.trim_start().starts_with('{') && text.contains("\"ignition\""))
     };
     begins(text)
-        || (packing::is_base64(text.as_bytes())
-            && packing::unbase64(text.as_bytes(), budget)
+        || (encoding::is_base64(text.as_bytes())
+            && encoding::unbase64(text.as_bytes(), budget)
                 .is_ok_and(|plain| plain.starts_with(&GZIP) || std::str::from_utf8(&plain).is_ok_and(begins)))
 }
 

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::document::{Document, get};
-use super::finding::{Place, Problems};
+use super::problems::{Place, Problems};
 use super::seed::{Kind, Part, Seed};
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};

@@ -1,0 +1,25 @@
+//! The formats of user-data, of ours and of others. It uses neither `render` nor `verify`; both use it.
+
+pub mod archive;
+pub mod budget;
+pub mod cloud_config;
+pub mod component;
+pub mod digest;
+pub mod document;
+pub mod encoded;
+pub mod encoding;
+pub mod host_state;
+pub mod ignition;
+pub mod json;
+pub mod mime;
+pub mod nocloud;
+pub mod open;
+pub mod paths;
+pub mod payload;
+pub mod problems;
+pub mod script;
+pub mod seed;
+pub mod sources;
+pub mod terraform;
+pub mod write_files;
+pub mod yaml11;
