@@ -9,9 +9,7 @@ use crate::pki::HostIdentity;
 use crate::plan::{HostPlan, HostRole, Install, Plan};
 use crate::templates;
 use crate::userdata::digest::sha256;
-
-/// What tells the daemon all that a plan has to say.
-pub const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
+use crate::userdata::paths::{self, CA, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY};
 
 /// A machine, or an image that is to become one.
 pub struct Host<'a> {
@@ -61,7 +59,7 @@ impl<'a> Host<'a> {
         let mut files = self.identity();
         // A machine on a baked image brings its identity alone: the image has the drop-in.
         if self.machine.is_none() || self.plan.docker.install != Install::None {
-            files.push(Artifact::public(DROP_IN, self.drop_in(issue::LIB)?));
+            files.push(Artifact::public(paths::relative(DROP_IN), self.drop_in(LIB)?));
         }
         Ok(files)
     }
@@ -69,11 +67,14 @@ impl<'a> Host<'a> {
     /// The machine's certificates and its key, paths relative to `/`; none for an image.
     pub fn identity(&self) -> Vec<Artifact> {
         let Some((plan, identity)) = self.machine else { return Vec::new() };
-        let stem = plan.host_role().file_stem();
+        let (certificate, key) = match plan.host_role() {
+            HostRole::Server => (SERVER, SERVER_KEY),
+            HostRole::BootIssuer => (ISSUER, ISSUER_KEY),
+        };
         vec![
-            Artifact::public("etc/docker/ca.pem", identity.ca.pem()),
-            Artifact::public(format!("etc/docker/{stem}.pem"), identity.chain_pem()),
-            Artifact::private(format!("etc/docker/{stem}-key.pem"), identity.key.expose()),
+            Artifact::public(paths::relative(CA), identity.ca.pem()),
+            Artifact::public(paths::relative(certificate), identity.chain_pem()),
+            Artifact::private(paths::relative(key), identity.key.expose()),
         ]
     }
 
@@ -92,9 +93,9 @@ impl<'a> Host<'a> {
         let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://0.0.0.0:{}", self.plan.port))];
         args.extend(engine.storage_driver.iter().map(|driver| flag("--storage-driver", driver)));
         args.push(context! { flag => "--tlsverify", value => () });
-        args.push(flag("--tlscacert", "/etc/docker/ca.pem"));
-        args.push(flag("--tlscert", "/etc/docker/server.pem"));
-        args.push(flag("--tlskey", "/etc/docker/server-key.pem"));
+        args.push(flag("--tlscacert", CA));
+        args.push(flag("--tlscert", SERVER));
+        args.push(flag("--tlskey", SERVER_KEY));
         args.extend(engine.labels.iter().map(|label| flag("--label", label)));
         args.extend(engine.insecure_registries.iter().map(|r| flag("--insecure-registry", r)));
         args.extend(engine.registry_mirrors.iter().map(|m| flag("--registry-mirror", m)));
@@ -107,7 +108,7 @@ impl<'a> Host<'a> {
             keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
             block_metadata => self.plan.block_metadata,
             env => engine.env.clone(),
-            lib => Value::from_safe_string(format!("/{lib}")),
+            lib => Value::from_safe_string(lib.to_owned()),
             args,
         };
         templates::render("host/10-machine.conf", values)
@@ -116,7 +117,7 @@ impl<'a> Host<'a> {
     /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
-        let attachments = self.attachments(issue::LIB)?;
+        let attachments = self.attachments(LIB)?;
         let payloads: Vec<String> = payloads
             .iter()
             .map(|file| format!("{} {:04o} /{}", sha256(&file.bytes), file.mode, file.path))

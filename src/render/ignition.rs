@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::host::{DROP_IN, Host};
-use super::issue;
+use super::host::Host;
 use crate::artifact::Artifact;
 use crate::report::{Complaint, Failure};
 use crate::userdata::digest::sha512;
 use crate::userdata::encoding::base64;
+use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, OPT, UNITS};
 use crate::userdata::payload::{Payload, PayloadEncoding};
 
 /// "Configuration Specification v3.4.0": what both distributions take.
@@ -64,14 +64,14 @@ impl Merged {
             let off = unit.get("enabled") == Some(&Value::Bool(false))
                 || unit.get("mask") == Some(&Value::Bool(true));
             let replaces = unit.get("contents").is_some_and(|contents| !contents.is_null());
-            if ours && (off || replaces && name != "docker.service") {
+            if ours && (off || replaces && name != DOCKER_UNIT) {
                 return Some(name);
             }
             let dropins = unit.get("dropins").and_then(Value::as_array).cloned().unwrap_or_default();
-            if name == "docker.service"
-                && dropins.iter().any(|dropin| text(dropin, "name") == file_name(DROP_IN))
+            if name == DOCKER_UNIT
+                && dropins.iter().any(|dropin| text(dropin, "name") == paths::file_name(DROP_IN))
             {
-                return Some(DROP_IN.to_owned());
+                return Some(paths::relative(DROP_IN).to_owned());
             }
         }
         None
@@ -125,16 +125,16 @@ fn config(host: &Host) -> Result<Config> {
         Vec::new(),
         vec![
             json!({
-                "name": "docker.service",
+                "name": DOCKER_UNIT,
                 // Else it starts at the first use of the unix socket, and the port stays closed until then.
                 "enabled": true,
-                "dropins": [{ "name": file_name(DROP_IN), "contents": host.drop_in(issue::OPT)? }],
+                "dropins": [{ "name": paths::file_name(DROP_IN), "contents": host.drop_in(OPT)? }],
             }),
             json!({ "name": "docker.socket", "enabled": true }),
         ],
     );
-    for file in host.identity().iter().chain(&host.attachments(issue::OPT)?) {
-        match file.path.strip_prefix(UNITS) {
+    for file in host.identity().iter().chain(&host.attachments(OPT)?) {
+        match file.path.strip_prefix(paths::relative(UNITS)).and_then(|name| name.strip_prefix('/')) {
             Some(name) => units.push(json!({
                 "name": name,
                 "enabled": true,
@@ -145,8 +145,6 @@ fn config(host: &Host) -> Result<Config> {
     }
     Ok(Config { files, units })
 }
-
-const UNITS: &str = "etc/systemd/system/";
 
 fn json_file(file: &Artifact) -> Value {
     let payload = Payload::new(&file.bytes, PayloadEncoding::GzipBase64);
@@ -168,10 +166,6 @@ fn json_file(file: &Artifact) -> Value {
 /// RFC 2397.
 fn data_url(base64: &str) -> String {
     format!("data:;base64,{base64}")
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Their Docker is part of the system: which one, and whose, is decided with the image.

@@ -7,21 +7,18 @@ use crate::artifact::Artifact;
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
 use crate::templates;
+use crate::userdata::paths::{self, ISSUE, LIB, UNITS};
 
-/// Where what hostseed leaves on a host to run is, relative to `/`.
-pub const LIB: &str = "usr/local/lib/hostseed";
-/// Where it is on systems whose `/usr` cannot be written.
-pub const OPT: &str = "opt/hostseed";
 /// Where dockerd keeps its state, unless told otherwise.
 const DATA_ROOT: &str = "/var/lib/docker";
 
-/// The files, paths relative to `/`, `issue` in the folder `lib`. They travel inside `setup`: only compressed together with it do they leave room for
+/// The files, their paths relative to `/`; `issue` is in the folder `lib`. They travel inside `setup`: only compressed together with it do they leave room for
 /// themselves in what Amazon EC2 takes, gzipped user-data of 16 384 bytes.
 pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
     let names: Vec<String> = plan.sans().iter().map(san).collect();
     let (key, key_usage) = openssl_key(plan.key);
     let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
-    let lib_path = Value::from_safe_string(format!("/{lib}"));
+    let lib_path = Value::from_safe_string(lib.to_owned());
     let values = context! {
         lib => lib_path.clone(),
         // Without `setup` it is Ignition that has put it there.
@@ -33,7 +30,10 @@ pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
         public_address_url => url.unwrap_or_default(),
         data_root => plan.host.engine.opt("data-root").unwrap_or(DATA_ROOT),
     };
-    let issue = Artifact::public(format!("{lib}/issue"), templates::render("host/issue", values)?);
+    let issue = Artifact::public(
+        format!("{}/{ISSUE}", paths::relative(lib)),
+        templates::render("host/issue", values)?,
+    );
     Ok(vec![
         Artifact { mode: 0o755, ..issue },
         unit("hostseed-issue.service", context! { lib => lib_path })?,
@@ -43,7 +43,7 @@ pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
 
 fn unit(name: &str, values: Value) -> Result<Artifact> {
     let text = templates::render(&format!("host/{name}"), values)?;
-    Ok(Artifact::public(format!("etc/systemd/system/{name}"), text))
+    Ok(Artifact::public(format!("{}/{name}", paths::relative(UNITS)), text))
 }
 
 /// As openssl writes it in `subjectAltName`.

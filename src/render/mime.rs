@@ -4,7 +4,7 @@
 //! is ready when their `runcmd` runs.
 
 use anyhow::Result;
-use mail_builder::headers::content_type::ContentType;
+use mail_builder::headers::content_type as mail;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
@@ -12,43 +12,19 @@ use super::host::Host;
 use super::seed;
 use crate::artifact::Artifact;
 use crate::report::Complaint;
-use crate::userdata::encoding::base64_lines;
+use crate::userdata;
+use crate::userdata::content_type::{
+    ARCHIVE, BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, JINJA, PART_HANDLER,
+    SHELL_SCRIPT,
+};
+use crate::userdata::encoding::{GZIP, base64_lines};
 use crate::userdata::payload::PayloadEncoding;
 use crate::yaml::{self, Node, Value};
 
-/// cloud-init's `cloudinit/handlers/__init__.py`, INCLUSION_TYPES_MAP: the type by how a part begins, without regard to case;
-/// the longer beginning first.
-const BEGINNINGS: [(&str, &str); 10] = [
-    ("#cloud-config-archive", ARCHIVE),
-    ("#cloud-config-jsonp", "text/cloud-config-jsonp"),
-    ("## template: jinja", JINJA),
-    ("#cloud-boothook", "text/cloud-boothook"),
-    (CLOUD_CONFIG_LINE, CLOUD_CONFIG),
-    ("#part-handler", PART_HANDLER),
-    ("#include-once", "text/x-include-once-url"),
-    ("#upstart-job", "text/upstart-job"),
-    ("#include", "text/x-include-url"),
-    ("#!", SHELL_SCRIPT),
-];
-const CLOUD_CONFIG_LINE: &str = "#cloud-config";
-const CLOUD_CONFIG: &str = "text/cloud-config";
-const SHELL_SCRIPT: &str = "text/x-shellscript";
-const ARCHIVE: &str = "text/cloud-config-archive";
-const JINJA: &str = "text/jinja2";
-const PART_HANDLER: &str = "text/part-handler";
-/// Types without a beginning of their own; in `text/plain` cloud-init looks for one.
-const OTHERS: [&str; 4] = [
-    "text/x-shellscript-per-boot",
-    "text/x-shellscript-per-instance",
-    "text/x-shellscript-per-once",
-    "text/plain",
-];
 /// Our lists. Where a part before ours has something else in the place of one, cloud-init drops ours.
 const LISTS: [&str; 2] = ["runcmd", "write_files"];
 /// A script in a block has brackets without a partner.
 const MAX_FLOW_DEPTH: usize = 1000;
-/// RFC 1952 §2.3.1.
-const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// cloud-init's "Merging user-data sections": how a part's cloud-config is merged into those before it.
 const MERGE_TYPE: &str = "X-Merge-Type";
@@ -76,7 +52,7 @@ impl Part {
             return Err(Complaint::new("is empty"));
         }
         // Unpacked by cloud-init it would be a part without the header that says how it is merged.
-        if bytes.starts_with(GZIP) {
+        if bytes.starts_with(&GZIP) {
             let complaint = Complaint::new(
                 "is compressed, and cloud-init would put it in the place of the parts before it",
             );
@@ -101,9 +77,7 @@ impl Part {
             ));
             return Err(complaint.hint("or give what is in it as parts of their own"));
         }
-        let is_known = |content_type: &str| {
-            OTHERS.contains(&content_type) || BEGINNINGS.iter().any(|(_, known)| *known == content_type)
-        };
+        let is_known = |content_type: &str| types().any(|known| known == content_type);
         let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
         match parts.iter().find(|part| !handled && !is_known(&part.content_type)) {
             Some(Self { file, content_type, .. }) => {
@@ -152,7 +126,7 @@ pub fn render(host: &Host, parts: &[Part], encoding: PayloadEncoding) -> Result<
     let child = leaf(CLOUD_CONFIG, &ours.bytes).header(MERGE_TYPE, Raw::new(PREPEND));
     children.push(child.attachment("hostseed.yaml"));
 
-    let content_type = ContentType::new("multipart/mixed").attribute("boundary", boundary);
+    let content_type = mail::ContentType::new("multipart/mixed").attribute("boundary", boundary);
     let archive = MimePart::new(content_type, children)
         .header("MIME-Version", Raw::new("1.0"))
         // As wide as its widest part: RFC 2045 §6.4.
@@ -167,12 +141,10 @@ pub fn render(host: &Host, parts: &[Part], encoding: PayloadEncoding) -> Result<
 /// The type of what begins like that, as cloud-init has it.
 fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
     let text = String::from_utf8_lossy(bytes);
-    let beginning: String = text.trim_start().chars().take(40).collect::<String>().to_lowercase();
-    let known = BEGINNINGS.iter().find(|(known, _)| beginning.starts_with(known));
-    if let Some((_, content_type)) = known {
-        return Ok(content_type);
+    if let Some(known) = ContentType::by_first_line(&text) {
+        return Ok(known.mime);
     }
-    if beginning.starts_with("content-type:") || beginning.starts_with("mime-version:") {
+    if userdata::mime::is_message(&text) {
         return Err(
             Complaint::new("is a multipart archive itself").hint("give its parts, each with `--part`")
         );
@@ -202,11 +174,15 @@ fn check_lists(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// The types that cloud-init handles, compressed parts apart.
+fn types() -> impl Iterator<Item = &'static str> {
+    CONTENT_TYPES.iter().map(|known| known.mime).chain(BY_FIRST_LINE)
+}
+
 /// The type that was probably meant.
 fn nearest_type(wrong: &str) -> &'static str {
-    let types = BEGINNINGS.iter().map(|(_, content_type)| *content_type).chain(OTHERS);
     let likeness = |content_type: &str| strsim::jaro_winkler(content_type, wrong);
-    types.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(SHELL_SCRIPT)
+    types().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(SHELL_SCRIPT)
 }
 
 /// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
@@ -239,8 +215,10 @@ fn widest<'a>(mut bodies: impl Iterator<Item = &'a [u8]>) -> &'static str {
 fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
     let encoding = encoding(body);
     let part = match encoding {
-        "base64" => MimePart::new(ContentType::new(content_type), base64_lines(body).join("\n").into_bytes()),
-        _ => MimePart::new(ContentType::new(content_type), body),
+        "base64" => {
+            MimePart::new(mail::ContentType::new(content_type), base64_lines(body).join("\n").into_bytes())
+        }
+        _ => MimePart::new(mail::ContentType::new(content_type), body),
     };
     part.transfer_encoding(encoding)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::names::Address;
 use crate::plan::{DEFAULT_PORT, Plan};
+use crate::userdata::paths;
 
 /// How a machine is reached, whoever made it.
 #[derive(Debug, Clone)]
@@ -113,12 +114,12 @@ impl Record {
                     "CertDir": file(root, "certs"),
                     "CaCertPath": file(dir, "ca.pem"),
                     "CaPrivateKeyPath": file(certs, "ca-key.pem"),
-                    "CaCertRemotePath": "/etc/docker/ca.pem",
+                    "CaCertRemotePath": paths::CA,
                     "ServerCertPath": file(dir, "server.pem"),
                     "ServerKeyPath": file(dir, "server-key.pem"),
                     "ClientKeyPath": file(dir, "key.pem"),
-                    "ServerCertRemotePath": "/etc/docker/server.pem",
-                    "ServerKeyRemotePath": "/etc/docker/server-key.pem",
+                    "ServerCertRemotePath": paths::SERVER,
+                    "ServerKeyRemotePath": paths::SERVER_KEY,
                     "ClientCertPath": file(dir, "cert.pem"),
                     "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
                     "StorePath": dir.display().to_string(),

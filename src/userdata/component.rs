@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
+use super::content_type::Kind;
 use super::document::{Document, get};
 use super::problems::{Place, Problems};
-use super::seed::{Kind, Part, Seed};
+use super::seed::{Part, Seed};
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};
 

@@ -11,6 +11,7 @@ use super::encoded;
 use super::encoding::{self, Bytes};
 use super::host_state::{DEFAULT_MODE, File, HostState, InlineText};
 use super::json;
+use super::paths::UNITS;
 use super::problems::{Place, Problems};
 use crate::report::Complaint;
 
@@ -191,14 +192,14 @@ impl Reader<'_> {
             self.host.enabled.push(name.to_owned());
         }
         if let Some(contents) = unit.get("contents").and_then(Value::as_str) {
-            self.put_unit(format!("/etc/systemd/system/{name}"), contents, place);
+            self.put_unit(format!("{UNITS}/{name}"), contents, place);
         }
         for (n, drop_in) in list(unit, "/dropins") {
             let place = place.within(format!("dropins[{n}]"));
             let field = |field: &str| drop_in.get(field).and_then(Value::as_str);
             match (field("name"), field("contents")) {
                 (Some(file), Some(contents)) => {
-                    self.put_unit(format!("/etc/systemd/system/{name}.d/{file}"), contents, &place);
+                    self.put_unit(format!("{UNITS}/{name}.d/{file}"), contents, &place);
                 }
                 _ => self
                     .problems

@@ -8,10 +8,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
+use super::content_type::Kind;
 use super::encoding::{self, Bytes, GZIP};
 use super::mime;
 use super::problems::{Place, Problems};
-use super::seed::Kind;
 use crate::report::{Complaint, Position};
 
 /// Values of a document. A state of Terraform's has some 50 for each resource; each takes up to 150 bytes of memory.

@@ -4,6 +4,7 @@ pub mod archive;
 pub mod budget;
 pub mod cloud_config;
 pub mod component;
+pub mod content_type;
 pub mod digest;
 pub mod document;
 pub mod encoded;

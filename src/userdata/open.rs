@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::budget::Budget;
+use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
 use super::encoding::{self, Bytes, GZIP};
 use super::problems::{Place, Problems, head};
-use super::seed::{Kind, Part, Seed, Sent};
+use super::seed::{Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
 use crate::report::Complaint;
 
@@ -196,13 +197,8 @@ impl Opener<'_> {
 
     fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
-        // cloud-init's `user_data.py`: DECOMP_TYPES and TYPE_NEEDED.
-        let gzip = part.mime.strip_prefix("application/").is_some_and(|name| {
-            name.trim_start_matches("x-").starts_with("gzip")
-                || name.trim_start_matches("x-").starts_with("compress")
-                || name == "x-gunzip"
-        });
-        let by_its_first_line = gzip || matches!(part.mime.as_str(), "text/plain" | "text/x-not-multipart");
+        let gzip = COMPRESSED.contains(&part.mime.as_str());
+        let by_its_first_line = gzip || BY_FIRST_LINE.contains(&part.mime.as_str());
         if kind.is_none() && !by_its_first_line {
             let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
             let hint =
@@ -236,7 +232,7 @@ impl Opener<'_> {
             );
             self.problems.warning(place, Complaint::new(text).hint("begin with it, with nothing before it"));
         }
-        if kind == Kind::CloudConfig && !first.starts_with("#cloud-config") {
+        if kind == Kind::CloudConfig && !first.starts_with(CLOUD_CONFIG_LINE) {
             let text = format!(
                 "begins with `{}`, which not all that reads user-data takes for `#cloud-config`",
                 head(first)
@@ -249,7 +245,7 @@ impl Opener<'_> {
     fn without_beginning(&mut self, text: &str, place: &Place, merge: Option<&str>) {
         let first = text.trim_start().lines().next().unwrap_or_default();
         let place = &place.at_offset(text.as_bytes(), text.len() - text.trim_start().len());
-        let later = text.lines().position(|line| line.trim_end() == "#cloud-config");
+        let later = text.lines().position(|line| line.trim_end() == CLOUD_CONFIG_LINE);
         let why = match later {
             _ if first.trim_end() == "---" => "begins with `---`, so cloud-init does not see `#cloud-config`",
             Some(_) => "has `#cloud-config` further down, and cloud-init looks for it at the beginning alone",

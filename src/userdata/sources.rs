@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::budget::Budget;
 use super::budget::MAX_BYTES;
+use super::content_type::Kind;
 use super::encoding::{self, Bytes, GZIP};
 use super::host_state::HostState;
 use super::json::Candidate;
 use super::nocloud::{self, Beside};
 use super::open::open;
 use super::problems::{Place, Problems};
-use super::seed::{Kind, Part, Seed};
+use super::seed::{Part, Seed};
 use super::{component, json, terraform};
 use crate::disk;
 use crate::report::Complaint;

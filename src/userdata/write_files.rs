@@ -6,6 +6,7 @@ use super::cloud_config::{Reader, misspelt};
 use super::document::{get, kind_of};
 use super::encoding::{self, Bytes};
 use super::host_state::{DEFAULT_MODE, File};
+use super::paths::UNITS;
 use super::problems::head;
 use super::yaml11::Scalar;
 use crate::report::Complaint;
@@ -60,7 +61,7 @@ impl Reader<'_> {
                 .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_no(node))
         };
         if is_set("defer")
-            && (path.starts_with("/etc/docker") || path.starts_with("/etc/systemd/system/docker"))
+            && (path.starts_with("/etc/docker") || path.starts_with(&format!("{UNITS}/docker")))
         {
             let text = format!(
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"

@@ -4,11 +4,11 @@ use super::unit::{self, Setting};
 use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
+use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, UNITS};
 use crate::userdata::problems::Problems;
 
 /// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
-const UNIT_DIRS: [&str; 3] = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system"];
-const UNIT: &str = "docker.service";
+const UNIT_DIRS: [&str; 3] = [UNITS, "/run/systemd/system", "/usr/lib/systemd/system"];
 
 /// The file that has the last word on `ExecStart`, and its words.
 pub fn command_line<'a>(
@@ -23,7 +23,7 @@ pub fn command_line<'a>(
         if !budget.take(4 * file.bytes.len()) {
             return None;
         }
-        if file.name() == UNIT {
+        if file.name() == DOCKER_UNIT {
             commands = 0;
         }
         for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
@@ -36,7 +36,7 @@ pub fn command_line<'a>(
                 if commands > 1 {
                     problems.error(&file.place, second(file, &setting));
                 }
-                if said.is_some_and(|(earlier, _)| earlier.name() == "10-machine.conf") {
+                if said.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
                     let text = format!(
                         "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
                         file.path
@@ -65,7 +65,7 @@ fn files(host: &HostState) -> Vec<&File> {
     let mut drop_ins: Vec<&File> =
         all().filter(|file| below(file, "/docker.service.d/") && file.path.ends_with(".conf")).collect();
     drop_ins.sort_by_key(|file| file.name());
-    let unit = all().filter(|file| below(file, "/docker.service") && file.name() == UNIT);
+    let unit = all().filter(|file| below(file, "/docker.service") && file.name() == DOCKER_UNIT);
     unit.chain(drop_ins).collect()
 }
 
@@ -79,7 +79,7 @@ fn outside(file: &File, setting: &Setting) -> Complaint {
 
 fn second(file: &File, setting: &Setting) -> Complaint {
     let text = format!(
-        "`{}` line {} adds a second ExecStart, with which systemd does not start {UNIT}",
+        "`{}` line {} adds a second ExecStart, with which systemd does not start {DOCKER_UNIT}",
         file.path, setting.line
     );
     Complaint::new(text).hint("put an empty `ExecStart=` before it")

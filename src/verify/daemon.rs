@@ -8,9 +8,9 @@ use super::command_line::{command_line, flags};
 use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
+use crate::userdata::paths::{DAEMON_JSON, DOCKER_UNIT, ISSUER};
 use crate::userdata::problems::Problems;
 
-pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
 /// Options that may be in daemon.json under another name: dockerd has them in the plural there.
 const PLURALS: [(&str, &str); 12] = [
     ("host", "hosts"),
@@ -213,7 +213,7 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
 /// packages and scripts enable it themselves.
 fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Problems) {
     let enabled = |name: &str| host.enabled.iter().any(|unit| unit == name);
-    if host.ignition && daemon.port().is_some() && !enabled("docker.service") {
+    if host.ignition && daemon.port().is_some() && !enabled(DOCKER_UNIT) {
         let text = format!(
             "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
             file.path
@@ -227,7 +227,7 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
     if !daemon.tlsverify {
         return;
     }
-    let issues = host.files().iter().any(|file| file.path == "/etc/docker/issuer.pem");
+    let issues = host.files().iter().any(|file| file.path == ISSUER);
     let comes_with_pem = host.files().iter().any(|file| file.path.ends_with(".pem"));
     for (flag, path) in
         [("tlscacert", &daemon.tlscacert), ("tlscert", &daemon.tlscert), ("tlskey", &daemon.tlskey)]

@@ -12,6 +12,7 @@ use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
 use crate::report::Complaint;
 use crate::secret::Secret;
 use crate::userdata::host_state::{File, HostState};
+use crate::userdata::paths::{CA, ISSUER, ISSUER_KEY, SERVER, SERVER_KEY};
 use crate::userdata::problems::Problems;
 
 /// An end that is nearer is told.
@@ -36,10 +37,10 @@ pub fn judge(
     problems: &mut Problems,
 ) -> Identity {
     let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
-    let ca_file = host.file(&path(&daemon.tlscacert, "/etc/docker/ca.pem"));
-    let server_file = host.file(&path(&daemon.tlscert, "/etc/docker/server.pem"));
-    let key_file = host.file(&path(&daemon.tlskey, "/etc/docker/server-key.pem"));
-    let issuer_file = host.file("/etc/docker/issuer.pem");
+    let ca_file = host.file(&path(&daemon.tlscacert, CA));
+    let server_file = host.file(&path(&daemon.tlscert, SERVER));
+    let key_file = host.file(&path(&daemon.tlskey, SERVER_KEY));
+    let issuer_file = host.file(ISSUER);
     let mut read =
         |file: Option<&File>| file.map(|file| certificates(file, now, problems)).unwrap_or_default();
     let (authority, server, issuer) = (read(ca_file), read(server_file), read(issuer_file));
@@ -53,7 +54,7 @@ pub fn judge(
         judge.key(file, leaf, key_file);
     }
     if let Some((file, (certificate, chain))) = issuer_file.zip(issuer.split_first()) {
-        let key_file = host.file("/etc/docker/issuer-key.pem");
+        let key_file = host.file(ISSUER_KEY);
         judge.key(file, certificate, key_file);
         judge.issuer(file, certificate, chain, key_file);
     }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use crate::report::Complaint;
 use crate::userdata::budget::Budget;
+use crate::userdata::content_type::Kind;
 use crate::userdata::document::{Document, get};
 use crate::userdata::problems::Problems;
-use crate::userdata::seed::{Kind, Part};
+use crate::userdata::seed::Part;
 use crate::yaml::{Node, Value};
 
 /// What a part does to a list that is there already.

@@ -23,9 +23,10 @@ pub use summary::{Certified, Summary};
 use crate::plan::Cloud;
 use crate::report::Complaint;
 use crate::userdata::budget::Budget;
+use crate::userdata::content_type::Kind;
 use crate::userdata::host_state::HostState;
 use crate::userdata::problems::{Place, Problems};
-use crate::userdata::seed::{Kind, Part, Seed};
+use crate::userdata::seed::{Part, Seed};
 use crate::userdata::{cloud_config, ignition, script, sources};
 
 /// What there is, and what is wrong with it.

@@ -8,7 +8,7 @@ use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::digest::sha256;
 use crate::userdata::host_state::{File, HostState};
-use crate::userdata::paths::{self, SETUP};
+use crate::userdata::paths::{self, ISSUE, LIB, OPT, SETUP};
 use crate::userdata::problems::{Place, Problems};
 use crate::userdata::script::here_documents;
 
@@ -79,7 +79,8 @@ pub fn place(
 
 /// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
 pub fn names_to_issue_for(host: &HostState) -> Vec<String> {
-    let issue = host.files().iter().filter(|file| file.path.ends_with("/hostseed/issue"));
+    let issue =
+        host.files().iter().filter(|file| [LIB, OPT].iter().any(|lib| file.path == format!("{lib}/{ISSUE}")));
     let names = issue
         .filter_map(|file| variable(&file.text(), "names").map(str::to_owned))
         .next()
