@@ -1,0 +1,108 @@
+//! Commands on a store of many machines, each beside a program that reads or removes the same files, or beside the same command
+//! on a store of one machine. `cargo bench --bench store`, with `HOSTSEED_BENCH_MACHINES=10000` for the large store.
+
+mod pair;
+
+use std::cell::Cell;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Machines in the large store where nothing else is asked for.
+const MACHINES: usize = 1000;
+/// Files of a machine that have its name in them.
+const NAMED: [&str; 3] = ["config.json", "machine.yaml", "env"];
+/// Reads what a list of machines is made from, as Docker Machine's `ls` reads each `config.json`.
+const READ_ALL: &str = r"find machines \( -name config.json -o -name server.pem \) -exec cat {} + | wc -c";
+
+fn main() {
+    if !pair::is_here("find") {
+        return;
+    }
+    let machines = match std::env::var("HOSTSEED_BENCH_MACHINES") {
+        Ok(number) => number.parse().expect("HOSTSEED_BENCH_MACHINES is a number"),
+        Err(_) => MACHINES,
+    };
+    // Each comparison removes machines with both programs.
+    assert!(machines >= 200, "too few machines for the repetitions");
+    let dir = tempfile::tempdir().unwrap();
+    let (large, small) = (dir.path().join("large"), dir.path().join("small"));
+    for store in [&large, &small] {
+        assert!(
+            hostseed(store, &["create", "web1", "--address", "203.0.113.7", "--quiet"])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    for n in 2..=machines {
+        copy_machine(&large, &format!("web{n}"));
+    }
+    println!("{machines} machines");
+    let next = Cell::new(machines);
+    let next_name = || {
+        next.set(next.get() - 1);
+        format!("web{}", next.get() + 1)
+    };
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("cd '{}' && {script}", large.display())]);
+        shell
+    };
+
+    pair::compare(
+        ("hostseed ls", || hostseed(&large, &["ls"])),
+        ("find and cat of config.json and server.pem", || shell(READ_ALL)),
+    );
+    pair::compare(
+        ("hostseed ls -q", || hostseed(&large, &["ls", "-q"])),
+        ("ls machines", || shell("ls machines")),
+    );
+    pair::compare(
+        ("hostseed rm NAME", || hostseed(&large, &["rm", "-y", &next_name()])),
+        ("rm -r of its folders", || {
+            let name = next_name();
+            shell(&format!("rm -r machines/{name} certs/{name}"))
+        }),
+    );
+    for args in [&["env", "web1"][..], &["inspect", "web1"]] {
+        let name = format!("hostseed {}", args.join(" "));
+        pair::compare(
+            (&name, || hostseed(&large, args)),
+            ("the same, one machine", || hostseed(&small, args)),
+        );
+    }
+    let created = Cell::new(0);
+    let create = |store: &Path| {
+        created.set(created.get() + 1);
+        hostseed(store, &["create", &format!("new{}", created.get()), "--address", "203.0.113.7"])
+    };
+    pair::compare(
+        ("hostseed create", || create(&large)),
+        ("the same, one machine and those created before", || create(&small)),
+    );
+}
+
+fn hostseed(store: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hostseed"));
+    command.args(args).env("MACHINE_STORAGE_PATH", store);
+    command
+}
+
+/// Copies `web1` with its CA, with its name changed.
+fn copy_machine(store: &Path, name: &str) {
+    for folder in ["machines", "certs"] {
+        let (from, to) = (store.join(folder).join("web1"), store.join(folder).join(name));
+        fs::DirBuilder::new().mode(0o700).create(&to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let from = entry.unwrap().path();
+            let file = from.file_name().unwrap();
+            fs::copy(&from, to.join(file)).unwrap();
+            if NAMED.iter().any(|named| file == *named) {
+                let text = fs::read_to_string(&from).unwrap();
+                fs::write(to.join(file), text.replace("web1", name)).unwrap();
+            }
+        }
+    }
+}
