@@ -32,3 +32,8 @@ mod fuzz;
 #[expect(dead_code, reason = "the tests beside the code use a part of it")]
 #[path = "../tests/support/skip.rs"]
 mod skip;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests beside the code read snapshots and write none")]
+#[path = "../tests/support/snapshot.rs"]
+mod snapshot;

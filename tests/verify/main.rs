@@ -13,7 +13,7 @@ mod sources;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +56,11 @@ pub fn verify(home: &Home, args: &[&str]) -> Said {
 
 /// Verifies bytes on standard input.
 pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Said {
-    let mut command = home.command(&[&["verify", "-"], args].concat());
+    said_of(home.command(&[&["verify", "-"], args].concat()), bytes)
+}
+
+/// What a command says that has bytes on its standard input.
+pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Whoever has seen enough stops reading.
