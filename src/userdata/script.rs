@@ -11,7 +11,7 @@ use super::problems::{Lines, Place, Problems};
 use crate::report::Complaint;
 
 /// Our scripts say so in their second line.
-const OURS: [&str; 2] = ["`hostseed render` prints this again", "# Bakes Docker under mutual TLS"];
+const OURS: [&str; 2] = ["`hostseed render` prints this again", "# Installs Docker with mutual TLS"];
 
 /// Whether a text was rendered by hostseed, cut short or not.
 pub fn is_ours(text: &str) -> bool {

@@ -190,7 +190,7 @@ check_answers() {
     check_installs foreign-subkey D
     check_installs own-subkey D-with-subkey
     check_installs binary D
-    check_refuses subkey-of-another G D "and not $(<"$keys/fingerprint/D"), nothing was trusted"
+    check_refuses subkey-of-another G D "instead of $(<"$keys/fingerprint/D"), nothing was trusted"
     check_refuses expired E expired 'is expired, nothing was trusted'
     check_refuses revoked E revoked 'is revoked, nothing was trusted'
     check_refuses ten-megabytes D D 'curl: \(63\)'

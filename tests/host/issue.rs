@@ -333,7 +333,7 @@ fn a_host_gets_a_certificate_for_each_kind_of_key_under_each_shell() {
             let said = host.issues(&["--no-restart"]);
             let case = format!("{program} {kind}");
             assert!(said.starts_with("hostseed[web1]: issued a certificate until "), "{case}: {said}");
-            assert!(said.ends_with("(there was no good one)\n"), "{case}: {said}");
+            assert!(said.ends_with("(there was no valid one)\n"), "{case}: {said}");
             host.assert_good();
 
             let certificate = host.certificate();
@@ -511,12 +511,12 @@ fn a_certificate_stays_until_the_host_is_reached_as_something_new() {
     host.assert_leaves_all(&["--no-restart"], "an address is gone");
     host.prepare = format!("{ONE_MORE_ADDRESS}; ip address add 10.0.0.7/24 dev eth0");
     let said = host.assert_renews(&["--no-restart"], "an address has come");
-    assert!(said.contains("lacked IP:10.0.0.7"), "{said}");
+    assert!(said.contains("lacks IP:10.0.0.7"), "{said}");
     assert_eq!(sorted_sans(&host.certificate()), with_usual(&["10.0.0.6", "10.0.0.7"]));
     host.assert_good();
     host.host_name = "host2".into();
     let said = host.assert_renews(&["--no-restart"], "the host has another name");
-    assert!(said.contains("lacked DNS:host2"), "{said}");
+    assert!(said.contains("lacks DNS:host2"), "{said}");
     host.assert_good();
 }
 
@@ -695,7 +695,7 @@ fn a_certificate_is_renewed_when_a_third_of_its_life_is_left() {
     // A host that was switched off for long.
     host.at = Some("+400d");
     let said = host.assert_renews(&["--no-restart"], "it has expired");
-    assert!(said.contains("there was no good one"), "{said}");
+    assert!(said.contains("there was no valid one"), "{said}");
     // A clock that has been put right again.
     host.at = None;
     host.assert_renews(&["--no-restart"], "it is not valid yet");
@@ -713,12 +713,12 @@ fn a_certificate_that_ends_with_its_issuer_is_not_renewed_again_and_again() {
         let issuer = host.docker_dir().join("issuer.pem");
         assert_eq!(not_after(&host.certificate()), not_after(&issuer), "{valid_for}");
         assert!(not_before(&host.certificate()) >= not_before(&issuer), "{valid_for}");
-        assert_eq!(said.contains("the boot issuer ends on"), valid_for == "12h", "{valid_for}: {said}");
+        assert_eq!(said.contains("the boot issuer expires on"), valid_for == "12h", "{valid_for}: {said}");
         for at in later {
             host.at = Some(at);
             let said = host.assert_leaves_all(&["--no-restart"], at);
-            assert!(said.contains("the boot issuer ends on"), "{valid_for} {at}: {said}");
-            assert!(said.contains("make the machine again before"), "{valid_for} {at}: {said}");
+            assert!(said.contains("the boot issuer expires on"), "{valid_for} {at}: {said}");
+            assert!(said.contains("create the machine again before"), "{valid_for} {at}: {said}");
         }
     }
     // Renewed once more, up to the issuer's end, and then no more.
@@ -727,11 +727,11 @@ fn a_certificate_that_ends_with_its_issuer_is_not_renewed_again_and_again() {
     let issuer = host.docker_dir().join("issuer.pem");
     host.at = Some("+61d");
     let said = host.assert_renews(&["--no-restart"], "29 days are left");
-    assert!(!said.contains("the boot issuer ends on"), "39 days of the issuer are left: {said}");
+    assert!(!said.contains("the boot issuer expires on"), "39 days of the issuer are left: {said}");
     assert_eq!(not_after(&host.certificate()), not_after(&issuer));
     host.at = Some("+75d");
     let said = host.assert_leaves_all(&["--no-restart"], "25 days are left, of the issuer too");
-    assert!(said.contains("the boot issuer ends on"), "{said}");
+    assert!(said.contains("the boot issuer expires on"), "{said}");
 }
 
 const READY: &str = "{\"machine\":\"web1\",\"state\":\"ready\",\"step\":6,\"steps\":6,\"what\":\"docker answers\",\
@@ -862,7 +862,7 @@ fn an_issuer_that_is_not_this_authoritys_is_told() {
     let key = host.docker_dir().join("issuer-key.pem");
     fs::copy(home.machine("web1").join("issuer-key.pem"), key).unwrap();
     let said = host.fails(&["--no-restart"]);
-    assert!(said.contains("no certificate could be made"), "{said}");
+    assert!(said.contains("cannot make a certificate"), "{said}");
     assert!(!host.certificate().exists() && !host.key().exists());
 }
 
@@ -1026,9 +1026,9 @@ fn a_tool_that_is_missing_is_named() {
         done"
         );
         let said = host.fails(&[]);
-        assert!(said.contains(&format!("there is no {tool}")) && said.contains("hostseed/setup"), "{said}");
+        assert!(said.contains(&format!("{tool} is not installed")) && said.contains("hostseed/setup"), "{said}");
         let status = fs::read_to_string(host.state("status.json")).unwrap();
-        assert!(status.contains(&format!("there is no {tool}")), "{status}");
+        assert!(status.contains(&format!("{tool} is not installed")), "{status}");
         assert!(!host.certificate().exists());
     }
 }

@@ -21,7 +21,7 @@ os_release() { echo bookworm; }
 dpkg() { echo amd64; }
 install_missing() { :; }
 install_docker_packages() { echo installed; }
-put() { replace "$root$1" "$2"; }
+write_file() { replace "$root$1" "$2"; }
 step 3 'installing docker-ce'
 install_official
 "#;
@@ -203,8 +203,8 @@ fn a_host_refuses_a_repository_without_the_expected_key() {
     let home = Home::new();
     let mirror = Mirror::new(&home);
     for (answer, expected, reason) in [
-        ("plain", "E", "and not"),
-        ("subkey-of-another", "D", "and not"),
+        ("plain", "E", "instead of"),
+        ("subkey-of-another", "D", "instead of"),
         ("expired", "expired", "is expired"),
         ("revoked", "revoked", "is revoked"),
         ("ten-megabytes", "D", "curl: (63) "),

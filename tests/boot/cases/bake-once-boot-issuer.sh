@@ -37,7 +37,7 @@ for number in 2 3; do
     wait_for_answer "fleet@$address"
     check "host $number: the authority is the machine's" cmp "$root/etc/docker/ca.pem" "$work/store/machines/fleet/ca.pem"
     check "host $number: the console tells of the certificate" \
-        console_has "hostseed\[fleet\]: issued a certificate until .*$address .*there was no good one"
+        console_has "hostseed\[fleet\]: issued a certificate until .*$address .*there was no valid one"
     check_same "host $number: the daemon was started once" 1 \
         "$(on_host journalctl --quiet --output=cat --unit=docker.service | grep -c '^Starting docker.service' || true)"
     check "host $number: the timer is active" on_host systemctl is-active hostseed-issue.timer

@@ -66,7 +66,7 @@ check_refused "the certificate does not cover $second yet" "not $second" with_en
 check 'hostseed-issue.service runs' look_after
 wait_for_answer "web1@$second"
 check "docker answers at $first still" with_env web1 docker version
-check 'the console tells why' console_has "issued a certificate until .*the one of before lacked IP:$second"
+check 'the console tells why' console_has "issued a certificate until .*the old one lacks IP:$second"
 check_not 'the key is another one' test "$key" = "$(server_key)"
 check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
 check_idle ' again'
@@ -75,7 +75,7 @@ check_same 'env --address recorded nothing' "$first" "$(hs ip web1)"
 only_at "$third"
 record_address web1
 check_after_reboot web1
-check 'the console tells why' console_has "issued a certificate until .*the one of before lacked IP:$third"
+check 'the console tells why' console_has "issued a certificate until .*the old one lacks IP:$third"
 check 'the container that ran is there, too' grep -qx stays <<<"$(with_env web1 docker ps --all --format '{{.Names}}')"
 check_issued web1
 check_same 'it was made before the daemon started, which started once' 1 \

@@ -5,7 +5,7 @@
 . "${0%/*}/../lib.sh"
 
 stored=$work/store/machines/web1
-expired='the boot issuer expired on .*, so there is no new certificate'
+expired='the boot issuer expired on .* and cannot issue a certificate'
 
 status() { cat "$root/var/lib/hostseed/status.json"; }
 
@@ -29,8 +29,8 @@ give_seed "$stored/user-data"
 boot
 wait_for 300 'setup ends' status_is failed
 wait_for 60 'cloud-init has ended' on_host test -e /var/lib/cloud/instance/boot-finished
-check 'the console says why' console_has "hostseed\[web1\]: FAILED at 2/6: $expired: make the machine again"
-check 'status.json says why' grep -Eq "\"step\":2,.*\"error\":\"$expired\",\"hint\":\"make the machine again" <<<"$(status)"
+check 'the console says why' console_has "hostseed\[web1\]: FAILED at 2/6: $expired: create the machine again"
+check 'status.json says why' grep -Eq "\"step\":2,.*\"error\":\"$expired\",\"hint\":\"create the machine again" <<<"$(status)"
 check 'cloud-init knows that it failed' grep -q 'status: error' <<<"$(on_host cloud-init status --long || true)"
 check_same 'there is no certificate' '' "$(find "$root/etc/docker" -name 'issued*' -o -name 'server*')"
 check_not 'the port is closed' answers_tcp "$address" 2376

@@ -61,7 +61,7 @@ check 'hostseed-issue.service runs with 29 days left' look_after
 check_not 'the certificate is another one' test "$pair" = "$(server_pair)"
 check_not 'the key is another one' test "$key" = "$(server_key)"
 check 'it has its whole life before it' openssl x509 -in "$root/etc/docker/server.pem" -noout -checkend $((89 * 86400))
-check 'the console tells why' console_has 'issued a certificate until .*less than a third of the life .* was left'
+check 'the console tells why' console_has 'issued a certificate until .*less than a third of its life left'
 wait_for 60 'docker has it' serves_the_pair
 check_not 'the daemon is another process' test "$process" = "$(docker_process)"
 check 'docker version answers' with_env web1 docker version
