@@ -28,7 +28,7 @@ const SHARED_FILES: [&str; 4] = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"];
 
 /// The name of a machine: a Docker Machine name (`^[a-zA-Z0-9][a-zA-Z0-9\-\.]*$`) that is also a host
 /// name, because it is a folder, a common name and a SAN.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MachineName(String);
 
 impl MachineName {

@@ -1,7 +1,7 @@
-//! The right to write to a folder, held by one process at a time.
+//! The right to write to a folder, held by one process at a time. The store's lock file also has [`super::state`] in it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -10,12 +10,13 @@ use super::files::{failed, not_regular, private_options, without_following};
 use super::trust::Trust;
 use crate::report::Failure;
 
-const STORE: &str = "hostseed.lock";
+/// The name of the store's lock file.
+pub const STORE: &str = "hostseed.lock";
 const OUTPUT: &str = ".hostseed.lock";
 
 /// A lock on a folder. It ends with the process at the latest.
 pub struct Lock {
-    _file: File,
+    file: File,
     /// A lock file that does not outlive the lock.
     temporary: Option<PathBuf>,
 }
@@ -24,7 +25,29 @@ impl Lock {
     /// Waits until nobody else writes to the store.
     pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
         let path = root.join(STORE);
-        Ok(Self { _file: locked(&path, &path, trust)?, temporary: None })
+        Ok(Self { file: locked(&path, &path, trust)?, temporary: None })
+    }
+
+    /// The content of the lock file. None if it has more than `max` bytes or cannot be read.
+    pub fn read(&self, max: u64) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut file = &self.file;
+        file.rewind().ok()?;
+        file.take(max + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= max).then_some(bytes)
+    }
+
+    /// Empties the lock file.
+    pub fn clear(&self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
+
+    /// Replaces the content of the lock file, not durably.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.clear()?;
+        let mut file = &self.file;
+        file.rewind()?;
+        file.write_all(bytes)
     }
 
     /// Waits until nobody else writes to an output folder. The lock file is removed again.
@@ -34,7 +57,7 @@ impl Lock {
             let file = locked(&path, &shown, Trust::Checked)?;
             // Whoever held the lock before has removed the file that was just locked: it is not the one of that name.
             if is_at(&file, &path).map_err(|error| failed("lock", &shown, &error))? {
-                return Ok(Self { _file: file, temporary: Some(path) });
+                return Ok(Self { file, temporary: Some(path) });
             }
         }
     }
@@ -53,7 +76,7 @@ impl Drop for Lock {
 fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     let open = || {
         let mut options = private_options();
-        without_following(options.create(true).truncate(false).write(true)).open(path)
+        without_following(options.create(true).truncate(false).read(true).write(true)).open(path)
     };
     let file = match open() {
         Ok(file) => file,

@@ -1,15 +1,18 @@
 //! The folder where machines are kept, laid out as Docker Machine's, whose own commands read it too. The only
 //! writer: a machine appears whole or not at all, and what was there before a failure is there after it.
 
+mod cache;
 mod contents;
 mod files;
 mod lock;
 mod output;
 mod record;
+mod state;
 mod transaction;
 mod trust;
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
@@ -29,7 +32,8 @@ use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::{Spec, Word};
 use lock::Lock;
-use transaction::Scope;
+use state::CaUsers;
+use transaction::{Scope, Transaction};
 use trust::{Content, Role};
 
 /// A store, which need not exist yet.
@@ -113,15 +117,24 @@ impl Store {
     }
 
     /// Makes the store where there is none, waits until nobody else writes to it, and clears what an interrupted command left.
-    fn lock(&self) -> Result<Lock> {
+    fn lock(&self) -> Result<Writing<'_>> {
         files::make_dirs(&self.root).map_err(|error| files::failed("make the folder", &self.root, &error))?;
         self.check_folders()?;
         let lock = Lock::on_store(&self.root, self.trust)?;
-        transaction::recover(&self.root, &self.root, self.trust, Scope::Store)?;
-        for folder in [&self.root, &self.machines(), &self.certs()] {
-            transaction::sweep(folder, folder, None)?;
+        let mut ca_users = None;
+        if transaction::is_unfinished(&self.root) {
+            transaction::recover(&self.root, &self.root, self.trust, Scope::Store)?;
+        } else if self.trust == Trust::Checked {
+            ca_users = state::load(&lock, &self.root);
         }
-        Ok(lock)
+        transaction::sweep(&self.root, &self.root, None)?;
+        if ca_users.is_none() {
+            for folder in [&self.machines(), &self.certs()] {
+                transaction::sweep(folder, folder, None)?;
+            }
+            ca_users = self.names()?.is_empty().then(CaUsers::default);
+        }
+        Ok(Writing { store: self, lock, ca_users })
     }
 
     /// A command of hostseed's on this store, for the user to type.
@@ -170,7 +183,11 @@ impl Store {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.with_context(|| format!("cannot read `{}`", self.machines().display()))?;
-            if entry.path().is_dir()
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => entry.path().is_dir(),
+            };
+            if is_folder
                 && let Some(name) = entry.file_name().to_str().and_then(|name| MachineName::parse(name).ok())
             {
                 names.push(name);
@@ -201,6 +218,11 @@ impl Store {
     /// Reads what Docker Machine calls a machine's configuration: how it is reached.
     pub fn record(&self, name: &MachineName) -> Result<Record> {
         self.require(name)?;
+        self.read_record(name)
+    }
+
+    /// [`record`](Self::record) without checks of owners and modes.
+    fn read_record(&self, name: &MachineName) -> Result<Record> {
         let path = self.machine_dir(name).join("config.json");
         Record::from_json(&files::read(&path)?)
             .with_context(|| format!("`{}` cannot be used", path.display()))
@@ -228,6 +250,11 @@ impl Store {
     /// The plan that a machine was made from.
     pub fn plan(&self, name: &MachineName) -> Result<Plan> {
         self.require(name)?;
+        self.read_plan(name)
+    }
+
+    /// [`plan`](Self::plan) without checks of owners and modes.
+    fn read_plan(&self, name: &MachineName) -> Result<Plan> {
         let path = self.machine_dir(name).join("machine.yaml");
         if path.symlink_metadata().is_err() {
             return Err(Failure::new(format!(
@@ -328,7 +355,7 @@ impl Store {
         // Both are written into the machine's files.
         as_text(&self.root)?;
         as_text(&self.certs_of(plan))?;
-        let _lock = self.lock()?;
+        let writing = self.lock()?;
         self.refuse_taken(name, &plan.ca)?;
 
         let address = plan.dialled();
@@ -361,7 +388,7 @@ impl Store {
                     .map_err(|error| files::failed("make the folder", &folder, &error))?;
             }
         }
-        transaction::change(&self.root, &self.root, |transaction| {
+        let prepare = |transaction: &mut Transaction| {
             let certs = Path::new(CERTS);
             match plan.ca {
                 AuthoritySource::Own => {
@@ -377,6 +404,11 @@ impl Store {
                 AuthoritySource::Dir(_) => {}
             }
             transaction.put_dir(&Path::new(MACHINES).join(name.as_str()), &files)
+        };
+        writing.change(prepare, |ca_users| {
+            if let AuthoritySource::Dir(dir) = &plan.ca {
+                ca_users.insert(dir, name);
+            }
         })?;
         Ok(true)
     }
@@ -416,7 +448,7 @@ impl Store {
             return Ok(());
         }
         let exists = format!("`{}` exists already", dir.display());
-        if let Some(other) = self.signed_from(&dir, &[])? {
+        if let Some(other) = self.signed_from(&dir, &self.read_ca_users()?, &HashSet::new()) {
             // Moved away, it could not sign for that machine any more.
             return Err(Failure::new(format!("{exists}: it is the CA of `{other}` (nothing was changed)"))
                 .hint("choose another name")
@@ -433,17 +465,18 @@ impl Store {
 
     /// Records where a machine came up.
     pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
-        let _lock = self.lock()?;
+        let writing = self.lock()?;
         let record = self.record(name)?;
         let url = record::url(address, record.port);
         let connection = self.connect(name, url.clone())?;
         let env = Shell::Posix.set(&connection.variables());
         let record = record.moved(address, &url)?;
         let dir = Path::new(MACHINES).join(name.as_str());
-        transaction::change(&self.root, &self.root, |transaction| {
+        let prepare = |transaction: &mut Transaction| {
             transaction.put_file(&dir.join("env"), &Artifact::private("env", env))?;
             transaction.put_file(&dir.join("config.json"), &Artifact::private("config.json", record))
-        })?;
+        };
+        writing.change(prepare, |_| ())?;
         Ok(connection)
     }
 
@@ -452,11 +485,17 @@ impl Store {
     /// # Errors
     /// As [`check_removal`](Self::check_removal).
     pub fn remove(&self, names: &[MachineName]) -> Result<()> {
-        let _lock = self.lock()?;
-        let folders = self.removal(names)?;
-        transaction::change(&self.root, &self.root, |transaction| {
-            folders.iter().try_for_each(|folder| transaction.remove(folder))
-        })
+        // Nothing is made where there is no such machine.
+        names.iter().try_for_each(|name| self.require(name))?;
+        let mut writing = self.lock()?;
+        let ca_users = match &mut writing.ca_users {
+            Some(ca_users) => ca_users,
+            unknown => unknown.insert(self.read_ca_users()?),
+        };
+        let folders = self.removal(names, ca_users)?;
+        let prepare =
+            |transaction: &mut Transaction| folders.iter().try_for_each(|folder| transaction.remove(folder));
+        writing.change(prepare, |ca_users| names.iter().for_each(|name| ca_users.remove(name)))
     }
 
     /// Whether machines can be removed.
@@ -465,16 +504,18 @@ impl Store {
     /// Fails when there is no such machine, when its CA signs for a machine that stays, and when its folders hold files that
     /// neither hostseed nor Docker Machine made.
     pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
-        self.removal(names).map(|_| ())
+        names.iter().try_for_each(|name| self.require(name))?;
+        self.removal(names, &self.read_ca_users()?).map(|_| ())
     }
 
     /// The folders that go with machines, relative to the store.
-    fn removal(&self, names: &[MachineName]) -> Result<Vec<PathBuf>> {
+    fn removal(&self, names: &[MachineName], ca_users: &CaUsers) -> Result<Vec<PathBuf>> {
+        let leaving: HashSet<_> = names.iter().collect();
         let mut folders = Vec::new();
         for name in names {
             self.require(name)?;
             let authority = self.authority_dir(name);
-            if let Some(other) = self.signed_from(&authority, names)? {
+            if let Some(other) = self.signed_from(&authority, ca_users, &leaving) {
                 return Err(Failure::new(format!(
                     "the authority of `{name}` signs for `{other}` too, nothing was removed"
                 ))
@@ -483,16 +524,17 @@ impl Store {
             }
             let machine = self.machine_dir(name);
             let mut foreign = contents::foreign_to_machine(&machine, name, || {
-                self.record(name).is_ok_and(|record| record.driver != "none")
+                self.read_record(name).is_ok_and(|record| record.driver != "none")
             })?;
             folders.push(Path::new(MACHINES).join(name.as_str()));
+            let plan = self.read_plan(name);
             // A plan that cannot be read must not leave a key behind.
-            let is_own = self.plan(name).map_or(true, |plan| plan.ca == AuthoritySource::Own);
+            let is_own = plan.as_ref().map_or(true, |plan| plan.ca == AuthoritySource::Own);
             if is_own && authority.symlink_metadata().is_ok() {
                 if self.is_signed_from(name, &authority) {
                     folders.push(Path::new(CERTS).join(name.as_str()));
                     foreign.extend(contents::foreign_to_authority(&authority)?);
-                } else if self.plan(name).is_ok() {
+                } else if plan.is_ok() {
                     foreign.push(authority);
                 }
             }
@@ -522,12 +564,62 @@ impl Store {
         matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
     }
 
-    /// Another machine than those of `but` whose certificates the authority in `dir` has signed.
-    fn signed_from(&self, dir: &Path, but: &[MachineName]) -> Result<Option<MachineName>> {
-        let signed = |name: &MachineName| {
-            self.plan(name).is_ok_and(|plan| plan.ca == AuthoritySource::Dir(dir.to_owned()))
-        };
-        Ok(self.names()?.into_iter().find(|name| !but.contains(name) && signed(name)))
+    /// The first machine that is not `leaving` and whose certificates the CA in `dir` has signed.
+    fn signed_from(
+        &self,
+        dir: &Path,
+        ca_users: &CaUsers,
+        leaving: &HashSet<&MachineName>,
+    ) -> Option<MachineName> {
+        // What is known may be about a machine that was removed or made again since.
+        ca_users
+            .of(dir)
+            .find(|name| !leaving.contains(name) && self.ca_folder(name).is_some_and(|ca| ca == dir))
+    }
+
+    /// Reads which machines have a folder as their CA, from all machines. A machine with a plan that cannot be read has none.
+    fn read_ca_users(&self) -> Result<CaUsers> {
+        let mut ca_users = CaUsers::default();
+        for name in self.names()? {
+            if let Some(ca) = self.ca_folder(&name) {
+                ca_users.insert(&ca, &name);
+            }
+        }
+        Ok(ca_users)
+    }
+
+    /// The folder that a machine's plan names as its CA.
+    fn ca_folder(&self, name: &MachineName) -> Option<PathBuf> {
+        match self.read_plan(name).ok()?.ca {
+            AuthoritySource::Dir(dir) => Some(dir),
+            AuthoritySource::Own | AuthoritySource::Shared => None,
+        }
+    }
+}
+
+/// The right to change the store, and what is known of it.
+struct Writing<'a> {
+    store: &'a Store,
+    lock: Lock,
+    /// None if it would have to be read from all machines.
+    ca_users: Option<CaUsers>,
+}
+
+impl Writing<'_> {
+    /// Makes one change, after which `update` is true of the machines' CAs.
+    fn change(
+        mut self,
+        prepare: impl FnOnce(&mut Transaction) -> Result<()>,
+        update: impl FnOnce(&mut CaUsers),
+    ) -> Result<()> {
+        let root = &self.store.root;
+        self.lock.clear().map_err(|error| files::failed("write", &root.join(lock::STORE), &error))?;
+        transaction::change(root, root, prepare)?;
+        if let Some(mut ca_users) = self.ca_users.take() {
+            update(&mut ca_users);
+            state::save(&self.lock, root, ca_users);
+        }
+        Ok(())
     }
 }
 

@@ -181,7 +181,7 @@ impl Transaction<'_> {
             }
         }
         // The names that the journal lists are durable before it is.
-        for folder in self.folders() {
+        for folder in self.folders_of(|rename| vec![&rename.from]) {
             files::sync_dir(&folder);
         }
         let shown = self.shown.join(JOURNAL);
@@ -227,9 +227,16 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The folders with names that change.
+    /// The folders with names that change. A folder that will be deleted with all that is in it is none of them.
     fn folders(&self) -> BTreeSet<PathBuf> {
-        let names = self.renames.iter().flat_map(|rename| [&rename.from, &rename.to]);
+        self.folders_of(|rename| match rename.kind {
+            Kind::Remove => vec![&rename.from],
+            Kind::New | Kind::Replace => vec![&rename.from, &rename.to],
+        })
+    }
+
+    fn folders_of<'b>(&'b self, names: impl Fn(&'b Rename) -> Vec<&'b PathBuf>) -> BTreeSet<PathBuf> {
+        let names = self.renames.iter().flat_map(names);
         names.map(|name| files::parent(&self.base.join(name)).to_owned()).collect()
     }
 

@@ -31,7 +31,7 @@ const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,fchmo
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,ftruncate";
 
 /// Whether strace is there and may trace.
-fn may_trace() -> bool {
+pub fn may_trace() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
     need("strace")
         && (*MAY.get_or_init(|| {

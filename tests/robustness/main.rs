@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod caches;
 mod constrained_ca;
 mod encodings;
 mod interruption;

@@ -1,0 +1,78 @@
+//! What hostseed keeps in the store to be faster, and never relies on: whatever is missing, damaged or out of date counts as not
+//! known and is read anew.
+
+use std::fs::Metadata;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Hexadecimal digits of a SHA-256.
+const CHECKSUM: usize = 64;
+
+/// What changes when a file's content or a folder's list of names does: inode number, size, and the times of the last change of
+/// the content and of the inode, each in seconds and nanoseconds. No program can set the last of these (inode(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp(u64, u64, i64, i64, i64, i64);
+
+impl Stamp {
+    /// The stamp of a file or folder. None on systems that keep no inode numbers: nothing is known there from one command to the
+    /// next.
+    pub fn new(metadata: &Metadata) -> Option<Self> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Some(Self(
+                metadata.ino(),
+                metadata.size(),
+                metadata.mtime(),
+                metadata.mtime_nsec(),
+                metadata.ctime(),
+                metadata.ctime_nsec(),
+            ))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = metadata;
+            None
+        }
+    }
+}
+
+/// Encodes a value: its SHA-256 in hexadecimal and JSON, a line each.
+pub fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let json = serde_json::to_vec(value)?;
+    let mut bytes = checksum(&json).into_bytes();
+    bytes.push(b'\n');
+    bytes.extend(json);
+    Ok(bytes)
+}
+
+/// Decodes what [`encode`] has made. None if anything in it has changed.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (sum, json) = bytes.split_at_checked(CHECKSUM)?;
+    let json = json.strip_prefix(b"\n")?;
+    (sum == checksum(json).as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()
+}
+
+fn checksum(json: &[u8]) -> String {
+    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_byte_anywhere_makes_all_of_it_unknown() {
+        let value = vec!["web1".to_owned(), "web2".to_owned()];
+        let bytes = encode(&value).unwrap();
+        assert_eq!(decode::<Vec<String>>(&bytes), Some(value));
+        for n in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[n] ^= 1;
+            assert_eq!(decode::<Vec<String>>(&changed), None, "byte {n}");
+            assert_eq!(decode::<Vec<String>>(&bytes[..n]), None, "{n} bytes");
+        }
+    }
+}
