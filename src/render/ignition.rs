@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use super::host::Host;
 use crate::artifact::Artifact;
 use crate::report::{Complaint, Failure};
-use crate::userdata::digest::sha512;
+use crate::userdata::digest::{sha256, sha512};
 use crate::userdata::encoding::base64;
-use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, OPT, UNITS};
+use crate::userdata::manifest::{Manifest, PAYLOAD_TYPE};
+use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, OPT, UNITS};
 use crate::userdata::payload::{Payload, PayloadEncoding};
 
 /// "Configuration Specification v3.4.0": what both distributions take.
@@ -103,7 +104,7 @@ pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
         .iter()
         .map(|merged| {
             json!({
-                "source": data_url(&base64(&merged.bytes)),
+                "source": data_url("", &base64(&merged.bytes)),
                 "verification": { "hash": format!("sha512-{}", sha512(&merged.bytes)) },
             })
         })
@@ -121,6 +122,7 @@ pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
 }
 
 fn config(host: &Host) -> Result<Config> {
+    let drop_in = host.drop_in(OPT)?;
     let (mut files, mut units) = (
         Vec::new(),
         vec![
@@ -128,12 +130,16 @@ fn config(host: &Host) -> Result<Config> {
                 "name": DOCKER_UNIT,
                 // Else it starts at the first use of the unix socket, and the port stays closed until then.
                 "enabled": true,
-                "dropins": [{ "name": paths::file_name(DROP_IN), "contents": host.drop_in(OPT)? }],
+                "dropins": [{ "name": paths::file_name(DROP_IN), "contents": drop_in }],
             }),
             json!({ "name": "docker.socket", "enabled": true }),
         ],
     );
-    for file in host.identity().iter().chain(&host.attachments(OPT)?) {
+    let payloads: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
+    let sums = payloads.iter().map(|file| (format!("/{}", file.path), sha256(&file.bytes)));
+    let manifest = Manifest::new(sums.chain([(DROP_IN.to_owned(), sha256(drop_in.as_bytes()))]));
+    files.push(json_file(&Artifact::public(paths::relative(MANIFEST), manifest.to_json() + "\n")));
+    for file in &payloads {
         match file.path.strip_prefix(paths::relative(UNITS)).and_then(|name| name.strip_prefix('/')) {
             Some(name) => units.push(json!({
                 "name": name,
@@ -155,7 +161,7 @@ fn json_file(file: &Artifact) -> Value {
         // In decimal, since JSON has no other.
         "mode": file.mode,
         "contents": {
-            "source": data_url(&payload.text),
+            "source": data_url(PAYLOAD_TYPE, &payload.text),
             "compression": "gzip",
             // Of what is there after unpacking.
             "verification": { "hash": format!("sha256-{}", payload.sha256) },
@@ -164,8 +170,8 @@ fn json_file(file: &Artifact) -> Value {
 }
 
 /// RFC 2397.
-fn data_url(base64: &str) -> String {
-    format!("data:;base64,{base64}")
+fn data_url(media_type: &str, base64: &str) -> String {
+    format!("data:{media_type};base64,{base64}")
 }
 
 /// Their Docker is part of the system: which one, and whose, is decided with the image.

@@ -8,7 +8,7 @@ use super::seed;
 use crate::artifact::Artifact;
 use crate::report::Failure;
 use crate::templates;
-use crate::userdata::payload::PayloadEncoding;
+use crate::userdata::digest::sha256;
 
 /// Characters that `create-component --data` takes (EC2 Image Builder API Reference, CreateComponent).
 const DATA_MAX: usize = 16_000;
@@ -33,9 +33,15 @@ pub fn render(host: &Host) -> Result<Artifact> {
 
 /// `inline`: it is short enough to be given as `--data`.
 fn component(host: &Host, inline: bool) -> Result<String> {
-    let bake = seed::bake(host, PayloadEncoding::GzipBase64)?;
     let (machine, port) = (host.name(), host.plan.port);
     let values = context! { machine, port, stem => host.stem() };
+    let validate = templates::render("imagebuilder/validate.sh", values.clone())?;
+    let test = templates::render("imagebuilder/test.sh", values.clone())?;
+    let phases = [("validate", &validate), ("test", &test)];
+    let bake = seed::bake_beside(
+        host,
+        phases.into_iter().map(|(phase, text)| (phase.to_owned(), sha256(text.as_bytes()))).collect(),
+    )?;
     let document = context! {
         inline,
         name => name(machine),
@@ -43,8 +49,8 @@ fn component(host: &Host, inline: bool) -> Result<String> {
         // Image Builder takes what is between `{{` and `}}` for its own. The payloads are base64, and nothing else in the bake
         // or the scripts has two braces in a row.
         build => String::from_utf8_lossy(&bake.bytes),
-        validate => templates::render("imagebuilder/validate.sh", values.clone())?,
-        test => templates::render("imagebuilder/test.sh", values.clone())?,
+        validate,
+        test,
         ..values
     };
     templates::render("imagebuilder/component.yaml", document)

@@ -6,6 +6,7 @@ use super::budget::Budget;
 use super::document::{Document, kind_of};
 use super::encoded;
 use super::host_state::{HostState, InlineText};
+use super::manifest::Manifest;
 use super::problems::{Place, Problems, head};
 use super::yaml11::Scalar;
 use crate::report::Complaint;
@@ -35,11 +36,9 @@ pub fn is_likely(text: &str) -> bool {
 
 /// Reads one, and adds what comes of it to `host`.
 pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
-    if text.contains("\r\n") {
-        let complaint =
-            Complaint::new("has Windows line ends, which stay in what is pasted from it into scripts");
-        problems.warning(place, complaint.hint("save it with Unix line ends"));
-    }
+    let manifest = Manifest::in_text(text, place);
+    let is_marked = manifest.is_some();
+    host.manifests.extend(manifest);
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return };
     let fields = match &root.value {
         Value::Map(fields) => fields,
@@ -52,12 +51,15 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
             return problems.error(&document.place(&root), Complaint::new(text));
         }
     };
-    let mut reader = Reader { document: &document, budget, host, problems };
+    let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
     for (key, value) in fields {
         match &key.value {
             Value::Text(name) => reader.field(name, key, value),
             _ => drop(document.text(key, "the name of a field", reader.problems)),
         }
+    }
+    if reader.has_payload && !is_marked {
+        host.unmarked = Some(place.clone());
     }
 }
 
@@ -67,6 +69,8 @@ pub struct Reader<'a> {
     pub budget: &'a Budget,
     pub host: &'a mut HostState,
     pub problems: &'a mut Problems,
+    /// Whether it writes a file that belongs to hostseed.
+    pub has_payload: bool,
 }
 
 impl Reader<'_> {

@@ -4,14 +4,18 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::content_type::Kind;
+use super::digest::sha256;
 use super::document::{Document, get};
-use super::problems::{Place, Problems};
+use super::host_state::HostState;
+use super::problems::{Place, Problems, head};
 use super::seed::{Part, Seed};
 use crate::report::Complaint;
 use crate::yaml::{Node, Value};
 
 /// Bytes of a component (AWS General Reference, "EC2 Image Builder endpoints and quotas").
 const MAX_BYTES: usize = 64 * 1024;
+
+const WHOLE: &str = "fetch or paste the component again, whole";
 
 /// Whether a text is most likely one, by its two fields that nothing else has.
 pub fn is_component(text: &str) -> bool {
@@ -20,7 +24,13 @@ pub fn is_component(text: &str) -> bool {
 }
 
 /// The scripts of all steps, as they run.
-pub fn open(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
+pub fn open(
+    text: &str,
+    place: &Place,
+    budget: &Budget,
+    host: &mut HostState,
+    problems: &mut Problems,
+) -> Seed {
     let mut seed =
         Seed { place: place.clone(), layers: vec!["Image Builder component"], sent: None, parts: Vec::new() };
     if text.len() > MAX_BYTES {
@@ -40,11 +50,30 @@ pub fn open(text: &str, place: &Place, budget: &Budget, problems: &mut Problems)
             Some(Value::Text(name)) => name.clone(),
             _ => "?".to_owned(),
         };
-        for step in list(field(phase, "steps")) {
+        let steps = list(field(phase, "steps"));
+        if steps.is_empty() {
+            let text = format!("the phase `{}` has no `steps`", head(&name(phase)));
+            problems.error(&document.place(phase), Complaint::new(text).hint(WHOLE));
+        }
+        for step in steps {
             let place = place.within(format!("{} {}", name(phase), name(step)));
-            for command in list(field(step, "inputs").and_then(|inputs| field(inputs, "commands"))) {
+            let action = match field(step, "action").map(|node| &node.value) {
+                Some(Value::Text(action)) => action.as_str(),
+                _ => "",
+            };
+            let commands = list(field(step, "inputs").and_then(|inputs| field(inputs, "commands")));
+            let runs_commands = matches!(action, "ExecuteBash" | "ExecutePowerShell");
+            if action.is_empty() || runs_commands && commands.is_empty() {
+                let missing = if action.is_empty() { "action" } else { "commands" };
+                let text = format!("the step `{}` has no `{missing}`", head(&name(step)));
+                problems.error(&document.place(step), Complaint::new(text).hint(WHOLE));
+            }
+            for command in commands {
                 if let Some(text) = document.text(command, "a command", problems) {
                     let bytes = Zeroizing::new(text.as_bytes().to_vec());
+                    if budget.take(text.len()) {
+                        host.phases.insert(name(phase), sha256(&bytes));
+                    }
                     seed.parts.push(Part { place: place.clone(), kind: Kind::Script, bytes, merge: None });
                 }
             }

@@ -1,8 +1,9 @@
 //! The host as a seed leaves it: the files that it has then, and what was run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::encoding::Bytes;
+use super::manifest;
 use super::paths::SETUP;
 use super::problems::{Place, Problems};
 use crate::report::Complaint;
@@ -62,6 +63,14 @@ pub struct HostState {
     pub unreadable: HashSet<String>,
     /// Whether one of the commands and scripts runs our `setup`.
     pub runs_setup: bool,
+    /// Paths of files that were reported as damaged or missing.
+    pub damaged: HashSet<String>,
+    /// hostseed's manifests.
+    pub manifests: Vec<manifest::Found>,
+    /// Where a payload of hostseed's stands in a text without a manifest.
+    pub unmarked: Option<Place>,
+    /// The SHA-256 of the script in each phase of an Image Builder component.
+    pub phases: BTreeMap<String, String>,
     /// What the host fetches or makes itself, and so was not checked.
     pub unchecked: Vec<String>,
     /// The name that the host is given.
@@ -112,8 +121,9 @@ impl HostState {
 
     /// Takes a command or a whole script that is run.
     pub fn run(&mut self, text: &str) {
-        let runs =
-            |line: &str| line.contains(SETUP) && !line.starts_with("chmod") && !line.starts_with("unpack");
+        let runs = |line: &str| {
+            line.contains(SETUP) && !["chmod", "unpack", "#"].iter().any(|other| line.starts_with(other))
+        };
         self.runs_setup = self.runs_setup || text.lines().any(runs);
     }
 }

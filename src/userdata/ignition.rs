@@ -11,7 +11,8 @@ use super::encoded;
 use super::encoding::{self, Bytes};
 use super::host_state::{DEFAULT_MODE, File, HostState, InlineText};
 use super::json;
-use super::paths::UNITS;
+use super::manifest::{Found, Manifest, PAYLOAD_TYPE};
+use super::paths::{MANIFEST, UNITS};
 use super::problems::{Place, Problems};
 use crate::report::Complaint;
 
@@ -21,16 +22,28 @@ const MAX_MERGES: usize = 8;
 /// Reads one, and adds what comes of it to `host`.
 pub fn read(text: &[u8], place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     host.ignition = true;
-    Reader { budget, host, problems }.config(text, place, 0);
+    Reader { budget, host, problems, has_payload: false }.all(text, place);
 }
 
 struct Reader<'a> {
     budget: &'a Budget,
     host: &'a mut HostState,
     problems: &'a mut Problems,
+    /// Whether a data URL says that it is a payload of hostseed's.
+    has_payload: bool,
 }
 
 impl Reader<'_> {
+    fn all(&mut self, text: &[u8], place: &Place) {
+        self.config(text, place, 0);
+        let manifest = self.host.file(MANIFEST).map(|file| Manifest::from_json(file.text().trim()));
+        if manifest.is_none() && self.has_payload && !self.host.unreadable.contains(MANIFEST) {
+            self.host.unmarked = Some(place.clone());
+        }
+        let found = manifest.map(|manifest| Found { place: place.clone(), lines: 0, manifest });
+        self.host.manifests.extend(found);
+    }
+
     fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
         let Some(config) = json::read(text, place, self.budget, self.problems) else { return };
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
@@ -91,8 +104,9 @@ impl Reader<'_> {
         for (_, appended) in list(file, "/append") {
             self.resource(appended, place, path);
         }
-        let Some(bytes) = file.get("contents").and_then(|contents| self.resource(contents, place, path))
-        else {
+        let Some(contents) = file.get("contents") else { return };
+        let Some(bytes) = self.resource(contents, place, path) else {
+            self.host.unreadable.insert(path.to_owned());
             return;
         };
         // A problem names the path, and the file keeps it.
@@ -145,6 +159,8 @@ impl Reader<'_> {
             return None;
         }
         let Ok(url) = DataUrl::process(source) else { return told(self, Complaint::new("is no data URL")) };
+        let media_type = url.mime_type();
+        self.has_payload |= format!("{}/{}", media_type.type_, media_type.subtype) == PAYLOAD_TYPE;
         let Ok((decoded, _)) = url.decode_to_vec() else {
             return told(
                 self,
@@ -179,6 +195,7 @@ impl Reader<'_> {
                         hash.escape_debug()
                     )),
                 );
+                self.host.damaged.insert(what.to_owned());
             }
         }
         Some(bytes)

@@ -24,6 +24,8 @@ pub const OPT: &str = "/opt/hostseed";
 pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
 /// The script that makes the server's certificate on a host with a boot issuer, in [`LIB`] or [`OPT`].
 pub const ISSUE: &str = "issue";
+/// The manifest of an Ignition config.
+pub const MANIFEST: &str = "/opt/hostseed/manifest.json";
 /// The folder in which payloads wait for [`SETUP`].
 const STAGING: &str = "/var/lib/hostseed/seed";
 
@@ -35,6 +37,11 @@ pub fn staged(path: &str) -> String {
 /// Whether a payload waits at this path.
 pub fn is_staged(path: &str) -> bool {
     path.strip_prefix(STAGING).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether only a seed of hostseed's puts a file at this path.
+pub fn is_own(path: &str) -> bool {
+    is_staged(path) || path == SETUP
 }
 
 /// The path as an artifact has it, relative to `/`.

@@ -1,16 +1,19 @@
 //! How a file travels inside a seed, with the SHA-256 of what it is to become on the host.
 
 use minijinja::value::Value;
+use serde::{Deserialize, Serialize};
 
 use super::digest::sha256;
 use super::encoding;
 
 /// What becomes of the files inside a seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadEncoding {
     /// Each in gzip and base64. PEM, base64 itself, is as large as before in the end; anything else is smaller.
+    #[serde(rename = "gz+b64")]
     GzipBase64,
     /// As they are, in a seed that is compressed as a whole: smaller again, since compressed twice is not compressed better.
+    #[serde(rename = "plain")]
     Plain,
 }
 

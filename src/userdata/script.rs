@@ -1,4 +1,4 @@
-//! Scripts. Of our own (`templates/seed/script.j2`) the files are taken out; another's is a text that may hold a key.
+//! Scripts. The files of our own (`templates/seed/script.j2`) are taken out; another one is a text that may hold a key.
 
 use zeroize::Zeroizing;
 
@@ -6,50 +6,49 @@ use super::budget::Budget;
 use super::digest::sha256;
 use super::encoding::{self, Bytes};
 use super::host_state::{File, HostState};
-use super::paths::SETUP;
+use super::manifest::Manifest;
+use super::paths::{self, SETUP};
+use super::payload::PayloadEncoding;
 use super::problems::{Lines, Place, Problems};
 use crate::report::Complaint;
 
-/// Our scripts say so in their second line.
-const OURS: [&str; 2] = ["`hostseed render` prints this again", "# Installs Docker with mutual TLS"];
-
-/// Whether a text was rendered by hostseed, cut short or not.
-pub fn is_ours(text: &str) -> bool {
-    OURS.iter().any(|mark| text.lines().take(4).any(|line| line.contains(mark)))
-}
+/// The command of our scripts that makes a file: `unpack SHA256 PATH <<'END'`.
+const UNPACK: &str = "unpack";
 
 /// Reads one, and adds what comes of it to `host`.
 pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
-    if text.contains("\r\n") {
-        let complaint = Complaint::new(
-            "is a script with Windows line ends: `sh` takes the return for a part of each last word",
-        );
-        problems.error(place, complaint.hint("save it with Unix line ends"));
-    }
-    if text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
-        problems.error(
-            place,
-            Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
-        );
-    }
     host.run(text);
-    if !is_ours(text) || !budget.take(4 * text.len()) {
+    let manifest = Manifest::in_text(text, place);
+    if manifest.is_none() && !text.contains(UNPACK) || !budget.take(4 * text.len()) {
         return;
     }
     let text = &text.replace("\r\n", "\n");
-    // The script says itself whether what it carries is packed.
-    let packed = text.contains("base64 -d | gzip -d");
     let lines = Lines::new(text.as_bytes());
-    for document in here_documents(text, "unpack") {
+    let documents = here_documents(text, UNPACK);
+    let encoding = match manifest.as_ref().map(|found| &found.manifest) {
+        Some(Ok(manifest)) => manifest.encoding.unwrap_or(PayloadEncoding::Plain),
+        // That is told, and without it nobody knows how to read the rest.
+        Some(Err(_)) => return host.manifests.extend(manifest),
+        None => {
+            if documents.iter().any(|document| document.words.get(1).is_some_and(|path| paths::is_own(path)))
+            {
+                host.unmarked = Some(place.clone());
+            }
+            return;
+        }
+    };
+    host.manifests.extend(manifest);
+    for document in documents {
         let Some(position) = lines.position_within(document.offset, budget) else { return };
         let place = place.at(Some(position));
         let [sum, path] = &document.words[..] else { continue };
         let Some(body) = document.body else {
             let text = format!("is cut short: what makes `{path}` does not end");
             problems.error(&place, Complaint::new(text).hint("fetch or paste it again, whole"));
+            host.unreadable.insert(path.clone());
             continue;
         };
-        let Some(bytes) = unpack(body, packed, sum, path, &place, budget, problems) else {
+        let Some(bytes) = unpack(body, encoding, sum, path, &place, budget, problems) else {
             host.unreadable.insert(path.clone());
             continue;
         };
@@ -62,21 +61,21 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
 /// As the script's `unpack` does it.
 fn unpack(
     body: &str,
-    packed: bool,
+    encoding: PayloadEncoding,
     sum: &str,
     path: &str,
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<Bytes> {
-    let plain = match packed {
-        false => Ok(Zeroizing::new(body.as_bytes().to_vec())),
-        true => encoding::unbase64(body.as_bytes(), budget).map_err(|(_, complaint)| complaint).and_then(
-            |bytes| match bytes.starts_with(&encoding::GZIP) {
+    let plain = match encoding {
+        PayloadEncoding::Plain => Ok(Zeroizing::new(body.as_bytes().to_vec())),
+        PayloadEncoding::GzipBase64 => encoding::unbase64(body.as_bytes(), budget)
+            .map_err(|(_, complaint)| complaint)
+            .and_then(|bytes| match bytes.starts_with(&encoding::GZIP) {
                 true => encoding::gunzip(&bytes, budget),
                 false => Err(Complaint::new("is no gzip stream")),
-            },
-        ),
+            }),
     };
     match plain {
         Ok(bytes) if sha256(&bytes) == sum => Some(bytes),

@@ -81,7 +81,9 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         return in_json(bytes, place, budget, problems);
     }
     if component::is_component(text) && Kind::of(text).is_none() {
-        return vec![(component::open(text, place, budget, problems), HostState::default())];
+        let mut host = HostState::default();
+        let seed = component::open(text, place, budget, &mut host, problems);
+        return vec![(seed, host)];
     }
     if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {
         let candidates = terraform::candidates(text, place, budget, problems);

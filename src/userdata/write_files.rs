@@ -6,7 +6,7 @@ use super::cloud_config::{Reader, misspelt};
 use super::document::{get, kind_of};
 use super::encoding::{self, Bytes};
 use super::host_state::{DEFAULT_MODE, File};
-use super::paths::UNITS;
+use super::paths::{self, UNITS};
 use super::problems::head;
 use super::yaml11::Scalar;
 use crate::report::Complaint;
@@ -42,6 +42,7 @@ impl Reader<'_> {
                 .error(entry, Complaint::new("a file of `write_files` has no `path`, and is left out"));
         };
         let Some(path) = self.document.text(node, "`path`", self.problems) else { return };
+        self.has_payload |= paths::is_own(path);
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", head(path));
             let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";

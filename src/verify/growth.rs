@@ -34,7 +34,7 @@ const SCRIPT: &str = "#!/bin/sh\n";
 const CONFIG: &str = "#cloud-config\n";
 const IGNITION: &str = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[";
 
-const KINDS: [(&str, Make); 39] = [
+const KINDS: [(&str, Make); 40] = [
     ("begins of PEM", |n| repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n)),
     ("begins of two kinds", |n| {
         repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n", "", n)
@@ -129,6 +129,10 @@ const KINDS: [(&str, Make); 39] = [
     }),
     ("files of an ISO disk", |n| {
         crate::disk::iso(&[Artifact::public("user-data", repeated(SCRIPT, ": a\n", "", n))]).unwrap()
+    }),
+    ("files of a manifest", |n| {
+        let end = "\"/\":\"\"},\"version\":1}\n:\n";
+        numbered(&format!("{SCRIPT}# hostseed-manifest: {{\"files\":{{"), "\"/a#\":\"0\",", end, n)
     }),
 ];
 

@@ -1,13 +1,16 @@
 //! Takes a seed back apart, whatever it is wrapped in and whoever made it, and judges what would become of it on a host.
 //! Pure: bytes and the time in, findings out. Nothing is fetched, nothing is run.
 
+mod checksums;
 mod command_line;
 mod daemon;
+mod empty_script;
 mod identity;
 mod keys;
+mod line_ends;
 mod merge;
+mod own_seed;
 mod search;
-mod setup;
 mod sizes;
 mod summary;
 mod unit;
@@ -86,12 +89,8 @@ fn judge(
         read(part, budget, &mut host, problems);
     }
     merge::judge(&seed.parts, budget, problems);
-    let ours = seed.parts.iter().any(|part| {
-        matches!(part.kind, Kind::CloudConfig | Kind::Script)
-            && script::is_ours(&String::from_utf8_lossy(&part.bytes))
-    });
-    setup::check_sums(&host, budget, problems);
-    let setup = setup::place(&mut host, ours, &seed.place, budget, problems);
+    checksums::check(&mut host, budget, problems);
+    let setup = own_seed::check(&mut host, &seed.place, budget, problems);
     let daemon = daemon::judge(&host, budget, problems);
     let found = search::everything(&seed.parts, &host, budget);
     let identity = identity::judge(&found, &host, &daemon, now, problems);
@@ -111,6 +110,8 @@ fn judge(
 /// What a part puts on the host.
 fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     let text = String::from_utf8_lossy(&part.bytes);
+    line_ends::check(part, &text, problems);
+    empty_script::check(part, &text, problems);
     match part.kind {
         Kind::CloudConfig => cloud_config::read(&text, &part.place, budget, host, problems),
         Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     /// Words that each reader hangs on.
-    pub const WORDS: [&str; 40] = [
+    pub const WORDS: [&str; 41] = [
         "#cloud-config\n",
         "#!",
         "#include\n",
@@ -232,6 +233,7 @@ mod tests {
         "&a [*a]",
         "\u{feff}",
         "\\n",
+        "# hostseed-manifest: {\"files\":{\"/a\":\"\"},\"version\":1}\n",
     ];
 
     /// Judges a file that hostseed rendered, within the time in which the certificates of `tests/identities` are valid.

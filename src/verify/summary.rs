@@ -7,12 +7,12 @@ use time::format_description::well_known::Rfc3339;
 use super::daemon::Daemon;
 use super::identity::Identity;
 use super::keys::Held;
-use super::setup::{self, Setup};
 use super::sizes;
 use crate::pki::Certificate;
 use crate::userdata::host_state::HostState;
 use crate::userdata::paths::SETUP;
 use crate::userdata::seed::Seed;
+use crate::userdata::setup::{self, Setup};
 
 /// One host's. What is not known is left out.
 #[derive(Debug, Default, Serialize)]

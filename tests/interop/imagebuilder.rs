@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Home, PYTHON, mode, need, need_python_module, run};
+use crate::support::{Home, PYTHON, mode, need, need_python_module, run, seed};
 
 /// Reads a document as YAML, checks it, and prints the commands of its steps.
 const READ: &str = r#"
@@ -61,7 +61,18 @@ fn the_document_is_as_image_builder_wants_it() {
             "" => home.ok(&[&["bake"], &NASTY[..]].concat()),
             machine => home.ok(&["render", machine, "--format", "bake"]),
         };
-        assert_eq!(commands["build"], bake, "{machine}");
+        // The manifest names the scripts of the other phases too.
+        let is_manifest = |line: &&str| line.starts_with("# hostseed-manifest: ");
+        let others = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !is_manifest(line)).map(str::to_owned).collect()
+        };
+        let build = commands["build"].as_str().unwrap();
+        assert_eq!(others(build), others(&bake), "{machine}");
+        let manifest = build.lines().find(is_manifest).unwrap();
+        for phase in ["validate", "test"] {
+            let sum = seed::sha256(commands[phase].as_str().unwrap().as_bytes());
+            assert!(manifest.contains(&format!("\"{phase}\":\"{sum}\"")), "{machine}: {manifest}");
+        }
         let phases: Vec<_> = commands.as_object().unwrap().keys().collect();
         assert_eq!(phases, ["build", "validate", "test"], "they run in this order");
     }

@@ -92,7 +92,9 @@ fn in_ignition(config: &str) -> Vec<(String, u32, Vec<u8>)> {
         let contents = &file["contents"];
         assert_eq!(contents["compression"], "gzip");
         let bytes = gunzip(
-            &STANDARD.decode(text(contents, "source").strip_prefix("data:;base64,").unwrap()).unwrap(),
+            &STANDARD
+                .decode(text(contents, "source").strip_prefix("data:application/x-hostseed;base64,").unwrap())
+                .unwrap(),
         );
         assert_eq!(contents["verification"]["hash"], format!("sha256-{}", sha256(&bytes)));
         let mode = u32::try_from(file["mode"].as_u64().unwrap()).unwrap();
@@ -142,7 +144,7 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -200,7 +200,7 @@ fn a_stray_key_is_found_in_every_form() {
 fn the_hosts_own_key_is_for_root_alone() {
     let home = home();
     let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
-    let at = seed.find("server-key.pem").unwrap();
+    let at = seed.find("seed/server-key.pem").unwrap();
     let open = format!("{}{}", &seed[..at], seed[at..].replacen("\"0600\"", "\"0644\"", 1));
     verify_bytes(&home, open.as_bytes(), &[]).names(
         "staged",

@@ -9,6 +9,7 @@ mod damage;
 mod foreign;
 mod forms;
 mod keys;
+mod own_seed;
 mod sources;
 
 use std::io::Write;

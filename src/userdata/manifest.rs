@@ -1,0 +1,161 @@
+//! The manifest: how a seed that hostseed rendered says so, and what it brings. Programs read it; nothing else marks a seed as ours.
+//!
+//! Version 1 is JSON. In a cloud-config or a script it is a comment on a line of its own, before anything else than comments, behind
+//! [`MARKER`]. In an Ignition config it is the file [`paths::MANIFEST`], and each payload's data URL has the media type
+//! [`PAYLOAD_TYPE`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::payload::PayloadEncoding;
+use super::problems::Place;
+use crate::report::Complaint;
+
+/// What the line with the manifest begins with.
+const MARKER: &str = "# hostseed-manifest: ";
+/// The media type of payloads in Ignition's data URLs (RFC 2397). Ignition ignores it.
+pub const PAYLOAD_TYPE: &str = "application/x-hostseed";
+/// The version that is written, and the only one that is read.
+const VERSION: u32 = 1;
+/// A longer line is not read: a seed brings five to ten files.
+const MAX_BYTES: usize = 64 << 10;
+
+/// A manifest that was found.
+pub struct Found {
+    /// The text that it stands in.
+    pub place: Place,
+    /// The lines that this text has.
+    pub lines: usize,
+    pub manifest: Result<Manifest, Complaint>,
+}
+
+/// What a seed brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The SHA-256 in hexadecimal of each file that the host gets, by its path there.
+    pub files: BTreeMap<String, String>,
+    /// The SHA-256 of the script in each other phase of an Image Builder component.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, String>,
+    /// How a script carries its files; a cloud-config and an Ignition config say that themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<PayloadEncoding>,
+    /// Lines of the text that it stands in, itself included. More of them are somebody's addition, fewer are a loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<usize>,
+    /// Last, so that no two braces follow each other: Image Builder replaces what is between `{{` and `}}`.
+    version: u32,
+}
+
+impl Manifest {
+    /// A manifest of files, each with its path on the host and its SHA-256.
+    pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self {
+            files: files.into_iter().collect(),
+            phases: BTreeMap::new(),
+            encoding: None,
+            lines: None,
+            version: VERSION,
+        }
+    }
+
+    /// The JSON, on one line without its end.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a manifest has text and numbers alone")
+    }
+
+    /// The line for a cloud-config or a script, without its end.
+    pub fn to_line(&self) -> String {
+        format!("{MARKER}{}", self.to_json())
+    }
+
+    /// Reads the JSON.
+    ///
+    /// # Errors
+    /// Another version; anything else than what [`to_json`](Self::to_json) writes.
+    pub fn from_json(json: &str) -> Result<Self, Complaint> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let damaged = || {
+            Complaint::new("has a hostseed manifest that is cut short or damaged")
+                .hint("fetch or paste it again, whole and unchanged")
+        };
+        if json.len() > MAX_BYTES {
+            return Err(damaged());
+        }
+        match serde_json::from_str(json) {
+            Ok(Version { version: VERSION }) => serde_json::from_str(json).map_err(|_| damaged()),
+            Ok(Version { version }) => {
+                let text = format!("has a hostseed manifest of version {version}, this is {VERSION}");
+                Err(Complaint::new(text).hint("verify it with the hostseed that rendered it"))
+            }
+            Err(_) => Err(damaged()),
+        }
+    }
+
+    /// Reads the manifest of a cloud-config or a script; none where it has none.
+    pub fn in_text(text: &str, place: &Place) -> Option<Found> {
+        let comments = text.lines().take_while(|line| line.starts_with('#'));
+        let mut found = comments.filter_map(|line| line.strip_prefix(MARKER.trim_end()));
+        let manifest = Self::from_json(found.next()?.trim());
+        Some(Found { place: place.clone(), lines: text.lines().count(), manifest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_text(text: &str) -> Option<Result<Manifest, Complaint>> {
+        Manifest::in_text(text, &Place::file("f")).map(|found| found.manifest)
+    }
+
+    fn manifest() -> Manifest {
+        let mut manifest = Manifest::new([("/etc/docker/ca.pem".to_owned(), "ab".repeat(32))]);
+        manifest.encoding = Some(PayloadEncoding::GzipBase64);
+        manifest.phases.insert("validate".into(), "cd".repeat(32));
+        manifest
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for manifest in [manifest(), Manifest::new([])] {
+            assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
+            for text in ["#!/bin/sh\n# x\n@\nset -eu\n", "@\r\n", "@"] {
+                let text = text.replace('@', &manifest.to_line());
+                assert_eq!(in_text(&text).unwrap().unwrap(), manifest);
+            }
+        }
+        let line = manifest().to_line();
+        assert!(!line.contains("{{") && !line.contains("}}") && !line.contains('\n'), "{line}");
+    }
+
+    #[test]
+    fn only_a_comment_at_the_beginning_counts() {
+        let line = manifest().to_line();
+        for text in [format!("#!/bin/sh\nset -eu\n{line}\n"), format!(" {line}"), format!("echo {line}")] {
+            assert!(in_text(&text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_other_version_is_an_error() {
+        let line = manifest().to_line();
+        for length in MARKER.trim_end().len()..line.len() {
+            assert!(in_text(&line[..length]).unwrap().is_err(), "{}", &line[..length]);
+        }
+        let newer = in_text(&line.replace("\"version\":1", "\"version\":2,\"more\":0"));
+        assert!(newer.unwrap().unwrap_err().text.contains("version 2"));
+        assert!(
+            Manifest::from_json(&format!(
+                "{{\"files\":{{}},\"version\":1,\"x\":\"{}\"}}",
+                "y".repeat(MAX_BYTES)
+            ))
+            .is_err()
+        );
+    }
+}

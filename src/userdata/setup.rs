@@ -1,0 +1,87 @@
+//! hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): what it says of the machine, and the files that it
+//! brings and puts into place.
+
+use zeroize::Zeroizing;
+
+use super::host_state::{File, HostState};
+use super::paths::{ISSUE, LIB, OPT};
+use super::problems::{Place, Problems};
+use super::script::here_documents;
+
+/// What a `setup` script says of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Empty for an image that is no machine.
+    pub machine: String,
+    pub port: Option<u16>,
+    /// It prepares an image, and starts nothing.
+    pub image: bool,
+    /// The files that wait for it; none where the script has no such list.
+    pub payloads: Option<Vec<Payload>>,
+}
+
+/// A file that waits for `setup`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Payload {
+    pub sha256: String,
+    /// None where it is no octal number.
+    pub mode: Option<u32>,
+    /// Where it goes.
+    pub path: String,
+}
+
+impl Setup {
+    /// Reads the script.
+    pub fn read(text: &str) -> Self {
+        let payload = |line: &str| {
+            let mut words = line.split_whitespace().map(str::to_owned);
+            let (sha256, mode, path) = (words.next()?, words.next()?, words.next()?);
+            Some(Payload { sha256, mode: u32::from_str_radix(&mode, 8).ok(), path })
+        };
+        Self {
+            machine: variable(text, "machine").unwrap_or_default().to_owned(),
+            port: variable(text, "port").and_then(|port| port.parse().ok()),
+            image: variable(text, "mode") == Some("image"),
+            payloads: variable(text, "payloads").map(|list| list.lines().filter_map(payload).collect()),
+        }
+    }
+}
+
+/// Adds the files that the script has in itself.
+pub fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Problems) {
+    for document in here_documents(text, "attach") {
+        if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
+            let bytes = Zeroizing::new(body.as_bytes().to_vec());
+            let mode = u32::from_str_radix(mode, 8).unwrap_or_default();
+            host.put(
+                File { place: setup.clone(), path: path.clone(), mode, owner: None, bytes },
+                false,
+                problems,
+            );
+        }
+    }
+}
+
+/// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
+pub fn names_to_issue_for(host: &HostState) -> Vec<String> {
+    let issue =
+        host.files().iter().filter(|file| [LIB, OPT].iter().any(|lib| file.path == format!("{lib}/{ISSUE}")));
+    let names = issue
+        .filter_map(|file| variable(&file.text(), "names").map(str::to_owned))
+        .next()
+        .unwrap_or_default();
+    names.lines().filter_map(|name| Some(name.split_once(':')?.1.to_owned())).collect()
+}
+
+/// The value of a variable that our template sets at a line's beginning: in quotes, or a plain word.
+fn variable<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let start = text
+        .match_indices(&format!("{name}="))
+        .map(|(at, _)| at)
+        .find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n')?;
+    let value = &text[start + name.len() + 1..];
+    match value.strip_prefix('\'') {
+        Some(quoted) => quoted.split_once('\'').map(|(value, _)| value),
+        None => value.split(char::is_whitespace).next(),
+    }
+}

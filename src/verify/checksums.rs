@@ -1,0 +1,63 @@
+//! Rule: the files have the checksums that the commands of a seed expect.
+
+use std::collections::HashMap;
+
+use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::digest::sha256;
+use crate::userdata::host_state::HostState;
+use crate::userdata::problems::Problems;
+
+/// Checksums that a command looks at before it goes on: `echo 'SUM  /path' | sha256sum -c && …`.
+pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
+    let (mut sums, mut damaged): (HashMap<&str, String>, Vec<String>) = Default::default();
+    let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    for inline in host.inline.iter().filter(|inline| inline.text.contains("sha256sum")) {
+        if !budget.take(4 * inline.text.len()) {
+            return;
+        }
+        let words: Vec<&str> = inline
+            .text
+            .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        for pair in words.windows(2).filter(|pair| is_sum(pair[0]) && pair[1].starts_with('/')) {
+            let [sum, path] = [pair[0], pair[1]];
+            let file = host.file(path);
+            if let Some(file) = file
+                && !sums.contains_key(path)
+            {
+                if !budget.take(file.bytes.len()) {
+                    return;
+                }
+                sums.insert(path, sha256(&file.bytes));
+            }
+            match file {
+                Some(_) if sums[path].eq_ignore_ascii_case(sum) => {}
+                Some(file) => {
+                    damaged.push(path.to_owned());
+                    let text = format!(
+                        "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
+                        inline.name
+                    );
+                    problems.error(
+                        &file.place,
+                        Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
+                    );
+                }
+                None if host.unreadable.contains(path) => {}
+                None => {
+                    let text = format!(
+                        "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
+                        inline.name
+                    );
+                    problems.error(
+                        &inline.place,
+                        Complaint::new(text).hint("fetch or paste the seed again, whole"),
+                    );
+                }
+            }
+        }
+    }
+    host.damaged.extend(damaged);
+}

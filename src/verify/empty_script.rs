@@ -1,0 +1,17 @@
+//! Rule: a script has a command. One without is most likely cut short.
+
+use crate::report::Complaint;
+use crate::userdata::content_type::Kind;
+use crate::userdata::problems::Problems;
+use crate::userdata::seed::Part;
+
+/// Checks one part.
+pub fn check(part: &Part, text: &str, problems: &mut Problems) {
+    let is_script = matches!(part.kind, Kind::Script | Kind::Boothook);
+    if is_script && text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
+        problems.error(
+            &part.place,
+            Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
+        );
+    }
+}

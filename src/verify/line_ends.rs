@@ -1,0 +1,29 @@
+//! Rule: no Windows line ends in what a host runs or reads line by line.
+
+use crate::report::Complaint;
+use crate::userdata::content_type::Kind;
+use crate::userdata::problems::Problems;
+use crate::userdata::seed::Part;
+
+const HINT: &str = "save it with Unix line ends";
+
+/// Checks one part.
+pub fn check(part: &Part, text: &str, problems: &mut Problems) {
+    if !text.contains("\r\n") {
+        return;
+    }
+    match part.kind {
+        Kind::Script | Kind::Boothook => {
+            let complaint = Complaint::new(
+                "is a script with Windows line ends: `sh` takes the return for a part of each last word",
+            );
+            problems.error(&part.place, complaint.hint(HINT));
+        }
+        Kind::CloudConfig => {
+            let complaint =
+                Complaint::new("has Windows line ends, which stay in what is pasted from it into scripts");
+            problems.warning(&part.place, complaint.hint(HINT));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,161 @@
+//! Rule: a seed that hostseed rendered is whole. Its manifest names each file that it brings with its SHA-256, and its `setup` knows
+//! where each goes.
+
+use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::digest::sha256;
+use crate::userdata::host_state::HostState;
+use crate::userdata::manifest::{Found, Manifest};
+use crate::userdata::paths::{self, SETUP};
+use crate::userdata::problems::{Place, Problems};
+use crate::userdata::setup::{self, Payload, Setup};
+
+const AGAIN: &str = "fetch or paste the seed again, whole";
+const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
+
+/// Checks the seed, and moves its files to where `setup` puts them. None where it has no `setup` that can be read.
+pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut Problems) -> Option<Setup> {
+    let manifests = std::mem::take(&mut host.manifests);
+    let is_ours = !manifests.is_empty() || host.unmarked.is_some();
+    if let Some(place) = &host.unmarked {
+        let complaint = Complaint::new("has files of hostseed's, and no manifest that names them");
+        problems.error(place, complaint.hint(AGAIN));
+    }
+    for Found { place, lines, manifest } in manifests {
+        match manifest {
+            Ok(manifest) => {
+                check_manifest(&manifest, &place, host, budget, problems);
+                if let Some(wanted) = manifest.lines.filter(|wanted| *wanted > lines) {
+                    let text = format!("has {lines} lines, and {wanted} when hostseed rendered it");
+                    problems.error(&place, Complaint::new(text).hint(AGAIN));
+                }
+            }
+            Err(complaint) => problems.error(&place, complaint),
+        }
+    }
+    if host.ignition {
+        return None;
+    }
+    check_setup(host, is_ours, seed, budget, problems)
+}
+
+/// All that a manifest names is there, and as it was.
+fn check_manifest(
+    manifest: &Manifest,
+    place: &Place,
+    host: &mut HostState,
+    budget: &Budget,
+    problems: &mut Problems,
+) {
+    for (path, sum) in &manifest.files {
+        let waits = paths::staged(path);
+        let reported = |path: &str| host.unreadable.contains(path) || host.damaged.contains(path);
+        if !budget.take(64 + 2 * path.len()) {
+            return;
+        }
+        if reported(path) || reported(&waits) {
+            continue;
+        }
+        let Some(file) = host.file(&waits).or_else(|| host.file(path)) else {
+            let missing = if host.ignition || path == SETUP { path } else { &waits };
+            let text = format!("`{missing}` is missing: the manifest of the seed names it");
+            problems.error(place, Complaint::new(text).hint(AGAIN));
+            host.damaged.insert(waits);
+            continue;
+        };
+        if !budget.take(file.bytes.len()) {
+            return;
+        }
+        if sha256(&file.bytes) != *sum {
+            report_damage(&file.path, sum, &file.place, problems);
+            host.damaged.insert(waits);
+        }
+    }
+    for (phase, sum) in &manifest.phases {
+        let text = match host.phases.get(phase) {
+            Some(found) if found == sum => continue,
+            Some(_) => {
+                format!("the script of the phase `{phase}` was damaged on its way: its SHA-256 is not {sum}")
+            }
+            None => {
+                format!("the script of the phase `{phase}` is missing: the manifest of the seed names it")
+            }
+        };
+        problems.error(place, Complaint::new(text).hint(UNCHANGED));
+    }
+}
+
+fn report_damage(path: &str, sum: &str, place: &Place, problems: &mut Problems) {
+    let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
+    problems.error(place, Complaint::new(text).hint(UNCHANGED));
+}
+
+/// `setup` is there, is run, and knows the files that wait for it.
+fn check_setup(
+    host: &mut HostState,
+    is_ours: bool,
+    seed: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<Setup> {
+    let Some(file) = host.file(SETUP) else {
+        if is_ours && !host.unreadable.contains(SETUP) {
+            let text =
+                format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
+            problems.error(seed, Complaint::new(text).hint(AGAIN));
+        }
+        return None;
+    };
+    if !budget.take(4 * file.bytes.len()) {
+        return None;
+    }
+    let (text, place) = (file.text().into_owned(), file.place.clone());
+    if file.mode & 0o100 == 0 {
+        let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
+        problems.error(&place, Complaint::new(text).hint("give it mode 0755"));
+    }
+    if !host.runs_setup {
+        let text = format!("brings `{SETUP}`, and nothing runs it");
+        problems.error(&place.at(None), Complaint::new(text).hint(AGAIN));
+    }
+    let setup = Setup::read(&text);
+    if setup.payloads.is_none() {
+        let text = format!("`{SETUP}` is none of hostseed's, or is cut short: it has no list of payloads");
+        problems.error(&place, Complaint::new(text).hint("render the seed again"));
+    }
+    for payload in setup.payloads.iter().flatten() {
+        put_in_place(host, payload, &place, problems);
+    }
+    for file in host.files().iter().filter(|file| paths::is_staged(&file.path)) {
+        let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
+        problems.error(&file.place, Complaint::new(text).hint("render the seed again"));
+    }
+    setup::attach(host, &text, &place, problems);
+    Some(setup)
+}
+
+/// One payload: there, whole, and for root alone where it is a key.
+fn put_in_place(host: &mut HostState, payload: &Payload, setup: &Place, problems: &mut Problems) {
+    let Payload { sha256: sum, mode, path } = payload;
+    let staged = paths::staged(path);
+    let Some(file) = host.file(&staged) else {
+        if host.unreadable.contains(&staged) {
+            host.unreadable.insert(path.clone());
+        } else if !host.damaged.contains(&staged) {
+            let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
+            problems.error(setup, Complaint::new(text).hint(AGAIN));
+        }
+        return;
+    };
+    if !host.damaged.contains(&staged) && sha256(&file.bytes) != *sum {
+        report_damage(&staged, sum, &file.place, problems);
+    }
+    if file.mode & 0o077 != 0 && String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY") {
+        let text = format!(
+            "`{staged}` holds a private key and can be read by others than root (mode {:04o})",
+            file.mode
+        );
+        problems.error(&file.place, Complaint::new(text).hint("give it mode 0600"));
+    }
+    host.rename(&staged, path, *mode);
+}

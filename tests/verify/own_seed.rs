@@ -1,0 +1,223 @@
+//! A seed that hostseed rendered and that is damaged is never fine, whatever the damage: the manifest names all that belongs to it.
+
+use std::fs;
+use std::path::Path;
+
+use hostseed::verify::{Input, Severity, verify};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::support::Home;
+use crate::support::extent::{sample, stride};
+use crate::{home, write};
+
+/// The line that begins a manifest in a text, and the entry in an Ignition config.
+const MARKER: &str = "# hostseed-manifest: ";
+const MANIFEST: &str = "/opt/hostseed/manifest.json";
+
+/// A rendered text, and the folder in which it is one of several files.
+struct Form {
+    name: String,
+    text: String,
+    folder: Option<std::path::PathBuf>,
+}
+
+impl Form {
+    /// The errors for another text in the place of this one.
+    fn errors(&self, text: &str) -> Vec<String> {
+        let bytes = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
+        let input = match &self.folder {
+            None => Input::File("seed".into(), bytes(text)),
+            Some(folder) => {
+                let read = |path: &Path| match fs::read_to_string(path) {
+                    Ok(found) if found == self.text => bytes(text),
+                    _ => Zeroizing::new(fs::read(path).unwrap()),
+                };
+                let mut files: Vec<_> = fs::read_dir(folder)
+                    .unwrap()
+                    .map(|entry| entry.unwrap())
+                    .map(|entry| (entry.file_name().into_string().unwrap(), read(&entry.path())))
+                    .collect();
+                files.sort_by(|a, b| a.0.cmp(&b.0));
+                Input::Folder("seed".into(), files)
+            }
+        };
+        let verdict = verify(input, None, OffsetDateTime::now_utc());
+        let errors = verdict.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| problem.text).collect()
+    }
+}
+
+/// Each form of both kinds of machine, compressed ones as what is in them, and of an image.
+fn forms(home: &Home) -> Vec<Form> {
+    write(home, "own.yaml", "#cloud-config\npackages: [jq]\n");
+    let mut forms = Vec::new();
+    let mut add = |machine: &str, name: &str, args: &[&str], file: Option<&str>| {
+        let out = home.path().join(format!("{machine}-{}", name.replace(' ', "-")));
+        let command: &[&str] = if machine.is_empty() { &["bake"] } else { &["render", machine] };
+        home.ok(&[command, args, &["--out", out.to_str().unwrap()]].concat());
+        let path = file.map_or(out.clone(), |file| out.join(file));
+        let bytes = fs::read(&path).unwrap();
+        let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { gunzip(&bytes) } else { bytes };
+        forms.push(Form {
+            name: format!("{name} of {machine:?}"),
+            text: String::from_utf8(bytes).unwrap(),
+            folder: file.map(|_| out),
+        });
+    };
+    for machine in ["web1", "web2"] {
+        for format in ["cloud-config", "script", "bake", "ignition", "imagebuilder"] {
+            add(machine, format, &["--format", format], None);
+        }
+        for format in ["cloud-config", "script"] {
+            add(machine, &format!("gzip {format}"), &["--format", format, "--gzip"], None);
+        }
+        add(machine, "mime", &["--format", "mime", "--part", "own.yaml"], None);
+        for (format, file) in [("nocloud", "user-data"), ("packer", "bake.sh"), ("terraform", "user-data")] {
+            add(machine, format, &["--format", format], Some(file));
+        }
+    }
+    add("", "bake", &[], None);
+    add("", "imagebuilder", &["--format", "imagebuilder"], None);
+    add("", "packer", &["--format", "packer"], Some("bake.sh"));
+    assert_eq!(forms.len(), 25);
+    for form in &forms {
+        assert!(form.errors(&form.text).is_empty(), "{}: {:?}", form.name, form.errors(&form.text));
+    }
+    forms
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+fn without_line(text: &str, number: usize) -> String {
+    text.split_inclusive('\n').enumerate().filter(|(n, _)| *n != number).map(|(_, line)| line).collect()
+}
+
+#[test]
+fn a_seed_cut_at_any_line_is_never_fine_with_or_without_its_second_line() {
+    let home = home();
+    let mut count = 0;
+    for form in forms(&home) {
+        let second_gone = without_line(&form.text, 1);
+        // A component's comments are for people, and one of them is its second line.
+        if !form.name.starts_with("imagebuilder") {
+            assert!(!form.errors(&second_gone).is_empty(), "{}: without its second line", form.name);
+        }
+        let ends = |text: &str| text.match_indices('\n').map(|(at, _)| at + 1).collect::<Vec<_>>();
+        for (text, case) in [(&form.text, "whole"), (&second_gone, "without its second line")] {
+            let mut ends = ends(text);
+            ends.pop();
+            for end in sample(ends, 23) {
+                let errors = form.errors(&text[..end]);
+                assert!(
+                    !errors.is_empty(),
+                    "{} {case}, cut after line {}",
+                    form.name,
+                    text[..end].lines().count()
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 250, "{count}");
+}
+
+#[test]
+fn a_seed_without_any_one_of_its_lines_is_never_fine() {
+    for form in forms(&home()) {
+        // These are no lists of lines: a component and an Ignition config have fields that may be left out, an archive has headers.
+        if ["imagebuilder", "mime", "ignition"].iter().any(|other| form.name.starts_with(other)) {
+            continue;
+        }
+        let lines = form.text.lines().count();
+        for line in sample((0..lines).collect(), 17) {
+            let errors = form.errors(&without_line(&form.text, line));
+            assert!(!errors.is_empty(), "{} without line {}", form.name, line + 1);
+        }
+    }
+}
+
+#[test]
+fn files_without_their_manifest_are_never_fine() {
+    for form in forms(&home()) {
+        let text = match form.name.split(' ').next() {
+            Some("ignition") => {
+                let mut config: serde_json::Value = serde_json::from_str(&form.text).unwrap();
+                let files = config["storage"]["files"].as_array_mut().unwrap();
+                let before = files.len();
+                files.retain(|file| file["path"] != MANIFEST);
+                assert_eq!(files.len(), before - 1);
+                config.to_string()
+            }
+            // The script is one line of YAML there.
+            Some("imagebuilder") => {
+                let (before, rest) = form.text.split_once(MARKER).unwrap();
+                format!("{before}{}", &rest[rest.find("\\n").unwrap() + 2..])
+            }
+            _ => {
+                let (before, rest) = form.text.split_once(MARKER).unwrap();
+                format!("{before}{}", rest.split_once('\n').unwrap().1)
+            }
+        };
+        let errors = form.errors(&text);
+        assert!(errors.iter().any(|error| error.contains("no manifest")), "{}: {errors:?}", form.name);
+    }
+}
+
+/// Where the contents of a seed's files are: base64 of gzip; in what is compressed as a whole they are as they are.
+fn payloads(form: &Form) -> Vec<(usize, usize)> {
+    let text = &form.text;
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    if form.name.starts_with("gzip") {
+        let begins = text.match_indices("-----BEGIN ").map(|(at, _)| at + 40);
+        return begins.map(|at| (at, at + text[at..].find("-----END ").unwrap())).collect();
+    }
+    text.match_indices("H4sI")
+        // gzip's header has bytes that mean nothing: its time and its system.
+        .map(|(at, _)| (at + 14, at + text[at..].find(|c| !is_letter(c)).unwrap()))
+        .filter(|(start, end)| end > start)
+        .collect()
+}
+
+#[test]
+fn a_file_with_one_other_letter_is_never_fine() {
+    let home = home();
+    let mut count = 0;
+    for form in forms(&home) {
+        let payloads = payloads(&form);
+        assert!(payloads.len() >= 2, "{}: {payloads:?}", form.name);
+        let letters: Vec<usize> = payloads
+            .into_iter()
+            .flat_map(|(start, end)| (start..end).step_by(97 * stride(15)).chain([end - 2]))
+            .filter(|at| form.text.as_bytes()[*at].is_ascii_alphanumeric())
+            .collect();
+        for at in letters {
+            let old = form.text.as_bytes()[at];
+            let new = if old == b'A' { 'B' } else { 'A' };
+            let text = format!("{}{new}{}", &form.text[..at], &form.text[at + 1..]);
+            assert!(!form.errors(&text).is_empty(), "{}: byte {at} is {new}", form.name);
+            count += 1;
+        }
+    }
+    assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn what_a_user_adds_to_a_seed_is_fine() {
+    for form in forms(&home()).into_iter().filter(|form| form.folder.is_none()) {
+        let text = match form.name.split(' ').next().unwrap() {
+            "cloud-config" => {
+                form.text.replacen("write_files:\n", "packages: [jq]\nwrite_files:\n# mine\n", 1)
+            }
+            "script" | "bake" => form.text.replacen("set -eu\n", "echo mine\nset -eu\n", 1),
+            _ => continue,
+        };
+        assert_ne!(text, form.text);
+        assert_eq!(form.errors(&text), Vec::<String>::new(), "{}", form.name);
+    }
+}
