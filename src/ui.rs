@@ -77,8 +77,9 @@ impl Ui {
         let rows: Vec<Vec<Cow<str>>> =
             rows.iter().map(|row| row.iter().map(|cell| safe(cell)).collect()).collect();
         let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
         for row in &rows {
             let cells: Vec<_> = row
@@ -86,7 +87,7 @@ impl Ui {
                 .enumerate()
                 .map(|(column, cell)| match column + 1 == columns {
                     true => cell.to_string(),
-                    false => format!("{cell:<w$}", w = width(column).unwrap_or(0)),
+                    false => format!("{cell:<w$}", w = widths[column]),
                 })
                 .collect();
             text += cells.join("   ").trim_end();

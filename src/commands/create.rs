@@ -185,7 +185,7 @@ struct Certificates {
 
 impl View {
     fn new(store: &Store, plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<Self> {
-        let view = |pair: &Pair| CertificateView::new(&pair.certificate, now);
+        let view = |pair: &Pair| CertificateView::of(&pair.certificate, now);
         Ok(Self {
             name: plan.name.to_string(),
             path: store.machine_path(&plan.name)?,

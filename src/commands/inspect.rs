@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::machine_name;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, Validity};
 use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -28,9 +28,9 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
         driver: record.driver,
         docker_host: record.url,
         sans: sans.iter().map(ToString::to_string).collect(),
-        authority: CertificateView::new(&store.certificate(&name, "ca")?, now)?,
-        host: HostCertificateView::new(role, CertificateView::new(&host, now)?),
-        client: CertificateView::new(&store.certificate(&name, "cert")?, now)?,
+        authority: CertificateView::of(&store.certificate(&name, "ca")?, now)?,
+        host: HostCertificateView::new(role, CertificateView::of(&host, now)?),
+        client: CertificateView::of(&store.certificate(&name, "cert")?, now)?,
         user_data: user_data.is_file().then(|| user_data.display().to_string()),
     };
     if json { ui.json(&view) } else { ui.details(&view.rows()) }
@@ -118,13 +118,16 @@ pub struct CertificateView {
 }
 
 impl CertificateView {
-    pub fn new(certificate: &Certificate, now: OffsetDateTime) -> Result<Self> {
-        let validity = certificate.validity();
+    pub fn of(certificate: &Certificate, now: OffsetDateTime) -> Result<Self> {
+        Self::new(certificate.fingerprint(), certificate.validity(), now)
+    }
+
+    pub fn new(fingerprint: String, validity: Validity, now: OffsetDateTime) -> Result<Self> {
         Ok(Self {
-            fingerprint: certificate.fingerprint(),
+            fingerprint,
             not_before: validity.not_before.format(&Rfc3339)?,
             not_after: validity.not_after.format(&Rfc3339)?,
-            days_left: certificate.days_left(now),
+            days_left: validity.days_left(now),
         })
     }
 

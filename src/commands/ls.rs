@@ -5,17 +5,15 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
-use crate::names::MachineName;
-use crate::store::Store;
+use crate::store::{HostCertificate, Listing, Store};
 use crate::ui::Ui;
 
 /// Lists the machines, sorted by name. A machine that cannot be read has its own row and hides no other.
 pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, names_only: bool, json: bool) -> Result<()> {
-    let names = store.names()?;
     if names_only {
-        return ui.out(names.iter().map(|name| format!("{name}\n")).collect::<String>());
+        return ui.out(store.names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
     }
-    let rows: Vec<_> = names.iter().map(|name| Row::new(store, name, now)).collect();
+    let rows: Vec<_> = store.list(now)?.into_iter().map(|listing| Row::new(listing, now)).collect();
     if json {
         return ui.json(&rows);
     }
@@ -40,13 +38,12 @@ struct Row {
 }
 
 impl Row {
-    fn new(store: &Store, name: &MachineName, now: OffsetDateTime) -> Self {
-        let record = store.record(name);
-        let host = store.host_certificate(name).and_then(|(role, certificate)| {
-            Ok(HostCertificateView::new(role, CertificateView::new(&certificate, now)?))
+    fn new(Listing { name, endpoint, certificate }: Listing, now: OffsetDateTime) -> Self {
+        let host = certificate.and_then(|HostCertificate { role, fingerprint, validity }| {
+            Ok(HostCertificateView::new(role, CertificateView::new(fingerprint, validity, now)?))
         });
-        let error = record.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
-        let (docker_host, driver) = record.ok().map(|r| (r.url, r.driver)).unzip();
+        let error = endpoint.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
+        let (docker_host, driver) = endpoint.ok().map(|endpoint| (endpoint.url, endpoint.driver)).unzip();
         Self { name: name.to_string(), docker_host, driver, host: host.ok(), error }
     }
 }

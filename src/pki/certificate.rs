@@ -102,8 +102,7 @@ impl Certificate {
 
     /// Whole days until the certificate ends; negative when it has.
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
-        let left = self.validity().not_after - now;
-        left.whole_seconds().div_euclid(24 * 60 * 60)
+        self.validity().days_left(now)
     }
 
     /// Organisation and common name and so on, as it is written in a line.

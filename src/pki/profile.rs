@@ -33,6 +33,11 @@ impl Validity {
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { not_before: now - CLOCK_SKEW, not_after: now + life }
     }
+
+    /// Whole days until the end; negative when it has passed.
+    pub fn days_left(&self, now: OffsetDateTime) -> i64 {
+        (self.not_after - now).whole_seconds().div_euclid(24 * 60 * 60)
+    }
 }
 
 /// An authority called `name`. `boot_issuers` leaves room for a boot issuer between it and a server's certificate (RFC 5280

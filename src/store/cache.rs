@@ -2,6 +2,7 @@
 //! known and is read anew.
 
 use std::fs::Metadata;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,15 @@ impl Stamp {
             let _ = metadata;
             None
         }
+    }
+
+    /// Whether the inode last changed before a time since 1970.
+    pub fn changed_before(&self, time: Duration) -> bool {
+        let Self(.., seconds, nanoseconds) = *self;
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds)) else {
+            return false;
+        };
+        Duration::new(seconds, nanoseconds) < time
     }
 }
 

@@ -1,6 +1,6 @@
 //! The right to write to a folder, held by one process at a time. The store's lock file also has [`super::state`] in it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,17 @@ impl Lock {
     pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
         let path = root.join(STORE);
         Ok(Self { file: locked(&path, &path, trust)?, temporary: None })
+    }
+
+    /// The lock on the store, or none if somebody else writes to it at this moment.
+    pub fn try_on_store(root: &Path, trust: Trust) -> Result<Option<Self>> {
+        let path = root.join(STORE);
+        let file = opened(&path, &path, trust)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { file, temporary: None })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+        }
     }
 
     /// The content of the lock file. None if it has more than `max` bytes or cannot be read.
@@ -72,8 +83,15 @@ impl Drop for Lock {
     }
 }
 
-/// Opens and locks a file. A FIFO, a link or another user's file is refused at once.
+/// Opens and locks a file.
 fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
+    let file = opened(path, shown, trust)?;
+    file.lock().map_err(|error| failed("lock", shown, &error))?;
+    Ok(file)
+}
+
+/// Opens a lock file. A FIFO, a link or another user's file is refused at once.
+fn opened(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     let open = || {
         let mut options = private_options();
         without_following(options.create(true).truncate(false).read(true).write(true)).open(path)
@@ -90,7 +108,6 @@ fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
         return Err(refused(path, shown).into());
     }
     trust.check_file(shown, &metadata)?;
-    file.lock().map_err(|error| failed("lock", shown, &error))?;
     Ok(file)
 }
 

@@ -4,6 +4,8 @@
 mod cache;
 mod contents;
 mod files;
+mod index;
+mod list;
 mod lock;
 mod output;
 mod record;
@@ -11,14 +13,15 @@ mod state;
 mod transaction;
 mod trust;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 
+pub use list::{HostCertificate, Listing};
 pub use output::{put_artifact, put_folder};
 pub use record::Record;
 pub use trust::Trust;
@@ -44,7 +47,7 @@ pub struct Store {
     named: bool,
     trust: Trust,
     /// What was mended and not yet told.
-    notes: RefCell<Vec<String>>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Store {
@@ -56,7 +59,7 @@ impl Store {
     pub fn open(root: PathBuf, named: bool, trust: Trust) -> Result<Self> {
         let root = std::path::absolute(&root)
             .with_context(|| format!("cannot use `{}` as a store", root.display()))?;
-        let store = Self { root, named, trust, notes: RefCell::default() };
+        let store = Self { root, named, trust, notes: Mutex::default() };
         store.check_folders()?;
         if transaction::is_unfinished(&store.root) {
             // Whoever may only read does so.
@@ -69,7 +72,7 @@ impl Store {
 
     /// Takes what was mended since the last call, a sentence each.
     pub fn take_notes(&self) -> Vec<String> {
-        self.notes.take()
+        std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Checks who owns and who can write the folders that all machines share.
@@ -100,7 +103,7 @@ impl Store {
         let keys = keys.iter().map(|file| (file, Content::Key));
         for (file, content) in keys.chain(others.iter().map(|file| (file, Content::Other))) {
             let mended = self.trust.check_content(&dir.join(file), role, content)?;
-            self.notes.borrow_mut().extend(mended);
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(mended);
         }
         Ok(())
     }

@@ -1026,7 +1026,10 @@ fn a_tool_that_is_missing_is_named() {
         done"
         );
         let said = host.fails(&[]);
-        assert!(said.contains(&format!("{tool} is not installed")) && said.contains("hostseed/setup"), "{said}");
+        assert!(
+            said.contains(&format!("{tool} is not installed")) && said.contains("hostseed/setup"),
+            "{said}"
+        );
         let status = fs::read_to_string(host.state("status.json")).unwrap();
         assert!(status.contains(&format!("{tool} is not installed")), "{status}");
         assert!(!host.certificate().exists());

@@ -41,10 +41,10 @@ pub fn may_trace() -> bool {
 }
 
 /// A call that the program made: the nth of its kind, from 1.
-struct Call {
-    name: String,
+pub struct Call {
+    pub name: String,
     nth: usize,
-    line: String,
+    pub line: String,
 }
 
 fn strace(home: &Home, options: &[&str], args: &[&str]) -> Command {
@@ -69,7 +69,7 @@ fn strace(home: &Home, options: &[&str], args: &[&str]) -> Command {
 }
 
 /// The calls of a run that succeeds which touch something in `home`, in their order.
-fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
+pub fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
     let trace = home.path().join("trace");
     let trace_option = format!("trace={CHANGES}");
     run(&mut strace(home, &["-y", "-s", "0", "-o", trace.to_str().unwrap(), "-e", &trace_option], args));
@@ -93,14 +93,14 @@ fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
 }
 
 /// Runs with one call tampered with.
-fn tamper(home: &Home, call: &Call, how: &str, args: &[&str]) -> Output {
+pub fn tamper(home: &Home, call: &Call, how: &str, args: &[&str]) -> Output {
     let name = &call.name;
     let inject = format!("inject={name}:{how}:when={}", call.nth);
     strace(home, &["-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject], args).output().unwrap()
 }
 
 /// Temporary files and folders, a journal, and a lock that should be gone, anywhere below `dir`.
-fn unfinished(dir: &Path) -> Vec<PathBuf> {
+pub fn unfinished(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -323,7 +323,7 @@ fn ctrl_c_at_any_moment_leaves_no_machine_or_a_whole_one() {
 }
 
 /// Runs a script of `sh` as root of a mount namespace of its own, which an ordinary user may have too.
-fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
+pub fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).args(args);
     command
@@ -336,7 +336,7 @@ fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
     command
 }
 
-fn may_mount(home: &Home) -> bool {
+pub fn may_mount(home: &Home) -> bool {
     need("unshare")
         && (in_namespace(home, "mount -t tmpfs none .", &[]).output().is_ok_and(|o| o.status.success())
             || skip("a mount namespace"))

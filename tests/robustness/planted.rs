@@ -13,12 +13,12 @@ use crate::support::{Home, files_below, mode, need_root, run};
 const FOR_EVER: Duration = Duration::from_secs(60);
 const STRANGER: u32 = 12345;
 
-fn fifo(path: &Path) {
+pub fn fifo(path: &Path) {
     run(Command::new("mkfifo").arg(path));
 }
 
 /// Runs a command that must end by itself.
-fn ends(home: &Home, args: &[&str]) -> Output {
+pub fn ends(home: &Home, args: &[&str]) -> Output {
     let mut child = home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
