@@ -329,6 +329,84 @@ codes! {
     /// Terraform's data source never changes a machine. Ask for the same settings, or remove the machine
     /// and let it be created again.
     MachineDiffers = "machine-differs",
+    /// A file or folder cannot be written, removed or locked
+    ///
+    /// The message has the system's reason, and says whether anything was changed.
+    WriteFailed = "write-failed",
+    /// A change could be neither finished nor undone
+    ///
+    /// The next command on the same folder finishes it before it does anything else. Remove the cause first:
+    /// often the disk is full or failing.
+    UnfinishedChange = "unfinished-change",
+    /// Files that may hold private keys could not be deleted
+    ///
+    /// The message names them. The next command that writes to the folder tries again. Delete them by hand if
+    /// it cannot.
+    LeftBehind = "left-behind",
+    /// The journal of an interrupted command cannot be used
+    ///
+    /// hostseed finishes an interrupted change with the file `.hostseed.journal`, and accepts it only in the
+    /// folder where it was written. One that came with a copied or unpacked folder, or that other users can
+    /// read, may list somebody else's files. Move it away.
+    UnusableJournal = "unusable-journal",
+    /// Something that is not a regular file stands where a file belongs
+    ///
+    /// hostseed reads and replaces only regular files: a FIFO would block it, and a link or a device could
+    /// lead anywhere.
+    NotRegularFile = "not-regular-file",
+    /// A symbolic link leads nowhere
+    ///
+    /// hostseed writes through a link only to a file that exists. Remove the link, or make its target.
+    DanglingLink = "dangling-link",
+    /// A symbolic link stands in a world-writable folder
+    ///
+    /// Anyone could have made it, and it could lead the output anywhere. Give the path that it leads to.
+    PlantedLink = "planted-link",
+    /// A file or folder belongs to another user
+    ///
+    /// Its owner could replace keys and certificates. Run hostseed as that user, change the owner, or accept
+    /// the risk with `--allow-insecure-store`.
+    ForeignOwner = "foreign-owner",
+    /// Other users can write to a folder or file of the store or of a CA
+    ///
+    /// They could replace keys and certificates. `chmod go-w` removes that permission.
+    WritableByOthers = "writable-by-others",
+    /// The mode of a key file exposes it and cannot be changed
+    ///
+    /// hostseed sets the mode of key files to 0600. Its owner has to do so here. If anyone may have read the
+    /// key, make new keys.
+    ModeNotChanged = "mode-not-changed",
+    /// The path of a store is not UTF-8
+    ///
+    /// The path is written into `config.json` and into the environment, which hold only UTF-8. Choose another
+    /// path.
+    PathNotUtf8 = "path-not-utf-8",
+    /// A machine's record in the store cannot be used
+    ///
+    /// `config.json` is damaged or has no address. Restore the file, or create the machine again.
+    StoredRecord = "stored-record",
+    /// A machine's plan in the store cannot be used
+    ///
+    /// `machine.yaml` is damaged, or has a value that this version refuses. The message has the place.
+    StoredPlan = "stored-plan",
+    /// A machine was made by Docker Machine
+    ///
+    /// It has no `machine.yaml`, so hostseed does not know what to render. `env`, `config`, `url`, `ip` and
+    /// `inspect` work.
+    NotMadeByHostseed = "not-made-by-hostseed",
+    /// A CA folder is there although its machine is not
+    ///
+    /// hostseed never replaces a CA: its key would be lost. Choose another name, or move the folder away.
+    CaFolderExists = "ca-folder-exists",
+    /// A machine's CA has signed the certificates of another machine
+    ///
+    /// Without the CA, that machine's certificates could not be made again. Remove the other machine first,
+    /// or both at once.
+    CaInUse = "ca-in-use",
+    /// The folder of a machine holds files that hostseed did not make
+    ///
+    /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.
+    ForeignFiles = "foreign-files",
     /// The server's certificate does not cover an address
     ///
     /// The docker CLI would refuse the connection. Create the machine again with the address, or record the

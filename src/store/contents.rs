@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::files;
+use super::files::{self, Action};
 use crate::names::MachineName;
 
 /// Files of a machine's folder that are for its owner alone: they hold a private key, or may (a spec's values, what a driver of
@@ -70,7 +70,7 @@ pub fn foreign_to_authority(dir: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn foreign(dir: &Path, is_known: impl Fn(&Path, &str) -> bool) -> Result<Vec<PathBuf>> {
-    let failed = |error| files::failed("read", dir, &error);
+    let failed = |error| files::failed(Action::Read, dir, &error);
     if !dir.symlink_metadata().map_err(failed)?.is_dir() {
         return Ok(vec![dir.to_owned()]);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::artifact::Artifact;
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 
 /// Prefix of every temporary file and folder. A name that begins with a dot is no machine, to hostseed and to Docker Machine.
 const TEMPORARY: &str = ".hostseed-";
@@ -16,16 +16,53 @@ const MAX_TEXT: u64 = crate::spec::MAX_BYTES as u64;
 /// Random bytes in the name of a temporary file.
 const RANDOM: usize = 8;
 
+/// What was to be done with a file or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Read,
+    Open,
+    Write,
+    Lock,
+    MakeFolder,
+    MakeFolderIn,
+    Remove,
+    Delete,
+    Undo,
+}
+
+impl Action {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Open => "open",
+            Self::Write => "write",
+            Self::Lock => "lock",
+            Self::MakeFolder => "make the folder",
+            Self::MakeFolderIn => "make a folder in",
+            Self::Remove => "remove",
+            Self::Delete => "delete",
+            Self::Undo => "undo",
+        }
+    }
+
+    fn code(self) -> Code {
+        match self {
+            Self::Read | Self::Open => Code::UnreadableFile,
+            _ => Code::WriteFailed,
+        }
+    }
+}
+
 /// An error that names the file and says that nothing was changed.
-pub fn failed(verb: &str, path: &Path, error: &io::Error) -> anyhow::Error {
-    let outcome = if verb == "read" { "" } else { " (nothing was changed)" };
-    Failure::new(format!("{}{outcome}", cannot(verb, path, error))).into()
+pub fn failed(action: Action, path: &Path, error: &io::Error) -> anyhow::Error {
+    let outcome = if action == Action::Read { "" } else { " (nothing was changed)" };
+    Diagnostic::error(action.code(), format!("{}{outcome}", cannot(action, path, error))).into()
 }
 
 /// The sentence of [`failed`] without its outcome.
-pub fn cannot(verb: &str, path: &Path, error: &io::Error) -> String {
+pub fn cannot(action: Action, path: &Path, error: &io::Error) -> String {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound if verb == "read" => "it is not there".to_owned(),
+        io::ErrorKind::NotFound if action == Action::Read => "it is not there".to_owned(),
         io::ErrorKind::NotFound => "its folder is not there".to_owned(),
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             "a file stands where a folder should".to_owned()
@@ -34,7 +71,7 @@ pub fn cannot(verb: &str, path: &Path, error: &io::Error) -> String {
         io::ErrorKind::StorageFull => "no space left on device".to_owned(),
         _ => error.to_string(),
     };
-    format!("cannot {verb} `{}`: {reason}", path.display())
+    format!("cannot {} `{}`: {reason}", action.verb(), path.display())
 }
 
 /// Reads a text file of at most [`MAX_TEXT`] bytes. Fails at once where a FIFO, a device or a folder stands in its place.
@@ -55,14 +92,17 @@ pub fn read(path: &Path) -> Result<String> {
     match read() {
         Ok(Some(text)) => Ok(text),
         Ok(None) => Err(not_regular(path, path, "").into()),
-        Err(error) => Err(failed("read", path, &error)),
+        Err(error) => Err(failed(Action::Read, path, &error)),
     }
 }
 
 /// The refusal of what is no regular file, with what it is. Errors call it `shown`.
-pub fn not_regular(path: &Path, shown: &Path, outcome: &str) -> Failure {
+pub fn not_regular(path: &Path, shown: &Path, outcome: &str) -> Diagnostic {
     let kind = fs::symlink_metadata(path).map_or("something else", |metadata| kind(metadata.file_type()));
-    Failure::new(format!("`{}` is {kind}, not a regular file{outcome}", shown.display()))
+    Diagnostic::error(
+        Code::NotRegularFile,
+        format!("`{}` is {kind}, not a regular file{outcome}", shown.display()),
+    )
 }
 
 /// A file's kind in words.
@@ -234,9 +274,9 @@ pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
     if left.is_empty() {
         return error;
     }
-    let hint = error.chain().find_map(|error| error.downcast_ref::<Failure>()?.hint.clone());
+    let hint = error.chain().find_map(|error| error.downcast_ref::<Diagnostic>()?.hint.clone());
     let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-    let failure = Failure::new(format!("{}; {}", chain.join(": "), still_there(left)));
+    let failure = Diagnostic::error(Code::LeftBehind, format!("{}; {}", chain.join(": "), still_there(left)));
     failure.hint(hint.map_or(DELETE_THEM.to_owned(), |hint| format!("{DELETE_THEM}; {hint}"))).into()
 }
 

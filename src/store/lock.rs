@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::files::{failed, not_regular, private_options, without_following};
+use super::files::{Action, failed, not_regular, private_options, without_following};
 use super::trust::Trust;
-use crate::report::Failure;
+use crate::diag::Diagnostic;
 
 /// The name of the store's lock file.
 pub const STORE: &str = "hostseed.lock";
@@ -35,7 +35,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file, temporary: None })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed("lock", &path, &error)),
+            Err(TryLockError::Error(error)) => Err(failed(Action::Lock, &path, &error)),
         }
     }
 
@@ -67,7 +67,7 @@ impl Lock {
         loop {
             let file = locked(&path, &shown, Trust::Checked)?;
             // Whoever held the lock before has removed the file that was just locked: it is not the one of that name.
-            if is_at(&file, &path).map_err(|error| failed("lock", &shown, &error))? {
+            if is_at(&file, &path).map_err(|error| failed(Action::Lock, &shown, &error))? {
                 return Ok(Self { file, temporary: Some(path) });
             }
         }
@@ -86,7 +86,7 @@ impl Drop for Lock {
 /// Opens and locks a file.
 fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     let file = opened(path, shown, trust)?;
-    file.lock().map_err(|error| failed("lock", shown, &error))?;
+    file.lock().map_err(|error| failed(Action::Lock, shown, &error))?;
     Ok(file)
 }
 
@@ -101,9 +101,9 @@ fn opened(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
         Err(_) if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) => {
             return Err(refused(path, shown).into());
         }
-        Err(error) => return Err(failed("lock", shown, &error)),
+        Err(error) => return Err(failed(Action::Lock, shown, &error)),
     };
-    let metadata = file.metadata().map_err(|error| failed("lock", shown, &error))?;
+    let metadata = file.metadata().map_err(|error| failed(Action::Lock, shown, &error))?;
     if !metadata.is_file() {
         return Err(refused(path, shown).into());
     }
@@ -111,7 +111,7 @@ fn opened(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     Ok(file)
 }
 
-fn refused(path: &Path, shown: &Path) -> Failure {
+fn refused(path: &Path, shown: &Path) -> Diagnostic {
     not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed makes its lock file itself")
 }
 

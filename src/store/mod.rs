@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, fs};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use time::OffsetDateTime;
 
 pub use list::{HostCertificate, Listing};
@@ -27,13 +27,14 @@ pub use record::Record;
 pub use trust::Trust;
 
 use crate::artifact::Artifact;
+use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
 use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::{Connection, Shell};
-use crate::report::Failure;
 use crate::secret::Secret;
 use crate::spec::{Spec, Word};
+use files::Action;
 use lock::Lock;
 use state::CaUsers;
 use transaction::{Scope, Transaction};
@@ -57,8 +58,7 @@ impl Store {
     /// # Errors
     /// Fails when another user owns or can write one of its folders, or can exchange it.
     pub fn open(root: PathBuf, named: bool, trust: Trust) -> Result<Self> {
-        let root = std::path::absolute(&root)
-            .with_context(|| format!("cannot use `{}` as a store", root.display()))?;
+        let root = std::path::absolute(&root).map_err(|error| files::failed(Action::Open, &root, &error))?;
         let store = Self { root, named, trust, notes: Mutex::default() };
         store.check_folders()?;
         if transaction::is_unfinished(&store.root) {
@@ -121,7 +121,8 @@ impl Store {
 
     /// Makes the store where there is none, waits until nobody else writes to it, and clears what an interrupted command left.
     fn lock(&self) -> Result<Writing<'_>> {
-        files::make_dirs(&self.root).map_err(|error| files::failed("make the folder", &self.root, &error))?;
+        files::make_dirs(&self.root)
+            .map_err(|error| files::failed(Action::MakeFolder, &self.root, &error))?;
         self.check_folders()?;
         let lock = Lock::on_store(&self.root, self.trust)?;
         let mut ca_users = None;
@@ -181,11 +182,11 @@ impl Store {
         let entries = match fs::read_dir(self.machines()) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(files::failed("read", &self.machines(), &error)),
+            Err(error) => return Err(files::failed(Action::Read, &self.machines(), &error)),
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read `{}`", self.machines().display()))?;
+            let entry = entry.map_err(|error| files::failed(Action::Read, &self.machines(), &error))?;
             let is_folder = match entry.file_type() {
                 Ok(kind) if !kind.is_symlink() => kind.is_dir(),
                 _ => entry.path().is_dir(),
@@ -205,7 +206,10 @@ impl Store {
         if self.has(name) {
             return self.check_machine(name);
         }
-        let mut failure = Failure::new(format!("there is no machine `{name}` in `{}`", self.root.display()));
+        let mut failure = Diagnostic::error(
+            Code::NoSuchMachine,
+            format!("there is no machine `{name}` in `{}`", self.root.display()),
+        );
         let names = self.names()?;
         failure = match names.iter().max_by(|a, b| likeness(a, name).total_cmp(&likeness(b, name))) {
             Some(near) if likeness(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
@@ -227,8 +231,7 @@ impl Store {
     /// [`record`](Self::record) without checks of owners and modes.
     fn read_record(&self, name: &MachineName) -> Result<Record> {
         let path = self.machine_dir(name).join("config.json");
-        Record::from_json(&files::read(&path)?)
-            .with_context(|| format!("`{}` cannot be used", path.display()))
+        Record::from_json(&files::read(&path)?).map_err(|error| unusable(Code::StoredRecord, &path, &error))
     }
 
     /// How clients reach a machine.
@@ -260,9 +263,12 @@ impl Store {
     fn read_plan(&self, name: &MachineName) -> Result<Plan> {
         let path = self.machine_dir(name).join("machine.yaml");
         if path.symlink_metadata().is_err() {
-            return Err(Failure::new(format!(
-                "`{name}` was not made by hostseed: it has no machine.yaml, so there is nothing to render"
-            ))
+            return Err(Diagnostic::error(
+                Code::NotMadeByHostseed,
+                format!(
+                    "`{name}` was not made by hostseed: it has no machine.yaml, so there is nothing to render"
+                ),
+            )
             .hint("its `env`, `config`, `url`, `ip` and `inspect` work all the same")
             .into());
         }
@@ -284,7 +290,7 @@ impl Store {
         }
         // Its author is hostseed, so what is wrong with it is a failure and no usage error.
         spec.and_then(|spec| Plan::from_stored(&spec))
-            .map_err(|report| Failure::new(report.to_string()).into())
+            .map_err(|report| Diagnostic::error(Code::StoredPlan, report.to_string()).into())
     }
 
     /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.
@@ -321,7 +327,7 @@ impl Store {
             "ca" => Certificate::from_pem(text.expose()),
             _ => Certificate::chain_from_pem(text.expose()).map(|mut chain| chain.remove(0)),
         };
-        read.with_context(|| format!("`{}` cannot be used", path.display()))
+        read.map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))
     }
 
     /// The authority that a plan asks for, when it is not to be made: the store's shared one where there is
@@ -340,7 +346,7 @@ impl Store {
             }
             // The key is written first; whoever was interrupted then left it without a certificate.
             let private = pki::private_key(&Secret::new(files::read(&key)?))
-                .with_context(|| format!("`{}` cannot be used", key.display()))?;
+                .map_err(|error| unusable(Code::UnusableCa, &key, &error))?;
             return pki::certify_authority(SHARED, private, now).map(Some);
         }
         // With a key in it, where none belongs, it is a secret too.
@@ -388,7 +394,7 @@ impl Store {
         for folder in [self.machines(), self.certs()] {
             if folder == self.machines() || !matches!(plan.ca, AuthoritySource::Dir(_)) {
                 files::make_dirs(&folder)
-                    .map_err(|error| files::failed("make the folder", &folder, &error))?;
+                    .map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
             }
         }
         let prepare = |transaction: &mut Transaction| {
@@ -438,13 +444,16 @@ impl Store {
     /// Refuses a name that is taken by a machine, or by a folder in the place of the new CA, which stays whatever it is.
     pub fn refuse_taken(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         if self.has(name) {
-            return Err(Failure::new(format!("machine `{name}` exists already, nothing was changed"))
-                .hint(format!(
-                    "`{}` prints its user-data again; `{}` removes it",
-                    self.command(format_args!("render {name}")),
-                    self.command(format_args!("rm {name}"))
-                ))
-                .into());
+            return Err(Diagnostic::error(
+                Code::MachineExists,
+                format!("machine `{name}` exists already, nothing was changed"),
+            )
+            .hint(format!(
+                "`{}` prints its user-data again; `{}` removes it",
+                self.command(format_args!("render {name}")),
+                self.command(format_args!("rm {name}"))
+            ))
+            .into());
         }
         let dir = self.authority_dir(name);
         if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
@@ -453,13 +462,16 @@ impl Store {
         let exists = format!("`{}` exists already", dir.display());
         if let Some(other) = self.signed_from(&dir, &self.read_ca_users()?, &HashSet::new()) {
             // Moved away, it could not sign for that machine any more.
-            return Err(Failure::new(format!("{exists}: it is the CA of `{other}` (nothing was changed)"))
-                .hint("choose another name")
-                .into());
+            return Err(Diagnostic::error(
+                Code::CaInUse,
+                format!("{exists}: it is the CA of `{other}` (nothing was changed)"),
+            )
+            .hint("choose another name")
+            .into());
         }
         let free = (1..).map(|n| self.certs().join(format!("{name}.old{n}")));
         let free = free.into_iter().find(|path| path.symlink_metadata().is_err()).unwrap_or_default();
-        Err(Failure::new(format!(
+        Err(Diagnostic::error(Code::CaFolderExists, format!(
             "{exists}, although there is no machine `{name}`; the CA of the new machine would go there (nothing was changed)"
         ))
         .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
@@ -519,9 +531,10 @@ impl Store {
             self.require(name)?;
             let authority = self.authority_dir(name);
             if let Some(other) = self.signed_from(&authority, ca_users, &leaving) {
-                return Err(Failure::new(format!(
-                    "the authority of `{name}` signs for `{other}` too, nothing was removed"
-                ))
+                return Err(Diagnostic::error(
+                    Code::CaInUse,
+                    format!("the authority of `{name}` signs for `{other}` too, nothing was removed"),
+                )
                 .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
                 .into());
             }
@@ -552,10 +565,13 @@ impl Store {
     fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
         let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
         let words: Vec<_> = foreign.iter().map(|path| word(path)).collect();
-        Failure::new(format!(
-            "hostseed did not make {}, which would go with `{name}`; nothing was removed",
-            listed.join(", ")
-        ))
+        Diagnostic::error(
+            Code::ForeignFiles,
+            format!(
+                "hostseed did not make {}, which would go with `{name}`; nothing was removed",
+                listed.join(", ")
+            ),
+        )
         .hint(format!("move that away first: `mv {} .`", words.join(" ")))
         .into()
     }
@@ -616,7 +632,7 @@ impl Writing<'_> {
         update: impl FnOnce(&mut CaUsers),
     ) -> Result<()> {
         let root = &self.store.root;
-        self.lock.clear().map_err(|error| files::failed("write", &root.join(lock::STORE), &error))?;
+        self.lock.clear().map_err(|error| files::failed(Action::Write, &root.join(lock::STORE), &error))?;
         transaction::change(root, root, prepare)?;
         if let Some(mut ca_users) = self.ca_users.take() {
             update(&mut ca_users);
@@ -629,13 +645,18 @@ impl Writing<'_> {
 /// A path that is to be written into text.
 fn as_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
-        Failure::new(format!(
+        Diagnostic::error(Code::PathNotUtf8, format!(
             "`{}` is not UTF-8, so it cannot be written into config.json or an environment (nothing was changed)",
             path.display()
         ))
         .hint("`--store DIR` or MACHINE_STORAGE_PATH names a store with another path")
         .into()
     })
+}
+
+/// A file of the store whose content is wrong.
+fn unusable(code: Code, path: &Path, reason: &anyhow::Error) -> anyhow::Error {
+    Diagnostic::error(code, format!("`{}` cannot be used: {reason:#}", path.display())).into()
 }
 
 fn word(path: &Path) -> String {

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::files::{self, failed, parent};
+use super::files::{self, Action, failed, parent};
 use super::lock::Lock;
 use super::transaction::{Scope, change, recover, sweep};
 use super::trust::{self, Trust};
 use crate::artifact::Artifact;
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 
 /// A temporary file that is older belongs to no command that still runs.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
@@ -35,7 +35,7 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
         return Err(not_regular(path, &metadata));
     }
     let Some(place) = Place::find(path)? else {
-        return Err(failed("write", path, &io::ErrorKind::NotFound.into()));
+        return Err(failed(Action::Write, path, &io::ErrorKind::NotFound.into()));
     };
     check_replaceable(&place.path(), path, artifact)?;
     sweep(&place.folder, parent(path), abandoned(now))?;
@@ -50,11 +50,11 @@ pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Re
         return Folder::enter(dir, dir)?.put(artifacts, now);
     }
     let Some(place) = Place::find(dir)? else {
-        return Err(failed("make the folder", dir, &io::ErrorKind::NotFound.into()));
+        return Err(failed(Action::MakeFolder, dir, &io::ErrorKind::NotFound.into()));
     };
     match place.path().symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => Folder::enter(&place.path(), dir)?.put(artifacts, now),
-        Ok(_) => Err(failed("write", dir, &io::ErrorKind::NotADirectory.into())),
+        Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
             sweep(&place.folder, parent(dir), abandoned(now))?;
             change(&place.folder, parent(dir), |transaction| {
@@ -83,19 +83,20 @@ impl Place {
         let mut way = path.to_owned();
         for _ in 0..MAX_LINKS {
             let Some(name) = way.file_name().map(ToOwned::to_owned) else {
-                return Err(failed("write", path, &io::ErrorKind::NotADirectory.into()));
+                return Err(failed(Action::Write, path, &io::ErrorKind::NotADirectory.into()));
             };
             let Some(place) = Self::enter(parent(&way), name)? else { return Ok(None) };
             let is_there = match place.path().symlink_metadata() {
                 Ok(metadata) if metadata.is_symlink() => {
                     refuse_planted(&place.folder, &way)?;
-                    let target = fs::read_link(place.path()).map_err(|error| failed("read", &way, &error))?;
+                    let target =
+                        fs::read_link(place.path()).map_err(|error| failed(Action::Read, &way, &error))?;
                     way = parent(&way).join(target);
                     continue;
                 }
                 Ok(_) => true,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                Err(error) => return Err(failed("write", path, &error)),
+                Err(error) => return Err(failed(Action::Write, path, &error)),
             };
             if !is_there && way != path {
                 break;
@@ -103,7 +104,7 @@ impl Place {
             return Ok(Some(place));
         }
         let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
-        Err(Failure::new(message).hint("remove it, or make what it leads to").into())
+        Err(Diagnostic::error(Code::DanglingLink, message).hint("remove it, or make what it leads to").into())
     }
 
     #[cfg(unix)]
@@ -125,8 +126,9 @@ impl Place {
 /// Refuses to follow a link that anybody can have made.
 fn refuse_planted(folder: &Path, link: &Path) -> Result<()> {
     #[cfg(unix)]
-    if trust::is_world_writable(&fs::metadata(folder).map_err(|error| failed("read", parent(link), &error))?)
-    {
+    if trust::is_world_writable(
+        &fs::metadata(folder).map_err(|error| failed(Action::Read, parent(link), &error))?,
+    ) {
         return Err(trust::planted_link(link));
     }
     let _ = (folder, link);
@@ -144,7 +146,7 @@ struct Folder<'a> {
 
 impl<'a> Folder<'a> {
     fn enter(path: &Path, shown: &'a Path) -> Result<Self> {
-        let missing = || failed("write", shown, &io::ErrorKind::NotFound.into());
+        let missing = || failed(Action::Write, shown, &io::ErrorKind::NotFound.into());
         #[cfg(unix)]
         let folder = trust::Pinned::enter(path)?
             .map(|pinned| Self { path: ".".into(), shown, _pinned: pinned })
@@ -177,7 +179,7 @@ impl<'a> Folder<'a> {
 fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<()> {
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        metadata => metadata.map_err(|error| failed("write", shown, &error))?,
+        metadata => metadata.map_err(|error| failed(Action::Write, shown, &error))?,
     };
     if !metadata.is_file() {
         return Err(not_regular(shown, &metadata));
@@ -190,7 +192,7 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
         // An empty file is what a shell's `>` has left: the new one takes its place, 0600 from the start.
         if artifact.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
-            return Err(Failure::new(format!(
+            return Err(Diagnostic::error(Code::ExposedOutput, format!(
                 "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
                 shown.display()
             ))
@@ -213,10 +215,10 @@ fn not_regular(shown: &Path, metadata: &Metadata) -> anyhow::Error {
         (_, true) => "remove the link, or choose another folder",
         _ => "`-o -` writes to standard output, which can be a pipe or a device",
     };
-    Failure::new(message).hint(hint).into()
+    Diagnostic::error(Code::NotRegularFile, message).hint(hint).into()
 }
 
 fn foreign(shown: &Path) -> anyhow::Error {
     let message = format!("`{}` belongs to another user (nothing was changed)", shown.display());
-    Failure::new(message).hint("choose another name").into()
+    Diagnostic::error(Code::ForeignOwner, message).hint("choose another name").into()
 }

@@ -19,10 +19,10 @@ use std::time::{Duration, SystemTime};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::files::{self, cannot, failed};
+use super::files::{self, Action, cannot, failed};
 use super::trust::{self, Trust};
 use crate::artifact::Artifact;
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 
 /// The journal's name. It is no name of a temporary file, so no sweep removes it.
 pub const JOURNAL: &str = ".hostseed.journal";
@@ -104,10 +104,10 @@ impl Transaction<'_> {
         let shown = self.shown.join(target);
         let (from, path) = self.temporary_beside(target)?;
         files::make_new_dir(&path)
-            .map_err(|error| failed("make a folder in", files::parent(&shown), &error))?;
+            .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
         for artifact in artifacts {
             files::write_new(&path.join(&artifact.path), artifact)
-                .map_err(|error| failed("write", &shown.join(&artifact.path), &error))?;
+                .map_err(|error| failed(Action::Write, &shown.join(&artifact.path), &error))?;
         }
         files::sync_dir(&path);
         self.rename(from, target.to_owned(), Kind::New)
@@ -126,7 +126,7 @@ impl Transaction<'_> {
     fn put(&mut self, target: &Path, artifact: &Artifact, kind: Kind) -> Result<()> {
         let (from, path) = self.temporary_beside(target)?;
         files::write_new(&path, artifact)
-            .map_err(|error| failed("write", &self.shown.join(target), &error))?;
+            .map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
         self.rename(from, target.to_owned(), kind)
     }
 
@@ -135,7 +135,7 @@ impl Transaction<'_> {
         let (within, path) = self.temporary_beside(target)?;
         let shown = self.shown.join(target);
         files::make_new_dir(&path)
-            .map_err(|error| failed("make a folder in", files::parent(&shown), &error))?;
+            .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
         let to = within.join(target.file_name().unwrap_or_default());
         self.rename(target.to_owned(), to, Kind::Remove)?;
         self.delete.push(within);
@@ -145,15 +145,15 @@ impl Transaction<'_> {
     fn rename(&mut self, from: PathBuf, to: PathBuf, kind: Kind) -> Result<()> {
         let what = (self.base.join(&from).symlink_metadata())
             .map(|metadata| inode(&metadata))
-            .map_err(|error| failed("read", &self.shown.join(&from), &error))?;
+            .map_err(|error| failed(Action::Read, &self.shown.join(&from), &error))?;
         self.renames.push(Rename { what, from, to, kind, before: None });
         Ok(())
     }
 
     /// A new temporary name near `target`, and its path.
     fn temporary_beside(&mut self, target: &Path) -> Result<(PathBuf, PathBuf)> {
-        let name =
-            files::temporary_name().map_err(|error| failed("write", &self.shown.join(target), &error))?;
+        let name = files::temporary_name()
+            .map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
         // A store has no temporary files deeper than in its own folders, where a sweep finds them.
         let folder = target.parent().and_then(|folder| folder.components().next());
         let name = folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str())).join(name);
@@ -185,7 +185,7 @@ impl Transaction<'_> {
             files::sync_dir(&folder);
         }
         let shown = self.shown.join(JOURNAL);
-        let folder = fs::metadata(self.base).map_err(|error| failed("read", self.shown, &error))?;
+        let folder = fs::metadata(self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
         let folder = inode(&folder);
         let journal =
             Journal { version: VERSION, folder, renames: self.renames.clone(), delete: self.delete.clone() };
@@ -193,7 +193,7 @@ impl Transaction<'_> {
         let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
-            .map_err(|error| failed("write", &shown, &error))?;
+            .map_err(|error| failed(Action::Write, &shown, &error))?;
         files::sync_dir(self.base);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl Transaction<'_> {
     fn keep_before(&mut self, n: usize) -> Result<()> {
         let target = self.renames[n].to.clone();
         let there = self.base.join(&target);
-        let read = |error| failed("read", &self.shown.join(&target), &error);
+        let read = |error| failed(Action::Read, &self.shown.join(&target), &error);
         let metadata = match there.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             metadata => metadata.map_err(read)?,
@@ -212,7 +212,7 @@ impl Transaction<'_> {
         if fs::hard_link(&there, &path).is_err() {
             let mut copy = Artifact::private(
                 JOURNAL,
-                fs::read(&there).map_err(|error| failed("read", &self.shown.join(&target), &error))?,
+                fs::read(&there).map_err(|error| failed(Action::Read, &self.shown.join(&target), &error))?,
             );
             #[cfg(unix)]
             {
@@ -220,7 +220,7 @@ impl Transaction<'_> {
             }
             let _ = (&metadata, &mut copy);
             files::write_new(&path, &copy)
-                .map_err(|error| failed("write", &self.shown.join(&target), &error))?;
+                .map_err(|error| failed(Action::Write, &self.shown.join(&target), &error))?;
         }
         self.renames[n].before = Some(name.clone());
         self.delete.push(name);
@@ -244,17 +244,18 @@ impl Transaction<'_> {
     fn finish(&self, is_journaled: bool) -> Result<End> {
         for rename in &self.renames {
             if let Err(error) = rename.make(self.base) {
-                let error = match rename.kind {
-                    Kind::Remove => failed("remove", &self.shown.join(&rename.from), &error),
-                    _ => failed("write", &self.shown.join(&rename.to), &error),
+                let (action, name) = match rename.kind {
+                    Kind::Remove => (Action::Remove, &rename.from),
+                    Kind::New | Kind::Replace => (Action::Write, &rename.to),
                 };
+                let name = self.shown.join(name);
                 if is_journaled && let Err(undo) = self.undo() {
-                    let message = format!("{error:#}; {undo:#}");
-                    return Err(Failure::new(message.replace(" (nothing was changed)", ""))
+                    let message = format!("{}; {undo:#}", cannot(action, &name, &error));
+                    return Err(Diagnostic::error(Code::UnfinishedChange, message)
                         .hint("the change is not finished: the next command on this folder finishes it")
                         .into());
                 }
-                return Ok(End::Undone(error));
+                return Ok(End::Undone(failed(action, &name, &error)));
             }
         }
         if !is_journaled {
@@ -272,7 +273,7 @@ impl Transaction<'_> {
         let mut failed = None;
         for name in &self.delete {
             if let Err(error) = files::delete(&self.base.join(name)) {
-                failed = failed.or(Some(cannot("delete", &self.shown.join(name), &error)));
+                failed = failed.or(Some(cannot(Action::Delete, &self.shown.join(name), &error)));
             }
         }
         let Some(cannot) = failed else { return Ok(()) };
@@ -281,7 +282,7 @@ impl Transaction<'_> {
         if !left.is_empty() {
             message += &format!("; {}", files::still_there(&left));
         }
-        Err(Failure::new(message)
+        Err(Diagnostic::error(Code::LeftBehind, message)
             .hint(format!("the next command tries again; or {}", files::DELETE_THEM))
             .into())
     }
@@ -290,7 +291,7 @@ impl Transaction<'_> {
         for rename in self.renames.iter().rev() {
             rename
                 .undo(self.base)
-                .map_err(|error| Failure::new(cannot("undo", &self.shown.join(&rename.to), &error)))?;
+                .map_err(|error| write_failed(cannot(Action::Undo, &self.shown.join(&rename.to), &error)))?;
         }
         self.folders().iter().for_each(|folder| files::sync_dir(folder));
         self.remove_journal()
@@ -299,7 +300,7 @@ impl Transaction<'_> {
     /// A journal that comes back after a power failure lists only what is done already.
     fn remove_journal(&self) -> Result<()> {
         fs::remove_file(self.base.join(JOURNAL))
-            .map_err(|error| Failure::new(cannot("remove", &self.shown.join(JOURNAL), &error)).into())
+            .map_err(|error| write_failed(cannot(Action::Remove, &self.shown.join(JOURNAL), &error)))
     }
 
     /// Deletes what was written under temporary names, and adds to the error what could not be deleted.
@@ -405,12 +406,12 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
         return Ok(());
     }
     let unusable = |why: &str| {
-        Failure::new(format!("`{}` {why}", shown.join(JOURNAL).display()))
+        Diagnostic::error(Code::UnusableJournal, format!("`{}` {why}", shown.join(JOURNAL).display()))
             .hint("hostseed writes this file itself: move it away")
     };
     let file = files::without_following(fs::File::options().read(true)).open(&path);
-    let file = file.map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
-    let metadata = file.metadata().map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
+    let file = file.map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
+    let metadata = file.metadata().map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     if !metadata.is_file() || metadata.len() > MAX_JOURNAL {
         return Err(unusable("is no journal").into());
     }
@@ -423,7 +424,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     let mut text = String::new();
     file.take(MAX_JOURNAL)
         .read_to_string(&mut text)
-        .map_err(|error| failed("read", &shown.join(JOURNAL), &error))?;
+        .map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     let journal: Journal =
         serde_json::from_str(&text).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
     if journal.version != VERSION
@@ -432,7 +433,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     {
         return Err(unusable("is no journal of this version").into());
     }
-    let folder = fs::metadata(base).map_err(|error| failed("read", shown, &error))?;
+    let folder = fs::metadata(base).map_err(|error| failed(Action::Read, shown, &error))?;
     if inode(&folder) != journal.folder {
         return Err(unusable("was written for another folder, of which this is a copy").into());
     }
@@ -466,7 +467,7 @@ pub fn sweep(dir: &Path, shown: &Path, age: Option<(SystemTime, Duration)>) -> R
         if is_old && (metadata.is_file() || metadata.is_dir()) && trust::is_own(&metadata) {
             files::delete(&dir.join(&name)).map_err(|error| {
                 files::with_left(
-                    failed("remove", &shown.join(&name), &error),
+                    failed(Action::Remove, &shown.join(&name), &error),
                     &files::private_files(&dir.join(&name)),
                 )
             })?;
@@ -485,6 +486,11 @@ fn inode(metadata: &fs::Metadata) -> u64 {
         let _ = metadata;
         0
     }
+}
+
+/// An error that does not say whether something was changed.
+fn write_failed(message: String) -> anyhow::Error {
+    Diagnostic::error(Code::WriteFailed, message).into()
 }
 
 fn exists(path: &Path) -> io::Result<bool> {

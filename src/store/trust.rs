@@ -77,8 +77,8 @@ mod unix {
     use rustix::io::Errno;
 
     use super::*;
-    use crate::report::Failure;
-    use crate::store::files;
+    use crate::diag::{Code, Diagnostic};
+    use crate::store::files::{self, Action};
 
     const ROOT: u32 = 0;
     /// More links than this lead nowhere (path_resolution(7)).
@@ -112,10 +112,14 @@ mod unix {
         Link { path: &'a Path, owner: u32, within: &'a Metadata },
     }
 
-    /// Walks to a folder one name after the other and shows each folder and link to `look`. `verb` is what errors say. What is shown is what is opened:
+    /// Walks to a folder one name after the other and shows each folder and link to `look`. `action` is what errors say. What is shown is what is opened:
     /// nobody can exchange a folder in between. None where a folder is missing.
-    fn walk(path: &Path, verb: &str, mut look: impl FnMut(Step) -> Result<()>) -> Result<Option<OwnedFd>> {
-        let failed = |error: Errno, path: &Path| files::failed(verb, path, &error.into());
+    fn walk(
+        path: &Path,
+        action: Action,
+        mut look: impl FnMut(Step) -> Result<()>,
+    ) -> Result<Option<OwnedFd>> {
+        let failed = |error: Errno, path: &Path| files::failed(action, path, &error.into());
         let mut rest: VecDeque<OsString> = parts(path);
         let mut way = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
         let mut folder = open_folder(rustix::fs::CWD, &way).map_err(|error| failed(error, &way))?;
@@ -176,7 +180,7 @@ mod unix {
 
     fn metadata_of(folder: &OwnedFd, path: &Path) -> Result<Metadata> {
         let metadata = folder.try_clone().and_then(|folder| File::from(folder).metadata());
-        metadata.map_err(|error| files::failed("read", path, &error))
+        metadata.map_err(|error| files::failed(Action::Read, path, &error))
     }
 
     impl Trust {
@@ -186,7 +190,7 @@ mod unix {
                 return Ok(());
             }
             self.check_way(path)?;
-            let metadata = fs::metadata(path).map_err(|error| files::failed("read", path, &error))?;
+            let metadata = fs::metadata(path).map_err(|error| files::failed(Action::Read, path, &error))?;
             check_owner(path, metadata.uid(), role.into())?;
             if metadata.mode() & 0o022 != 0 {
                 return Err(writable(path, &metadata));
@@ -199,7 +203,7 @@ mod unix {
             if self == Self::Anything {
                 return Ok(());
             }
-            walk(path, "read", |step| match step {
+            walk(path, Action::Read, |step| match step {
                 Step::Folder(path, metadata) => {
                     check_owner(path, metadata.uid(), Owned::Above)?;
                     // Nobody but its owner can rename what is in a sticky folder.
@@ -229,7 +233,7 @@ mod unix {
         pub fn check_content(self, path: &Path, role: Role, content: Content) -> Result<Option<String>> {
             let metadata = match fs::metadata(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                metadata => metadata.map_err(|error| files::failed("read", path, &error))?,
+                metadata => metadata.map_err(|error| files::failed(Action::Read, path, &error))?,
             };
             if !metadata.is_file() {
                 return Err(files::not_regular(path, path, "").into());
@@ -254,10 +258,13 @@ mod unix {
                 file.set_permissions(Permissions::from_mode(mended))
             };
             if let Err(error) = mend() {
-                return Err(Failure::new(format!(
-                    "`{}` has mode {mode:04o}, so {others}, and that cannot be changed: {error}",
-                    path.display()
-                ))
+                return Err(Diagnostic::error(
+                    Code::ModeNotChanged,
+                    format!(
+                        "`{}` has mode {mode:04o}, so {others}, and that cannot be changed: {error}",
+                        path.display()
+                    ),
+                )
                 .hint(format!("`chmod {mended:o} {}` as its owner, {OVERRIDE}", shell(path)))
                 .into());
             }
@@ -320,7 +327,7 @@ mod unix {
             _ if owner == ROOT || what == Owned::Above => format!("{OWN_FOLDER}; {OVERRIDE}"),
             _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell(path)),
         };
-        Err(Failure::new(format!(
+        Err(Diagnostic::error(Code::ForeignOwner, format!(
             "`{}` belongs to {whose}, and you are user {user}: its owner could replace keys (nothing was changed)",
             path.display()
         ))
@@ -336,7 +343,7 @@ mod unix {
 
     fn writable(path: &Path, metadata: &Metadata) -> anyhow::Error {
         let mode = metadata.mode() & 0o7777;
-        Failure::new(format!(
+        Diagnostic::error(Code::WritableByOthers, format!(
             "`{}` has mode {mode:04o} and belongs to user {} and group {}: other users can write it and could replace keys (nothing was changed)",
             path.display(),
             metadata.uid(),
@@ -363,9 +370,9 @@ mod unix {
     impl Pinned {
         /// Enters a folder; none where it is missing. Follows no link that stands in a folder that everybody can write to.
         pub fn enter(path: &Path) -> Result<Option<Self>> {
-            let failed = |error: Errno| files::failed("open", path, &error.into());
+            let failed = |error: Errno| files::failed(Action::Open, path, &error.into());
             let back = open_folder(rustix::fs::CWD, Path::new(".")).map_err(failed)?;
-            let folder = walk(path, "open", |step| match step {
+            let folder = walk(path, Action::Open, |step| match step {
                 Step::Link { path, within, .. } if is_world_writable(within) => Err(planted_link(path)),
                 _ => Ok(()),
             })?;
@@ -388,6 +395,8 @@ mod unix {
             "`{}` is a link in a folder that everybody can write to (nothing was changed)",
             path.display()
         );
-        Failure::new(message).hint("give the path that it leads to, or choose another folder").into()
+        Diagnostic::error(Code::PlantedLink, message)
+            .hint("give the path that it leads to, or choose another folder")
+            .into()
     }
 }

@@ -250,8 +250,9 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
             Some(1) if there => assert!(!stderr.contains("nothing was changed"), "{at}"),
             Some(1) => {
                 assert!(
-                    stderr.starts_with("error: cannot read ")
-                        || stderr.starts_with("error: cannot ") && stderr.contains("nothing was changed"),
+                    stderr.starts_with("error[unreadable-file]: cannot read ")
+                        || stderr.starts_with("error[write-failed]: cannot ")
+                            && stderr.contains("nothing was changed"),
                     "{at}"
                 );
                 assert!(stderr.contains(home.path().to_str().unwrap()), "{at}: it does not say where");
@@ -403,7 +404,7 @@ fn a_read_only_store_is_told_of_and_its_machines_still_work() {
     assert_eq!(output.status.code(), Some(1), "{}{said}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().count(), 3, "{said}");
     for line in said.lines() {
-        assert!(line.starts_with("error: cannot ") && line.contains("/store/"), "{said}");
+        assert!(line.starts_with("error[write-failed]: cannot ") && line.contains("/store/"), "{said}");
         assert!(line.contains("ead-only file system") && line.ends_with("(nothing was changed)"), "{said}");
     }
 }
@@ -413,7 +414,7 @@ fn a_store_that_is_a_file_stays_the_file_that_it_is() {
     let home = Home::new();
     fs::write(home.path().join("notes"), "mine\n").unwrap();
     let stderr = home.fails(1, &["--store", "notes", "create", "web1"]);
-    assert!(stderr.starts_with("error: cannot ") && stderr.contains("/notes"), "{stderr}");
+    assert!(stderr.starts_with("error[unreadable-file]: cannot ") && stderr.contains("/notes"), "{stderr}");
     for args in [&["ls"][..], &["env", "web1"], &["rm", "-y", "web1"], &["inspect", "web1"]] {
         home.fails(1, &[&["--store", "notes"], args].concat());
     }

@@ -35,7 +35,7 @@ fn assert_refused(home: &Home, path: &Path, told: &str) {
     let named = format!("`{}`", path.display());
     for args in COMMANDS {
         let stderr = home.fails(1, args);
-        assert!(stderr.starts_with("error: ") && stderr.contains(&named), "{args:?}: {stderr}");
+        assert!(stderr.starts_with("error[") && stderr.contains(&named), "{args:?}: {stderr}");
         assert!(stderr.contains(told) && stderr.contains(OVERRIDE), "{args:?}: {stderr}");
         assert!(home.machine("web1").join("config.json").exists());
     }

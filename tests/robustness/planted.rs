@@ -35,7 +35,7 @@ fn refused(home: &Home, args: &[&str], told: &str) -> String {
     let output = ends(home, args);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
-    assert!(stderr.starts_with("error: ") && stderr.contains(told), "{args:?}: {stderr}");
+    assert!(stderr.starts_with("error[") && stderr.contains(told), "{args:?}: {stderr}");
     assert!(stderr.contains("hint: "), "{args:?}: {stderr}");
     stderr
 }
