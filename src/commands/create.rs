@@ -11,7 +11,7 @@ use crate::place::{self, Place};
 use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
-use crate::store::{SHARED, Store};
+use crate::store::{Creation, SHARED, Store};
 use crate::ui::Ui;
 
 /// Makes a machine and tells what to do next.
@@ -85,9 +85,10 @@ pub(super) fn make<T>(
         let found = check(&identity)?;
         let seed =
             [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
-        // Only a shared authority that has just come from elsewhere asks for another turn, and it signs then.
-        if store.put_machine(plan, &identity, &seed)? {
-            return Ok((identity, found));
+        match store.put_machine(plan, &identity, &seed)? {
+            Creation::Created => return Ok((identity, found)),
+            // It is there now, and signs in the next turn.
+            Creation::SharedCaAppeared => {}
         }
     }
 }

@@ -2,19 +2,15 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 
-/// Prefix of every temporary file and folder. A name that begins with a dot is no machine, to hostseed and to Docker Machine.
-const TEMPORARY: &str = ".hostseed-";
 /// What hostseed reads from a store is never longer: certificates and keys have a few kilobytes, and a spec at most this.
 const MAX_TEXT: u64 = crate::spec::MAX_BYTES as u64;
-/// Random bytes in the name of a temporary file.
-const RANDOM: usize = 8;
 
 /// What was to be done with a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,21 +153,6 @@ pub fn private_options() -> OpenOptions {
     options
 }
 
-/// A new name for a temporary file or folder.
-pub fn temporary_name() -> io::Result<String> {
-    let mut random = [0; RANDOM];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{TEMPORARY}{hex}"))
-}
-
-/// Whether [`temporary_name`] made this name.
-pub fn is_temporary(name: &str) -> bool {
-    name.strip_prefix(TEMPORARY).is_some_and(|random| {
-        random.len() == 2 * RANDOM && random.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
-    })
-}
-
 /// The folder that a path is in.
 pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -251,40 +232,4 @@ pub fn delete(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// The files at or below `path` that may hold a key: those that only their owner can read.
-pub fn private_files(path: &Path) -> Vec<PathBuf> {
-    let Ok(metadata) = path.symlink_metadata() else { return Vec::new() };
-    if metadata.is_dir() {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        let mut files: Vec<_> = entries.flat_map(|entry| private_files(&entry.path())).collect();
-        files.sort();
-        return files;
-    }
-    #[cfg(unix)]
-    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
-        return Vec::new();
-    }
-    vec![path.to_owned()]
-}
-
-/// `error`, and the files with keys that were left behind, each by its name.
-pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
-    if left.is_empty() {
-        return error;
-    }
-    let hint = error.chain().find_map(|error| error.downcast_ref::<Diagnostic>()?.hint.clone());
-    let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-    let failure = Diagnostic::error(Code::LeftBehind, format!("{}; {}", chain.join(": "), still_there(left)));
-    failure.hint(hint.map_or(DELETE_THEM.to_owned(), |hint| format!("{DELETE_THEM}; {hint}"))).into()
-}
-
-/// The way out after [`still_there`].
-pub const DELETE_THEM: &str = "delete the files that were left behind: they may hold private keys";
-
-/// Names files that may hold keys and could not be deleted.
-pub fn still_there(left: &[PathBuf]) -> String {
-    let names: Vec<_> = left.iter().map(|path| format!("`{}`", path.display())).collect();
-    format!("left behind: {}", names.join(", "))
 }

@@ -15,6 +15,7 @@ use super::cache::{self, Stamp};
 use super::files;
 use super::list::{Endpoint, HostCertificate, Listing};
 use super::lock::Lock;
+use super::temporary;
 use super::trust::Trust;
 use crate::names::MachineName;
 use crate::pki::Validity;
@@ -132,7 +133,7 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     }
     let Ok(Some(_lock)) = Lock::try_on_store(root, trust) else { return };
     let Ok(bytes) = cache::encode(&Content { version: VERSION, machines }) else { return };
-    let Ok(temporary) = files::temporary_name().map(|name| root.join(name)) else { return };
+    let Ok(temporary) = temporary::new_name().map(|name| root.join(name)) else { return };
     // It is not made durable: after a power failure its checksum tells whether it is whole.
     let write = || -> std::io::Result<bool> {
         let mut file = files::private_options().create_new(true).write(true).open(&temporary)?;

@@ -10,8 +10,10 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::files::{self, Action, failed, parent};
+use super::journal::{Scope, recover};
 use super::lock::Lock;
-use super::transaction::{Scope, change, recover, sweep};
+use super::temporary::sweep;
+use super::transaction::change;
 use super::trust::{self, Trust};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};

@@ -1,0 +1,112 @@
+//! CAs in the store: a machine's own, the shared one, and which machines a CA has signed for.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::state::CaUsers;
+use super::trust::Role;
+use super::{SHARED, Store, files, unusable};
+use crate::diag::Code;
+use crate::names::MachineName;
+use crate::pki::{self, Certificate, Pair};
+use crate::plan::{AuthoritySource, Plan};
+use crate::secret::Secret;
+
+impl Store {
+    /// Checks who owns and who can write the folder and the files of a CA that is to sign.
+    pub fn check_authority(&self, source: &AuthoritySource) -> Result<()> {
+        let (dir, role) = match source {
+            AuthoritySource::Own => return Ok(()),
+            AuthoritySource::Shared => (&self.certs(), Role::Store),
+            AuthoritySource::Dir(dir) => (dir, Role::Authority),
+        };
+        self.trust.check_folder(dir, role)?;
+        self.check_files(dir, role, &["ca-key.pem"], &["ca.pem"])
+    }
+
+    /// The authority that a plan asks for, when it is not to be made: the store's shared one where there is
+    /// one, or that of another folder.
+    pub fn authority(&self, source: &AuthoritySource, now: OffsetDateTime) -> Result<Option<Pair>> {
+        let dir = match source {
+            AuthoritySource::Own => return Ok(None),
+            AuthoritySource::Shared => &self.certs(),
+            AuthoritySource::Dir(dir) => dir,
+        };
+        let key = dir.join("ca-key.pem");
+        let certificate = dir.join("ca.pem");
+        if *source == AuthoritySource::Shared && certificate.symlink_metadata().is_err() {
+            if key.symlink_metadata().is_err() {
+                return Ok(None);
+            }
+            // The key is written first; whoever was interrupted then left it without a certificate.
+            let private = pki::private_key(&Secret::new(files::read(&key)?))
+                .map_err(|error| unusable(Code::UnusableCa, &key, &error))?;
+            return pki::certify_authority(SHARED, private, now).map(Some);
+        }
+        // With a key in it, where none belongs, it is a secret too.
+        let certificate = Secret::new(files::read(&certificate)?);
+        let key = Secret::new(files::read(&key)?);
+        pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
+    }
+
+    /// Whether the shared authority is another one than this: by its certificate and key, whatever stands around them in
+    /// the files.
+    pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
+        let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        Ok(is_there(&key) && pki::private_key(&Secret::new(files::read(&key)?))? != authority.key
+            || is_there(&certificate)
+                && Certificate::from_pem(&files::read(&certificate)?)? != authority.certificate)
+    }
+
+    /// Where a plan's authority is kept.
+    pub(super) fn certs_of(&self, plan: &Plan) -> PathBuf {
+        match &plan.ca {
+            AuthoritySource::Own => self.authority_dir(&plan.name),
+            AuthoritySource::Shared => self.certs(),
+            AuthoritySource::Dir(dir) => dir.clone(),
+        }
+    }
+
+    /// Whether a machine's authority is the one in `dir`, by its certificate.
+    pub(super) fn is_signed_from(&self, name: &MachineName, dir: &Path) -> bool {
+        let certificates =
+            [self.machine_dir(name), dir.to_owned()].map(|dir| files::read(&dir.join("ca.pem")));
+        matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
+    }
+
+    /// The first machine that is not `leaving` and whose certificates the CA in `dir` has signed.
+    pub(super) fn signed_from(
+        &self,
+        dir: &Path,
+        ca_users: &CaUsers,
+        leaving: &HashSet<&MachineName>,
+    ) -> Option<MachineName> {
+        // What is known may be about a machine that was removed or made again since.
+        ca_users
+            .of(dir)
+            .find(|name| !leaving.contains(name) && self.ca_folder(name).is_some_and(|ca| ca == dir))
+    }
+
+    /// Reads which machines have a folder as their CA, from all machines. A machine with a plan that cannot be read has none.
+    pub(super) fn read_ca_users(&self) -> Result<CaUsers> {
+        let mut ca_users = CaUsers::default();
+        for name in self.names()? {
+            if let Some(ca) = self.ca_folder(&name) {
+                ca_users.insert(&ca, &name);
+            }
+        }
+        Ok(ca_users)
+    }
+
+    /// The folder that a machine's plan names as its CA.
+    pub(super) fn ca_folder(&self, name: &MachineName) -> Option<PathBuf> {
+        match self.read_plan(name).ok()?.ca {
+            AuthoritySource::Dir(dir) => Some(dir),
+            AuthoritySource::Own | AuthoritySource::Shared => None,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! New machines, and new addresses of machines.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::files::{self, Action};
+use super::record::{self, Record};
+use super::transaction::Transaction;
+use super::{CERTS, MACHINES, Store, as_text, word};
+use crate::artifact::Artifact;
+use crate::diag::{Code, Diagnostic};
+use crate::names::{Address, MachineName};
+use crate::pki::Identity;
+use crate::plan::{AuthoritySource, Plan};
+use crate::render::{Connection, Shell};
+
+/// What came of an attempt to write a new machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Creation {
+    /// The machine is in the store.
+    Created,
+    /// Nothing was written: since the identity was made, another command has made the shared CA, and that one has to sign.
+    SharedCaAppeared,
+}
+
+impl Store {
+    /// Writes a new machine: the identity, the plan, the seed and how to reach it.
+    ///
+    /// # Errors
+    /// Fails without a trace when the name is taken or anything cannot be written.
+    pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<Creation> {
+        let name = &plan.name;
+        // Both are written into the machine's files.
+        as_text(&self.root)?;
+        as_text(&self.certs_of(plan))?;
+        let writing = self.lock()?;
+        self.refuse_taken(name, &plan.ca)?;
+
+        let address = plan.dialled();
+        let url = record::url(&address, plan.host.port);
+        let record =
+            Record::json(plan, &address, &url, &self.root, &self.machine_dir(name), &self.certs_of(plan))?;
+        let env = Shell::Posix.set(&self.connect(name, url)?.variables());
+        let stem = plan.host_role().file_stem();
+        let mut files = vec![
+            Artifact::public("ca.pem", identity.authority.certificate.pem()),
+            Artifact::public("cert.pem", identity.client.certificate.pem()),
+            Artifact::private("key.pem", identity.client.key.expose()),
+            Artifact::public(format!("{stem}.pem"), identity.host.certificate.pem()),
+            Artifact::private(format!("{stem}-key.pem"), identity.host.key.expose()),
+            Artifact::private("config.json", record),
+            Artifact::private("env", env),
+        ];
+        files.extend_from_slice(seed);
+
+        let [key, certificate] = [
+            Artifact::private("ca-key.pem", identity.authority.key.expose()),
+            Artifact::public("ca.pem", identity.authority.certificate.pem()),
+        ];
+        if plan.ca == AuthoritySource::Shared && self.is_other(&identity.authority)? {
+            return Ok(Creation::SharedCaAppeared);
+        }
+        for folder in [self.machines(), self.certs()] {
+            if folder == self.machines() || !matches!(plan.ca, AuthoritySource::Dir(_)) {
+                files::make_dirs(&folder)
+                    .map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
+            }
+        }
+        let prepare = |transaction: &mut Transaction| {
+            let certs = Path::new(CERTS);
+            match plan.ca {
+                AuthoritySource::Own => {
+                    transaction.put_dir(&certs.join(name.as_str()), &[key, certificate])?;
+                }
+                AuthoritySource::Shared => {
+                    for file in [&key, &certificate] {
+                        if self.certs().join(&file.path).symlink_metadata().is_err() {
+                            transaction.put_new_file(&certs.join(&file.path), file)?;
+                        }
+                    }
+                }
+                AuthoritySource::Dir(_) => {}
+            }
+            transaction.put_dir(&Path::new(MACHINES).join(name.as_str()), &files)
+        };
+        writing.change(prepare, |ca_users| {
+            if let AuthoritySource::Dir(dir) = &plan.ca {
+                ca_users.insert(dir, name);
+            }
+        })?;
+        Ok(Creation::Created)
+    }
+
+    /// Refuses a name that is taken by a machine, or by a folder in the place of the new CA, which stays whatever it is.
+    pub fn refuse_taken(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
+        if self.has(name) {
+            return Err(Diagnostic::error(
+                Code::MachineExists,
+                format!("machine `{name}` exists already, nothing was changed"),
+            )
+            .hint(format!(
+                "`{}` prints its user-data again; `{}` removes it",
+                self.command(format_args!("render {name}")),
+                self.command(format_args!("rm {name}"))
+            ))
+            .into());
+        }
+        let dir = self.authority_dir(name);
+        if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let exists = format!("`{}` exists already", dir.display());
+        if let Some(other) = self.signed_from(&dir, &self.read_ca_users()?, &HashSet::new()) {
+            // Moved away, it could not sign for that machine any more.
+            return Err(Diagnostic::error(
+                Code::CaInUse,
+                format!("{exists}: it is the CA of `{other}` (nothing was changed)"),
+            )
+            .hint("choose another name")
+            .into());
+        }
+        let free = (1..).map(|n| self.certs().join(format!("{name}.old{n}")));
+        let free = free.into_iter().find(|path| path.symlink_metadata().is_err()).unwrap_or_default();
+        Err(Diagnostic::error(Code::CaFolderExists, format!(
+            "{exists}, although there is no machine `{name}`; the CA of the new machine would go there (nothing was changed)"
+        ))
+        .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
+        .into())
+    }
+
+    /// Records where a machine came up.
+    pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
+        let writing = self.lock()?;
+        let record = self.record(name)?;
+        let url = record::url(address, record.port);
+        let connection = self.connect(name, url.clone())?;
+        let env = Shell::Posix.set(&connection.variables());
+        let record = record.moved(address, &url)?;
+        let dir = Path::new(MACHINES).join(name.as_str());
+        let prepare = |transaction: &mut Transaction| {
+            transaction.put_file(&dir.join("env"), &Artifact::private("env", env))?;
+            transaction.put_file(&dir.join("config.json"), &Artifact::private("config.json", record))
+        };
+        writing.change(prepare, |_| ())?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,137 @@
+//! What the store has of one machine: its record, its plan, its certificates, and the host's part of its identity.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::record::{self, Record};
+use super::trust::Role;
+use super::{Store, as_text, contents, files, unusable};
+use crate::diag::{Code, Diagnostic};
+use crate::names::{Address, MachineName};
+use crate::pki::{Certificate, HostIdentity};
+use crate::plan::{HostRole, Plan};
+use crate::render::Connection;
+use crate::secret::Secret;
+use crate::spec::{Spec, Word};
+
+impl Store {
+    /// Checks who owns and who can write a machine's folder, that of its own CA and the files in them, and mends the modes of the
+    /// files.
+    pub(super) fn check_machine(&self, name: &MachineName) -> Result<()> {
+        let dir = self.machine_dir(name);
+        self.trust.check_folder(&dir, Role::Store)?;
+        self.check_files(&dir, Role::Store, &contents::KEYS, &contents::OTHERS)?;
+        let authority = self.authority_dir(name);
+        self.trust.check_folder(&authority, Role::Store)?;
+        self.check_files(&authority, Role::Store, &["ca-key.pem"], &["ca.pem"])
+    }
+
+    /// Reads what Docker Machine calls a machine's configuration: how it is reached.
+    pub fn record(&self, name: &MachineName) -> Result<Record> {
+        self.require(name)?;
+        self.read_record(name)
+    }
+
+    /// [`record`](Self::record) without checks of owners and modes.
+    pub(super) fn read_record(&self, name: &MachineName) -> Result<Record> {
+        let path = self.machine_dir(name).join("config.json");
+        Record::from_json(&files::read(&path)?).map_err(|error| unusable(Code::StoredRecord, &path, &error))
+    }
+
+    /// How clients reach a machine.
+    pub fn connection(&self, name: &MachineName) -> Result<Connection> {
+        self.connect(name, self.record(name)?.url)
+    }
+
+    /// How clients would reach it at another address.
+    pub fn connection_at(&self, name: &MachineName, address: &Address) -> Result<Connection> {
+        self.connect(name, record::url(address, self.record(name)?.port))
+    }
+
+    pub(super) fn connect(&self, name: &MachineName, url: String) -> Result<Connection> {
+        Ok(Connection { machine: name.to_string(), url, cert_path: self.machine_path(name)? })
+    }
+
+    /// The path of a machine's folder as text.
+    pub fn machine_path(&self, name: &MachineName) -> Result<String> {
+        as_text(&self.machine_dir(name)).map(ToOwned::to_owned)
+    }
+
+    /// The plan that a machine was made from.
+    pub fn plan(&self, name: &MachineName) -> Result<Plan> {
+        self.require(name)?;
+        self.read_plan(name)
+    }
+
+    /// [`plan`](Self::plan) without checks of owners and modes.
+    pub(super) fn read_plan(&self, name: &MachineName) -> Result<Plan> {
+        let path = self.machine_dir(name).join("machine.yaml");
+        if path.symlink_metadata().is_err() {
+            return Err(Diagnostic::error(
+                Code::NotMadeByHostseed,
+                format!(
+                    "`{name}` was not made by hostseed: it has no machine.yaml, so there is nothing to render"
+                ),
+            )
+            .hint("its `env`, `config`, `url`, `ip` and `inspect` work all the same")
+            .into());
+        }
+        let text = files::read(&path)?;
+        let mut spec = Spec::from_yaml(&path.display().to_string(), &text);
+        // A machine of before there were boot issuers does not say that it has none.
+        if let Ok(spec) = &mut spec
+            && spec.identity.boot_issuer.is_none()
+        {
+            let issues = self.host_role(name) == HostRole::BootIssuer;
+            spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
+        }
+        // A machine made before an http install URL had to be allowed does not say that it is.
+        if let Ok(spec) = &mut spec
+            && spec.host.engine_install_url.is_some()
+            && spec.host.insecure_install_url.is_none()
+        {
+            spec.host.insecure_install_url = Some(Word::from("true".to_owned()));
+        }
+        // Its author is hostseed, so what is wrong with it is a failure and no usage error.
+        spec.and_then(|spec| Plan::from_stored(&spec))
+            .map_err(|report| Diagnostic::error(Code::StoredPlan, report.to_string()).into())
+    }
+
+    /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.
+    pub fn host_identity(&self, plan: &Plan) -> Result<HostIdentity> {
+        let name = &plan.name;
+        self.require(name)?;
+        let stem = plan.host_role().file_stem();
+        let dir = self.machine_dir(name);
+        let paths =
+            [dir.join("ca.pem"), dir.join(format!("{stem}.pem")), dir.join(format!("{stem}-key.pem"))];
+        let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path).map(Secret::new));
+        let [ca_path, certificate_path, key_path] = paths.each_ref().map(PathBuf::as_path);
+        HostIdentity::read([(ca_path, &ca?), (certificate_path, &certificate?), (key_path, &key?)])
+    }
+
+    /// The certificate of a machine's host, and in what role the host has it.
+    pub fn host_certificate(&self, name: &MachineName) -> Result<(HostRole, Certificate)> {
+        let role = self.host_role(name);
+        Ok((role, self.certificate(name, role.file_stem())?))
+    }
+
+    /// By the files, which a machine of Docker Machine's has too.
+    pub(super) fn host_role(&self, name: &MachineName) -> HostRole {
+        let issuer = self.machine_dir(name).join("issuer.pem");
+        if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
+    }
+
+    /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.
+    pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
+        let path = self.machine_dir(name).join(format!("{file}.pem"));
+        let text = Secret::new(files::read(&path)?);
+        let read = match file {
+            // More than one would be more than one that may sign clients.
+            "ca" => Certificate::from_pem(text.expose()),
+            _ => Certificate::chain_from_pem(text.expose()).map(|mut chain| chain.remove(0)),
+        };
+        read.map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))
+    }
+}

@@ -1,0 +1,96 @@
+//! The removal of machines with all that belongs to them, and nothing else.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::state::CaUsers;
+use super::transaction::Transaction;
+use super::{CERTS, MACHINES, Store, contents, word};
+use crate::diag::{Code, Diagnostic};
+use crate::names::MachineName;
+use crate::plan::AuthoritySource;
+
+impl Store {
+    /// Removes machines, and their CAs where these are their own: all or none.
+    ///
+    /// # Errors
+    /// As [`check_removal`](Self::check_removal).
+    pub fn remove(&self, names: &[MachineName]) -> Result<()> {
+        // Nothing is made where there is no such machine.
+        names.iter().try_for_each(|name| self.require(name))?;
+        let mut writing = self.lock()?;
+        let ca_users = match &mut writing.ca_users {
+            Some(ca_users) => ca_users,
+            unknown => unknown.insert(self.read_ca_users()?),
+        };
+        let folders = self.removal(names, ca_users)?;
+        let prepare =
+            |transaction: &mut Transaction| folders.iter().try_for_each(|folder| transaction.remove(folder));
+        writing.change(prepare, |ca_users| names.iter().for_each(|name| ca_users.remove(name)))
+    }
+
+    /// Whether machines can be removed.
+    ///
+    /// # Errors
+    /// Fails when there is no such machine, when its CA signs for a machine that stays, and when its folders hold files that
+    /// neither hostseed nor Docker Machine made.
+    pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
+        names.iter().try_for_each(|name| self.require(name))?;
+        self.removal(names, &self.read_ca_users()?).map(|_| ())
+    }
+
+    /// The folders that go with machines, relative to the store.
+    pub(super) fn removal(&self, names: &[MachineName], ca_users: &CaUsers) -> Result<Vec<PathBuf>> {
+        let leaving: HashSet<_> = names.iter().collect();
+        let mut folders = Vec::new();
+        for name in names {
+            self.require(name)?;
+            let authority = self.authority_dir(name);
+            if let Some(other) = self.signed_from(&authority, ca_users, &leaving) {
+                return Err(Diagnostic::error(
+                    Code::CaInUse,
+                    format!("the authority of `{name}` signs for `{other}` too, nothing was removed"),
+                )
+                .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
+                .into());
+            }
+            let machine = self.machine_dir(name);
+            let mut foreign = contents::foreign_to_machine(&machine, name, || {
+                self.read_record(name).is_ok_and(|record| record.driver != "none")
+            })?;
+            folders.push(Path::new(MACHINES).join(name.as_str()));
+            let plan = self.read_plan(name);
+            // A plan that cannot be read must not leave a key behind.
+            let is_own = plan.as_ref().map_or(true, |plan| plan.ca == AuthoritySource::Own);
+            if is_own && authority.symlink_metadata().is_ok() {
+                if self.is_signed_from(name, &authority) {
+                    folders.push(Path::new(CERTS).join(name.as_str()));
+                    foreign.extend(contents::foreign_to_authority(&authority)?);
+                } else if plan.is_ok() {
+                    foreign.push(authority);
+                }
+            }
+            if !foreign.is_empty() {
+                return Err(self.others_files(name, &foreign));
+            }
+        }
+        Ok(folders)
+    }
+
+    /// The refusal to remove files that hostseed did not make.
+    pub(super) fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
+        let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
+        let words: Vec<_> = foreign.iter().map(|path| word(path)).collect();
+        Diagnostic::error(
+            Code::ForeignFiles,
+            format!(
+                "hostseed did not make {}, which would go with `{name}`; nothing was removed",
+                listed.join(", ")
+            ),
+        )
+        .hint(format!("move that away first: `mv {} .`", words.join(" ")))
+        .into()
+    }
+}

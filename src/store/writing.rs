@@ -1,0 +1,60 @@
+//! The right to change the store, held by one command at a time.
+
+use anyhow::Result;
+
+use super::files::{self, Action};
+use super::journal::{self, Scope};
+use super::lock::{self, Lock};
+use super::state::{self, CaUsers};
+use super::transaction::{self, Transaction};
+use super::{Store, Trust, temporary};
+
+impl Store {
+    /// Makes the store where there is none, waits until nobody else writes to it, and clears what an interrupted command left.
+    pub(super) fn lock(&self) -> Result<Writing<'_>> {
+        files::make_dirs(&self.root)
+            .map_err(|error| files::failed(Action::MakeFolder, &self.root, &error))?;
+        self.check_folders()?;
+        let lock = Lock::on_store(&self.root, self.trust)?;
+        let mut ca_users = None;
+        if journal::is_unfinished(&self.root) {
+            journal::recover(&self.root, &self.root, self.trust, Scope::Store)?;
+        } else if self.trust == Trust::Checked {
+            ca_users = state::load(&lock, &self.root);
+        }
+        temporary::sweep(&self.root, &self.root, None)?;
+        if ca_users.is_none() {
+            for folder in [&self.machines(), &self.certs()] {
+                temporary::sweep(folder, folder, None)?;
+            }
+            ca_users = self.names()?.is_empty().then(CaUsers::default);
+        }
+        Ok(Writing { store: self, lock, ca_users })
+    }
+}
+
+/// The right to change the store, and what is known of it.
+pub(super) struct Writing<'a> {
+    store: &'a Store,
+    lock: Lock,
+    /// None if it would have to be read from all machines.
+    pub(super) ca_users: Option<CaUsers>,
+}
+
+impl Writing<'_> {
+    /// Makes one change, after which `update` is true of the machines' CAs.
+    pub(super) fn change(
+        mut self,
+        prepare: impl FnOnce(&mut Transaction) -> Result<()>,
+        update: impl FnOnce(&mut CaUsers),
+    ) -> Result<()> {
+        let root = &self.store.root;
+        self.lock.clear().map_err(|error| files::failed(Action::Write, &root.join(lock::STORE), &error))?;
+        transaction::change(root, root, prepare)?;
+        if let Some(mut ca_users) = self.ca_users.take() {
+            update(&mut ca_users);
+            state::save(&self.lock, root, ca_users);
+        }
+        Ok(())
+    }
+}
