@@ -30,6 +30,11 @@ mod fuzz;
 
 #[cfg(test)]
 #[expect(dead_code, reason = "the tests beside the code use a part of it")]
+#[path = "../tests/support/extent.rs"]
+mod extent;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests beside the code use a part of it")]
 #[path = "../tests/support/skip.rs"]
 mod skip;
 

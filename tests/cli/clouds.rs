@@ -115,23 +115,26 @@ fn commands_are_shell_and_terraforms_lines_are_in_its_own_format() {
     }
 }
 
-/// Renders with a part of the user's own that makes it `bytes` long, and says whether it was taken.
-fn render_padded(home: &Home, bytes: usize, cloud: &str, base64: bool) -> Result<Vec<u8>, String> {
-    let script = |pad: usize| {
-        let comment: String = std::iter::repeat_n('x', pad)
-            .enumerate()
-            .map(|(n, x)| if n % 60 == 59 { '\n' } else { x })
-            .collect();
-        // A line break would begin a line that is no comment; in a here-document nothing has to be one.
-        format!("#!/bin/sh\n: <<'END'\n{comment}\nEND\n")
-    };
-    let part = home.path().join("part");
-    let mime = ["render", "web1", "--format", "mime", "--part", "part"];
-    fs::write(&part, script(0)).unwrap();
-    let bare = home.ok(&mime).len();
-    fs::write(&part, script(bytes - bare)).unwrap();
-    assert_eq!(home.ok(&mime).len(), bytes);
-    let mut args = [&mime[..], &["--for", cloud]].concat();
+const MIME: [&str; 6] = ["render", "web1", "--format", "mime", "--part", "part"];
+
+/// A script with as many bytes more as asked for.
+fn part(pad: usize) -> String {
+    let comment: String =
+        std::iter::repeat_n('x', pad).enumerate().map(|(n, x)| if n % 60 == 59 { '\n' } else { x }).collect();
+    // A line break would begin a line that is no comment; in a here-document nothing has to be one.
+    format!("#!/bin/sh\n: <<'END'\n{comment}\nEND\n")
+}
+
+/// Renders with a part of the user's own that makes it `bytes` long, `bare` without its padding, and says whether it was taken.
+fn render_padded(
+    home: &Home,
+    bare: usize,
+    bytes: usize,
+    cloud: &str,
+    base64: bool,
+) -> Result<Vec<u8>, String> {
+    fs::write(home.path().join("part"), part(bytes - bare)).unwrap();
+    let mut args = [&MIME[..], &["--for", cloud]].concat();
     args.extend(base64.then_some("--base64"));
     let output = home.run(&args);
     match output.status.code() {
@@ -145,6 +148,8 @@ fn render_padded(home: &Home, bytes: usize, cloud: &str, base64: bool) -> Result
 fn user_data_is_taken_up_to_the_last_byte_of_the_limit() {
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7"]);
+    fs::write(home.path().join("part"), part(0)).unwrap();
+    let bare = home.ok(&MIME).len();
     for (cloud, plain, in_base64) in LIMITS {
         for (most, base64) in [(Some(plain), false), (in_base64, true)] {
             let Some(most) = most else {
@@ -153,12 +158,13 @@ fn user_data_is_taken_up_to_the_last_byte_of_the_limit() {
                 continue;
             };
             for bytes in [most - 1, most] {
-                let taken = render_padded(&home, bytes, cloud, base64);
+                let taken = render_padded(&home, bare, bytes, cloud, base64);
                 let seed = taken.unwrap_or_else(|refusal| panic!("{cloud} {bytes} {base64}: {refusal}"));
                 let seed = if base64 { STANDARD.decode(seed).unwrap() } else { seed };
                 assert_eq!(seed.len(), bytes, "{cloud}");
             }
-            let refusal = render_padded(&home, most + 1, cloud, base64).unwrap_err();
+            let refusal = render_padded(&home, bare, most + 1, cloud, base64).unwrap_err();
+            assert_eq!(home.ok(&MIME).len(), most + 1);
             assert!(refusal.contains(&format!(", {cloud} takes ")), "{refusal}");
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::extent::in_parallel;
 use crate::support::{Home, PYTHON, files_below, need, need_python_module, run};
 
 /// What is typed, and what is offered then.
@@ -82,7 +83,8 @@ fn zsh_completes() {
             print -r -- "$line"
         done
         zpty -d z"#;
-    for (typed, offered) in CASES {
+    // Most of the time is waiting for more that does not come.
+    in_parallel(CASES.to_vec(), CASES.len(), |(typed, offered)| {
         let line = format!("hostseed {}", typed.join(" "));
         let mut zsh = Command::new("zsh");
         zsh.args(["-f", "-c", script, "zsh", &line]).current_dir(home.path()).env("HOME", home.path());
@@ -92,7 +94,7 @@ fn zsh_completes() {
             seen.lines().filter(|seen| !seen.contains(&line)).flat_map(str::split_whitespace).collect();
         assert!(offered.iter().all(|value| listed.contains(value)), "{typed:?}: {seen}");
         assert!(!listed.contains(&"rm"), "{typed:?}: {seen}");
-    }
+    });
 }
 
 #[test]

@@ -7,24 +7,23 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::Home;
+use crate::support::extent::in_parallel;
 use crate::support::snapshot::Snapshots;
 
 #[test]
 fn every_transcript_is_what_a_user_sees() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts");
     let mut snapshots = Snapshots::default();
-    let mut count = 0;
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let seen = replay(&fs::read_to_string(&path).unwrap());
+    let paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() >= 5);
+    let play = |path: PathBuf| (replay(&fs::read_to_string(&path).unwrap()), path);
+    for (seen, path) in in_parallel(paths, 1, play) {
         snapshots.check(&path, seen.as_bytes());
-        count += 1;
     }
-    assert!(count >= 5);
     snapshots.finish("cli");
 }
 

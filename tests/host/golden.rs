@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::extent::in_parallel;
 use crate::support::seed::on_the_host;
 use crate::support::snapshot::Snapshots;
 use crate::support::{Home, files_below, mode};
@@ -33,7 +34,8 @@ fn every_case_renders_to_its_golden_tree() {
     let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     assert!(cases.len() >= 10);
-    let rendered: BTreeMap<PathBuf, Vec<u8>> = cases.iter().flat_map(|case| render(case)).collect();
+    let rendered: BTreeMap<PathBuf, Vec<u8>> =
+        in_parallel(cases.iter().collect(), 1, |case| render(case)).into_iter().flatten().collect();
     let mut snapshots = Snapshots::default();
     let mut kept = BTreeSet::new();
     for (path, bytes) in &rendered {

@@ -161,7 +161,7 @@ fn a_machines_own_authority_signs_for_another_machine() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         create(&home, &format!("first-{key}"), &["--key", key]);
         let dir = home.store().join("certs").join(format!("first-{key}"));
         let second = format!("second-{key}");

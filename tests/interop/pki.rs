@@ -20,7 +20,7 @@ fn every_name_that_was_asked_for_is_covered_and_no_other() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create(&home, &format!("web-{key}"), &["--key", key]);
         let (ca, server) = (dir.join("ca.pem"), dir.join("server.pem"));
         let sslserver = |kind, name| verifies(&ca, &server, &["-purpose", "sslserver", kind, name]);
@@ -49,7 +49,7 @@ fn a_stolen_server_key_makes_no_client_and_a_client_poses_as_no_server() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create(&home, &format!("web-{key}"), &["--key", key]);
         let ca = dir.join("ca.pem");
         assert_verifies(&ca, &dir.join("cert.pem"), &["-purpose", "sslclient"]);
@@ -79,7 +79,7 @@ fn a_certificate_is_good_from_its_first_second_to_its_last_and_at_no_other_time(
         return;
     }
     let home = Home::new();
-    for key in QUICK_KEYS {
+    for key in quick_keys() {
         let dir = create(&home, &format!("web-{key}"), &["--key", key, "--valid-for", "90d"]);
         for leaf in LEAVES {
             let certificate = dir.join(format!("{leaf}.pem"));
@@ -137,7 +137,7 @@ fn an_authority_signs_and_does_nothing_else() {
         return;
     }
     let home = Home::new();
-    for key in QUICK_KEYS {
+    for key in quick_keys() {
         let ca = create(&home, &format!("web-{key}"), &["--key", key]).join("ca.pem");
         assert_eq!(extension(&ca, "basicConstraints"), "critical CA:TRUE, pathlen:0", "{key}");
         assert_eq!(extension(&ca, "keyUsage"), "critical Certificate Sign, CRL Sign", "{key}");
@@ -151,7 +151,7 @@ fn a_leaf_has_one_purpose_and_signs_nothing() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create(&home, &format!("web-{key}"), &["--key", key]);
         let (server, client) = (dir.join("server.pem"), dir.join("cert.pem"));
         assert_eq!(extension(&server, "extendedKeyUsage"), "TLS Web Server Authentication", "{key}");
@@ -174,7 +174,7 @@ fn a_chain_is_found_by_its_key_identifiers() {
         return;
     }
     let home = Home::new();
-    for key in QUICK_KEYS {
+    for key in quick_keys() {
         let dir = create(&home, &format!("web-{key}"), &["--key", key]);
         let subject = |file: &str| extension(&dir.join(file), "subjectKeyIdentifier");
         let authority = subject("ca.pem");
@@ -237,7 +237,7 @@ fn no_two_machines_share_a_key() {
         return;
     }
     let home = Home::new();
-    for key in QUICK_KEYS {
+    for key in quick_keys() {
         let mut keys = BTreeSet::new();
         for name in ["web1", "web2"].map(|name| format!("{name}-{key}")) {
             let dir = create(&home, &name, &["--key", key]);
@@ -256,7 +256,7 @@ fn openssl_reads_every_key_and_each_belongs_to_its_certificate() {
         return;
     }
     let home = Home::new();
-    for kind in KEYS {
+    for kind in keys() {
         let name = format!("web-{kind}");
         let dir = create(&home, &name, &["--key", kind]);
         let own = home.store().join("certs").join(&name);
@@ -336,7 +336,7 @@ fn a_boot_issuer_may_sign_servers_and_is_good_for_nothing_else() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
         let (issuer, ca) = (dir.join("issuer.pem"), dir.join("ca.pem"));
         assert_eq!(extension(&issuer, "basicConstraints"), "critical CA:TRUE, pathlen:0", "{key}");
@@ -445,7 +445,7 @@ fn a_server_below_a_boot_issuer_is_accepted_for_its_names() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
         let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
         let server = signed_below(&dir, "leaf", "issuer", &leaf_for(SERVERS));
@@ -474,7 +474,7 @@ fn a_stolen_boot_issuer_makes_no_client() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
         let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
         let both = format!("{CLIENTS}, {SERVERS}");
@@ -509,7 +509,7 @@ fn a_stolen_boot_issuer_makes_no_further_issuer() {
         return;
     }
     let home = Home::new();
-    for key in KEYS {
+    for key in keys() {
         let dir = create_issuer(&home, &format!("web-{key}"), &["--key", key]);
         let (ca, issuer) = (dir.join("ca.pem"), dir.join("issuer.pem"));
         for purpose in ["", "extendedKeyUsage = serverAuth\n", "extendedKeyUsage = clientAuth\n"] {
@@ -629,7 +629,7 @@ fn the_pairs_talk_tls_and_nobody_elses_do() {
         return;
     }
     let home = Home::new();
-    for key in QUICK_KEYS {
+    for key in quick_keys() {
         let mine = create(&home, &format!("mine-{key}"), &["--key", key]);
         let other = create(&home, &format!("other-{key}"), &["--key", key]);
         let client = |dir: &Path| Some((dir.join("cert.pem"), dir.join("key.pem")));

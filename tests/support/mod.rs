@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test uses a part of it.
 
+pub mod cloud_init;
 pub mod extent;
 pub mod openssl;
 pub mod rustls;

@@ -7,11 +7,23 @@ use std::process::{Command, Output};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::extent::is_full;
 use super::{Home, run};
 
 pub const KEYS: [&str; 5] = ["p256", "p384", "ed25519", "rsa2048", "rsa4096"];
 /// Those that take no second to make, where the kind of key matters little.
 pub const QUICK_KEYS: [&str; 4] = ["p256", "p384", "ed25519", "rsa2048"];
+
+/// The kinds of key that a test goes through: all of them in CI, elsewhere one of each family.
+pub fn keys() -> Vec<&'static str> {
+    if is_full() { KEYS.to_vec() } else { vec!["p256", "ed25519", "rsa2048"] }
+}
+
+/// As [`keys`], of those that take no second to make.
+pub fn quick_keys() -> Vec<&'static str> {
+    if is_full() { QUICK_KEYS.to_vec() } else { vec!["p256", "rsa2048"] }
+}
+
 pub const LEAVES: [&str; 2] = ["server", "cert"];
 /// How long a test may have taken between looking at the clock and the certificate's time.
 pub const SLACK: Duration = Duration::minutes(2);

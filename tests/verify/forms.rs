@@ -45,7 +45,7 @@ fn every_text_form_is_fine_plain_compressed_and_in_base64() {
 
 #[test]
 fn every_kind_of_key_and_of_authority_is_fine() {
-    for key in openssl::QUICK_KEYS {
+    for key in openssl::quick_keys() {
         let home = Home::new();
         home.ok(&["create", "web1", "--quiet", "--key", key, "--address", "203.0.113.7", "--ca", "shared"]);
         home.ok(&["create", "web2", "--quiet", "--key", key, "--port", "2377", "--engine-label", "a=b c"]);
