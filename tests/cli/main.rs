@@ -4,6 +4,7 @@
 mod support;
 
 mod clouds;
+mod codes;
 #[cfg(unix)]
 mod completions;
 mod environment;

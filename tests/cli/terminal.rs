@@ -41,6 +41,18 @@ fn rm_asks_and_only_a_yes_removes() {
 }
 
 #[test]
+fn binary_output_does_not_go_to_a_terminal() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    let render = format!("{} render web1 --gzip", env!("CARGO_BIN_EXE_hostseed"));
+    let shown = on_a_terminal(&home, &render, "", true);
+    assert!(shown.contains("error[binary-to-terminal]: "), "{shown}");
+}
+
+#[test]
 fn colours_are_for_terminals_that_want_them() {
     if !need("script") {
         return;

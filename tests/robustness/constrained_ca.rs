@@ -245,7 +245,7 @@ fn names_that_are_asked_for_and_that_a_ca_must_not_sign_are_refused_by_name() {
             &home,
             ca,
             &["--address", "web.example.org"],
-            &["`web.example.org`", "name constraints"],
+            &["error[ca-name-constraints]: ", "`web.example.org`", "name constraints"],
         );
         assert_refused(
             &home,

@@ -1,10 +1,11 @@
 //! What the process itself gives away, and what it believes: core dumps with keys in them, a clock that cannot be right.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, files_below, need, skip};
+use crate::support::{Home, files_below, need, need_root, run, skip};
 
 /// The limit of core dumps of a process, soft and hard, as the kernel has it.
 fn core_limit(process: u32) -> Option<[String; 2]> {
@@ -48,6 +49,26 @@ fn no_command_leaves_a_core_dump() {
         assert_eq!(limit, Some(["0".to_owned(), "0".to_owned()]), "{args:?}");
         assert!(status.is_none(), "{args:?} has ended");
     }
+}
+
+/// An account without an entry in the list of users, as in a container, has no home folder but by `HOME`.
+#[test]
+fn without_a_home_folder_nothing_is_guessed() {
+    if !(need_root() && need("setpriv")) {
+        return;
+    }
+    // Others than root may not enter the folder of the build.
+    let home = Home::new();
+    let program = home.path().join("hostseed");
+    // By a process of its own: a program that a child of another test still has open for writing cannot be run.
+    run(Command::new("cp").arg(env!("CARGO_BIN_EXE_hostseed")).arg(&program));
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--reuid=54321", "--regid=54321", "--clear-groups"]).arg(program).arg("ls");
+    let output =
+        setpriv.env_remove("HOME").env_remove("MACHINE_STORAGE_PATH").current_dir("/").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("error[no-home]: "), "{stderr}");
 }
 
 /// Runs a command when the clock shows `at`, in UTC.
