@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs Docker with mutual TLS on port 2376 into an image, and starts nothing. Run it as root.
 # SECRET: anyone who has this can impersonate the host. It holds no client key and no CA key.
-# hostseed-manifest: {"files":{"/etc/docker/ca.pem":"f563be397cb36feadffa6e062d7f384321a00f53e6b7084c8d279ed193a00b15","/etc/docker/server-key.pem":"3bcf0c5dc0b083d80d629322103d8a7bf5f535432a786c373f9570384a8207c6","/etc/docker/server.pem":"83c5bf93523f6816e026e1af06b2640c595c223e99002bce5ea8cb004be8c9b6","/etc/systemd/system/docker.service.d/10-machine.conf":"6d4fc73db547d00d0a4d1618ea9520f85c368f30faec497543159328c05cca12","/usr/local/lib/hostseed/setup":"6ba8ac702d78fc6a39ca37359183e3b4af02dc6dcba9c7db91a146fc115cb4c8"},"encoding":"gz+b64","lines":205,"version":1}
+# hostseed-manifest: {"files":["f563be397cb36feadffa6e062d7f384321a00f53e6b7084c8d279ed193a00b15 0644 /etc/docker/ca.pem","83c5bf93523f6816e026e1af06b2640c595c223e99002bce5ea8cb004be8c9b6 0644 /etc/docker/server.pem","3bcf0c5dc0b083d80d629322103d8a7bf5f535432a786c373f9570384a8207c6 0600 /etc/docker/server-key.pem","6d4fc73db547d00d0a4d1618ea9520f85c368f30faec497543159328c05cca12 0644 /etc/systemd/system/docker.service.d/10-machine.conf","6ba8ac702d78fc6a39ca37359183e3b4af02dc6dcba9c7db91a146fc115cb4c8 0755 /usr/local/lib/hostseed/setup"],"encoding":"gz+b64","lines":205,"version":1}
 set -eu
 umask 077
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Docker with mutual TLS on port 2376 into an image, and starts nothing. Run it as root.
-# hostseed-manifest: {"files":{"/etc/systemd/system/docker.service.d/10-machine.conf":"451bd86a36871c168f1dcdb66dadb2b53ea761121693197e0c89ea1c661349dd","/usr/local/lib/hostseed/setup":"c91fb50f9a2aade723a78ee28ce1eaa80072970e09bef1543e12d19ef0729458"},"encoding":"gz+b64","lines":177,"version":1}
+# hostseed-manifest: {"files":["451bd86a36871c168f1dcdb66dadb2b53ea761121693197e0c89ea1c661349dd 0644 /etc/systemd/system/docker.service.d/10-machine.conf","c91fb50f9a2aade723a78ee28ce1eaa80072970e09bef1543e12d19ef0729458 0755 /usr/local/lib/hostseed/setup"],"encoding":"gz+b64","lines":177,"version":1}
 set -eu
 umask 077
 

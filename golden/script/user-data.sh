@@ -1,7 +1,7 @@
 #!/bin/sh
 # Docker host 'web1': Docker with mutual TLS on port 2376. `hostseed render` prints this again.
 # SECRET: anyone who has this can impersonate the host. It holds no client key and no CA key.
-# hostseed-manifest: {"files":{"/etc/docker/ca.pem":"f563be397cb36feadffa6e062d7f384321a00f53e6b7084c8d279ed193a00b15","/etc/docker/server-key.pem":"3bcf0c5dc0b083d80d629322103d8a7bf5f535432a786c373f9570384a8207c6","/etc/docker/server.pem":"83c5bf93523f6816e026e1af06b2640c595c223e99002bce5ea8cb004be8c9b6","/etc/systemd/system/docker.service.d/10-machine.conf":"6206a665cb664555bd75bb5495c115e399220720e7ac4fb98783c73477aff5ae","/usr/local/lib/hostseed/setup":"90b4effb8b4813f0160ccb47336f4c19ea3536fae8b4f199cf4c2e163b0d57d1"},"encoding":"gz+b64","lines":208,"version":1}
+# hostseed-manifest: {"files":["f563be397cb36feadffa6e062d7f384321a00f53e6b7084c8d279ed193a00b15 0644 /etc/docker/ca.pem","83c5bf93523f6816e026e1af06b2640c595c223e99002bce5ea8cb004be8c9b6 0644 /etc/docker/server.pem","3bcf0c5dc0b083d80d629322103d8a7bf5f535432a786c373f9570384a8207c6 0600 /etc/docker/server-key.pem","6206a665cb664555bd75bb5495c115e399220720e7ac4fb98783c73477aff5ae 0644 /etc/systemd/system/docker.service.d/10-machine.conf","90b4effb8b4813f0160ccb47336f4c19ea3536fae8b4f199cf4c2e163b0d57d1 0755 /usr/local/lib/hostseed/setup"],"encoding":"gz+b64","lines":208,"version":1}
 set -eu
 umask 077
 

@@ -8,7 +8,7 @@ use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{HostPlan, HostRole, Install, Plan};
 use crate::templates;
-use crate::userdata::digest::sha256;
+use crate::userdata::manifest::Entry;
 use crate::userdata::paths::{self, CA, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY};
 
 /// A machine, or an image that is to become one.
@@ -118,10 +118,7 @@ impl<'a> Host<'a> {
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
         let attachments = self.attachments(LIB)?;
-        let payloads: Vec<String> = payloads
-            .iter()
-            .map(|file| format!("{} {:04o} /{}", sha256(&file.bytes), file.mode, file.path))
-            .collect();
+        let payloads: Vec<String> = payloads.iter().map(|file| Entry::of(file).to_string()).collect();
         let values = context! {
             machine => self.name(),
             has_identity => self.machine.is_some(),

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::host::Host;
 use crate::artifact::Artifact;
 use crate::report::{Complaint, Failure};
-use crate::userdata::digest::{sha256, sha512};
+use crate::userdata::digest::sha512;
 use crate::userdata::encoding::base64;
-use crate::userdata::manifest::{Manifest, PAYLOAD_TYPE};
+use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, OPT, UNITS};
 use crate::userdata::payload::{Payload, PayloadEncoding};
 
@@ -136,8 +136,8 @@ fn config(host: &Host) -> Result<Config> {
         ],
     );
     let payloads: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
-    let sums = payloads.iter().map(|file| (format!("/{}", file.path), sha256(&file.bytes)));
-    let manifest = Manifest::new(sums.chain([(DROP_IN.to_owned(), sha256(drop_in.as_bytes()))]));
+    let unit = Entry::of(&Artifact::public(paths::relative(DROP_IN), drop_in.as_str()));
+    let manifest = Manifest::new(payloads.iter().map(Entry::of).chain([unit]).collect());
     files.push(json_file(&Artifact::public(paths::relative(MANIFEST), manifest.to_json() + "\n")));
     for file in &payloads {
         match file.path.strip_prefix(paths::relative(UNITS)).and_then(|name| name.strip_prefix('/')) {

@@ -9,8 +9,7 @@ use super::host::{self, Host};
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
 use crate::templates::{self, quote};
-use crate::userdata::digest::sha256;
-use crate::userdata::manifest::Manifest;
+use crate::userdata::manifest::{Entry, Manifest};
 use crate::userdata::paths::{self, SETUP};
 use crate::userdata::payload::{Payload, PayloadEncoding};
 
@@ -67,8 +66,8 @@ fn render_with(
         .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
         .collect();
     // What is inside `setup` has its SHA-256.
-    let sums = payloads.iter().map(|file| (format!("/{}", file.path), sha256(&file.bytes)));
-    let mut manifest = Manifest::new(sums.chain([(SETUP.to_owned(), setup.sha256.clone())]));
+    let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
+    let mut manifest = Manifest::new(payloads.iter().map(Entry::of).chain([own]).collect());
     manifest.phases = phases;
     // A cloud-config says it for each file, and plain is what nothing is said of.
     manifest.encoding =

@@ -108,12 +108,12 @@ impl HostState {
         *earlier = file;
     }
 
-    /// Moves a file to another path, where none is yet, and gives it a mode. None where there is no such file.
-    pub fn rename(&mut self, from: &str, to: &str, mode: Option<u32>) {
+    /// Moves a file to another path, where none is yet, and gives it a mode. Does nothing where there is no such file.
+    pub fn rename(&mut self, from: &str, to: &str, mode: u32) {
         let Some(n) = self.by_path.remove(from) else { return };
         let file = &mut self.files[n];
         file.path = to.to_owned();
-        file.mode = mode.unwrap_or(file.mode);
+        file.mode = mode;
         // Of two files at one path the earlier one is found.
         let first = self.by_path.entry(to.to_owned()).or_insert(n);
         *first = n.min(*first);

@@ -5,11 +5,14 @@
 //! [`PAYLOAD_TYPE`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::digest::sha256;
 use super::payload::PayloadEncoding;
 use super::problems::Place;
+use crate::artifact::Artifact;
 use crate::report::Complaint;
 
 /// What the line with the manifest begins with.
@@ -20,6 +23,54 @@ pub const PAYLOAD_TYPE: &str = "application/x-hostseed";
 const VERSION: u32 = 1;
 /// A longer line is not read: a seed brings five to ten files.
 const MAX_BYTES: usize = 64 << 10;
+
+/// A file that a host gets: `SHA256 MODE PATH`, as in a manifest and in the list that `setup` has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Entry {
+    /// In hexadecimal.
+    pub sha256: String,
+    pub mode: u32,
+    /// On the host, from the root.
+    pub path: String,
+}
+
+impl Entry {
+    /// The entry of a file whose path is relative to `/`.
+    pub fn of(file: &Artifact) -> Self {
+        Self { sha256: sha256(&file.bytes), mode: file.mode, path: format!("/{}", file.path) }
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} {:04o} {}", self.sha256, self.mode, self.path)
+    }
+}
+
+impl From<Entry> for String {
+    fn from(entry: Entry) -> Self {
+        entry.to_string()
+    }
+}
+
+impl TryFrom<String> for Entry {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut words = text.splitn(3, ' ');
+        let (Some(sha256), Some(mode), Some(path)) = (words.next(), words.next(), words.next()) else {
+            return Err("no `SHA256 MODE PATH`");
+        };
+        let is_sum = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
+        match u32::from_str_radix(mode, 8) {
+            Ok(mode) if is_sum && path.starts_with('/') => {
+                Ok(Self { sha256: sha256.to_owned(), mode, path: path.to_owned() })
+            }
+            _ => Err("no `SHA256 MODE PATH`"),
+        }
+    }
+}
 
 /// A manifest that was found.
 pub struct Found {
@@ -34,8 +85,8 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// The SHA-256 in hexadecimal of each file that the host gets, by its path there.
-    pub files: BTreeMap<String, String>,
+    /// Each file that the host gets.
+    pub files: Vec<Entry>,
     /// The SHA-256 of the script in each other phase of an Image Builder component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<String, String>,
@@ -50,15 +101,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// A manifest of files, each with its path on the host and its SHA-256.
-    pub fn new(files: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self {
-            files: files.into_iter().collect(),
-            phases: BTreeMap::new(),
-            encoding: None,
-            lines: None,
-            version: VERSION,
-        }
+    /// A manifest of files.
+    pub fn new(files: Vec<Entry>) -> Self {
+        Self { files, phases: BTreeMap::new(), encoding: None, lines: None, version: VERSION }
     }
 
     /// The JSON, on one line without its end.
@@ -115,7 +160,7 @@ mod tests {
     }
 
     fn manifest() -> Manifest {
-        let mut manifest = Manifest::new([("/etc/docker/ca.pem".to_owned(), "ab".repeat(32))]);
+        let mut manifest = Manifest::new(vec![Entry::of(&Artifact::public("etc/docker/ca.pem", "x"))]);
         manifest.encoding = Some(PayloadEncoding::GzipBase64);
         manifest.phases.insert("validate".into(), "cd".repeat(32));
         manifest
@@ -123,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for manifest in [manifest(), Manifest::new([])] {
+        for manifest in [manifest(), Manifest::new(Vec::new())] {
             assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
             for text in ["#!/bin/sh\n# x\n@\nset -eu\n", "@\r\n", "@"] {
                 let text = text.replace('@', &manifest.to_line());
@@ -152,7 +197,7 @@ mod tests {
         assert!(newer.unwrap().unwrap_err().text.contains("version 2"));
         assert!(
             Manifest::from_json(&format!(
-                "{{\"files\":{{}},\"version\":1,\"x\":\"{}\"}}",
+                "{{\"files\":[],\"version\":1,\"x\":\"{}\"}}",
                 "y".repeat(MAX_BYTES)
             ))
             .is_err()

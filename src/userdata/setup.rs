@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::host_state::{File, HostState};
+use super::manifest::Entry;
 use super::paths::{ISSUE, LIB, OPT};
 use super::problems::{Place, Problems};
 use super::script::here_documents;
@@ -17,32 +18,18 @@ pub struct Setup {
     /// It prepares an image, and starts nothing.
     pub image: bool,
     /// The files that wait for it; none where the script has no such list.
-    pub payloads: Option<Vec<Payload>>,
-}
-
-/// A file that waits for `setup`.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Payload {
-    pub sha256: String,
-    /// None where it is no octal number.
-    pub mode: Option<u32>,
-    /// Where it goes.
-    pub path: String,
+    pub payloads: Option<Vec<Entry>>,
 }
 
 impl Setup {
     /// Reads the script.
     pub fn read(text: &str) -> Self {
-        let payload = |line: &str| {
-            let mut words = line.split_whitespace().map(str::to_owned);
-            let (sha256, mode, path) = (words.next()?, words.next()?, words.next()?);
-            Some(Payload { sha256, mode: u32::from_str_radix(&mode, 8).ok(), path })
-        };
         Self {
             machine: variable(text, "machine").unwrap_or_default().to_owned(),
             port: variable(text, "port").and_then(|port| port.parse().ok()),
             image: variable(text, "mode") == Some("image"),
-            payloads: variable(text, "payloads").map(|list| list.lines().filter_map(payload).collect()),
+            payloads: variable(text, "payloads")
+                .map(|list| list.lines().filter_map(|line| Entry::try_from(line.to_owned()).ok()).collect()),
         }
     }
 }

@@ -132,8 +132,9 @@ const KINDS: [(&str, Make); 40] = [
         crate::disk::iso(&[Artifact::public("user-data", repeated(SCRIPT, ": a\n", "", n))]).unwrap()
     }),
     ("files of a manifest", |n| {
-        let end = "\"/\":\"\"},\"version\":1}\n:\n";
-        numbered(&format!("{SCRIPT}# hostseed-manifest: {{\"files\":{{"), "\"/a#\":\"0\",", end, n)
+        let (sum, end) = ("0".repeat(64), "\"\"],\"version\":1}\n:\n");
+        let begin = format!("{SCRIPT}# hostseed-manifest: {{\"files\":[");
+        numbered(&begin, &format!("\"{sum} 0644 /a#\","), end, n)
     }),
 ];
 

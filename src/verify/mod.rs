@@ -233,7 +233,7 @@ mod tests {
         "&a [*a]",
         "\u{feff}",
         "\\n",
-        "# hostseed-manifest: {\"files\":{\"/a\":\"\"},\"version\":1}\n",
+        "# hostseed-manifest: {\"files\":[],\"version\":1}\n",
     ];
 
     /// Judges a file that hostseed rendered, within the time in which the certificates of `tests/identities` are valid.

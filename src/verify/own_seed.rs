@@ -5,10 +5,10 @@ use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::digest::sha256;
 use crate::userdata::host_state::HostState;
-use crate::userdata::manifest::{Found, Manifest};
+use crate::userdata::manifest::{Entry, Found, Manifest};
 use crate::userdata::paths::{self, SETUP};
 use crate::userdata::problems::{Place, Problems};
-use crate::userdata::setup::{self, Payload, Setup};
+use crate::userdata::setup::{self, Setup};
 
 const AGAIN: &str = "fetch or paste the seed again, whole";
 const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
@@ -47,7 +47,7 @@ fn check_manifest(
     budget: &Budget,
     problems: &mut Problems,
 ) {
-    for (path, sum) in &manifest.files {
+    for Entry { sha256: sum, path, .. } in &manifest.files {
         let waits = paths::staged(path);
         let reported = |path: &str| host.unreadable.contains(path) || host.damaged.contains(path);
         if !budget.take(64 + 2 * path.len()) {
@@ -135,8 +135,8 @@ fn check_setup(
 }
 
 /// One payload: there, whole, and for root alone where it is a key.
-fn put_in_place(host: &mut HostState, payload: &Payload, setup: &Place, problems: &mut Problems) {
-    let Payload { sha256: sum, mode, path } = payload;
+fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: &mut Problems) {
+    let Entry { sha256: sum, mode, path } = payload;
     let staged = paths::staged(path);
     let Some(file) = host.file(&staged) else {
         if host.unreadable.contains(&staged) {
