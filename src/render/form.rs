@@ -4,15 +4,17 @@ use anyhow::Result;
 
 use super::Connection;
 use super::host::Host;
-use super::ignition::{self, Merged};
+use super::ignition;
 use super::imagebuilder;
-use super::mime::{self, Part};
+use super::mime;
 use super::nocloud::{self, Medium};
 use super::packer;
 use super::packing::Packing;
 use super::rendered::Rendered;
 use super::seed;
 use super::terraform;
+use crate::userdata::ignition::Merged;
+use crate::userdata::mime::Part;
 use crate::userdata::payload::PayloadEncoding;
 
 /// The name of a form.

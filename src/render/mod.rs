@@ -19,11 +19,12 @@ use anyhow::Result;
 
 pub use environment::{Connection, Shell};
 pub use form::{Form, Format};
-pub use ignition::Merged;
-pub use mime::Part;
 pub use nocloud::Medium;
 pub use packing::Packing;
 pub use rendered::Rendered;
+
+pub use crate::userdata::ignition::Merged;
+pub use crate::userdata::mime::Part;
 
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;

@@ -168,3 +168,21 @@ pub fn foreign_compression(bytes: &[u8]) -> Option<&'static str> {
         [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (&XZ, "xz"), (b"BZh", "bzip2"), (b"PK\x03\x04", "zip")];
     magic.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+            let budget = Budget::default();
+            prop_assert_eq!(&gunzip(&gzip(&bytes), &budget).unwrap()[..], &bytes[..]);
+            for text in [base64(&bytes), base64_lines(&bytes).join("\n"), base64_lines(&bytes).join("\r\n  ")] {
+                prop_assert_eq!(&unbase64(text.as_bytes(), &budget).unwrap()[..], &bytes[..]);
+            }
+        }
+    }
+}

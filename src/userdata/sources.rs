@@ -230,7 +230,7 @@ fn no_cloud(
     problems: &mut Problems,
 ) -> (Seed, HostState) {
     let mut host = HostState::default();
-    nocloud::judge(&files, place, budget, &mut host, problems);
+    nocloud::check(&files, place, budget, &mut host, problems);
     let mut seed = Seed { place: place.clone(), layers: vec![], sent: None, parts: Vec::new() };
     for file in files {
         if file.name != "user-data" {

@@ -2,14 +2,14 @@
 
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::document::{Document, kind_of};
-use super::encoded;
-use super::host_state::{HostState, InlineText};
-use super::manifest::Manifest;
-use super::problems::{Place, Problems, head};
-use super::yaml11::Scalar;
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::document::{Document, kind_of};
+use crate::userdata::encoded;
+use crate::userdata::host_state::{HostState, InlineText};
+use crate::userdata::manifest::Manifest;
+use crate::userdata::problems::{Place, Problems, head};
+use crate::userdata::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
 /// The words that a host of ours hangs on, and those of the same section; what resembles one of them is a slip.
@@ -63,7 +63,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     }
 }
 
-/// Goes through a document, for [`write_files`](super::write_files) too.
+/// Goes through a document, for [`write_files`](crate::userdata::write_files) too.
 pub struct Reader<'a> {
     pub document: &'a Document<'a>,
     pub budget: &'a Budget,

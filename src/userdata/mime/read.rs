@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::encoding::{Bytes, unbase64};
-use super::problems::{Place, Problems};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::encoding::{Bytes, unbase64};
+use crate::userdata::problems::{Place, Problems};
 
 /// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;

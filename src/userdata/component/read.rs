@@ -1,19 +1,17 @@
-//! A component of EC2 Image Builder: YAML whose steps hold scripts ("Use the AWSTOE component document framework").
+//! Takes the scripts out of a component.
 
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::content_type::Kind;
-use super::digest::sha256;
-use super::document::{Document, get};
-use super::host_state::HostState;
-use super::problems::{Place, Problems, head};
-use super::seed::{Part, Seed};
+use super::MAX_BYTES;
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::content_type::Kind;
+use crate::userdata::digest::sha256;
+use crate::userdata::document::{Document, get};
+use crate::userdata::host_state::HostState;
+use crate::userdata::problems::{Place, Problems, head};
+use crate::userdata::seed::{Part, Seed};
 use crate::yaml::{Node, Value};
-
-/// Bytes of a component (AWS General Reference, "EC2 Image Builder endpoints and quotas").
-const MAX_BYTES: usize = 64 * 1024;
 
 const WHOLE: &str = "fetch or paste the component again, whole";
 

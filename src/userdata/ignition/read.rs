@@ -4,17 +4,17 @@ use data_url::DataUrl;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::cloud_config::within;
-use super::digest::{sha256, sha512};
-use super::encoded;
-use super::encoding::{self, Bytes};
-use super::host_state::{DEFAULT_MODE, File, HostState, InlineText};
-use super::json;
-use super::manifest::{Found, Manifest, PAYLOAD_TYPE};
-use super::paths::{MANIFEST, UNITS};
-use super::problems::{Place, Problems};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::cloud_config::within;
+use crate::userdata::digest::{sha256, sha512};
+use crate::userdata::encoded;
+use crate::userdata::encoding::{self, Bytes};
+use crate::userdata::host_state::{DEFAULT_MODE, File, HostState, InlineText};
+use crate::userdata::json;
+use crate::userdata::manifest::{Found, Manifest, PAYLOAD_TYPE};
+use crate::userdata::paths::{MANIFEST, UNITS};
+use crate::userdata::problems::{Place, Problems};
 
 /// A config merges others, which may do the same.
 const MAX_MERGES: usize = 8;

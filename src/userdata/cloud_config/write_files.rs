@@ -2,14 +2,14 @@
 
 use zeroize::Zeroizing;
 
-use super::cloud_config::{Reader, misspelt};
-use super::document::{get, kind_of};
-use super::encoding::{self, Bytes};
-use super::host_state::{DEFAULT_MODE, File};
-use super::paths::{self, UNITS};
-use super::problems::head;
-use super::yaml11::Scalar;
+use super::read::{Reader, misspelt};
 use crate::report::Complaint;
+use crate::userdata::document::{get, kind_of};
+use crate::userdata::encoding::{self, Bytes};
+use crate::userdata::host_state::{DEFAULT_MODE, File};
+use crate::userdata::paths::{self, UNITS};
+use crate::userdata::problems::head;
+use crate::userdata::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
 /// All that an entry of `write_files` may have (cloud-init's `cc_write_files`).

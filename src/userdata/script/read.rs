@@ -2,15 +2,15 @@
 
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
-use super::digest::sha256;
-use super::encoding::{self, Bytes};
-use super::host_state::{File, HostState};
-use super::manifest::Manifest;
-use super::paths::{self, SETUP};
-use super::payload::PayloadEncoding;
-use super::problems::{Lines, Place, Problems};
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::digest::sha256;
+use crate::userdata::encoding::{self, Bytes};
+use crate::userdata::host_state::{File, HostState};
+use crate::userdata::manifest::Manifest;
+use crate::userdata::paths::{self, SETUP};
+use crate::userdata::payload::PayloadEncoding;
+use crate::userdata::problems::{Lines, Place, Problems};
 
 /// The command of our scripts that makes a file: `unpack SHA256 PATH <<'END'`.
 const UNPACK: &str = "unpack";

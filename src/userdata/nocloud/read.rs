@@ -1,13 +1,14 @@
-//! The files of a NoCloud seed, in a folder or on a disk (cloud-init, datasource NoCloud).
+//! Reads what is beside the user-data.
 
-use super::budget::Budget;
-use super::document::{Document, get, kind_of};
-use super::encoding::Bytes;
-use super::host_state::HostState;
-use super::problems::{Place, Problems};
+use super::{LABEL, META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::disk::{Disk, Kind};
 use crate::names::MachineName;
 use crate::report::Complaint;
+use crate::userdata::budget::Budget;
+use crate::userdata::document::{Document, get, kind_of};
+use crate::userdata::encoding::Bytes;
+use crate::userdata::host_state::HostState;
+use crate::userdata::problems::{Place, Problems};
 use crate::yaml::{Node, Value};
 
 /// A file beside the others.
@@ -19,12 +20,12 @@ pub struct Beside {
 
 /// Whether these are a NoCloud seed's: a meta-data says so.
 pub fn is_seed(files: &[Beside]) -> bool {
-    files.iter().any(|file| file.name == "meta-data")
+    files.iter().any(|file| file.name == META_DATA)
 }
 
 /// The files of a disk image.
 pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside> {
-    if !disk.label.eq_ignore_ascii_case("cidata") {
+    if !disk.label.eq_ignore_ascii_case(LABEL) {
         let text = format!(
             "is labelled `{}`, and cloud-init looks for a disk labelled `cidata`",
             disk.label.escape_debug()
@@ -47,7 +48,7 @@ pub fn layer(kind: Kind) -> &'static str {
 }
 
 /// Judges what is beside the user-data. What is not there, and has to be, is a problem of `place`.
-pub fn judge(
+pub fn check(
     files: &[Beside],
     place: &Place,
     budget: &Budget,
@@ -56,18 +57,18 @@ pub fn judge(
 ) {
     let named = |name: &str| files.iter().find(|file| file.name == name);
     for (name, hint) in [
-        ("user-data", "an empty one will do"),
-        ("meta-data", "it holds `instance-id: NAME`, and an empty one will do"),
+        (USER_DATA, "an empty one will do"),
+        (META_DATA, "it holds `instance-id: NAME`, and an empty one will do"),
     ] {
         if named(name).is_none() {
             let text = format!("has no `{name}`, and cloud-init takes no seed without");
             problems.error(place, Complaint::new(text).hint(hint));
         }
     }
-    if let Some(file) = named("meta-data") {
+    if let Some(file) = named(META_DATA) {
         meta_data(file, budget, host, problems);
     }
-    if let Some(file) = named("network-config") {
+    if let Some(file) = named(NETWORK_CONFIG) {
         network_config(file, budget, problems);
     }
 }

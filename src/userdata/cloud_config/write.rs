@@ -1,0 +1,13 @@
+//! Writes a cloud-config (`templates/seed/cloud-config.j2`).
+
+use anyhow::Result;
+
+use crate::userdata::contents::{Contents, Form};
+use crate::userdata::payload::PayloadEncoding;
+
+/// The cloud-config that brings `contents`.
+pub fn write(contents: &Contents, encoding: PayloadEncoding) -> Result<String> {
+    // Each file has its own `encoding`.
+    let form = Form { template: "seed/cloud-config", names_encoding: false };
+    contents.render(&form, encoding, Default::default())
+}

@@ -1,0 +1,74 @@
+//! A component of EC2 Image Builder: a YAML document that bakes an image, looks at what is in it, and asks an instance of it.
+
+use anyhow::Result;
+use minijinja::context;
+
+use super::MAX_BYTES;
+use crate::report::Failure;
+use crate::templates;
+use crate::userdata::contents::Contents;
+use crate::userdata::digest::sha256;
+use crate::userdata::script;
+
+/// Characters that `create-component --data` takes (EC2 Image Builder API Reference, CreateComponent).
+const DATA_MAX: usize = 16_000;
+
+/// The document that bakes `contents`. Its comments say how to give it to Image Builder, which depends on its length.
+///
+/// # Errors
+/// A document that is longer than Image Builder accepts.
+pub fn write(contents: &Contents) -> Result<String> {
+    let mut text = component(contents, true)?;
+    if text.chars().count() > DATA_MAX {
+        text = component(contents, false)?;
+    }
+    if text.len() > MAX_BYTES {
+        let message = format!("the component is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
+        return Err(Failure::new(message)
+            .hint("fewer `--engine-label` and `--engine-env` make it smaller")
+            .into());
+    }
+    Ok(text)
+}
+
+/// `inline`: it is short enough to be given as `--data`.
+fn component(contents: &Contents, inline: bool) -> Result<String> {
+    let (machine, port) = (contents.machine.as_str(), contents.port);
+    let values = context! { machine, port, stem => contents.stem() };
+    let validate = templates::render("imagebuilder/validate.sh", values.clone())?;
+    let test = templates::render("imagebuilder/test.sh", values.clone())?;
+    let phases = [("validate", &validate), ("test", &test)];
+    let bake = script::write_beside(
+        contents,
+        phases.into_iter().map(|(phase, text)| (phase.to_owned(), sha256(text.as_bytes()))).collect(),
+    )?;
+    let document = context! {
+        inline,
+        name => name(machine),
+        description => description(machine, port),
+        // Image Builder takes what is between `{{` and `}}` for its own. The payloads are base64, and nothing else in the bake
+        // or the scripts has two braces in a row.
+        build => bake,
+        validate,
+        test,
+        ..values
+    };
+    templates::render("imagebuilder/component.yaml", document)
+}
+
+/// A component's name has letters, digits, `-`, `_` and spaces (EC2 Image Builder API Reference, CreateComponent).
+fn name(machine: &str) -> String {
+    match machine {
+        "" => "hostseed".into(),
+        machine => format!("hostseed-{}", machine.replace('.', "-")),
+    }
+}
+
+fn description(machine: &str, port: u16) -> String {
+    match machine {
+        "" => format!("Docker under mutual TLS on port {port}, without an identity"),
+        machine => {
+            format!("Docker host {machine}: Docker under mutual TLS on port {port}, with its identity")
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a seed of hostseed's brings, whatever its format.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use minijinja::{Value, context};
+
+use super::manifest::{Entry, Manifest};
+use super::paths::{self, SETUP};
+use super::payload::{Payload, PayloadEncoding};
+use crate::artifact::Artifact;
+use crate::plan::HostRole;
+use crate::templates::{self, quote};
+
+/// What a seed says and brings.
+pub struct Contents {
+    /// Empty for an image that is no machine yet.
+    pub machine: String,
+    pub port: u16,
+    /// It prepares an image, and starts nothing.
+    pub image: bool,
+    pub has_identity: bool,
+    /// The identity is a boot issuer.
+    pub issues: bool,
+    /// The files that `setup` puts into place, paths relative to `/`.
+    pub payloads: Vec<Artifact>,
+    /// The script that does it.
+    pub setup: String,
+}
+
+/// What tells a cloud-config and a script apart.
+pub struct Form {
+    pub template: &'static str,
+    /// Whether the manifest says how the files are encoded.
+    pub names_encoding: bool,
+}
+
+impl Contents {
+    /// What the files of the identity are called; empty without one.
+    pub fn stem(&self) -> &'static str {
+        match (self.has_identity, self.issues) {
+            (false, _) => "",
+            (true, false) => HostRole::Server.file_stem(),
+            (true, true) => HostRole::BootIssuer.file_stem(),
+        }
+    }
+
+    /// Renders the text, its manifest included.
+    pub fn render(
+        &self,
+        form: &Form,
+        encoding: PayloadEncoding,
+        phases: BTreeMap<String, String>,
+    ) -> Result<String> {
+        let setup = Payload::new(self.setup.as_bytes(), encoding);
+        let carried: Vec<Value> = self
+            .payloads
+            .iter()
+            .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
+            .collect();
+        // What is inside `setup` has its SHA-256.
+        let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
+        let mut manifest = Manifest::new(self.payloads.iter().map(Entry::of).chain([own]).collect());
+        manifest.phases = phases;
+        // Plain is what nothing is said of.
+        manifest.encoding =
+            Some(encoding).filter(|encoding| form.names_encoding && *encoding != PayloadEncoding::Plain);
+        let checked = quote::shell(&format!("{}  {SETUP}", setup.sha256));
+        let values = context! {
+            machine => self.machine.as_str(),
+            port => self.port,
+            mode => if self.image { "image" } else { "host" },
+            packed => encoding == PayloadEncoding::GzipBase64,
+            has_identity => self.has_identity,
+            issues => self.issues,
+            payloads => carried,
+            setup => carry(&setup, SETUP),
+            run_setup => format!("echo {checked} | sha256sum -c && exec {SETUP}"),
+        };
+        let render = |manifest: &Manifest| {
+            let manifest = Value::from_safe_string(manifest.to_line());
+            templates::render(form.template, context! { manifest, ..values.clone() })
+        };
+        // The number of lines is the same whatever the manifest says of it.
+        manifest.lines = Some(render(&manifest)?.lines().count());
+        render(&manifest)
+    }
+}
+
+fn carry(payload: &Payload, staged: &str) -> Value {
+    let end = match payload.encoding {
+        PayloadEncoding::GzipBase64 => "END".to_owned(),
+        // No file has a line that names itself.
+        PayloadEncoding::Plain => format!("END OF {}", paths::file_name(staged)),
+    };
+    context! {
+        staged,
+        end,
+        sha256 => payload.sha256.as_str(),
+        text => payload.text.as_str(),
+        lines => payload.lines(),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::userdata::budget::Budget;
+    use crate::userdata::host_state::HostState;
+    use crate::userdata::problems::{Place, Problems};
+
+    /// A seed with texts that each format has to quote, encode or keep apart from its own words.
+    pub fn sample() -> Contents {
+        Contents {
+            machine: "web1".to_owned(),
+            port: 2376,
+            image: false,
+            has_identity: true,
+            issues: false,
+            payloads: vec![
+                Artifact::public("etc/docker/ca.pem", "END\n\"'$HOME ${a} {{ b }} %n \\ \t\n"),
+                Artifact::private("etc/docker/server-key.pem", "\u{e4}\u{1f433}\n\n- a: b\n"),
+            ],
+            setup: "#!/bin/sh\nmachine='web1'\necho 'a  b' <<'END OF ca.pem'\nEND OF ca.pem\n".to_owned(),
+        }
+    }
+
+    /// What `read` makes of a text in which there is no problem.
+    pub fn read_back(read: impl FnOnce(&Place, &Budget, &mut HostState, &mut Problems)) -> HostState {
+        let (mut host, mut problems) = (HostState::default(), Problems::default());
+        read(&Place::file("seed"), &Budget::default(), &mut host, &mut problems);
+        let problems = problems.into_sorted();
+        assert!(problems.is_empty(), "{problems:?}");
+        host
+    }
+
+    /// The host has all files of the contents where they wait for `setup`, and the manifest names them.
+    pub fn assert_staged(host: &HostState, contents: &Contents) {
+        let manifest = host.manifests[0].manifest.as_ref().unwrap();
+        assert_eq!(host.manifests[0].lines, manifest.lines.unwrap());
+        for (file, entry) in contents.payloads.iter().zip(&manifest.files) {
+            let found = host.file(&paths::staged(&file.path)).unwrap();
+            assert_eq!(found.text(), String::from_utf8_lossy(&file.bytes));
+            assert_eq!((found.mode, entry), (0o600, &Entry::of(file)));
+        }
+        let setup = host.file(SETUP).unwrap();
+        assert_eq!((setup.text().as_ref(), setup.mode), (contents.setup.as_str(), 0o755));
+        assert_eq!(host.files().len(), contents.payloads.len() + 1);
+        assert_eq!(manifest.files.len(), contents.payloads.len() + 1);
+        assert!(host.runs_setup && host.unmarked.is_none());
+    }
+}

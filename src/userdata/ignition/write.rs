@@ -1,0 +1,175 @@
+//! Ignition's config for Flatcar Container Linux and Fedora CoreOS, where Docker is there already and `/usr` cannot be written:
+//! the identity, the drop-in for their unit, and Docker started at boot instead of at its socket's first use.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::artifact::Artifact;
+use crate::report::{Complaint, Failure};
+use crate::userdata::digest::sha512;
+use crate::userdata::encoding::base64;
+use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
+use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, UNITS};
+use crate::userdata::payload::{Payload, PayloadEncoding};
+
+/// "Configuration Specification v3.4.0": what both distributions take.
+const VERSION: &str = "3.4.0";
+
+/// A config of the user's, which Ignition merges into ours: `config.merge`.
+#[derive(Debug, Clone)]
+pub struct Merged {
+    bytes: Vec<u8>,
+    json: Value,
+}
+
+impl Merged {
+    /// Refuses what is no config of Ignition's third major version: no host would boot from it.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, Complaint> {
+        let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            Complaint::new(format!("is no JSON: {error}"))
+                .hint("butane makes an Ignition config of YAML: `butane FILE.bu > FILE.ign`")
+        })?;
+        match json.pointer("/ignition/version").and_then(Value::as_str) {
+            Some(version) if is_third(version) => Ok(Self { bytes, json }),
+            Some(version) => {
+                Err(Complaint::new(format!("must be of Ignition's spec 3, got `{}`", version.escape_debug())))
+            }
+            None => Err(Complaint::new("is no Ignition config: it has no `ignition.version`")),
+        }
+    }
+
+    /// What it has of ours, and would take the place of: Ignition takes the merged config's word.
+    fn taken(&self, ours: &Config) -> Option<String> {
+        let items =
+            |pointer: &str| self.json.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+        let text =
+            |item: &Value, key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        for list in ["files", "links", "directories"] {
+            for item in items(&format!("/storage/{list}")) {
+                let path = text(&item, "path");
+                let own = || ours.files.iter().filter_map(|file| file["path"].as_str()).map(Path::new);
+                // What is no folder cannot have ours in it: Ignition follows no link.
+                let is_above =
+                    list != "directories" && !path.is_empty() && own().any(|own| own.starts_with(&path));
+                if is_above || own().any(|own| own == Path::new(&path)) {
+                    return Some(path);
+                }
+            }
+        }
+        for unit in items("/systemd/units") {
+            let name = text(&unit, "name");
+            let ours = ours.units.iter().any(|ours| ours["name"] == name.as_str());
+            let off = unit.get("enabled") == Some(&Value::Bool(false))
+                || unit.get("mask") == Some(&Value::Bool(true));
+            let replaces = unit.get("contents").is_some_and(|contents| !contents.is_null());
+            if ours && (off || replaces && name != DOCKER_UNIT) {
+                return Some(name);
+            }
+            let dropins = unit.get("dropins").and_then(Value::as_array).cloned().unwrap_or_default();
+            if name == DOCKER_UNIT
+                && dropins.iter().any(|dropin| text(dropin, "name") == paths::file_name(DROP_IN))
+            {
+                return Some(paths::relative(DROP_IN).to_owned());
+            }
+        }
+        None
+    }
+}
+
+/// `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
+fn is_third(version: &str) -> bool {
+    let numbers: Vec<_> = version.trim_end_matches("-experimental").split('.').collect();
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    numbers.len() == 3 && numbers[0] == "3" && numbers.iter().all(is_number)
+}
+
+struct Config {
+    files: Vec<Value>,
+    units: Vec<Value>,
+}
+
+/// The config that brings `files`, whose paths are relative to `/`, and the drop-in of Docker's unit. Units among the files are
+/// enabled.
+///
+/// # Errors
+/// A config of the user's that takes the place of something in it.
+pub fn write(files: &[Artifact], drop_in: &str, merged: &[Merged]) -> Result<String> {
+    let config = config(files, drop_in);
+    if let Some(taken) = merged.iter().find_map(|merged| merged.taken(&config)) {
+        return Err(Failure::new(format!("the config to be merged takes the place of hostseed's `{taken}`, and the host would not be reached as it should"))
+            .hint("take it out there; `hostseed create --help` has what may be said of Docker")
+            .into());
+    }
+    let merge: Vec<Value> = merged
+        .iter()
+        .map(|merged| {
+            json!({
+                "source": data_url("", &base64(&merged.bytes)),
+                "verification": { "hash": format!("sha512-{}", sha512(&merged.bytes)) },
+            })
+        })
+        .collect();
+    let ignition = match merge.is_empty() {
+        true => json!({ "version": VERSION }),
+        false => json!({ "version": VERSION, "config": { "merge": merge } }),
+    };
+    let json = json!({
+        "ignition": ignition,
+        "storage": { "files": config.files },
+        "systemd": { "units": config.units },
+    });
+    Ok(serde_json::to_string_pretty(&json)? + "\n")
+}
+
+fn config(payloads: &[Artifact], drop_in: &str) -> Config {
+    let (mut files, mut units) = (
+        Vec::new(),
+        vec![
+            json!({
+                "name": DOCKER_UNIT,
+                // Else it starts at the first use of the unix socket, and the port stays closed until then.
+                "enabled": true,
+                "dropins": [{ "name": paths::file_name(DROP_IN), "contents": drop_in }],
+            }),
+            json!({ "name": "docker.socket", "enabled": true }),
+        ],
+    );
+    let unit = Entry::of(&Artifact::public(paths::relative(DROP_IN), drop_in));
+    let manifest = Manifest::new(payloads.iter().map(Entry::of).chain([unit]).collect());
+    files.push(json_file(&Artifact::public(paths::relative(MANIFEST), manifest.to_json() + "\n")));
+    for file in payloads {
+        match file.path.strip_prefix(paths::relative(UNITS)).and_then(|name| name.strip_prefix('/')) {
+            Some(name) => units.push(json!({
+                "name": name,
+                "enabled": true,
+                "contents": String::from_utf8_lossy(&file.bytes),
+            })),
+            None => files.push(json_file(file)),
+        }
+    }
+    Config { files, units }
+}
+
+fn json_file(file: &Artifact) -> Value {
+    let payload = Payload::new(&file.bytes, PayloadEncoding::GzipBase64);
+    json!({
+        "path": format!("/{}", file.path),
+        // An image may have files of an earlier identity.
+        "overwrite": true,
+        // In decimal, since JSON has no other.
+        "mode": file.mode,
+        "contents": {
+            "source": data_url(PAYLOAD_TYPE, &payload.text),
+            "compression": "gzip",
+            // Of what is there after unpacking.
+            "verification": { "hash": format!("sha256-{}", payload.sha256) },
+        },
+    })
+}
+
+/// RFC 2397.
+fn data_url(media_type: &str, base64: &str) -> String {
+    format!("data:{media_type};base64,{base64}")
+}

@@ -1,0 +1,298 @@
+//! A multipart archive: our cloud-config beside the user's own user-data, so that the work of both is done.
+//!
+//! Ours is the last part and puts its lists in front of what the parts before it have, whatever they say about merging: so Docker
+//! is ready when their `runcmd` runs.
+
+use mail_builder::headers::content_type as mail;
+use mail_builder::headers::raw::Raw;
+use mail_builder::mime::MimePart;
+
+use crate::report::Complaint;
+use crate::userdata::content_type::{
+    ARCHIVE, BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, JINJA, PART_HANDLER,
+    SHELL_SCRIPT,
+};
+use crate::userdata::encoding::{GZIP, base64_lines};
+use crate::yaml::{self, Node, Value};
+
+/// Our lists. Where a part before ours has something else in the place of one, cloud-init drops ours.
+const LISTS: [&str; 2] = ["runcmd", "write_files"];
+/// A script in a block has brackets without a partner.
+const MAX_FLOW_DEPTH: usize = 1000;
+
+/// cloud-init's "Merging user-data sections": how a part's cloud-config is merged into those before it.
+const MERGE_TYPE: &str = "X-Merge-Type";
+const APPEND: &str = "list(append)+dict(no_replace,recurse_list)+str()";
+const PREPEND: &str = "list(prepend)+dict(no_replace,recurse_list)+str()";
+
+/// The longest line of 7bit and 8bit contents, RFC 2045 §2.7.
+const LINE_MAX: usize = 998;
+
+/// A part of the user's, byte for byte as given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    file: String,
+    content_type: String,
+    bytes: Vec<u8>,
+}
+
+impl Part {
+    /// A file of that name. Its type is `content_type` where one is given, else what its beginning says to cloud-init.
+    ///
+    /// Refuses what cloud-init would pass over: an empty file, a beginning that it does not know, an archive inside the archive.
+    /// And what would keep ours from being done.
+    pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Complaint> {
+        if bytes.is_empty() {
+            return Err(Complaint::new("is empty"));
+        }
+        // Unpacked by cloud-init it would be a part without the header that says how it is merged.
+        if bytes.starts_with(&GZIP) {
+            let complaint = Complaint::new(
+                "is compressed, and cloud-init would put it in the place of the parts before it",
+            );
+            return Err(complaint.hint("give it as it was before; `--gzip` compresses the whole"));
+        }
+        let content_type = match content_type {
+            Some(asked) => check_type(asked)?,
+            None => type_of(&bytes)?,
+        };
+        if content_type == CLOUD_CONFIG {
+            check_lists(&String::from_utf8_lossy(&bytes))?;
+        }
+        Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), bytes })
+    }
+
+    /// Refuses what is wrong with no part alone.
+    pub fn check_together(parts: &[Self]) -> Result<(), Complaint> {
+        if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
+            let complaint = Complaint::new(format!(
+                "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
+                late.file
+            ));
+            return Err(complaint.hint("or give what is in it as parts of their own"));
+        }
+        let is_known = |content_type: &str| types().any(|known| known == content_type);
+        let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
+        match parts.iter().find(|part| !handled && !is_known(&part.content_type)) {
+            Some(Self { file, content_type, .. }) => {
+                let complaint = Complaint::new(format!(
+                    "`--part {file}` is of the type `{content_type}`, which cloud-init passes over"
+                ));
+                let near = nearest_type(content_type);
+                Err(complaint.hint(format!(
+                    "did you mean `{near}`? A type of your own needs a part-handler beside it"
+                )))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_script(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let rendered = text.lines().skip(1).find(|line| !line.trim().is_empty());
+        self.content_type.starts_with(SHELL_SCRIPT)
+            || self.content_type == JINJA && rendered.is_some_and(|line| line.starts_with("#!"))
+    }
+
+    /// What the part is called on the host. cloud-init runs scripts in the order of their names, and our `runcmd` among them.
+    fn name(&self, number: usize) -> String {
+        let kind = if self.is_script() { "script" } else { "part" };
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+        format!("{kind}-{number:02}-{}", self.file.chars().map(plain).collect::<String>())
+    }
+
+    fn merges(&self) -> bool {
+        matches!(self.content_type.as_str(), CLOUD_CONFIG | JINJA)
+    }
+}
+
+/// The archive of the user's parts and our cloud-config.
+pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
+    let bodies = parts.iter().map(|part| part.bytes.as_slice()).chain([ours]);
+    let boundary = boundary(bodies.clone());
+    let mut children: Vec<MimePart> = Vec::new();
+    for (part, number) in parts.iter().zip(1..) {
+        let child = leaf(&part.content_type, &part.bytes);
+        let child = if part.merges() { child.header(MERGE_TYPE, Raw::new(APPEND)) } else { child };
+        children.push(child.attachment(part.name(number)));
+    }
+    let child = leaf(CLOUD_CONFIG, ours).header(MERGE_TYPE, Raw::new(PREPEND));
+    children.push(child.attachment("hostseed.yaml"));
+
+    let content_type = mail::ContentType::new("multipart/mixed").attribute("boundary", boundary);
+    let archive = MimePart::new(content_type, children)
+        .header("MIME-Version", Raw::new("1.0"))
+        // As wide as its widest part: RFC 2045 §6.4.
+        .transfer_encoding(widest(bodies));
+    let mut bytes = Vec::new();
+    archive.write_part(&mut bytes);
+    // No body that is there as it is has a encoding return.
+    bytes.retain(|byte| *byte != b'\r');
+    bytes
+}
+
+/// The type of what begins like that, as cloud-init has it.
+fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some(known) = ContentType::by_first_line(&text) {
+        return Ok(known.mime);
+    }
+    if super::is_message(&text) {
+        return Err(
+            Complaint::new("is a multipart archive itself").hint("give its parts, each with `--part`")
+        );
+    }
+    let line = text.lines().next().unwrap_or_default().chars().take(40).collect::<String>();
+    Err(Complaint::new(format!("begins with `{}`, which says nothing to cloud-init", line.escape_debug()))
+        .hint(format!(
+            "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
+        )))
+}
+
+/// Refuses something else than a list in the place of one of ours. What is no YAML at all takes nothing away.
+fn check_lists(text: &str) -> Result<(), Complaint> {
+    let Ok(Node { value: Value::Map(entries), .. }) = yaml::read(text, MAX_FLOW_DEPTH) else { return Ok(()) };
+    for (key, value) in &entries {
+        if let Value::Text(key) = &key.value
+            && LISTS.contains(&key.as_str())
+            && !matches!(value.value, Value::List(_))
+        {
+            let complaint = Complaint::new(format!(
+                "has {} for `{key}`, and cloud-init would take that in the place of ours",
+                value.value.kind()
+            ));
+            return Err(complaint.hint(format!("leave `{key}` out, or give it a list")));
+        }
+    }
+    Ok(())
+}
+
+/// The types that cloud-init handles, compressed parts apart.
+fn types() -> impl Iterator<Item = &'static str> {
+    CONTENT_TYPES.iter().map(|known| known.mime).chain(BY_FIRST_LINE)
+}
+
+/// The type that was probably meant.
+fn nearest_type(wrong: &str) -> &'static str {
+    let likeness = |content_type: &str| strsim::jaro_winkler(content_type, wrong);
+    types().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(SHELL_SCRIPT)
+}
+
+/// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
+fn check_type(text: &str) -> Result<&str, Complaint> {
+    let token = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+    };
+    match text.split_once('/') {
+        Some(("multipart" | "message", _)) => {
+            Err(Complaint::new(format!("cannot be of the type `{text}`: a part is no archive itself")))
+        }
+        Some((kind, subtype)) if token(kind) && token(subtype) => Ok(text),
+        _ => Err(Complaint::new(format!("must have a type like `{SHELL_SCRIPT}`, got `{text}`"))),
+    }
+}
+
+/// How a body stands in the archive: as it is where every reader gives it back as it was, else in base64.
+fn encoding(body: &[u8]) -> &'static str {
+    if !body.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) {
+        return "base64";
+    }
+    let fits = body.split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_MAX);
+    if fits { "7bit" } else { "binary" }
+}
+
+fn widest<'a>(mut bodies: impl Iterator<Item = &'a [u8]>) -> &'static str {
+    if bodies.any(|body| encoding(body) == "binary") { "binary" } else { "7bit" }
+}
+
+fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
+    let encoding = encoding(body);
+    let part = match encoding {
+        "base64" => {
+            MimePart::new(mail::ContentType::new(content_type), base64_lines(body).join("\n").into_bytes())
+        }
+        _ => MimePart::new(mail::ContentType::new(content_type), body),
+    };
+    part.transfer_encoding(encoding)
+}
+
+/// A boundary that stands in no body.
+fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
+    let candidates = (0..).map(|number| match number {
+        0 => "==hostseed==".to_owned(),
+        number => format!("==hostseed-{number}=="),
+    });
+    let free = |boundary: &String| {
+        let stands_in =
+            |body: &[u8]| body.windows(boundary.len()).any(|window| window == boundary.as_bytes());
+        !bodies.clone().any(stands_in)
+    };
+    candidates.into_iter().find(free).expect("one of endlessly many is free")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(bytes: &[u8]) -> Result<Part, Complaint> {
+        Part::new("a b.yaml", None, bytes.to_vec())
+    }
+
+    #[test]
+    fn a_part_has_the_type_that_its_beginning_says() {
+        for (beginning, content_type) in [
+            ("#cloud-config\n", "text/cloud-config"),
+            ("\n #Cloud-Config\n", "text/cloud-config"),
+            ("#cloud-config-archive\n", "text/cloud-config-archive"),
+            ("#include-once\n", "text/x-include-once-url"),
+            ("#include\n", "text/x-include-url"),
+            ("#!/bin/sh\n", "text/x-shellscript"),
+            ("## template: jinja\n#cloud-config\n", "text/jinja2"),
+        ] {
+            assert_eq!(part(beginning.as_bytes()).unwrap().content_type, content_type, "{beginning:?}");
+        }
+    }
+
+    #[test]
+    fn what_cloud_init_would_pass_over_is_refused() {
+        assert!(part(&[0x1f, 0x8b, 8, 0]).is_err());
+        let typed = |content_type| Part::new("f", Some(content_type), b"x".to_vec()).unwrap();
+        assert!(Part::check_together(&[typed(ARCHIVE), typed(CLOUD_CONFIG)]).is_ok());
+        assert!(Part::check_together(&[typed(CLOUD_CONFIG), typed(ARCHIVE)]).is_err());
+        let misspelt = Part::check_together(&[typed("text/cloud-confg")]).unwrap_err();
+        assert!(misspelt.hint.unwrap().contains("`text/cloud-config`"));
+        assert!(Part::check_together(&[typed(PART_HANDLER), typed("text/x-own")]).is_ok());
+        for bad in
+            ["", "packages: [a]\n", "---\n#cloud-config\n", "\u{feff}#cloud-config\n", "MIME-Version: 1.0\n"]
+        {
+            assert!(part(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        for bad in ["text", "text/", "/x", "text/x y", "multipart/mixed", "text/x\nA: b"] {
+            assert!(Part::new("f", Some(bad), b"x".to_vec()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn scripts_come_after_runcmd_and_names_are_plain() {
+        assert_eq!(part(b"#!/bin/sh\n").unwrap().name(3), "script-03-a-b.yaml");
+        assert_eq!(part(b"#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
+        assert_eq!(part(b"## template: jinja\n#!/bin/sh\n").unwrap().name(1), "script-01-a-b.yaml");
+        assert_eq!(part(b"## template: jinja\n#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
+        assert!("script-03-a-b.yaml" > "runcmd");
+    }
+
+    #[test]
+    fn the_boundary_stands_in_no_part() {
+        let bodies: [&[u8]; 2] = [b"==hostseed==", b"x ==hostseed-1== y"];
+        assert_eq!(boundary(bodies.into_iter()), "==hostseed-2==");
+    }
+
+    #[test]
+    fn a_body_is_as_it_is_only_where_it_arrives_so() {
+        assert_eq!(encoding(b"#!/bin/sh\necho\n"), "7bit");
+        assert_eq!(encoding(&[b'a'; 999]), "binary");
+        for body in ["a\r\n", "\u{e4}", "\0", "\u{1b}[0m"] {
+            assert_eq!(encoding(body.as_bytes()), "base64", "{body:?}");
+        }
+    }
+}

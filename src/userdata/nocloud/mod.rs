@@ -1,0 +1,47 @@
+//! The files of a NoCloud seed, in a folder or on a disk (cloud-init, datasource NoCloud).
+
+mod read;
+mod write;
+
+pub use read::{Beside, check, is_seed, layer, on_disk};
+pub use write::write;
+
+/// The file with the instance-id.
+const META_DATA: &str = "meta-data";
+const USER_DATA: &str = "user-data";
+const NETWORK_CONFIG: &str = "network-config";
+/// What a disk is labelled, whatever its case.
+const LABEL: &str = "cidata";
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::artifact::Artifact;
+    use crate::userdata::contents::tests::read_back;
+    use crate::userdata::problems::Place;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let write = |user_data: &str, network: Option<&str>| -> Vec<Beside> {
+            let files = write("web1", Artifact::private(USER_DATA, user_data), network.map(str::as_bytes));
+            let beside = |file: Artifact| Beside {
+                place: Place::file(&file.path),
+                bytes: Zeroizing::new(file.bytes.to_vec()),
+                name: file.path,
+            };
+            files.into_iter().map(beside).collect()
+        };
+        let files = write("#cloud-config\n{}\n", Some("version: 2\n"));
+        assert!(is_seed(&files));
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, [USER_DATA, META_DATA, NETWORK_CONFIG]);
+        let host = read_back(|place, budget, host, problems| check(&files, place, budget, host, problems));
+        assert_eq!(host.hostname.as_deref(), Some("web1"));
+        // Another seed is another instance.
+        let id = |files: &[Beside]| files[1].bytes.to_vec();
+        assert_ne!(id(&files), id(&write("#cloud-config\n{a: 1}\n", Some("version: 2\n"))));
+        assert_ne!(id(&files), id(&write("#cloud-config\n{}\n", None)));
+    }
+}

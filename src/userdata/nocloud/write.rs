@@ -1,0 +1,16 @@
+//! Writes the files.
+
+use super::{META_DATA, NETWORK_CONFIG};
+use crate::artifact::Artifact;
+use crate::userdata::digest::sha256;
+
+/// The seed that has this user-data. Its instance-id comes of its content, so that cloud-init applies a new seed as it applies the
+/// first (cloud-init, "Instance metadata": user-data runs once for an instance-id).
+pub fn write(name: &str, user_data: Artifact, network_config: Option<&[u8]>) -> Vec<Artifact> {
+    let content = [user_data.bytes.as_slice(), network_config.unwrap_or_default()].concat();
+    let id = &sha256(&content)[..16];
+    let meta_data = format!("instance-id: \"{name}-{id}\"\nlocal-hostname: \"{name}\"\n");
+    let mut files = vec![user_data, Artifact::public(META_DATA, meta_data)];
+    files.extend(network_config.map(|bytes| Artifact::private(NETWORK_CONFIG, bytes)));
+    files
+}
