@@ -109,11 +109,18 @@ impl Ui {
     }
 
     /// Prints a problem of something that was verified, and what to do about it: problems are the result there.
-    pub fn problem(self, is_error: bool, text: impl Display, hint: Option<&str>) -> Result<()> {
-        let label =
-            if is_error { format!("{RED}error:{RED:#}") } else { format!("{YELLOW}warning:{YELLOW:#}") };
-        show(format_args!("{label} {}\n", safe(&text.to_string())))?;
-        hint.map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
+    pub fn problem(self, problem: &Diagnostic) -> Result<()> {
+        let style = match problem.severity {
+            Severity::Error => RED,
+            Severity::Warning => YELLOW,
+        };
+        let (level, code) = (problem.severity.name(), problem.code.name());
+        let text = problem.to_string();
+        show(format_args!("{style}{level}[{code}]:{style:#} {}\n", safe(&text)))?;
+        problem
+            .hint
+            .as_deref()
+            .map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
     }
 
     /// Prints what it comes to.

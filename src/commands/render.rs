@@ -14,7 +14,7 @@ use crate::plan::{Cloud, Seed, Way};
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
 use crate::store::{self, Store};
 use crate::ui::Ui;
-use crate::verify::{self, Input, Problem};
+use crate::verify::{self, Input};
 use crate::yaml::{self, Node, Value};
 
 /// cloud-init's network configuration needs a few.
@@ -159,9 +159,7 @@ impl Request {
             Format::Mime => Form::Mime(self.parts()?),
             Format::Ignition => {
                 let files = self.merged.iter().map(PathBuf::as_path);
-                Form::Ignition(read_each("--merge", files, |_, bytes| {
-                    Merged::new(bytes).map_err(|refused| refused.coded(Code::PartRejected))
-                })?)
+                Form::Ignition(read_each("--merge", files, |_, bytes| Merged::new(bytes))?)
             }
             Format::NoCloud => {
                 let files = self.network_config.iter().map(PathBuf::as_path);
@@ -181,9 +179,8 @@ impl Request {
         let parts = read_each("--part", files.iter().map(|(file, _)| Path::new(*file)), |path, bytes| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             Part::new(&name, types.next().flatten(), bytes)
-                .map_err(|refused| refused.coded(Code::PartRejected))
         })?;
-        Part::check_together(&parts).map_err(|refused| Report::from(refused.coded(Code::PartRejected)))?;
+        Part::check_together(&parts).map_err(Report::from)?;
         Ok(parts)
     }
 }
@@ -240,11 +237,10 @@ fn without_the_users(form: &Form) -> Option<Form> {
 fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Diagnostic> {
     let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
     let known = faults(alone);
-    let new = faults(seed).into_iter().filter(|fault| known.iter().all(|known| known.text != fault.text));
-    let problem = |fault: Problem| {
-        Diagnostic::error(Code::PartRejected, format!("{}: {}", fault.place, fault.text))
-            .maybe_hint(fault.hint)
-    };
+    let new =
+        faults(seed).into_iter().filter(|fault| known.iter().all(|known| known.message != fault.message));
+    let problem =
+        |fault: Diagnostic| Diagnostic::error(Code::PartRejected, fault.to_string()).maybe_hint(fault.hint);
     new.map(problem).collect()
 }
 

@@ -10,10 +10,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::diag::{Code, Diagnostic, Report};
+use crate::diag::{Code, Diagnostic, Report, Severity};
 use crate::plan::Cloud;
 use crate::ui::Ui;
-use crate::verify::{self, Bytes, Certified, Input, Problem, Severity, Summary, Verdict};
+use crate::verify::{self, Bytes, Certified, Input, Summary, Verdict};
 
 /// Of a folder no more files are looked at: a seed's has four, a template's or module's some more.
 const MAX_FILES: usize = 64;
@@ -57,8 +57,7 @@ fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
         }
     }
     for problem in &verdict.problems {
-        let text = format_args!("{}: {}", problem.place, problem.text);
-        ui.problem(problem.severity == Severity::Error, text, problem.hint.as_deref())?;
+        ui.problem(problem)?;
     }
     Ok(())
 }
@@ -197,6 +196,7 @@ struct View<'a> {
 #[derive(Serialize)]
 struct ProblemView<'a> {
     severity: &'static str,
+    code: &'static str,
     place: String,
     line: Option<usize>,
     column: Option<usize>,
@@ -211,17 +211,15 @@ impl<'a> View<'a> {
     }
 }
 
-impl<'a> From<&'a Problem> for ProblemView<'a> {
-    fn from(problem: &'a Problem) -> Self {
+impl<'a> From<&'a Diagnostic> for ProblemView<'a> {
+    fn from(problem: &'a Diagnostic) -> Self {
         Self {
-            severity: match problem.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            severity: problem.severity.name(),
+            code: problem.code.name(),
             place: problem.place.name(),
             line: problem.place.position.map(|position| position.line),
             column: problem.place.position.map(|position| position.column),
-            message: &problem.text,
+            message: &problem.message,
             hint: problem.hint.as_deref(),
         }
     }

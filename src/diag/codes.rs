@@ -314,6 +314,265 @@ codes! {
     /// Pass it with `--network-config`, or remove it.
     StaleNetworkConfig = "stale-network-config",
 
+    // What `verify` reports: user-data as a whole.
+    /// User-data, or a part of it, has nothing in it
+    ///
+    /// A host would do nothing with it. Often a file was cut short, or a variable was empty where it was
+    /// rendered.
+    UserDataEmpty = "user-data-empty",
+    /// User-data is cut short
+    ///
+    /// The end of a file, an archive, a compressed stream or a script is missing. Fetch or paste it again,
+    /// whole. Some consoles shorten long texts without saying so.
+    UserDataCutShort = "user-data-cut-short",
+    /// User-data was changed on its way
+    ///
+    /// A compressed stream or base64 has bytes that cannot be in it. Fetch or paste it again. Consoles that
+    /// accept only text need `--base64`.
+    UserDataDamaged = "user-data-damaged",
+    /// User-data is not text in UTF-8
+    ///
+    /// cloud-init reads UTF-8 without a byte order mark, and gzip. Save the file again in that encoding.
+    UserDataText = "user-data-text",
+    /// A host would not recognise user-data by its first line
+    ///
+    /// cloud-init goes by the very first characters: `#cloud-config`, `#!`, a MIME header and a few others.
+    /// Nothing may stand before them, no comment, no `---` and no empty line.
+    FirstLine = "first-line",
+    /// User-data is compressed or encoded where nothing decodes it
+    ///
+    /// cloud-init decompresses user-data once, as a whole, and parts of an archive if their type says so.
+    /// It does not decode base64, except where the cloud or a MIME header says so.
+    WrongLayer = "wrong-layer",
+    /// There is no user-data in the input
+    ///
+    /// In JSON, in Terraform's output and in a folder, `verify` looks for what begins as user-data does, and
+    /// for fields such as `user_data`.
+    NoUserData = "no-user-data",
+    /// The input names user-data and does not contain it
+    ///
+    /// Terraform hides sensitive values, and old versions of its AWS provider keep only a SHA-1. `terraform
+    /// show -json` has the value.
+    HiddenUserData = "hidden-user-data",
+    /// An input is larger or deeper than `verify` checks
+    ///
+    /// The limits keep the work for one input small. What was not checked may hold mistakes and private keys.
+    /// Verify the parts one by one.
+    VerifyLimit = "verify-limit",
+    /// Something in the input was not checked
+    ///
+    /// It is compressed in a way that `verify` does not decode, or there is too much of its kind.
+    NotChecked = "not-checked",
+    /// Text has Windows line ends
+    ///
+    /// `sh` takes the carriage return for a part of the last word of each line. Save the file with Unix line
+    /// ends.
+    LineEnds = "line-ends",
+
+    // What `verify` reports: formats.
+    /// A MIME archive is not as cloud-init reads it
+    ///
+    /// It begins with `MIME-Version: 1.0` and a `Content-Type: multipart/mixed` that names its boundary, and
+    /// each part has a transfer encoding that cloud-init knows.
+    MimeArchive = "mime-archive",
+    /// cloud-init does not handle the type of a part
+    ///
+    /// It skips such a part, unless a part-handler is there for it.
+    ContentType = "content-type",
+    /// A text is not valid YAML
+    ///
+    /// cloud-init ignores a cloud-config that it cannot parse, and the host boots without it.
+    YamlSyntax = "yaml-syntax",
+    /// A YAML value has another type than it seems to have
+    ///
+    /// cloud-init reads YAML 1.1, where `yes` is a boolean, `0644` is a number and `12:30` is 750. Put the
+    /// value in quotes.
+    YamlType = "yaml-type",
+    /// A key is given twice in a YAML map
+    ///
+    /// cloud-init uses the last one and drops the other without a word. Make one of the two.
+    YamlDuplicateKey = "yaml-duplicate-key",
+    /// A YAML value has a tag that cloud-init refuses
+    ///
+    /// cloud-init loads only YAML's own types. A text that begins with `!` needs quotes.
+    YamlTag = "yaml-tag",
+    /// A text is not valid JSON
+    ///
+    /// Ignition stops the boot of the host where its config cannot be parsed.
+    JsonSyntax = "json-syntax",
+    /// A cloud-config has something else where cloud-init expects a list or a map
+    ///
+    /// `write_files` and `runcmd` are lists, and a cloud-config as a whole is a map.
+    CloudConfigShape = "cloud-config-shape",
+    /// cloud-init does not know a key
+    ///
+    /// It ignores unknown keys. The message names a known one that is similar.
+    UnknownKey = "unknown-key",
+    /// A command is not text
+    ///
+    /// cloud-init runs none of the commands if one of them is neither a text nor a list of texts, and passes
+    /// numbers and booleans on as Python prints them.
+    CommandType = "command-type",
+    /// A file of `write_files` would not be written as intended
+    ///
+    /// It needs an absolute path and a content, and `defer` delays it until packages are installed.
+    WriteFilesEntry = "write-files-entry",
+    /// The mode of a file is not what it looks like
+    ///
+    /// In a cloud-config `permissions` is octal in quotes, as in `"0600"`. In Ignition `mode` is decimal:
+    /// 384 is 0600.
+    FileMode = "file-mode",
+    /// The content of a file is not in the encoding that is named
+    ///
+    /// cloud-init knows `b64`, `gz+b64` and plain text, Ignition knows `gzip`.
+    FileEncoding = "file-encoding",
+    /// A file is written twice
+    ///
+    /// The last one stays on the host.
+    FileTwice = "file-twice",
+    /// A list of one part is lost to the same list of another
+    ///
+    /// By default cloud-init replaces a list that an earlier part has. The header `X-Merge-Type` joins them.
+    MergedLists = "merged-lists",
+    /// A disk is not a seed that cloud-init finds or hostseed reads
+    ///
+    /// A seed disk is a raw FAT or ISO 9660 image that is labelled `cidata`.
+    SeedDisk = "seed-disk",
+    /// A NoCloud seed lacks a file or a field
+    ///
+    /// `user-data` and `meta-data` have to be there. cloud-init applies a seed again only where the
+    /// `instance-id` is another.
+    NoCloudFiles = "nocloud-files",
+    /// An Ignition config is not valid
+    ///
+    /// Flatcar and Fedora CoreOS read specification 3, and do not boot with a config that is invalid.
+    IgnitionConfig = "ignition-config",
+    /// An EC2 Image Builder component is not valid
+    ///
+    /// It has phases, each with steps, each with an action, and is at most 64 KiB long.
+    ImageBuilderComponent = "imagebuilder-component",
+
+    // What `verify` reports: seeds that hostseed rendered.
+    /// A seed has files of hostseed and no manifest
+    ///
+    /// Each seed that hostseed renders has a manifest that names its files with their SHA-256. Without it
+    /// nothing tells what is missing. Fetch the seed again, or render it again if an earlier version made it.
+    ManifestMissing = "manifest-missing",
+    /// The manifest of a seed cannot be read
+    ///
+    /// It is cut short, damaged, or of a newer version of hostseed.
+    ManifestDamaged = "manifest-damaged",
+    /// A file that a seed needs is missing
+    ///
+    /// The manifest, `setup` or a command names it. Fetch or paste the seed again, whole.
+    PayloadMissing = "payload-missing",
+    /// A file does not have the SHA-256 that is expected
+    ///
+    /// It was changed after the seed was rendered, and the host would refuse it. Fetch the seed again.
+    PayloadDamaged = "payload-damaged",
+    /// The `setup` script of a seed would not do its work
+    ///
+    /// It is not executable, nothing runs it, or it does not know the files that the seed brings.
+    SetupUnusable = "setup-unusable",
+
+    // What `verify` reports: the daemon.
+    /// A `daemon.json` is not a JSON object
+    ///
+    /// dockerd does not start with it.
+    DaemonJson = "daemon-json",
+    /// A daemon option is set twice
+    ///
+    /// dockerd does not start if the same option is a flag and in `daemon.json`.
+    DaemonOptionTwice = "daemon-option-twice",
+    /// Docker's port accepts clients without a certificate
+    ///
+    /// Everyone who reaches the port is root on the host. Set `--tlsverify` with a CA.
+    OpenDockerPort = "open-docker-port",
+    /// dockerd does not listen where it is needed
+    ///
+    /// It needs a `tcp://` address for remote clients, `fd://` or `unix://` for the host itself, and its unit
+    /// enabled.
+    DaemonUnreachable = "daemon-unreachable",
+    /// A file that dockerd needs for TLS is missing
+    ///
+    /// `--tlsverify` needs `--tlscacert`, `--tlscert` and `--tlskey`, and the files have to be on the host.
+    DaemonTlsFiles = "daemon-tls-files",
+    /// systemd would not run the command line of dockerd as intended
+    ///
+    /// A drop-in has to clear `ExecStart` before it sets it, in the section `[Service]`, once.
+    DaemonCommandLine = "daemon-command-line",
+
+    // What `verify` reports: certificates and keys.
+    /// A certificate cannot be read
+    ///
+    /// The file has to hold certificates in PEM.
+    CertificateUnreadable = "certificate-unreadable",
+    /// A certificate is not valid now
+    ///
+    /// It expired, or it becomes valid later. Clients refuse the host.
+    CertificateTime = "certificate-time",
+    /// A certificate expires within 30 days
+    ///
+    /// Make the machine again before that.
+    CertificateExpiresSoon = "certificate-expires-soon",
+    /// A certificate has a weak key or signature
+    ///
+    /// Docker's TLS library refuses it. P-256 is a good choice.
+    WeakCertificate = "weak-certificate",
+    /// A certificate does not verify against the CA in the seed
+    ///
+    /// Clients refuse the host. The message says which check failed.
+    CertificateChain = "certificate-chain",
+    /// A certificate is for another purpose than its place
+    ///
+    /// A server's certificate has the extended key usage serverAuth alone, a CA's may sign certificates.
+    CertificatePurpose = "certificate-purpose",
+    /// A server certificate names no address
+    ///
+    /// Docker compares the address that it dials with the subject alternative names, and with nothing else.
+    CertificateNames = "certificate-names",
+    /// A certificate is in the seed without its private key
+    ///
+    /// Bring the key along, with mode 0600.
+    MissingKey = "missing-key",
+    /// A private key in the seed does not belong to the certificate beside it
+    ///
+    /// dockerd does not start with them. Put the two of one machine there.
+    SeedKeyMismatch = "seed-key-mismatch",
+    /// A certificate can be changed by every user of the host
+    ///
+    /// Who replaces the CA's certificate decides who may command Docker. Set mode 0644.
+    WritableCertificate = "writable-certificate",
+    /// The CA's private key is in the user-data
+    ///
+    /// Every process on the host can read user-data. With this key anyone can make client certificates, and
+    /// command every host of the CA. Make a new CA and new machines.
+    CaKeyInSeed = "ca-key-in-seed",
+    /// A client's private key is in the user-data
+    ///
+    /// Every process on the host can read user-data. With this key anyone can command the host as root.
+    ClientKeyInSeed = "client-key-in-seed",
+    /// A private key has no use on the host
+    ///
+    /// A host needs the key of its server certificate, or of its boot issuer, and no other.
+    StrayKey = "stray-key",
+    /// A private key can be read by other users of the host
+    ///
+    /// Set mode 0600.
+    ReadableKey = "readable-key",
+    /// A private key belongs to another user than root
+    ///
+    /// dockerd runs as root. Leave the owner out.
+    KeyOwner = "key-owner",
+    /// The host's SSH key is in the user-data
+    ///
+    /// Anyone who reads the user-data can impersonate the host to `ssh`. Leave it out: the host makes its own.
+    SshHostKey = "ssh-host-key",
+    /// There are more private keys than `verify` checks
+    ///
+    /// A host needs one.
+    TooManyKeys = "too-many-keys",
+
     // The store.
     /// The store has no machine of that name
     ///

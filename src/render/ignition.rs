@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::host::Host;
 use crate::artifact::Artifact;
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::ignition::{self, Merged};
 use crate::userdata::paths::OPT;
 
@@ -22,9 +22,12 @@ fn refuse_choices(host: &Host) -> Result<()> {
         return Ok(());
     }
     let listed: Vec<_> = choices.iter().map(|field| format!("`{field}`")).collect();
-    let failure = Failure::new(format!(
-        "{} has no effect with Ignition: Flatcar and Fedora CoreOS come with their Docker",
-        listed.join(", ")
-    ));
+    let failure = Diagnostic::error(
+        Code::NoEffect,
+        format!(
+            "{} has no effect with Ignition: Flatcar and Fedora CoreOS come with their Docker",
+            listed.join(", ")
+        ),
+    );
     Err(failure.hint("make the machine without it, and choose the image's release instead").into())
 }

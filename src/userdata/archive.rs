@@ -2,8 +2,8 @@
 
 use super::budget::Budget;
 use super::document::{Document, get, kind_of};
-use super::problems::{Place, Problems};
-use crate::report::Complaint;
+use super::problems::Problems;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::yaml::Value;
 
 /// One document of it.
@@ -19,7 +19,7 @@ pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Proble
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {
         let text = format!("is a cloud-config-archive, which is a list, and is {}", kind_of(&root.value));
-        problems.error(&document.place(&root), Complaint::new(text));
+        problems.error(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         return Vec::new();
     };
     let mut entries = Vec::new();

@@ -105,9 +105,10 @@ fn carry(payload: &Payload, staged: &str) -> Value {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::diag::Place;
     use crate::userdata::budget::Budget;
     use crate::userdata::host_state::HostState;
-    use crate::userdata::problems::{Place, Problems};
+    use crate::userdata::problems::Problems;
 
     /// A seed with texts that each format has to quote, encode or keep apart from its own words.
     pub fn sample() -> Contents {

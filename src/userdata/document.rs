@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::budget::{self, Budget};
-use super::problems::{Place, Problems, head};
+use super::problems::{Problems, head};
 use super::yaml11::{self, Scalar};
-use crate::report::{Complaint, Position};
+use crate::diag::{Code, Diagnostic, Place, Position};
 use crate::yaml::{self, Node, Value};
 
 /// Eight times the largest limit of a cloud (Google's 256 KiB); the reader takes up to 80 times as much memory.
@@ -43,7 +43,7 @@ impl<'a> Document<'a> {
                 text.len(),
                 MAX_BYTES >> 20
             );
-            problems.error(place, Complaint::new(text));
+            problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
             return None;
         }
         if !budget.take(budget::YAML * text.len()) {
@@ -62,7 +62,8 @@ impl<'a> Document<'a> {
                 Some((document, root))
             }
             Err(fault) => {
-                let complaint = Complaint::new(format!("is no valid YAML: {}", fault.text));
+                let complaint =
+                    Diagnostic::error(Code::YamlSyntax, format!("is no valid YAML: {}", fault.text));
                 let complaint = match fault.hint(text) {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,
@@ -140,7 +141,8 @@ impl<'a> Document<'a> {
             (Value::Tagged(..), None) => return None,
             (other, None) => kind_of(other).to_owned(),
         };
-        let complaint = Complaint::new(format!("{what} must be a text, and is {found} to cloud-init"));
+        let complaint =
+            Diagnostic::error(Code::YamlType, format!("{what} must be a text, and is {found} to cloud-init"));
         problems.error(&self.place(node), complaint.hint("put it in quotes"));
         None
     }
@@ -159,7 +161,10 @@ impl<'a> Document<'a> {
                         && !seen.insert(name)
                     {
                         let text = format!("`{}` is given twice, and the last one alone counts", head(name));
-                        problems.error(&self.place(key), Complaint::new(text).hint("make one of the two"));
+                        problems.error(
+                            &self.place(key),
+                            Diagnostic::error(Code::YamlDuplicateKey, text).hint("make one of the two"),
+                        );
                     }
                     self.check(key, problems);
                     self.check(value, problems);
@@ -170,7 +175,7 @@ impl<'a> Document<'a> {
                     format!("has the tag `!{}`, which cloud-init's reader refuses", tag.escape_debug());
                 problems.error(
                     &self.place(node),
-                    Complaint::new(text).hint("leave out the tag, or quote the text"),
+                    Diagnostic::error(Code::YamlTag, text).hint("leave out the tag, or quote the text"),
                 );
             }
             _ => {}

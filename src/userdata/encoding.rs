@@ -12,7 +12,7 @@ use lzma_rust2::XzReader;
 use zeroize::Zeroizing;
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 
 pub type Bytes = Zeroizing<Vec<u8>>;
 
@@ -47,7 +47,7 @@ pub fn lines(base64: &str) -> Vec<String> {
 }
 
 /// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
-pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Complaint> {
+pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Diagnostic> {
     let mut plain = Zeroizing::new(Vec::new());
     inflate(packed, budget, &mut plain).map(|()| plain)
 }
@@ -76,7 +76,7 @@ pub fn inflate_partly(packed: &[u8], budget: &Budget) -> Option<Bytes> {
     Some(plain)
 }
 
-fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Complaint> {
+fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Diagnostic> {
     let limit = budget.inflated_limit();
     let mut rest = packed;
     while rest.starts_with(&GZIP) {
@@ -88,40 +88,51 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Co
             return Err(too_large());
         }
         if plain.len() > limit {
-            return Err(Complaint::new(match limit {
-                MAX_INFLATED => format!("unpacks to more than {} MiB, no host boots from that", limit >> 20),
-                _ => format!("unpacks to more than {} MiB with what is beside it", MAX_INFLATED_IN_ALL >> 20),
-            }));
+            return Err(Diagnostic::error(
+                Code::VerifyLimit,
+                match limit {
+                    MAX_INFLATED => {
+                        format!("unpacks to more than {} MiB, no host boots from that", limit >> 20)
+                    }
+                    _ => format!(
+                        "unpacks to more than {} MiB with what is beside it",
+                        MAX_INFLATED_IN_ALL >> 20
+                    ),
+                },
+            ));
         }
         read.map_err(|error| damaged(&error))?;
         rest = member.into_inner();
     }
     let trailing = rest.iter().rposition(|b| *b != 0).map_or(0, |n| n + 1);
     if trailing > 0 {
-        return Err(Complaint::new(format!("has {trailing} bytes after the end of its gzip stream")));
+        return Err(Diagnostic::error(
+            Code::UserDataDamaged,
+            format!("has {trailing} bytes after the end of its gzip stream"),
+        ));
     }
     Ok(())
 }
 
 /// Where the budget is exhausted.
-pub fn too_large() -> Complaint {
-    Complaint::new("is too large to be looked through").hint("verify its parts one by one")
+pub fn too_large() -> Diagnostic {
+    Diagnostic::error(Code::VerifyLimit, "is too large to be looked through")
+        .hint("verify its parts one by one")
 }
 
-fn damaged(error: &std::io::Error) -> Complaint {
-    let why = error.to_string();
+fn damaged(error: &std::io::Error) -> Diagnostic {
     if error.kind() == ErrorKind::UnexpectedEof {
-        return Complaint::new("is a gzip stream that is cut short").hint("fetch or paste it again, whole");
+        return Diagnostic::error(Code::UserDataCutShort, "is a gzip stream that is cut short")
+            .hint("fetch or paste it again, whole");
     }
-    let why = if why.contains("checksum") { "its checksum does not match".to_owned() } else { why };
-    Complaint::new(format!("is a gzip stream that was damaged on its way: {why}"))
+    Diagnostic::error(Code::UserDataDamaged, format!("is a gzip stream that was damaged on its way: {error}"))
         .hint("fetch or paste it again; a console that takes text alone needs `--base64`")
 }
 
 /// Decodes base64, whatever line breaks and blanks are in it.
 ///
 /// Fails with the byte of `text` where it goes wrong.
-pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Complaint)> {
+pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
     if !budget.take(text.len()) {
         return Err((0, too_large()));
     }
@@ -136,19 +147,25 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Complaint
         };
         match error {
             DecodeError::InvalidByte(n, byte) if byte != b'=' => {
-                let complaint =
-                    Complaint::new(format!("is base64 with a `{}` in it", char::from(byte).escape_default()));
+                let complaint = Diagnostic::error(
+                    Code::UserDataDamaged,
+                    format!("is base64 with a `{}` in it", char::from(byte).escape_default()),
+                );
                 (offset_of(n), complaint.hint("fetch or paste it again, whole and unchanged"))
             }
-            DecodeError::InvalidByte(n, _) => {
-                (offset_of(n), Complaint::new("is base64 that ends, with `=`, before its end"))
-            }
+            DecodeError::InvalidByte(n, _) => (
+                offset_of(n),
+                Diagnostic::error(Code::UserDataDamaged, "is base64 that ends, with `=`, before its end"),
+            ),
             DecodeError::InvalidLength(_)
             | DecodeError::InvalidPadding
             | DecodeError::InvalidLastSymbol { .. } => (
                 text.len(),
-                Complaint::new("is base64 that is cut short or damaged at its end")
-                    .hint("fetch or paste it again, whole"),
+                Diagnostic::error(
+                    Code::UserDataCutShort,
+                    "is base64 that is cut short or damaged at its end",
+                )
+                .hint("fetch or paste it again, whole"),
             ),
         }
     })

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::encoding::Bytes;
 use super::manifest;
 use super::paths::SETUP;
-use super::problems::{Place, Problems};
-use crate::report::Complaint;
+use super::problems::Problems;
+use crate::diag::{Code, Diagnostic, Place};
 
 /// The mode of a file that says none: cloud-init's `write_files` and Ignition's `files` have the same.
 pub const DEFAULT_MODE: u32 = 0o644;
@@ -103,7 +103,7 @@ impl HostState {
         let text = format!("`{}` is written twice, the last one stays", file.path);
         problems.warning(
             &file.place,
-            Complaint::new(text).hint(format!("the other one is at {}", earlier.place)),
+            Diagnostic::error(Code::FileTwice, text).hint(format!("the other one is at {}", earlier.place)),
         );
         *earlier = file;
     }

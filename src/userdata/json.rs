@@ -11,8 +11,8 @@ use super::budget::Budget;
 use super::content_type::Kind;
 use super::encoding::{self, Bytes, GZIP};
 use super::mime;
-use super::problems::{Place, Problems};
-use crate::report::{Complaint, Position};
+use super::problems::Problems;
+use crate::diag::{Code, Diagnostic, Place, Position};
 
 /// Values of a document. A state of Terraform's has some 50 for each resource; each takes up to 150 bytes of memory.
 const MAX_VALUES: usize = 500_000;
@@ -42,7 +42,7 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
             let position = Some(Position { line: error.line(), column: error.column().max(1) });
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            let complaint = Complaint::new(format!("is no valid JSON: {message}"));
+            let complaint = Diagnostic::error(Code::JsonSyntax, format!("is no valid JSON: {message}"));
             let complaint = match error.is_eof() {
                 true => complaint.hint("it is cut short: fetch or paste it again, whole"),
                 false => complaint,
@@ -199,9 +199,12 @@ pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
     }
 }
 
-pub fn only_its_digest() -> Complaint {
-    Complaint::new("is only the SHA-1 of the user-data, as older providers of Terraform's keep it")
-        .hint("verify the file that it was made from, or what the cloud's API answers")
+pub fn only_its_digest() -> Diagnostic {
+    Diagnostic::error(
+        Code::HiddenUserData,
+        "is only the SHA-1 of the user-data, as older providers of Terraform's keep it",
+    )
+    .hint("verify the file that it was made from, or what the cloud's API answers")
 }
 
 /// Whether a field of that name is user-data: `user_data`, `UserData`, `customData`, `user_data_base64`, `guestinfo.userdata`, …

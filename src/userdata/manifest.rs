@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::sha256;
 use super::payload::PayloadEncoding;
-use super::problems::Place;
+
 use crate::artifact::Artifact;
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 
 /// What the line with the manifest begins with.
 const MARKER: &str = "# hostseed-manifest: ";
@@ -78,7 +78,7 @@ pub struct Found {
     pub place: Place,
     /// The lines that this text has.
     pub lines: usize,
-    pub manifest: Result<Manifest, Complaint>,
+    pub manifest: Result<Manifest, Diagnostic>,
 }
 
 /// What a seed brings.
@@ -120,13 +120,13 @@ impl Manifest {
     ///
     /// # Errors
     /// Another version; anything else than what [`to_json`](Self::to_json) writes.
-    pub fn from_json(json: &str) -> Result<Self, Complaint> {
+    pub fn from_json(json: &str) -> Result<Self, Diagnostic> {
         #[derive(Deserialize)]
         struct Version {
             version: u32,
         }
         let damaged = || {
-            Complaint::new("has a hostseed manifest that is cut short or damaged")
+            Diagnostic::error(Code::ManifestDamaged, "has a hostseed manifest that is cut short or damaged")
                 .hint("fetch or paste it again, whole and unchanged")
         };
         if json.len() > MAX_BYTES {
@@ -136,7 +136,8 @@ impl Manifest {
             Ok(Version { version: VERSION }) => serde_json::from_str(json).map_err(|_| damaged()),
             Ok(Version { version }) => {
                 let text = format!("has a hostseed manifest of version {version}, this is {VERSION}");
-                Err(Complaint::new(text).hint("verify it with the hostseed that rendered it"))
+                Err(Diagnostic::error(Code::ManifestDamaged, text)
+                    .hint("verify it with the hostseed that rendered it"))
             }
             Err(_) => Err(damaged()),
         }
@@ -155,7 +156,7 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    fn in_text(text: &str) -> Option<Result<Manifest, Complaint>> {
+    fn in_text(text: &str) -> Option<Result<Manifest, Diagnostic>> {
         Manifest::in_text(text, &Place::file("f")).map(|found| found.manifest)
     }
 
@@ -194,7 +195,7 @@ mod tests {
             assert!(in_text(&line[..length]).unwrap().is_err(), "{}", &line[..length]);
         }
         let newer = in_text(&line.replace("\"version\":1", "\"version\":2,\"more\":0"));
-        assert!(newer.unwrap().unwrap_err().text.contains("version 2"));
+        assert!(newer.unwrap().unwrap_err().message.contains("version 2"));
         assert!(
             Manifest::from_json(&format!(
                 "{{\"files\":[],\"version\":1,\"x\":\"{}\"}}",

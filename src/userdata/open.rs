@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 use super::budget::Budget;
 use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
 use super::encoding::{self, Bytes, GZIP};
-use super::problems::{Place, Problems, head};
+use super::problems::{Problems, at_offset, head};
 use super::seed::{Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 
 /// More than anybody wraps, gzip in base64 in MIME included.
 const MAX_LAYERS: usize = 8;
@@ -62,18 +62,18 @@ impl Opener<'_> {
     fn peel(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
         if depth > MAX_LAYERS {
             let text = format!("is wrapped more than {MAX_LAYERS} times");
-            return self.problems.error(place, Complaint::new(text));
+            return self.problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
         }
         // Looked at for its beginning, for UTF-8 and for base64, and kept.
         if !self.budget.take(4 * bytes.len() + 64) {
             return;
         }
         if bytes.trim_ascii().is_empty() {
-            return self.problems.error(place, Complaint::new("is empty"));
+            return self.problems.error(place, Diagnostic::error(Code::UserDataEmpty, "is empty"));
         }
         if bytes.starts_with(&GZIP) {
             if self.layers.contains(&"gzip") || around.is_some_and(|around| !around.gzip) {
-                let complaint = Complaint::new("is gzip where cloud-init unpacks none");
+                let complaint = Diagnostic::error(Code::WrongLayer, "is gzip where cloud-init unpacks none");
                 let hint = "compress it once, as a whole; a part of MIME needs the type `application/gzip`";
                 self.problems.error(place, complaint.hint(hint));
             }
@@ -101,17 +101,20 @@ impl Opener<'_> {
     fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
         if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
-            self.problems.error(place, Complaint::new(text).hint("compress it with `gzip -9`"));
+            self.problems
+                .error(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
             return None;
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            let complaint = Complaint::new("is UTF-16, which cloud-init does not read");
+            let complaint =
+                Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not read");
             self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
             return None;
         }
         let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) => {
-                let complaint = Complaint::new(
+                let complaint = Diagnostic::error(
+                    Code::UserDataText,
                     "begins with a byte order mark, so cloud-init does not see its first line",
                 );
                 self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
@@ -123,14 +126,20 @@ impl Opener<'_> {
             Ok(text) if !text.contains('\0') => Some(text),
             Ok(text) => {
                 let at = text.find('\0').unwrap_or_default();
-                let complaint = Complaint::new("is neither text nor gzip: it has a zero byte here");
-                self.problems.error(&place.at_offset(bytes, at), complaint);
+                let complaint = Diagnostic::error(
+                    Code::UserDataText,
+                    "is neither text nor gzip: it has a zero byte here",
+                );
+                self.problems.error(&at_offset(place, bytes, at), complaint);
                 None
             }
             Err(error) => {
-                let complaint = Complaint::new("is neither gzip nor text in UTF-8: it stops being that here");
+                let complaint = Diagnostic::error(
+                    Code::UserDataText,
+                    "is neither gzip nor text in UTF-8: it stops being that here",
+                );
                 let complaint = complaint.hint("save it as UTF-8; or fetch it again, as it was made");
-                self.problems.error(&place.at_offset(bytes, error.valid_up_to()), complaint);
+                self.problems.error(&at_offset(place, bytes, error.valid_up_to()), complaint);
                 None
             }
         }
@@ -142,17 +151,20 @@ impl Opener<'_> {
         match kind {
             Kind::Archive => self.archive(text, place, depth),
             // cloud-init looks whether it is a script really ("known cases", its `user_data.py`).
-            Kind::Script if !text.starts_with("#!") => match Kind::of(text)
-                .filter(|kind| *kind != Kind::Script)
-            {
-                Some(other) => self.part(other, text, place, merge),
-                None => {
-                    let complaint = Complaint::new("is to be run as a script, and does not begin with `#!`");
-                    self.problems
-                        .error(place, complaint.hint("begin with `#!/bin/sh`, with nothing before it"));
-                    self.part(kind, text, place, merge);
+            Kind::Script if !text.starts_with("#!") => {
+                match Kind::of(text).filter(|kind| *kind != Kind::Script) {
+                    Some(other) => self.part(other, text, place, merge),
+                    None => {
+                        let complaint = Diagnostic::error(
+                            Code::FirstLine,
+                            "is to be run as a script, and does not begin with `#!`",
+                        );
+                        self.problems
+                            .error(place, complaint.hint("begin with `#!/bin/sh`, with nothing before it"));
+                        self.part(kind, text, place, merge);
+                    }
                 }
-            },
+            }
             _ => self.part(kind, text, place, merge),
         }
     }
@@ -179,7 +191,7 @@ impl Opener<'_> {
             None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
             None if encoding::is_base64(text.as_bytes()) || begins_as_base64(text) => {
                 if depth > 0 {
-                    let complaint = Complaint::new("is base64 where nothing decodes it");
+                    let complaint = Diagnostic::error(Code::WrongLayer, "is base64 where nothing decodes it");
                     let hint = "encode it once, as a whole; a part of MIME needs `Content-Transfer-Encoding: base64`";
                     self.problems.error(place, complaint.hint(hint));
                 }
@@ -187,7 +199,7 @@ impl Opener<'_> {
                 match encoding::unbase64(text.as_bytes(), self.budget) {
                     Ok(plain) => self.peel(&plain, place, around, depth + 1),
                     Err((offset, complaint)) => {
-                        self.problems.error(&place.at_offset(text.as_bytes(), offset), complaint);
+                        self.problems.error(&at_offset(place, text.as_bytes(), offset), complaint);
                     }
                 }
             }
@@ -203,7 +215,7 @@ impl Opener<'_> {
             let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
             let hint =
                 "`text/cloud-config`, `text/x-shellscript`, or `text/plain` for what its first line says";
-            return self.problems.warning(&part.place, Complaint::new(text).hint(hint));
+            return self.problems.warning(&part.place, Diagnostic::error(Code::ContentType, text).hint(hint));
         }
         let around = Around { kind, merge: part.merge.as_deref(), gzip };
         self.peel(&part.bytes, &part.place, Some(&around), depth + 1);
@@ -223,28 +235,36 @@ impl Opener<'_> {
         let start = text.trim_start();
         let first = start.lines().next().unwrap_or_default();
         if start.len() < text.len() && kind == Kind::Script {
-            let complaint =
-                Complaint::new("has white space before `#!`, so the kernel does not take it for a script");
+            let complaint = Diagnostic::error(
+                Code::FirstLine,
+                "has white space before `#!`, so the kernel does not take it for a script",
+            );
             self.problems.error(place, complaint.hint("begin with `#!`, with nothing before it"));
         } else if start.len() < text.len() {
             let text = format!(
                 "has white space before `{first}`; some of what reads user-data looks at the first line alone"
             );
-            self.problems.warning(place, Complaint::new(text).hint("begin with it, with nothing before it"));
+            self.problems.warning(
+                place,
+                Diagnostic::error(Code::FirstLine, text).hint("begin with it, with nothing before it"),
+            );
         }
         if kind == Kind::CloudConfig && !first.starts_with(CLOUD_CONFIG_LINE) {
             let text = format!(
                 "begins with `{}`, which not all that reads user-data takes for `#cloud-config`",
                 head(first)
             );
-            self.problems.warning(place, Complaint::new(text).hint("write `#cloud-config`, in lower case"));
+            self.problems.warning(
+                place,
+                Diagnostic::error(Code::FirstLine, text).hint("write `#cloud-config`, in lower case"),
+            );
         }
     }
 
     /// No word that cloud-init goes by: is it a cloud-config that lacks it?
     fn without_beginning(&mut self, text: &str, place: &Place, merge: Option<&str>) {
         let first = text.trim_start().lines().next().unwrap_or_default();
-        let place = &place.at_offset(text.as_bytes(), text.len() - text.trim_start().len());
+        let place = &at_offset(place, text.as_bytes(), text.len() - text.trim_start().len());
         let later = text.lines().position(|line| line.trim_end() == CLOUD_CONFIG_LINE);
         let why = match later {
             _ if first.trim_end() == "---" => "begins with `---`, so cloud-init does not see `#cloud-config`",
@@ -255,12 +275,13 @@ impl Opener<'_> {
             None => {
                 let text = format!("begins with nothing that a host boots from: `{}`", head(first));
                 let hint = "user-data begins with `#cloud-config`, `#!`, a MIME header, or is gzip; Ignition is JSON";
-                return self.problems.error(place, Complaint::new(text).hint(hint));
+                return self.problems.error(place, Diagnostic::error(Code::FirstLine, text).hint(hint));
             }
         };
         self.problems.error(
             place,
-            Complaint::new(why).hint("make `#cloud-config` the first line, with nothing before it"),
+            Diagnostic::error(Code::FirstLine, why)
+                .hint("make `#cloud-config` the first line, with nothing before it"),
         );
         self.part(Kind::CloudConfig, text, &place.at(None), merge);
     }

@@ -2,64 +2,13 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::fmt;
 
 use super::budget::Budget;
-use crate::report::{Complaint, Position};
+use crate::diag::{Code, Diagnostic, Place, Position, Severity};
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Severity {
-    /// The host would not come up, not as meant, or a key is where it must not be.
-    Error,
-    /// It may be meant; `--strict` takes it for an error.
-    Warning,
-}
-
-/// Where something stands: from the file that was given inwards, then line and column in the innermost text.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    steps: Vec<String>,
-    pub position: Option<Position>,
-}
-
-impl Place {
-    /// The whole of a file by the name that the user gave.
-    pub fn file(name: &str) -> Self {
-        Self { steps: vec![name.to_owned()], position: None }
-    }
-
-    /// Something within; a line and column of what is around it say nothing there.
-    pub fn within(&self, step: impl Into<String>) -> Self {
-        let mut steps = self.steps.clone();
-        steps.push(step.into());
-        Self { steps, position: None }
-    }
-
-    pub fn at(&self, position: Option<Position>) -> Self {
-        Self { steps: self.steps.clone(), position }
-    }
-
-    /// In place of [`at`](Self::at) where the text is at hand: the line and column of its byte `offset`. For one place;
-    /// [`Lines`] is for several.
-    pub fn at_offset(&self, text: &[u8], offset: usize) -> Self {
-        self.at(Some(Lines::new(text).position(offset)))
-    }
-
-    /// Without line and column.
-    pub fn name(&self) -> String {
-        self.steps.join(": ")
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name())?;
-        match self.position {
-            Some(Position { line, column }) => write!(f, ":{line}:{column}"),
-            None => Ok(()),
-        }
-    }
+/// A place in a text by the offset of a byte, for one place; [`Lines`] is for several.
+pub fn at_offset(place: &Place, text: &[u8], offset: usize) -> Place {
+    place.at(Some(Lines::new(text).position(offset)))
 }
 
 /// Lines and columns of a text. Offsets that are asked for in ascending order cost one pass together.
@@ -102,56 +51,43 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// One thing wrong. No key material is ever in it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Problem {
-    pub severity: Severity,
-    pub place: Place,
-    /// Lower case and without a full stop.
-    pub text: String,
-    pub hint: Option<String>,
-}
-
 /// Of each severity no more are told than anybody reads.
 const MOST: usize = 1000;
 
 /// Everything that is wrong, in the order in which it was found.
 #[derive(Default)]
 pub struct Problems {
-    all: Vec<Problem>,
-    told: HashSet<Problem>,
+    all: Vec<Diagnostic>,
+    told: HashSet<Diagnostic>,
     errors: usize,
     warnings: usize,
 }
 
 impl Problems {
-    pub fn error(&mut self, place: &Place, complaint: Complaint) {
-        self.add(Severity::Error, place, complaint);
+    /// Adds an error at a place.
+    pub fn error(&mut self, place: &Place, problem: Diagnostic) {
+        self.add(Diagnostic { severity: Severity::Error, ..problem }.at(place.clone()));
     }
 
-    pub fn warning(&mut self, place: &Place, complaint: Complaint) {
-        self.add(Severity::Warning, place, complaint);
+    /// Adds a warning at a place.
+    pub fn warning(&mut self, place: &Place, problem: Diagnostic) {
+        self.add(Diagnostic { severity: Severity::Warning, ..problem }.at(place.clone()));
     }
 
     /// The same is told once.
-    fn add(&mut self, severity: Severity, place: &Place, Complaint { text, hint }: Complaint) {
-        let count = match severity {
+    fn add(&mut self, problem: Diagnostic) {
+        let count = match problem.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
-        if *count > MOST {
-            return;
-        }
-        let problem = Problem { severity, place: place.clone(), text, hint };
-        if self.told.contains(&problem) {
+        if *count > MOST || self.told.contains(&problem) {
             return;
         }
         *count += 1;
         if *count > MOST {
             let text = format!("has more than {MOST} problems like those; the others are not listed");
-            let place = Place { steps: place.steps[..1].to_vec(), position: None };
-            self.all.push(Problem { severity, place, text, hint: None });
-            return;
+            let rest = Diagnostic { severity: problem.severity, ..Diagnostic::error(Code::NotChecked, text) };
+            return self.all.push(rest.at(problem.place.outermost()));
         }
         self.told.insert(problem.clone());
         self.all.push(problem);
@@ -163,7 +99,7 @@ impl Problems {
     }
 
     /// Errors first.
-    pub fn into_sorted(mut self) -> Vec<Problem> {
+    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.all.sort_by_key(|problem| problem.severity == Severity::Warning);
         self.all
     }
@@ -208,13 +144,13 @@ mod tests {
         let mut problems = Problems::default();
         let place = Place::file("f");
         for n in 0..MOST * 3 {
-            problems.warning(&place.within("x"), Complaint::new(format!("{n}")));
+            problems.warning(&place.within("x"), Diagnostic::error(Code::UserDataEmpty, format!("{n}")));
         }
-        problems.error(&place, Complaint::new("bad"));
+        problems.error(&place, Diagnostic::error(Code::UserDataEmpty, "bad"));
         let told = problems.into_sorted();
         assert_eq!(told.len(), MOST + 2);
-        assert_eq!((told[0].text.as_str(), told[0].severity), ("bad", Severity::Error));
-        assert!(told.last().unwrap().text.contains("more than 1000"));
+        assert_eq!((told[0].message.as_str(), told[0].severity), ("bad", Severity::Error));
+        assert!(told.last().unwrap().message.contains("more than 1000"));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::content_type::Kind;
 use super::encoding::Bytes;
-use super::problems::Place;
+
+use crate::diag::Place;
 
 /// One user-data, as a cloud hands it to one host.
 pub struct Seed {

@@ -6,8 +6,9 @@ use zeroize::Zeroizing;
 use super::host_state::{File, HostState};
 use super::manifest::Entry;
 use super::paths::{ISSUE, LIB, OPT};
-use super::problems::{Place, Problems};
+use super::problems::Problems;
 use super::script::here_documents;
+use crate::diag::Place;
 
 /// What a `setup` script says of itself.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -14,11 +14,11 @@ use super::host_state::HostState;
 use super::json::Candidate;
 use super::nocloud::{self, Beside};
 use super::open::open;
-use super::problems::{Place, Problems};
+use super::problems::Problems;
 use super::seed::{Part, Seed};
 use super::{component, json, terraform};
+use crate::diag::{Code, Diagnostic, Place};
 use crate::disk;
-use crate::report::Complaint;
 
 /// What is to be looked at.
 pub enum Input {
@@ -56,11 +56,11 @@ pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(See
 fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     if bytes.len() > MAX_BYTES {
         let text = format!("is larger than {} MiB, and no seed is", MAX_BYTES >> 20);
-        problems.error(place, Complaint::new(text));
+        problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
     }
     if bytes.starts_with(b"QFI\xfb") {
-        let complaint = Complaint::new("is a qcow2 disk, of which nothing is read here");
+        let complaint = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, of which nothing is read here");
         problems
             .error(place, complaint.hint("`qemu-img convert -O raw FILE seed.img`, if it is a seed disk"));
         return Vec::new();
@@ -144,7 +144,7 @@ fn each(
         }
     }
     if seeds.is_empty() && problems.count() == before {
-        let complaint = Complaint::new("has no user-data in it");
+        let complaint = Diagnostic::error(Code::NoUserData, "has no user-data in it");
         problems.error(
             place,
             complaint
@@ -177,11 +177,14 @@ fn on_disk(
         Err(error) => {
             problems.error(
                 place,
-                Complaint::new(format!(
-                    "cannot be read as a seed disk ({}): {}",
-                    nocloud::layer(kind),
-                    error.root_cause()
-                )),
+                Diagnostic::error(
+                    Code::SeedDisk,
+                    format!(
+                        "cannot be read as a seed disk ({}): {}",
+                        nocloud::layer(kind),
+                        error.root_cause()
+                    ),
+                ),
             );
             return Vec::new();
         }
@@ -238,7 +241,8 @@ fn no_cloud(
             continue;
         }
         if encoding::is_base64(&file.bytes) {
-            let complaint = Complaint::new("is base64, which nothing decodes on a seed disk");
+            let complaint =
+                Diagnostic::error(Code::WrongLayer, "is base64, which nothing decodes on a seed disk");
             problems.error(&file.place, complaint.hint("put it there as it is"));
         }
         let opened = open(&file.bytes, &file.place, budget, problems);

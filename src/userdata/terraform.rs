@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::json::{self, Candidate, Judged};
-use super::problems::{Lines, Place, Problems};
-use crate::report::Complaint;
+use super::problems::{Lines, Problems};
+use crate::diag::{Code, Diagnostic, Place};
 
 /// Units of work for an assignment.
 const COST: usize = 64;
@@ -72,11 +72,14 @@ pub fn candidates(text: &str, place: &Place, budget: &Budget, problems: &mut Pro
             Assignment::Sensitive if named => {
                 let text = format!("`{name}` is hidden: its value is sensitive");
                 let hint = "`terraform show -json` has it, `terraform output -raw NAME` too";
-                hidden.push((position, Complaint::new(text).hint(hint)));
+                hidden.push((position, Diagnostic::error(Code::HiddenUserData, text).hint(hint)));
             }
             Assignment::Endless => {
                 let text = format!("`{name}` is cut short: its heredoc does not end");
-                problems.error(&position, Complaint::new(text).hint("fetch or paste it again, whole"));
+                problems.error(
+                    &position,
+                    Diagnostic::error(Code::UserDataCutShort, text).hint("fetch or paste it again, whole"),
+                );
             }
             Assignment::Sensitive => {}
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::budget::Budget;
 use crate::userdata::digest::sha256;
 use crate::userdata::host_state::HostState;
@@ -42,7 +42,8 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                     );
                     problems.error(
                         &file.place,
-                        Complaint::new(text).hint("fetch or paste the seed again, whole and unchanged"),
+                        Diagnostic::error(Code::PayloadDamaged, text)
+                            .hint("fetch or paste the seed again, whole and unchanged"),
                     );
                 }
                 None if host.unreadable.contains(path) => {}
@@ -53,7 +54,8 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                     );
                     problems.error(
                         &inline.place,
-                        Complaint::new(text).hint("fetch or paste the seed again, whole"),
+                        Diagnostic::error(Code::PayloadMissing, text)
+                            .hint("fetch or paste the seed again, whole"),
                     );
                 }
             }

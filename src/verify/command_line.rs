@@ -1,7 +1,7 @@
 //! dockerd's command line: which of a seed's units and drop-ins has the last word on it, and what it says.
 
 use super::unit::{self, Setting};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, UNITS};
@@ -41,7 +41,11 @@ pub fn command_line<'a>(
                         "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
                         file.path
                     );
-                    problems.error(&file.place, Complaint::new(text).hint("leave out its ExecStart lines"));
+                    problems.error(
+                        &file.place,
+                        Diagnostic::error(Code::DaemonCommandLine, text)
+                            .hint("leave out its ExecStart lines"),
+                    );
                 }
                 said = Some((file, setting.value));
             }
@@ -51,7 +55,7 @@ pub fn command_line<'a>(
     let words = shell_words::split(&line);
     if words.is_err() {
         let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
-        problems.error(&file.place, Complaint::new(text));
+        problems.error(&file.place, Diagnostic::error(Code::DaemonCommandLine, text));
     }
     Some((file, words.ok()?))
 }
@@ -69,20 +73,20 @@ fn files(host: &HostState) -> Vec<&File> {
     unit.chain(drop_ins).collect()
 }
 
-fn outside(file: &File, setting: &Setting) -> Complaint {
+fn outside(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
         "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
         file.path, setting.line
     );
-    Complaint::new(text).hint("put `[Service]` above it")
+    Diagnostic::error(Code::DaemonCommandLine, text).hint("put `[Service]` above it")
 }
 
-fn second(file: &File, setting: &Setting) -> Complaint {
+fn second(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
         "`{}` line {} adds a second ExecStart, with which systemd does not start {DOCKER_UNIT}",
         file.path, setting.line
     );
-    Complaint::new(text).hint("put an empty `ExecStart=` before it")
+    Diagnostic::error(Code::DaemonCommandLine, text).hint("put an empty `ExecStart=` before it")
 }
 
 /// Flags and their values as dockerd's parser (pflag) takes them: a switch has its value only behind `=`.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::command_line::{command_line, flags};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{DAEMON_JSON, DOCKER_UNIT, ISSUER};
@@ -116,13 +116,16 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
         Ok(_) => {
             problems.error(
                 &file.place,
-                Complaint::new(format!("`{}` is no JSON object, and dockerd does not start", file.path)),
+                Diagnostic::error(
+                    Code::DaemonJson,
+                    format!("`{}` is no JSON object, and dockerd does not start", file.path),
+                ),
             );
             None
         }
         Err(error) => {
             let text = format!("`{}` is no valid JSON, and dockerd does not start: {error}", file.path);
-            problems.error(&file.place, Complaint::new(text));
+            problems.error(&file.place, Diagnostic::error(Code::DaemonJson, text));
             None
         }
     }
@@ -147,7 +150,8 @@ fn check_said_twice(
             );
             problems.error(
                 &file.place,
-                Complaint::new(text).hint(format!("remove `{field}` from {DAEMON_JSON}")),
+                Diagnostic::error(Code::DaemonOptionTwice, text)
+                    .hint(format!("remove `{field}` from {DAEMON_JSON}")),
             );
         }
     }
@@ -158,7 +162,7 @@ fn check_said_twice(
             file.path
         );
         let hint = "remove `hosts`, and set -H in a drop-in; or let a drop-in set ExecStart without -H";
-        problems.error(&file.place, Complaint::new(text).hint(hint));
+        problems.error(&file.place, Diagnostic::error(Code::DaemonOptionTwice, text).hint(hint));
     }
 }
 
@@ -175,17 +179,19 @@ fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Pro
         if local {
             let text =
                 format!("`{}` opens {host} without TLS: every process on the host is root by it", file.path);
-            problems
-                .warning(&file.place, Complaint::new(text).hint("leave it out: the unix socket is there"));
+            problems.warning(
+                &file.place,
+                Diagnostic::error(Code::OpenDockerPort, text).hint("leave it out: the unix socket is there"),
+            );
         } else if daemon.tls {
             let text = format!(
                 "`{}` opens {host} with --tls, which asks no client who it is: whoever reaches the port is root",
                 file.path
             );
-            problems.error(&file.place, Complaint::new(text).hint(hint));
+            problems.error(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         } else {
             let text = format!("`{}` opens {host} without TLS: whoever reaches the port is root", file.path);
-            problems.error(&file.place, Complaint::new(text).hint(hint));
+            problems.error(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         }
     }
 }
@@ -196,7 +202,10 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
             "`{}` has --tlsverify and no `-H tcp://…`: nobody reaches the daemon from outside",
             file.path
         );
-        problems.error(&file.place, Complaint::new(text).hint("add `-H tcp://0.0.0.0:2376`"));
+        problems.error(
+            &file.place,
+            Diagnostic::error(Code::DaemonUnreachable, text).hint("add `-H tcp://0.0.0.0:2376`"),
+        );
     }
     if daemon.all_hosts().next().is_some()
         && !daemon.all_hosts().any(|host| host.starts_with("fd:") || host.starts_with("unix:"))
@@ -205,7 +214,8 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
             "`{}` has no `-H fd://` or `-H unix://…`: docker on the host itself finds no daemon",
             file.path
         );
-        problems.warning(&file.place, Complaint::new(text).hint("add `-H fd://`"));
+        problems
+            .warning(&file.place, Diagnostic::error(Code::DaemonUnreachable, text).hint("add `-H fd://`"));
     }
 }
 
@@ -218,7 +228,10 @@ fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut 
             "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
             file.path
         );
-        problems.error(&file.place, Complaint::new(text).hint("give the unit `\"enabled\": true`"));
+        problems.error(
+            &file.place,
+            Diagnostic::error(Code::DaemonUnreachable, text).hint("give the unit `\"enabled\": true`"),
+        );
     }
 }
 
@@ -238,8 +251,11 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
                     "`{}` has --tlsverify without --{flag}: dockerd looks in /root/.docker",
                     file.path
                 );
-                problems
-                    .error(&file.place, Complaint::new(text).hint(format!("add `--{flag} /etc/docker/…`")));
+                problems.error(
+                    &file.place,
+                    Diagnostic::error(Code::DaemonTlsFiles, text)
+                        .hint(format!("add `--{flag} /etc/docker/…`")),
+                );
             }
             Some(path) if host.file(path).is_some() || host.unreadable.contains(path) || !comes_with_pem => {}
             // The host makes these two itself.
@@ -248,7 +264,8 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
                 let text = format!("`{}` has --{flag} {path}, which is not in the seed", file.path);
                 problems.error(
                     &file.place,
-                    Complaint::new(text).hint("bring it along, or name the file that is brought"),
+                    Diagnostic::error(Code::DaemonTlsFiles, text)
+                        .hint("bring it along, or name the file that is brought"),
                 );
             }
         }

@@ -1,6 +1,6 @@
 //! Rule: a script has a command. One without is most likely cut short.
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::Kind;
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
@@ -11,7 +11,8 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
     if is_script && text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
         problems.error(
             &part.place,
-            Complaint::new("is a script without a command").hint("fetch or paste it again, whole"),
+            Diagnostic::error(Code::UserDataEmpty, "is a script without a command")
+                .hint("fetch or paste it again, whole"),
         );
     }
 }

@@ -167,11 +167,8 @@ fn what_was_not_looked_through_is_an_error_and_never_fine() {
     for (kind, make) in [KINDS[30], KINDS[28]] {
         let (verdict, budget) = judged(&make(2 << 20));
         assert!(budget.is_exhausted(), "{kind}");
-        let said = verdict
-            .problems
-            .iter()
-            .find(|problem| problem.text.starts_with("is too large to be looked through"));
-        assert!(said.is_some_and(|problem| problem.severity == super::Severity::Error), "{kind}");
+        let said = verdict.problems.iter().find(|problem| problem.code == crate::diag::Code::VerifyLimit);
+        assert!(said.is_some_and(|problem| problem.severity == crate::diag::Severity::Error), "{kind}");
     }
 }
 

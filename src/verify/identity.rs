@@ -7,9 +7,9 @@ use time::{Duration, OffsetDateTime};
 use super::daemon::Daemon;
 use super::keys::Owners;
 use super::search::{Everything, Found};
+use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
-use crate::report::Complaint;
 use crate::secret::Secret;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{CA, ISSUER, ISSUER_KEY, SERVER, SERVER_KEY};
@@ -90,12 +90,19 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
     let path = &file.path;
     if file.mode & 0o002 != 0 {
         let text = format!("`{path}` can be changed by everybody (mode {:04o})", file.mode);
-        problems.error(&file.place, Complaint::new(text).hint("give it mode 0644"));
+        problems
+            .error(&file.place, Diagnostic::error(Code::WritableCertificate, text).hint("give it mode 0644"));
     }
     let certificates = match Certificate::all_from_pem(&file.text()) {
         Ok(certificates) => certificates,
         Err(error) => {
-            problems.error(&file.place, Complaint::new(format!("`{path}` is no certificate: {error}")));
+            problems.error(
+                &file.place,
+                Diagnostic::error(
+                    Code::CertificateUnreadable,
+                    format!("`{path}` is no certificate: {error}"),
+                ),
+            );
             return Vec::new();
         }
     };
@@ -104,19 +111,29 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
         let validity = certificate.validity();
         if now > validity.not_after {
             let text = format!("{which} expired on {}", validity.not_after.date());
-            problems.error(&file.place, Complaint::new(text).hint("make the machine again"));
+            problems.error(
+                &file.place,
+                Diagnostic::error(Code::CertificateTime, text).hint("make the machine again"),
+            );
         } else if now < validity.not_before {
             let text = format!("{which} is not valid before {}", moment(validity.not_before));
-            problems
-                .error(&file.place, Complaint::new(text).hint("wait for that, or set this computer's clock"));
+            problems.error(
+                &file.place,
+                Diagnostic::error(Code::CertificateTime, text)
+                    .hint("wait for that, or set this computer's clock"),
+            );
         } else if validity.not_after - now < SOON {
             let text = format!("{which} expires soon, on {}", validity.not_after.date());
-            problems.warning(&file.place, Complaint::new(text).hint("make the machine again before"));
+            problems.warning(
+                &file.place,
+                Diagnostic::error(Code::CertificateExpiresSoon, text).hint("make the machine again before"),
+            );
         }
         if let Some(weakness) = certificate.weakness() {
             problems.error(
                 &file.place,
-                Complaint::new(format!("{which} {weakness}")).hint("make it again with P-256"),
+                Diagnostic::error(Code::WeakCertificate, format!("{which} {weakness}"))
+                    .hint("make it again with P-256"),
             );
         }
     }
@@ -135,15 +152,15 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn error(&mut self, file: &File, text: String, hint: &str) {
-        self.problems.error(&file.place, Complaint::new(text).hint(hint));
+    fn error(&mut self, file: &File, code: Code, text: String, hint: &str) {
+        self.problems.error(&file.place, Diagnostic::error(code, text).hint(hint));
     }
 
     fn authorities(&mut self, file: &File) {
         for certificate in self.authority.iter().filter(|certificate| !certificate.is_authority()) {
             let text =
                 format!("`{}` is no authority's certificate but `{}`", file.path, certificate.subject());
-            self.error(file, text, "put there the certificate that signs clients");
+            self.error(file, Code::CertificatePurpose, text, "put there the certificate that signs clients");
         }
     }
 
@@ -153,7 +170,7 @@ impl Judge<'_> {
             let text = format!(
                 "`{path}` names no address: docker looks for the one that it dials in the SANs, and nowhere else"
             );
-            self.error(file, text, "make it with `subjectAltName`");
+            self.error(file, Code::CertificateNames, text, "make it with `subjectAltName`");
         }
         let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
         if let Err(unsound) = pki::judge(leaf, chain, self.authority, Purpose::Server, self.now) {
@@ -198,7 +215,8 @@ impl Judge<'_> {
                     let text = format!("`{path}` is signed in a way that hostseed does not check");
                     return self.problems.warning(
                         &file.place,
-                        Complaint::new(text).hint("`openssl verify -CAfile ca.pem server.pem` tells"),
+                        Diagnostic::error(Code::CertificateChain, text)
+                            .hint("`openssl verify -CAfile ca.pem server.pem` tells"),
                     );
                 }
                 Unsound::Other(why) => (
@@ -206,14 +224,19 @@ impl Judge<'_> {
                     "`openssl verify -CAfile ca.pem server.pem` tells more",
                 ),
             };
-            return self.error(file, text, hint);
+            return self.error(file, Code::CertificateChain, text, hint);
         }
         // Its key is in the user-data, which every process on the host can read.
         if pki::judge(leaf, chain, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(
                 "`{path}` is good for clients too: with its key, which is in the seed, one commands the host"
             );
-            self.error(file, text, "make it with the extended key usage serverAuth alone");
+            self.error(
+                file,
+                Code::CertificatePurpose,
+                text,
+                "make it with the extended key usage serverAuth alone",
+            );
         }
     }
 
@@ -221,17 +244,17 @@ impl Judge<'_> {
     fn key(&mut self, file: &File, certificate: &Certificate, key_file: Option<&File>) {
         let Some(key_file) = key_file else {
             let text = format!("`{}` is there without its key", file.path);
-            return self.error(file, text, "bring the key along, with mode 0600");
+            return self.error(file, Code::MissingKey, text, "bring the key along, with mode 0600");
         };
         match self.only_key(key_file) {
             Some(key) if key.belongs_to(certificate) || !key.is_known() => {}
             Some(_) => {
                 let text = format!("`{}` is not the key of `{}`", key_file.path, file.path);
-                self.error(key_file, text, "put the two of one machine there");
+                self.error(key_file, Code::SeedKeyMismatch, text, "put the two of one machine there");
             }
             None => {
                 let text = format!("`{}` holds no private key", key_file.path);
-                self.error(key_file, text, "put the key there, in PEM");
+                self.error(key_file, Code::MissingKey, text, "put the key there, in PEM");
             }
         }
     }
@@ -247,7 +270,12 @@ impl Judge<'_> {
         let path = &file.path;
         if !issuer.is_authority() {
             let text = format!("`{path}` is no authority's certificate, and can issue none");
-            return self.error(file, text, "make it with `basicConstraints CA:TRUE` and `keyCertSign`");
+            return self.error(
+                file,
+                Code::CertificatePurpose,
+                text,
+                "make it with `basicConstraints CA:TRUE` and `keyCertSign`",
+            );
         }
         let key = key_file.map(|file| Secret::new(file.text().into_owned()));
         let Some(Ok(leaf)) = key.map(|key| pki::trial_leaf(issuer, &key)) else { return };
@@ -269,13 +297,23 @@ impl Judge<'_> {
                 Unsound::Unchecked => format!("`{path}` is signed in a way that hostseed does not check"),
                 other => format!("what `{path}` issues does not verify with `{ca}`: {other}"),
             };
-            return self.error(file, text, "`hostseed create` without `--address` makes one that does");
+            return self.error(
+                file,
+                Code::CertificateChain,
+                text,
+                "`hostseed create` without `--address` makes one that does",
+            );
         }
         if pki::judge(&leaf, &above, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(
                 "`{path}` can issue for clients too: with its key, which is in the seed, one commands every host of the authority"
             );
-            self.error(file, text, "make it with the extended key usage serverAuth alone");
+            self.error(
+                file,
+                Code::CertificatePurpose,
+                text,
+                "make it with the extended key usage serverAuth alone",
+            );
         }
     }
 }

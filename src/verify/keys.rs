@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::search::Everything;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::pki::{self, Certificate, Purpose, StrayKey};
-use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
-use crate::userdata::problems::{Lines, Place, Problems};
+use crate::userdata::problems::{Lines, Problems};
 use crate::userdata::seed::Part;
 
 /// The certificates that a key may belong to, by what they are to the host.
@@ -69,11 +69,11 @@ pub fn judge(
 /// Says where there are more keys or certificates than are looked at.
 pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
-        let complaint = Complaint::new("has more private keys than are looked at");
+        let complaint = Diagnostic::error(Code::TooManyKeys, "has more private keys than are looked at");
         problems.error(place, complaint.hint("a host needs one: leave out the others"));
     }
     if found.too_many_certificates {
-        let complaint = Complaint::new("has more certificates than are looked at");
+        let complaint = Diagnostic::error(Code::NotChecked, "has more certificates than are looked at");
         problems.warning(place, complaint.hint("verify the parts one by one"));
     }
 }
@@ -97,22 +97,23 @@ impl Judge<'_> {
                 "`{path}` holds {} and can be read by others than root (mode {:04o})",
                 key.kind, file.mode
             );
-            self.problems.error(&file.place, Complaint::new(text).hint("give it mode 0600"));
+            self.problems
+                .error(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
         }
         if let Some(owner) = file.foreign_owner() {
             let text =
                 format!("`{path}` holds {} and belongs to `{}`, not to root", key.kind, owner.escape_debug());
             self.problems.warning(
                 &file.place,
-                Complaint::new(text).hint("leave out the owner, or make it `root:root`"),
+                Diagnostic::error(Code::KeyOwner, text)
+                    .hint("leave out the owner, or make it `root:root`"),
             );
         }
         match self.whose(&key) {
             Ok(whose) => self.held.push(Held { whose, path: Some(path.clone()), mode: Some(file.mode) }),
-            Err(complaint) => {
-                let text = format!("`{path}` {}", complaint.text);
-                self.problems
-                    .error(&file.place, Complaint { text: by_its_name(text, file.name()), ..complaint });
+            Err(problem) => {
+                let problem = by_its_name(problem.about(format_args!("`{path}`")), file.name());
+                self.problems.error(&file.place, problem);
             }
         }
         self.told.insert(*key.id());
@@ -127,15 +128,19 @@ impl Judge<'_> {
             let text = format!(
                 "`{name}` is the host's SSH key: whoever reads the user-data can pose as this host to `ssh`"
             );
-            self.problems
-                .warning(place, Complaint::new(text).hint("leave it out, and the host makes its own"));
+            self.problems.warning(
+                place,
+                Diagnostic::error(Code::SshHostKey, text).hint("leave it out, and the host makes its own"),
+            );
         } else {
             match self.whose(&key) {
                 Ok(whose) => self.held.push(Held { whose, path: None, mode: None }),
-                Err(complaint) => {
-                    let text =
-                        name.map_or(complaint.text.clone(), |name| format!("`{name}` {}", complaint.text));
-                    self.problems.error(place, Complaint { text, ..complaint });
+                Err(problem) => {
+                    let problem = match name {
+                        Some(name) => problem.about(format_args!("`{name}`")),
+                        None => problem,
+                    };
+                    self.problems.error(place, problem);
                 }
             }
         }
@@ -143,7 +148,7 @@ impl Judge<'_> {
     }
 
     /// Whose a key is, if it may be here.
-    fn whose(&self, key: &StrayKey) -> Result<&'static str, Complaint> {
+    fn whose(&self, key: &StrayKey) -> Result<&'static str, Diagnostic> {
         let of =
             |certificates: &[Certificate]| certificates.iter().any(|certificate| key.belongs_to(certificate));
         let Owners { server, issuer, authority, others } = self.owners;
@@ -152,7 +157,7 @@ impl Judge<'_> {
         let of_authority = || {
             let text =
                 "holds the authority's key: whoever reads it makes clients, and commands every host of it";
-            Err(Complaint::new(text).hint(stays))
+            Err(Diagnostic::error(Code::CaKeyInSeed, text).hint(stays))
         };
         if of(authority) {
             return of_authority();
@@ -168,7 +173,7 @@ impl Judge<'_> {
                 if pki::judge(other, &self.intermediates, authority, Purpose::Client, self.now).is_ok() =>
             {
                 let text = "holds a client's key: whoever reads it commands the host, as root";
-                Err(Complaint::new(text).hint(stays))
+                Err(Diagnostic::error(Code::ClientKeyInSeed, text).hint(stays))
             }
             Some(other) if other.is_authority() => of_authority(),
             Some(_) => Ok("another certificate's"),
@@ -183,18 +188,23 @@ impl Judge<'_> {
                         "hostseed reads RSA of 2048 to 4096 bits, P-256, P-384 and Ed25519, without a passphrase"
                     }
                 };
-                Err(Complaint::new(text).hint(hint))
+                Err(Diagnostic::error(Code::StrayKey, text).hint(hint))
             }
         }
     }
 }
 
-/// What a file of that name is in Docker's and Docker Machine's folders.
-fn by_its_name(text: String, name: &str) -> String {
-    match name {
-        _ if text.contains("authority's") || text.contains("client's") => text,
-        "ca-key.pem" => format!("{text} (by its name the authority's)"),
-        "key.pem" | "client-key.pem" => format!("{text} (by its name a client's)"),
-        _ => text,
+/// Adds what a file of that name is in Docker's and Docker Machine's folders, where nothing else tells whose the key is.
+fn by_its_name(problem: Diagnostic, name: &str) -> Diagnostic {
+    let whose = match name {
+        "ca-key.pem" => "the authority's",
+        "key.pem" | "client-key.pem" => "a client's",
+        _ => return problem,
+    };
+    match problem.code {
+        Code::StrayKey => {
+            Diagnostic { message: format!("{} (by its name {whose})", problem.message), ..problem }
+        }
+        _ => problem,
     }
 }

@@ -1,6 +1,6 @@
 //! Rule: no Windows line ends in what a host runs or reads line by line.
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::Kind;
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
@@ -14,14 +14,17 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
     }
     match part.kind {
         Kind::Script | Kind::Boothook => {
-            let complaint = Complaint::new(
+            let complaint = Diagnostic::error(
+                Code::LineEnds,
                 "is a script with Windows line ends: `sh` takes the return for a part of each last word",
             );
             problems.error(&part.place, complaint.hint(HINT));
         }
         Kind::CloudConfig => {
-            let complaint =
-                Complaint::new("has Windows line ends, which stay in what is pasted from it into scripts");
+            let complaint = Diagnostic::error(
+                Code::LineEnds,
+                "has Windows line ends, which stay in what is pasted from it into scripts",
+            );
             problems.warning(&part.place, complaint.hint(HINT));
         }
         _ => {}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::document::{Document, get};
@@ -53,7 +53,8 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
                     };
                     let hint =
                         "give the part `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()`";
-                    problems.error(&document.place(key), Complaint::new(text).hint(hint));
+                    problems
+                        .error(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
                 }
                 Some(_) => {}
             }

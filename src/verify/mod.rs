@@ -19,16 +19,15 @@ use time::OffsetDateTime;
 
 pub use crate::userdata::budget::MAX_BYTES;
 pub use crate::userdata::encoding::Bytes;
-pub use crate::userdata::problems::{Problem, Severity};
 pub use crate::userdata::sources::Input;
 pub use summary::{Certified, Summary};
 
+use crate::diag::{Code, Diagnostic, Place, Severity};
 use crate::plan::Cloud;
-use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::{Place, Problems};
+use crate::userdata::problems::Problems;
 use crate::userdata::seed::{Part, Seed};
 use crate::userdata::{cloud_config, ignition, script, sources};
 
@@ -37,7 +36,7 @@ pub struct Verdict {
     /// For each host that is in it.
     pub seeds: Vec<Summary>,
     /// Errors first.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// Judges. `cloud` is where it is to go, if that is known.
@@ -46,7 +45,7 @@ pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) 
 }
 
 /// What would keep a host from coming up as it should. Whose keys are in it is not looked at.
-pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Problem> {
+pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Diagnostic> {
     let problems = judge_all(input, None, now, false, &Budget::default()).problems;
     problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
 }
@@ -64,12 +63,14 @@ fn judge_all(
     let seeds =
         found.into_iter().map(|found| judge(found, cloud, now, keys, budget, &mut problems)).collect();
     if budget.is_exhausted() {
-        let complaint = Complaint::new(
+        let complaint = Diagnostic::error(
+            Code::VerifyLimit,
             "is too large to be looked through: there may be keys and mistakes in what was not looked at",
         );
         problems.error(&place, complaint.hint("verify its parts one by one"));
     } else if budget.left_something_unseen() {
-        let complaint = Complaint::new(
+        let complaint = Diagnostic::error(
+            Code::NotChecked,
             "has something compressed in it that is too large to be looked into, too deep, or of a kind that is not: a key may be in there",
         );
         problems.warning(&place, complaint.hint("take it out, or unpack it and verify what is in it"));
@@ -167,9 +168,9 @@ mod tests {
         assert!(severities.is_sorted(), "errors come first");
         let mut seen = std::collections::HashSet::new();
         for problem in &verdict.problems {
-            assert!(seen.insert(problem), "told twice: {}", problem.text);
+            assert!(seen.insert(problem), "told twice: {}", problem.message);
             assert!(problem.place.name().starts_with("input"), "{}", problem.place.name());
-            assert!(!problem.text.is_empty() && !problem.text.ends_with('.'), "{:?}", problem.text);
+            assert!(!problem.message.is_empty() && !problem.message.ends_with('.'), "{:?}", problem.message);
             assert!(problem.place.position.is_none_or(|p| p.line >= 1 && p.column >= 1));
         }
         // What nothing is said of is something that a host boots from.
@@ -262,7 +263,8 @@ mod tests {
         for path in rendered() {
             let (case, name) = (path.parent().unwrap(), path.display());
             let verdict = judged_in_time(&std::fs::read(&path).unwrap());
-            let problems: Vec<&str> = verdict.problems.iter().map(|problem| problem.text.as_str()).collect();
+            let problems: Vec<&str> =
+                verdict.problems.iter().map(|problem| problem.message.as_str()).collect();
             assert!(problems.is_empty(), "{name}: {problems:?}");
             let [seed] = &verdict.seeds[..] else { panic!("{name}: {} seeds", verdict.seeds.len()) };
             let mut found: Vec<_> =

@@ -1,8 +1,8 @@
 //! What clouds take, beside what there is.
 
+use crate::diag::{Code, Diagnostic, Place};
 use crate::plan::{Cloud, Gzip};
-use crate::report::Complaint;
-use crate::userdata::problems::{Place, Problems};
+use crate::userdata::problems::Problems;
 use crate::userdata::seed::Sent;
 
 /// The clouds whose limit it is over, in the form that they take it.
@@ -21,18 +21,25 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
             let text = format!("is compressed, which {title} is not known to hand on");
             problems.error(
                 place,
-                Complaint::new(text).hint(format!("`hostseed render NAME --for {name}` chooses the form")),
+                Diagnostic::error(Code::EncodingNotSupported, text)
+                    .hint(format!("`hostseed render NAME --for {name}` chooses the form")),
             );
         }
         (true, Gzip::InBase64) if sent.base64.is_none() => {
             let text = format!("is compressed, and {title} takes that in base64 alone");
-            problems.error(place, Complaint::new(text).hint("render it with `--gzip --base64`"));
+            problems.error(
+                place,
+                Diagnostic::error(Code::EncodingNotSupported, text).hint("render it with `--gzip --base64`"),
+            );
         }
         _ => {}
     }
     if sent.base64.is_some() && !cloud.takes_base64() {
         let text = format!("is base64, which neither {title} nor cloud-init decodes");
-        problems.error(place, Complaint::new(text).hint("render it without `--base64`"));
+        problems.error(
+            place,
+            Diagnostic::error(Code::EncodingNotSupported, text).hint("render it without `--base64`"),
+        );
     }
     let in_base64 = travels_in_base64(cloud, sent);
     if let Some(limit) = cloud.limit().filter(|_| !cloud.fits(sent.bytes, in_base64)) {
@@ -46,7 +53,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
                 "`--gzip` makes it smaller; an image of `hostseed bake` needs the identity alone (`--docker none`)"
             }
         };
-        problems.error(place, Complaint::new(text).hint(help));
+        problems.error(place, Diagnostic::error(Code::UserDataTooLarge, text).hint(help));
     }
 }
 

@@ -151,6 +151,27 @@ fn what_is_told_is_so() {
     assert_eq!(seed["files"].as_array().unwrap().len(), 4);
 }
 
+#[test]
+fn programs_tell_problems_apart_by_their_codes() {
+    let home = home();
+    write(
+        &home,
+        "bad.yaml",
+        "#cloud-config\nwrite_files:\n- {path: /a, permissions: 644, content: x}\nruncmds: []\n",
+    );
+    let told = json(&home, "bad.yaml");
+    let problems: Vec<(&str, &str)> = told["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| (problem["severity"].as_str().unwrap(), problem["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(problems, [("error", "file-mode"), ("warning", "unknown-key")]);
+    for (_, code) in problems {
+        home.ok(&["explain", code]);
+    }
+}
+
 /// The names that `--for` takes.
 pub fn clouds(home: &Home) -> Vec<String> {
     let all: Value = serde_json::from_str(&home.ok(&["clouds", "--json"])).unwrap();

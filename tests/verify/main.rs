@@ -31,7 +31,7 @@ impl Said {
     #[track_caller]
     pub fn is_fine(&self) {
         assert_eq!(self.status, 0, "{}", self.text);
-        assert!(!self.text.contains("warning:") && !self.text.contains("error:"), "{}", self.text);
+        assert!(!self.text.contains("warning[") && !self.text.contains("error["), "{}", self.text);
     }
 
     /// It fails, and one of these is said.

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use hostseed::verify::{Input, Severity, verify};
+use hostseed::diag::Severity;
+use hostseed::verify::{Input, verify};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,7 @@ impl Form {
         };
         let verdict = verify(input, None, OffsetDateTime::now_utc());
         let errors = verdict.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
-        errors.map(|problem| problem.text).collect()
+        errors.map(|problem| problem.message).collect()
     }
 }
 

@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
 use crate::userdata::document::{Document, kind_of};
 use crate::userdata::encoded;
 use crate::userdata::host_state::{HostState, InlineText};
 use crate::userdata::manifest::Manifest;
-use crate::userdata::problems::{Place, Problems, head};
+use crate::userdata::problems::{Problems, head};
 use crate::userdata::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
@@ -43,12 +43,14 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     let fields = match &root.value {
         Value::Map(fields) => fields,
         Value::Null => {
-            return problems
-                .error(place, Complaint::new("has no fields: there is nothing in it but comments"));
+            return problems.error(
+                place,
+                Diagnostic::error(Code::UserDataEmpty, "has no fields: there is nothing in it but comments"),
+            );
         }
         other => {
             let text = format!("is a cloud-config, which is a map of fields, and is {}", kind_of(other));
-            return problems.error(&document.place(&root), Complaint::new(text));
+            return problems.error(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         }
     };
     let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
@@ -74,11 +76,11 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    pub fn error(&mut self, node: &Node, complaint: Complaint) {
+    pub fn error(&mut self, node: &Node, complaint: Diagnostic) {
         self.problems.error(&self.document.place(node), complaint);
     }
 
-    pub fn warning(&mut self, node: &Node, complaint: Complaint) {
+    pub fn warning(&mut self, node: &Node, complaint: Diagnostic) {
         self.problems.warning(&self.document.place(node), complaint);
     }
 
@@ -88,7 +90,8 @@ impl Reader<'_> {
             "runcmd" | "bootcmd" => self.commands(name, value),
             _ => {
                 if let Some(near) = misspelt(name, &FIELDS) {
-                    let complaint = Complaint::new(format!("cloud-init knows no `{}`", head(name)));
+                    let complaint =
+                        Diagnostic::error(Code::UnknownKey, format!("cloud-init knows no `{}`", head(name)));
                     self.warning(key, complaint.hint(format!("did you mean `{near}`?")));
                 }
                 self.gather(name, value);
@@ -100,7 +103,10 @@ impl Reader<'_> {
     fn commands(&mut self, field: &str, value: &Node) {
         let Value::List(items) = &value.value else {
             let text = format!("`{field}` must be a list of commands, got {}", kind_of(&value.value));
-            return self.error(value, Complaint::new(text).hint("begin each command with `- `"));
+            return self.error(
+                value,
+                Diagnostic::error(Code::CloudConfigShape, text).hint("begin each command with `- `"),
+            );
         };
         for item in items {
             let command = match (&item.value, self.document.scalar(item)) {
@@ -119,7 +125,7 @@ impl Reader<'_> {
                         Value::Map(_) => "put the whole command in quotes: a `: ` in it makes it a map",
                         _ => "put it in quotes",
                     };
-                    self.error(item, Complaint::new(text).hint(hint));
+                    self.error(item, Diagnostic::error(Code::CommandType, text).hint(hint));
                     continue;
                 }
             };
@@ -141,14 +147,17 @@ impl Reader<'_> {
                     let complaint = format!(
                         "a word of a command of `{field}` is a number to cloud-init, whose schema refuses it"
                     );
-                    self.warning(word, Complaint::new(complaint).hint("put it in quotes"));
+                    self.warning(
+                        word,
+                        Diagnostic::error(Code::CommandType, complaint).hint("put it in quotes"),
+                    );
                     line.push(text);
                 }
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
                     let text =
                         format!("a word of a command of `{field}` must be a text, and is {}", kind_of(other));
-                    self.error(word, Complaint::new(text).hint("put it in quotes"));
+                    self.error(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
                     return None;
                 }
             }
@@ -169,7 +178,7 @@ impl Reader<'_> {
         };
         let text =
             format!("a word of a command of `{field}` is {arrives} to cloud-init, and arrives as that");
-        self.warning(word, Complaint::new(text).hint("put it in quotes"));
+        self.warning(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
     }
 
     /// All texts below a field, where they may hold a key.

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::read::{Reader, misspelt};
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::document::{get, kind_of};
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{DEFAULT_MODE, File};
@@ -21,7 +21,10 @@ impl Reader<'_> {
     pub fn write_files(&mut self, value: &Node) {
         let Value::List(entries) = &value.value else {
             let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
-            return self.error(value, Complaint::new(text).hint("begin each file with `- path: …`"));
+            return self.error(
+                value,
+                Diagnostic::error(Code::CloudConfigShape, text).hint("begin each file with `- path: …`"),
+            );
         };
         for (n, entry) in entries.iter().enumerate() {
             match &entry.value {
@@ -29,7 +32,11 @@ impl Reader<'_> {
                 other => {
                     let text =
                         format!("entry {} of `write_files` must be a map, got {}", n + 1, kind_of(other));
-                    self.error(entry, Complaint::new(text).hint("`- path: …` with `content: …` below it"));
+                    self.error(
+                        entry,
+                        Diagnostic::error(Code::CloudConfigShape, text)
+                            .hint("`- path: …` with `content: …` below it"),
+                    );
                 }
             }
         }
@@ -38,15 +45,20 @@ impl Reader<'_> {
     fn write_file(&mut self, entry: &Node, fields: &[(Node, Node)]) {
         self.check_names(fields);
         let Some(node) = get(fields, "path") else {
-            return self
-                .error(entry, Complaint::new("a file of `write_files` has no `path`, and is left out"));
+            return self.error(
+                entry,
+                Diagnostic::error(
+                    Code::WriteFilesEntry,
+                    "a file of `write_files` has no `path`, and is left out",
+                ),
+            );
         };
         let Some(path) = self.document.text(node, "`path`", self.problems) else { return };
         self.has_payload |= paths::is_own(path);
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", head(path));
             let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";
-            self.error(node, Complaint::new(text).hint(hint));
+            self.error(node, Diagnostic::error(Code::WriteFilesEntry, text).hint(hint));
         }
         let mode = match get(fields, "permissions") {
             Some(node) => self.permissions(node, path),
@@ -67,7 +79,7 @@ impl Reader<'_> {
             let text = format!(
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
             );
-            self.warning(entry, Complaint::new(text).hint("leave out `defer`"));
+            self.warning(entry, Diagnostic::error(Code::WriteFilesEntry, text).hint("leave out `defer`"));
         }
         // A problem names the path, and the file keeps it.
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
@@ -85,7 +97,10 @@ impl Reader<'_> {
                 && !FILE_FIELDS.contains(&name.as_str())
                 && name != "<<"
             {
-                let complaint = Complaint::new(format!("a file of `write_files` has no `{}`", head(name)));
+                let complaint = Diagnostic::error(
+                    Code::UnknownKey,
+                    format!("a file of `write_files` has no `{}`", head(name)),
+                );
                 let known =
                     misspelt(name, &FILE_FIELDS).or_else(|| (name == "mode").then_some("permissions"));
                 self.warning(
@@ -107,7 +122,11 @@ impl Reader<'_> {
             (Value::Text(text), Some(Scalar::Text)) => octal(text).unwrap_or_else(|| {
                 let text =
                     format!("`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`", head(text));
-                self.error(node, Complaint::new(text).hint("four octal digits in quotes, as `\"0600\"`"));
+                self.error(
+                    node,
+                    Diagnostic::error(Code::FileMode, text)
+                        .hint("four octal digits in quotes, as `\"0600\"`"),
+                );
                 DEFAULT_MODE
             }),
             (value, Some(Scalar::Int(Some(number)))) => {
@@ -122,14 +141,18 @@ impl Reader<'_> {
                     let text = format!(
                         "`{path}`: `permissions` without quotes is the number {number} to cloud-init, whose schema refuses it"
                     );
-                    self.warning(node, Complaint::new(text).hint(quoted(&format!("{mode:04o}"))));
+                    self.warning(
+                        node,
+                        Diagnostic::error(Code::FileMode, text).hint(quoted(&format!("{mode:04o}"))),
+                    );
                 } else {
                     let text = format!(
                         "`{path}`: `permissions` without quotes is the number {number} to cloud-init, which is mode {mode:04o}"
                     );
                     self.error(
                         node,
-                        Complaint::new(text).hint(quoted(&format!("{:04o}", meant.unwrap_or(DEFAULT_MODE)))),
+                        Diagnostic::error(Code::FileMode, text)
+                            .hint(quoted(&format!("{:04o}", meant.unwrap_or(DEFAULT_MODE)))),
                     );
                 }
                 mode
@@ -140,8 +163,11 @@ impl Reader<'_> {
                 let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
                 self.error(
                     node,
-                    Complaint::new(format!("`{path}`: `permissions` must be a text, and is {kind}"))
-                        .hint(quoted("0600")),
+                    Diagnostic::error(
+                        Code::FileMode,
+                        format!("`{path}`: `permissions` must be a text, and is {kind}"),
+                    )
+                    .hint(quoted("0600")),
                 );
                 DEFAULT_MODE
             }
@@ -157,8 +183,13 @@ impl Reader<'_> {
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
                 Some(_) => self.host.unchecked.push(format!("`{path}`, which the host fetches")),
-                None => self
-                    .warning(entry, Complaint::new(format!("`{path}` has no `content`, and will be empty"))),
+                None => self.warning(
+                    entry,
+                    Diagnostic::error(
+                        Code::WriteFilesEntry,
+                        format!("`{path}` has no `content`, and will be empty"),
+                    ),
+                ),
             }
             return None;
         };
@@ -171,20 +202,23 @@ impl Reader<'_> {
         let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };
         if steps.first() == Some(&Step::Gzip) {
             let text = format!("`{path}`: `encoding: gzip` alone needs a `content` with the tag `!!binary`");
-            self.error(node, Complaint::new(text).hint("base64 in `content`, and `encoding: gz+b64`"));
+            self.error(
+                node,
+                Diagnostic::error(Code::FileEncoding, text)
+                    .hint("base64 in `content`, and `encoding: gz+b64`"),
+            );
             return None;
         }
         for step in steps {
             let unpacked = match step {
                 Step::Base64 => encoding::unbase64(&bytes, self.budget).map_err(|(_, complaint)| complaint),
                 Step::Gzip if bytes.starts_with(&encoding::GZIP) => encoding::gunzip(&bytes, self.budget),
-                Step::Gzip => Err(Complaint::new("is to be gzip, and is not")),
+                Step::Gzip => Err(Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not")),
             };
             bytes = match unpacked {
                 Ok(bytes) => bytes,
-                Err(Complaint { text, hint }) => {
-                    let text = format!("the content of `{path}` {text}");
-                    self.error(node, Complaint { text, hint });
+                Err(problem) => {
+                    self.error(node, problem.about(format_args!("the content of `{path}`")));
                     return None;
                 }
             };
@@ -205,7 +239,10 @@ impl Reader<'_> {
                     "`{path}`: cloud-init knows no `encoding: {}`, and writes `content` as it stands",
                     head(name)
                 );
-                self.error(node, Complaint::new(text).hint("`b64`, `gz+b64`, or none"));
+                self.error(
+                    node,
+                    Diagnostic::error(Code::FileEncoding, text).hint("`b64`, `gz+b64`, or none"),
+                );
                 return None;
             }
         })

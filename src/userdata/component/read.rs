@@ -3,13 +3,13 @@
 use zeroize::Zeroizing;
 
 use super::MAX_BYTES;
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::digest::sha256;
 use crate::userdata::document::{Document, get};
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::{Place, Problems, head};
+use crate::userdata::problems::{Problems, head};
 use crate::userdata::seed::{Part, Seed};
 use crate::yaml::{Node, Value};
 
@@ -33,7 +33,7 @@ pub fn open(
         Seed { place: place.clone(), layers: vec!["Image Builder component"], sent: None, parts: Vec::new() };
     if text.len() > MAX_BYTES {
         let text = format!("is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
-        problems.error(place, Complaint::new(text));
+        problems.error(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
     // What is around the scripts, comments too, may hold a key.
     let whole = Zeroizing::new(text.as_bytes().to_vec());
@@ -41,7 +41,13 @@ pub fn open(
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
     if phases.is_empty() {
-        problems.error(place, Complaint::new("is a component without `phases`, which does nothing"));
+        problems.error(
+            place,
+            Diagnostic::error(
+                Code::ImageBuilderComponent,
+                "is a component without `phases`, which does nothing",
+            ),
+        );
     }
     for phase in phases {
         let name = |node| match field(node, "name").map(|node| &node.value) {
@@ -51,7 +57,10 @@ pub fn open(
         let steps = list(field(phase, "steps"));
         if steps.is_empty() {
             let text = format!("the phase `{}` has no `steps`", head(&name(phase)));
-            problems.error(&document.place(phase), Complaint::new(text).hint(WHOLE));
+            problems.error(
+                &document.place(phase),
+                Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
+            );
         }
         for step in steps {
             let place = place.within(format!("{} {}", name(phase), name(step)));
@@ -64,7 +73,10 @@ pub fn open(
             if action.is_empty() || runs_commands && commands.is_empty() {
                 let missing = if action.is_empty() { "action" } else { "commands" };
                 let text = format!("the step `{}` has no `{missing}`", head(&name(step)));
-                problems.error(&document.place(step), Complaint::new(text).hint(WHOLE));
+                problems.error(
+                    &document.place(step),
+                    Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
+                );
             }
             for command in commands {
                 if let Some(text) = document.text(command, "a command", problems) {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use minijinja::context;
 
 use super::MAX_BYTES;
-use crate::report::Failure;
+use crate::diag::{Code, Diagnostic};
 use crate::templates;
 use crate::userdata::contents::Contents;
 use crate::userdata::digest::sha256;
@@ -24,7 +24,7 @@ pub fn write(contents: &Contents) -> Result<String> {
     }
     if text.len() > MAX_BYTES {
         let message = format!("the component is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
-        return Err(Failure::new(message)
+        return Err(Diagnostic::error(Code::UserDataTooLarge, message)
             .hint("fewer `--engine-label` and `--engine-env` make it smaller")
             .into());
     }

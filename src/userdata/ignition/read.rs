@@ -4,7 +4,7 @@ use data_url::DataUrl;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
 use crate::userdata::cloud_config::within;
 use crate::userdata::digest::{sha256, sha512};
@@ -14,7 +14,7 @@ use crate::userdata::host_state::{DEFAULT_MODE, File, HostState, InlineText};
 use crate::userdata::json;
 use crate::userdata::manifest::{Found, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{MANIFEST, UNITS};
-use crate::userdata::problems::{Place, Problems};
+use crate::userdata::problems::Problems;
 
 /// A config merges others, which may do the same.
 const MAX_MERGES: usize = 8;
@@ -47,7 +47,10 @@ impl Reader<'_> {
     fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
         let Some(config) = json::read(text, place, self.budget, self.problems) else { return };
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
-            let complaint = Complaint::new("is JSON, and no Ignition config: it has no `ignition.version`");
+            let complaint = Diagnostic::error(
+                Code::IgnitionConfig,
+                "is JSON, and no Ignition config: it has no `ignition.version`",
+            );
             return self
                 .problems
                 .error(place, complaint.hint("user-data is `#cloud-config`, a script, MIME, or Ignition"));
@@ -57,7 +60,7 @@ impl Reader<'_> {
                 "is of Ignition's specification {}, and Flatcar and Fedora CoreOS want 3",
                 version.escape_debug()
             );
-            self.problems.error(place, Complaint::new(text).hint("3.4.0"));
+            self.problems.error(place, Diagnostic::error(Code::IgnitionConfig, text).hint("3.4.0"));
         }
         self.merged(&config, place, depth);
         for (n, file) in list(&config, "/storage/files") {
@@ -81,8 +84,10 @@ impl Reader<'_> {
             for (n, resource) in configs.into_iter().enumerate() {
                 let place = place.within(format!("ignition.config.{key}[{n}]"));
                 if depth >= MAX_MERGES {
-                    self.problems
-                        .error(&place, Complaint::new(format!("merges more than {MAX_MERGES} deep")));
+                    self.problems.error(
+                        &place,
+                        Diagnostic::error(Code::VerifyLimit, format!("merges more than {MAX_MERGES} deep")),
+                    );
                 } else if let Some(bytes) = self.resource(resource, &place, "the config") {
                     self.config(&bytes, &place, depth + 1);
                 }
@@ -92,11 +97,13 @@ impl Reader<'_> {
 
     fn file(&mut self, file: &Value, place: &Place) {
         let Some(path) = file.get("path").and_then(Value::as_str) else {
-            return self.problems.error(place, Complaint::new("is a file without a `path`"));
+            return self
+                .problems
+                .error(place, Diagnostic::error(Code::IgnitionConfig, "is a file without a `path`"));
         };
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", path.escape_debug());
-            self.problems.error(place, Complaint::new(text));
+            self.problems.error(place, Diagnostic::error(Code::IgnitionConfig, text));
         }
         let mode = self.mode(file, path, place);
         let owner = file.pointer("/user/name").and_then(Value::as_str).map(str::to_owned);
@@ -124,7 +131,8 @@ impl Reader<'_> {
             value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777)
         else {
             let text = format!("`{path}`: `mode` must be a number up to 4095");
-            self.problems.error(place, Complaint::new(text).hint("420 is 0644, 384 is 0600"));
+            self.problems
+                .error(place, Diagnostic::error(Code::FileMode, text).hint("420 is 0644, 384 is 0600"));
             return DEFAULT_MODE;
         };
         // Digits of a usual mode, and as a number none of them.
@@ -134,7 +142,10 @@ impl Reader<'_> {
         ) {
             let meant = u32::from_str_radix(&mode.to_string(), 8).unwrap_or(DEFAULT_MODE);
             let text = format!("`{path}`: `mode` is decimal, and {mode} is mode {mode:04o}");
-            self.problems.error(place, Complaint::new(text).hint(format!("{meant:04o} is {meant}")));
+            self.problems.error(
+                place,
+                Diagnostic::error(Code::FileMode, text).hint(format!("{meant:04o} is {meant}")),
+            );
         }
         mode
     }
@@ -149,22 +160,24 @@ impl Reader<'_> {
                 .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
             return None;
         }
-        let told = |this: &mut Self, complaint: Complaint| {
-            let text = format!("the content of `{what}` {}", complaint.text);
-            this.problems.error(place, Complaint { text, hint: complaint.hint });
+        let told = |this: &mut Self, complaint: Diagnostic| {
+            this.problems.error(place, complaint.about(format_args!("the content of `{what}`")));
             None
         };
         // Decoded, and its checksum made.
         if !self.budget.take(2 * source.len()) {
             return None;
         }
-        let Ok(url) = DataUrl::process(source) else { return told(self, Complaint::new("is no data URL")) };
+        let Ok(url) = DataUrl::process(source) else {
+            return told(self, Diagnostic::error(Code::IgnitionConfig, "is no data URL"));
+        };
         let media_type = url.mime_type();
         self.has_payload |= format!("{}/{}", media_type.type_, media_type.subtype) == PAYLOAD_TYPE;
         let Ok((decoded, _)) = url.decode_to_vec() else {
             return told(
                 self,
-                Complaint::new("is base64 that is cut short or damaged").hint("render the seed again"),
+                Diagnostic::error(Code::UserDataDamaged, "is base64 that is cut short or damaged")
+                    .hint("render the seed again"),
             );
         };
         let decoded: Bytes = Zeroizing::new(decoded);
@@ -176,10 +189,12 @@ impl Reader<'_> {
                     Err(complaint) => return told(self, complaint),
                 }
             }
-            Some("gzip") => return told(self, Complaint::new("is to be gzip, and is not")),
+            Some("gzip") => {
+                return told(self, Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not"));
+            }
             Some(other) => {
                 let text = format!("has the unknown `compression` `{}`", other.escape_debug());
-                return told(self, Complaint::new(text).hint("`gzip`, or none"));
+                return told(self, Diagnostic::error(Code::FileEncoding, text).hint("`gzip`, or none"));
             }
         };
         if let Some(hash) = resource.pointer("/verification/hash").and_then(Value::as_str) {
@@ -190,10 +205,10 @@ impl Reader<'_> {
             if !found.eq_ignore_ascii_case(hash) {
                 told(
                     self,
-                    Complaint::new(format!(
-                        "was damaged on its way: its checksum is not {}",
-                        hash.escape_debug()
-                    )),
+                    Diagnostic::error(
+                        Code::PayloadDamaged,
+                        format!("was damaged on its way: its checksum is not {}", hash.escape_debug()),
+                    ),
                 );
                 self.host.damaged.insert(what.to_owned());
             }
@@ -203,7 +218,9 @@ impl Reader<'_> {
 
     fn unit(&mut self, unit: &Value, place: &Place) {
         let Some(name) = unit.get("name").and_then(Value::as_str) else {
-            return self.problems.error(place, Complaint::new("is a unit without a `name`"));
+            return self
+                .problems
+                .error(place, Diagnostic::error(Code::IgnitionConfig, "is a unit without a `name`"));
         };
         if unit.get("enabled") == Some(&Value::Bool(true)) {
             self.host.enabled.push(name.to_owned());
@@ -218,9 +235,13 @@ impl Reader<'_> {
                 (Some(file), Some(contents)) => {
                     self.put_unit(format!("{UNITS}/{name}.d/{file}"), contents, &place);
                 }
-                _ => self
-                    .problems
-                    .error(&place, Complaint::new("is a drop-in without a `name`, or without `contents`")),
+                _ => self.problems.error(
+                    &place,
+                    Diagnostic::error(
+                        Code::IgnitionConfig,
+                        "is a drop-in without a `name`, or without `contents`",
+                    ),
+                ),
             }
         }
     }

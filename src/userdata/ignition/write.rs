@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::artifact::Artifact;
-use crate::report::{Complaint, Failure};
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::digest::sha512;
 use crate::userdata::encoding::base64;
 use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
@@ -26,17 +26,21 @@ pub struct Merged {
 
 impl Merged {
     /// Refuses what is no config of Ignition's third major version: no host would boot from it.
-    pub fn new(bytes: Vec<u8>) -> Result<Self, Complaint> {
+    pub fn new(bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
-            Complaint::new(format!("is no JSON: {error}"))
+            Diagnostic::error(Code::PartRejected, format!("is no JSON: {error}"))
                 .hint("butane makes an Ignition config of YAML: `butane FILE.bu > FILE.ign`")
         })?;
         match json.pointer("/ignition/version").and_then(Value::as_str) {
             Some(version) if is_third(version) => Ok(Self { bytes, json }),
-            Some(version) => {
-                Err(Complaint::new(format!("must be of Ignition's spec 3, got `{}`", version.escape_debug())))
-            }
-            None => Err(Complaint::new("is no Ignition config: it has no `ignition.version`")),
+            Some(version) => Err(Diagnostic::error(
+                Code::PartRejected,
+                format!("must be of Ignition's spec 3, got `{}`", version.escape_debug()),
+            )),
+            None => Err(Diagnostic::error(
+                Code::PartRejected,
+                "is no Ignition config: it has no `ignition.version`",
+            )),
         }
     }
 
@@ -98,7 +102,7 @@ struct Config {
 pub fn write(files: &[Artifact], drop_in: &str, merged: &[Merged]) -> Result<String> {
     let config = config(files, drop_in);
     if let Some(taken) = merged.iter().find_map(|merged| merged.taken(&config)) {
-        return Err(Failure::new(format!("the config to be merged takes the place of hostseed's `{taken}`, and the host would not be reached as it should"))
+        return Err(Diagnostic::error(Code::PartRejected, format!("the config to be merged takes the place of hostseed's `{taken}`, and the host would not be reached as it should"))
             .hint("take it out there; `hostseed create --help` has what may be said of Docker")
             .into());
     }

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 use zeroize::Zeroizing;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
 use crate::userdata::encoding::{Bytes, unbase64};
-use crate::userdata::problems::{Place, Problems};
+use crate::userdata::problems::{Problems, at_offset};
 
 /// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
@@ -51,7 +51,8 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         let text = format!(
             "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
         );
-        problems.error(place, Complaint::new(text).hint("begin with `MIME-Version: 1.0`"));
+        problems
+            .error(place, Diagnostic::error(Code::MimeArchive, text).hint("begin with `MIME-Version: 1.0`"));
     }
     if !budget.take(4 * bytes.len()) {
         return Vec::new();
@@ -62,14 +63,14 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         let text = format!(
             "has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} pieces of parameters, and is too large to be looked through"
         );
-        problems.error(place, Complaint::new(text));
+        problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
     }
     if !budget.take(bytes.len() * multiparts) {
         return Vec::new();
     }
     let Some(message) = MessageParser::new().parse(bytes) else {
-        problems.error(place, Complaint::new("is no MIME message: it has no headers"));
+        problems.error(place, Diagnostic::error(Code::MimeArchive, "is no MIME message: it has no headers"));
         return Vec::new();
     };
     for part in &message.parts {
@@ -80,7 +81,10 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
     if singles.is_empty() {
         problems.error(
             place,
-            Complaint::new("is a MIME archive without any part: cut short, or its boundary is wrong"),
+            Diagnostic::error(
+                Code::MimeArchive,
+                "is a MIME archive without any part: cut short, or its boundary is wrong",
+            ),
         );
     }
     let decoded = singles.into_iter().enumerate();
@@ -98,12 +102,15 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
         return;
     };
     let Some(boundary) = content_type.attribute("boundary") else {
-        let complaint = Complaint::new("is a MIME archive that names no `boundary`");
+        let complaint = Diagnostic::error(Code::MimeArchive, "is a MIME archive that names no `boundary`");
         problems.error(place, complaint.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
         return;
     };
     if !ends.contains(format!("--{boundary}--").as_bytes()) {
-        let complaint = Complaint::new("is a MIME archive that is cut short: its last boundary is missing");
+        let complaint = Diagnostic::error(
+            Code::UserDataCutShort,
+            "is a MIME archive that is cut short: its last boundary is missing",
+        );
         problems.error(place, complaint.hint("fetch or paste it again, whole"));
     }
 }
@@ -178,7 +185,7 @@ fn decode(
         "base64" => match unbase64(raw, budget) {
             Ok(bytes) => bytes,
             Err((offset, complaint)) => {
-                problems.error(&place.at_offset(bytes, part.offset_body as usize + offset), complaint);
+                problems.error(&at_offset(place, bytes, part.offset_body as usize + offset), complaint);
                 return None;
             }
         },
@@ -188,7 +195,8 @@ fn decode(
             let text = format!("has the unknown Content-Transfer-Encoding `{}`", unknown.escape_debug());
             problems.error(
                 place,
-                Complaint::new(text).hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
+                Diagnostic::error(Code::MimeArchive, text)
+                    .hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
             );
             return None;
         }

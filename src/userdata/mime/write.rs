@@ -7,7 +7,7 @@ use mail_builder::headers::content_type as mail;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::{
     ARCHIVE, BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, JINJA, PART_HANDLER,
     SHELL_SCRIPT,
@@ -41,13 +41,14 @@ impl Part {
     ///
     /// Refuses what cloud-init would pass over: an empty file, a beginning that it does not know, an archive inside the archive.
     /// And what would keep ours from being done.
-    pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Complaint> {
+    pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         if bytes.is_empty() {
-            return Err(Complaint::new("is empty"));
+            return Err(Diagnostic::error(Code::PartRejected, "is empty"));
         }
         // Unpacked by cloud-init it would be a part without the header that says how it is merged.
         if bytes.starts_with(&GZIP) {
-            let complaint = Complaint::new(
+            let complaint = Diagnostic::error(
+                Code::PartRejected,
                 "is compressed, and cloud-init would put it in the place of the parts before it",
             );
             return Err(complaint.hint("give it as it was before; `--gzip` compresses the whole"));
@@ -63,21 +64,25 @@ impl Part {
     }
 
     /// Refuses what is wrong with no part alone.
-    pub fn check_together(parts: &[Self]) -> Result<(), Complaint> {
+    pub fn check_together(parts: &[Self]) -> Result<(), Diagnostic> {
         if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
-            let complaint = Complaint::new(format!(
-                "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
-                late.file
-            ));
+            let complaint = Diagnostic::error(
+                Code::PartRejected,
+                format!(
+                    "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
+                    late.file
+                ),
+            );
             return Err(complaint.hint("or give what is in it as parts of their own"));
         }
         let is_known = |content_type: &str| types().any(|known| known == content_type);
         let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
         match parts.iter().find(|part| !handled && !is_known(&part.content_type)) {
             Some(Self { file, content_type, .. }) => {
-                let complaint = Complaint::new(format!(
-                    "`--part {file}` is of the type `{content_type}`, which cloud-init passes over"
-                ));
+                let complaint = Diagnostic::error(
+                    Code::PartRejected,
+                    format!("`--part {file}` is of the type `{content_type}`, which cloud-init passes over"),
+                );
                 let near = nearest_type(content_type);
                 Err(complaint.hint(format!(
                     "did you mean `{near}`? A type of your own needs a part-handler beside it"
@@ -132,35 +137,40 @@ pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
 }
 
 /// The type of what begins like that, as cloud-init has it.
-fn type_of(bytes: &[u8]) -> Result<&'static str, Complaint> {
+fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
     let text = String::from_utf8_lossy(bytes);
     if let Some(known) = ContentType::by_first_line(&text) {
         return Ok(known.mime);
     }
     if super::is_message(&text) {
-        return Err(
-            Complaint::new("is a multipart archive itself").hint("give its parts, each with `--part`")
-        );
+        return Err(Diagnostic::error(Code::PartRejected, "is a multipart archive itself")
+            .hint("give its parts, each with `--part`"));
     }
     let line = text.lines().next().unwrap_or_default().chars().take(40).collect::<String>();
-    Err(Complaint::new(format!("begins with `{}`, which says nothing to cloud-init", line.escape_debug()))
-        .hint(format!(
-            "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
-        )))
+    Err(Diagnostic::error(
+        Code::PartRejected,
+        format!("begins with `{}`, which says nothing to cloud-init", line.escape_debug()),
+    )
+    .hint(format!(
+        "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
+    )))
 }
 
 /// Refuses something else than a list in the place of one of ours. What is no YAML at all takes nothing away.
-fn check_lists(text: &str) -> Result<(), Complaint> {
+fn check_lists(text: &str) -> Result<(), Diagnostic> {
     let Ok(Node { value: Value::Map(entries), .. }) = yaml::read(text, MAX_FLOW_DEPTH) else { return Ok(()) };
     for (key, value) in &entries {
         if let Value::Text(key) = &key.value
             && LISTS.contains(&key.as_str())
             && !matches!(value.value, Value::List(_))
         {
-            let complaint = Complaint::new(format!(
-                "has {} for `{key}`, and cloud-init would take that in the place of ours",
-                value.value.kind()
-            ));
+            let complaint = Diagnostic::error(
+                Code::PartRejected,
+                format!(
+                    "has {} for `{key}`, and cloud-init would take that in the place of ours",
+                    value.value.kind()
+                ),
+            );
             return Err(complaint.hint(format!("leave `{key}` out, or give it a list")));
         }
     }
@@ -179,16 +189,20 @@ fn nearest_type(wrong: &str) -> &'static str {
 }
 
 /// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
-fn check_type(text: &str) -> Result<&str, Complaint> {
+fn check_type(text: &str) -> Result<&str, Diagnostic> {
     let token = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
     };
     match text.split_once('/') {
-        Some(("multipart" | "message", _)) => {
-            Err(Complaint::new(format!("cannot be of the type `{text}`: a part is no archive itself")))
-        }
+        Some(("multipart" | "message", _)) => Err(Diagnostic::error(
+            Code::PartRejected,
+            format!("cannot be of the type `{text}`: a part is no archive itself"),
+        )),
         Some((kind, subtype)) if token(kind) && token(subtype) => Ok(text),
-        _ => Err(Complaint::new(format!("must have a type like `{SHELL_SCRIPT}`, got `{text}`"))),
+        _ => Err(Diagnostic::error(
+            Code::PartRejected,
+            format!("must have a type like `{SHELL_SCRIPT}`, got `{text}`"),
+        )),
     }
 }
 
@@ -234,7 +248,7 @@ fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
 mod tests {
     use super::*;
 
-    fn part(bytes: &[u8]) -> Result<Part, Complaint> {
+    fn part(bytes: &[u8]) -> Result<Part, Diagnostic> {
         Part::new("a b.yaml", None, bytes.to_vec())
     }
 

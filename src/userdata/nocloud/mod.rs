@@ -20,7 +20,8 @@ mod tests {
     use super::*;
     use crate::artifact::Artifact;
     use crate::userdata::contents::tests::read_back;
-    use crate::userdata::problems::Place;
+
+    use crate::diag::Place;
 
     #[test]
     fn what_is_written_is_read() {

@@ -1,14 +1,14 @@
 //! Reads what is beside the user-data.
 
 use super::{LABEL, META_DATA, NETWORK_CONFIG, USER_DATA};
+use crate::diag::{Code, Diagnostic, Place};
 use crate::disk::{Disk, Kind};
 use crate::names::MachineName;
-use crate::report::Complaint;
 use crate::userdata::budget::Budget;
 use crate::userdata::document::{Document, get, kind_of};
 use crate::userdata::encoding::Bytes;
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::{Place, Problems};
+use crate::userdata::problems::Problems;
 use crate::yaml::{Node, Value};
 
 /// A file beside the others.
@@ -32,7 +32,8 @@ pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside
         );
         problems.error(
             place,
-            Complaint::new(text).hint("`hostseed render NAME --format nocloud -o seed.img` makes one"),
+            Diagnostic::error(Code::SeedDisk, text)
+                .hint("`hostseed render NAME --format nocloud -o seed.img` makes one"),
         );
     }
     let files = disk.files.into_iter();
@@ -62,7 +63,7 @@ pub fn check(
     ] {
         if named(name).is_none() {
             let text = format!("has no `{name}`, and cloud-init takes no seed without");
-            problems.error(place, Complaint::new(text).hint(hint));
+            problems.error(place, Diagnostic::error(Code::NoCloudFiles, text).hint(hint));
         }
     }
     if let Some(file) = named(META_DATA) {
@@ -80,7 +81,7 @@ fn read(
     take: impl FnOnce(&Document, &[(Node, Node)], &mut Problems),
 ) {
     let Ok(text) = std::str::from_utf8(&file.bytes) else {
-        return problems.error(&file.place, Complaint::new("is no text in UTF-8"));
+        return problems.error(&file.place, Diagnostic::error(Code::UserDataText, "is no text in UTF-8"));
     };
     let Some((document, root)) = Document::read(text, &file.place, budget, problems) else { return };
     match &root.value {
@@ -88,7 +89,7 @@ fn read(
         Value::Null => take(&document, &[], problems),
         other => {
             let text = format!("must be a map of fields, and is {}", kind_of(other));
-            problems.error(&document.place(&root), Complaint::new(text));
+            problems.error(&document.place(&root), Diagnostic::error(Code::NoCloudFiles, text));
         }
     }
 }
@@ -99,16 +100,17 @@ fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mu
             Some(node) => drop(document.text(node, "`instance-id`", problems)),
             None => {
                 let text = "has no `instance-id`: cloud-init takes `nocloud` for it, and does not apply a later seed";
-                problems
-                    .warning(&file.place, Complaint::new(text).hint("one that changes with the user-data"));
+                problems.warning(
+                    &file.place,
+                    Diagnostic::error(Code::NoCloudFiles, text).hint("one that changes with the user-data"),
+                );
             }
         }
         if let Some(node) = get(fields, "local-hostname")
             && let Some(name) = document.text(node, "`local-hostname`", problems)
         {
-            if let Err(complaint) = MachineName::parse(name) {
-                let text = format!("`local-hostname` {}", complaint.message);
-                problems.warning(&document.place(node), Complaint { text, hint: complaint.hint });
+            if let Err(problem) = MachineName::parse(name) {
+                problems.warning(&document.place(node), problem.about("`local-hostname`"));
             }
             host.hostname = Some(name.to_owned());
         }
@@ -119,7 +121,10 @@ fn network_config(file: &Beside, budget: &Budget, problems: &mut Problems) {
     read(file, budget, problems, |_, fields, problems| {
         if get(fields, "version").or_else(|| get(fields, "network")).is_none() {
             let text = "is no network-config: it has neither `version` nor `network`";
-            problems.error(&file.place, Complaint::new(text).hint("begin with `version: 2`"));
+            problems.error(
+                &file.place,
+                Diagnostic::error(Code::NoCloudFiles, text).hint("begin with `version: 2`"),
+            );
         }
     });
 }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::report::Complaint;
+use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
 use crate::userdata::digest::sha256;
 use crate::userdata::encoding::{self, Bytes};
@@ -10,7 +10,7 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::manifest::Manifest;
 use crate::userdata::paths::{self, SETUP};
 use crate::userdata::payload::PayloadEncoding;
-use crate::userdata::problems::{Lines, Place, Problems};
+use crate::userdata::problems::{Lines, Problems};
 
 /// The command of our scripts that makes a file: `unpack SHA256 PATH <<'END'`.
 const UNPACK: &str = "unpack";
@@ -44,7 +44,10 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
         let [sum, path] = &document.words[..] else { continue };
         let Some(body) = document.body else {
             let text = format!("is cut short: what makes `{path}` does not end");
-            problems.error(&place, Complaint::new(text).hint("fetch or paste it again, whole"));
+            problems.error(
+                &place,
+                Diagnostic::error(Code::UserDataCutShort, text).hint("fetch or paste it again, whole"),
+            );
             host.unreadable.insert(path.clone());
             continue;
         };
@@ -74,18 +77,22 @@ fn unpack(
             .map_err(|(_, complaint)| complaint)
             .and_then(|bytes| match bytes.starts_with(&encoding::GZIP) {
                 true => encoding::gunzip(&bytes, budget),
-                false => Err(Complaint::new("is no gzip stream")),
+                false => Err(Diagnostic::error(Code::UserDataDamaged, "is no gzip stream")),
             }),
     };
     match plain {
         Ok(bytes) if sha256(&bytes) == sum => Some(bytes),
         Ok(_) => {
             let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
-            problems.error(place, Complaint::new(text).hint("fetch or paste it again, whole and unchanged"));
+            problems.error(
+                place,
+                Diagnostic::error(Code::PayloadDamaged, text)
+                    .hint("fetch or paste it again, whole and unchanged"),
+            );
             None
         }
-        Err(Complaint { text, hint }) => {
-            problems.error(place, Complaint { text: format!("the content of `{path}` {text}"), hint });
+        Err(problem) => {
+            problems.error(place, problem.about(format_args!("the content of `{path}`")));
             None
         }
     }
