@@ -1,4 +1,4 @@
-//! The command line: clap's definitions, and the spec that the flags of a machine spell.
+//! The command line: clap's definitions of the commands and their flags.
 
 use std::path::PathBuf;
 
@@ -12,18 +12,18 @@ use crate::plan::{self, Cloud, DEFAULT_PORT};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
 
-/// Makes a remote Docker host without SSH.
+/// Create remote Docker hosts without SSH.
 ///
-/// `create` makes the TLS identity here and the user-data that a new VM boots from; `env` prints what the docker
-/// CLI needs to reach it.
+/// `create` makes the TLS certificates on this computer and the user-data for a new VM. `env` prints the environment
+/// with which the docker CLI connects to it.
 #[derive(Debug, Parser)]
 #[command(name = "hostseed", version, max_term_width = 100, infer_long_args = false)]
-#[command(after_help = "Exit status: 0 done, 1 failed, 2 wrong usage or a wrong spec.")]
+#[command(after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec.")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Where machines are kept [default: ~/.docker/machine]
+    /// The folder with all machines [default: ~/.docker/machine]
     #[arg(
         short = 's',
         long = "store",
@@ -34,25 +34,25 @@ pub struct Cli {
     #[arg(value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub store: Option<PathBuf>,
 
-    /// Use a store or `--ca` folder even if another user owns it or can write to it; that user can replace keys
+    /// Use a store or `--ca` folder even if another user owns it or can write to it: that user can replace the keys
     #[arg(long, global = true, env = "HOSTSEED_ALLOW_INSECURE_STORE", hide_env_values = true)]
     #[arg(value_parser = consent)]
     pub allow_insecure_store: bool,
 
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(long, global = true)]
     pub quiet: bool,
 }
 
 const EXTERNAL: &str = "\
-The query comes on standard input, as Terraform writes it, a flat JSON object of texts: `name`, `addresses`, and every \
-option of `create` (`engine_label`, `key`, `docker_version`, …). A list is a line each, or `jsonencode([…])`. `for` \
-names the cloud and looks whether the user-data fits, `gzip = \"true\"` compresses it, `format` is cloud-config, script \
-or ignition.
+Terraform sends the query on standard input, one JSON object whose values are strings. Its keys are `name`, \
+`addresses` and every option of `create` with `_` for `-` (`engine_label`, `key`, `docker_version`, …). A list has an \
+item a line, or is `jsonencode([…])`. `for` names the target cloud and enforces its limit, `gzip = \"true\"` \
+compresses the user-data, and `format` is cloud-config, script or ignition.
 
 The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
-fingerprint_client and expiry. Asked again, it is the same, and nothing new is made. A query that says otherwise than \
-the machine is refused with the fields that differ.";
+fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
+answer. A query that differs from the machine fails and names the fields.";
 
 const COMPLETIONS: &str = "\
 bash: hostseed completions bash > ~/.local/share/bash-completion/completions/hostseed
@@ -60,64 +60,69 @@ zsh:  hostseed completions zsh > ~/.zfunc/_hostseed, with ~/.zfunc in $fpath bef
 fish: hostseed completions fish > ~/.config/fish/completions/hostseed.fish";
 
 const SCHEMA: &str = "\
-Write it beside the spec files with `hostseed schema > hostseed.schema.json`, and begin a spec file with the line
+Write it next to your spec files with
+hostseed schema > hostseed.schema.json
+and begin each spec file with the line
 # yaml-language-server: $schema=hostseed.schema.json";
 
-/// One verb each.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a machine: its identity, what its VM boots from, and the client's side
+    /// Create a machine: certificates, user-data and client files
     Create(Box<Create>),
-    /// Print what a machine's VM boots from, always the same bytes
+    /// Print a machine's user-data in any format, always the same bytes
     Render(Render),
-    /// Print the script that puts Docker into an image, without an identity
+    /// Print the script that installs Docker into an image
     Bake(Box<Bake>),
-    /// Show what is known of clouds: limits, where to paste, how to open the port
+    /// Show the clouds' user-data limits and instructions
     Clouds {
-        /// All of one cloud, with its commands and Terraform's lines
+        /// Show one cloud in full, with its commands and Terraform arguments
         #[arg(value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
         cloud: Option<&'static Cloud>,
-        /// The port to be opened
+        /// The port in the firewall commands
         #[arg(long, default_value_t = DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
-        /// For programs
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take a seed back apart, whoever made it, and say what is wrong with it
-    #[command(after_help = "Exit status: 0 fine, 1 something is wrong, 2 wrong usage.")]
+    /// Check user-data from any source and report problems
+    #[command(
+        after_help = "Exit status: 0 no errors, 1 errors (with --strict also warnings), 2 wrong usage."
+    )]
     Verify {
-        /// User-data in any form, a seed disk, a folder, what `terraform show` or a cloud's API prints (`-`: standard input)
+        /// User-data in any format, a seed disk, a folder, or the output of `terraform show -json` or a cloud's API (`-`:
+        /// standard input)
         #[arg(value_hint = ValueHint::AnyPath)]
         file: PathBuf,
-        /// Where it is to go: its limits are errors then
+        /// Target cloud: enforce its limit
         #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
         cloud: Option<&'static Cloud>,
-        /// Fail on warnings too
+        /// Treat warnings as errors
         #[arg(long)]
         strict: bool,
-        /// For programs
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Answer Terraform's data source `external`: find a queried machine, or make it
+    /// Answer Terraform's data source `external`
     #[command(after_help = EXTERNAL)]
     External,
-    /// Print the environment that the docker CLI needs, for a shell to evaluate
+    /// Print the environment for the docker CLI, for a shell to evaluate
     Env {
         /// The machine [default: default]
         #[arg(conflicts_with = "unset")]
         name: Option<String>,
-        /// The shell's language [default: that of $SHELL]
+        /// The shell that reads the output [default: from $SHELL]
         #[arg(long, value_parser = names(&Shell::ALL))]
         shell: Option<String>,
-        /// Unset the variables instead
+        /// Print commands that unset the variables
         #[arg(short, long)]
         unset: bool,
         /// Add the machine to NO_PROXY
         #[arg(long)]
         no_proxy: bool,
-        /// Dial this IP address or DNS name, without recording it
+        /// Use this IP address or DNS name, without recording it
         #[arg(long, value_name = "ADDRESS", conflicts_with = "unset")]
         address: Option<String>,
     },
@@ -128,18 +133,18 @@ pub enum Command {
     },
     /// List the machines
     Ls {
-        /// Names only
+        /// Print only the names
         #[arg(short = 'q', long = "names")]
         names: bool,
-        /// For programs
+        /// Print JSON
         #[arg(long, conflicts_with = "names")]
         json: bool,
     },
-    /// Show a machine: addresses, certificates, files
+    /// Show a machine's addresses, certificates and files
     Inspect {
         /// The machine
         name: String,
-        /// For programs
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -153,43 +158,43 @@ pub enum Command {
         /// The machine
         name: String,
     },
-    /// Record the address where a machine came up
+    /// Record a machine's address
     Address {
         /// The machine
         name: String,
-        /// The IP address or DNS name that clients dial from now on
+        /// The IP address or DNS name that clients will connect to
         address: String,
-        /// Also when the certificate does not cover it
+        /// Record it even if the certificate does not cover it
         #[arg(long)]
         force: bool,
     },
-    /// Remove machines and their own authorities from the store
+    /// Delete machines with their keys and own CAs from the store
     Rm {
         /// The machines
         #[arg(required = true)]
         names: Vec<String>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(short, long)]
         yes: bool,
     },
     /// Explain the code of an error or a warning
     Explain {
-        /// The code in brackets, for example `invalid-port`; without it all codes are listed
+        /// The code from the message, for example `invalid-port`; without it all codes are listed
         #[arg(value_name = "CODE", value_parser = code(), hide_possible_values = true)]
         code: Option<Code>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print completions for a shell to load
+    /// Print the completion script for a shell
     #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page, or write those of all commands into a folder
+    /// Print the manual page, or write the pages of all commands into a folder
     Man {
-        /// The folder; without it hostseed(1) goes to standard output
+        /// The folder; without it hostseed(1) is printed
         #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
@@ -200,20 +205,19 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Create {
-    /// The machine's name: letters, digits, `-` and `.`, as a host is named
+    /// The machine's name: a host name of letters, digits, `-` and `.`
     #[arg(required_unless_present = "file")]
     pub name: Option<String>,
 
-    /// Take everything from a spec file (`-`: standard input)
+    /// Read all options from a spec file (`-`: standard input)
     #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with_all = ["name", "identity", "host"])]
     pub file: Option<PathBuf>,
 
-    /// Where the VM will be: its limits are kept to, and the next steps are told in its words; `hostseed clouds` has
-    /// the names
+    /// Target cloud: enforce its size limit and print its instructions; `hostseed clouds` lists the names
     #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
     pub cloud: Option<&'static Cloud>,
 
-    /// Print paths, addresses, fingerprints and expiry for programs
+    /// Print paths, addresses, fingerprints and expiry dates as JSON
     #[arg(long)]
     pub json: bool,
 
@@ -229,51 +233,51 @@ pub struct Render {
     /// The machine
     name: String,
 
-    /// The form that the place takes [default: cloud-config]
+    /// The format [default: cloud-config]
     #[arg(long, value_parser = names(&Format::ALL))]
     format: Option<String>,
 
-    /// Pack it as this cloud takes it, and refuse what does not fit; `hostseed clouds` tells of them
+    /// Target cloud: use its encoding and enforce its size limit; `hostseed clouds` lists the names
     #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
     cloud: Option<&'static Cloud>,
 
-    /// Compress it as a whole
+    /// Compress the user-data
     #[arg(long)]
     gzip: bool,
 
-    /// Print it in base64, after compressing it where that is asked for
+    /// Encode the user-data in base64, after compression
     #[arg(long)]
     base64: bool,
 
-    /// With the form mime: user-data of your own beside ours; its type is told from its first line; repeatable
+    /// For the format mime: add user-data of your own; its type comes from its first line if you give none; repeatable
     #[arg(long = "part", value_name = "FILE[:TYPE]", value_hint = ValueHint::FilePath)]
     parts: Vec<String>,
 
-    /// With the form ignition: a config of your own to be merged into ours; repeatable
+    /// For the format ignition: merge a config of your own; repeatable
     #[arg(long = "merge", value_name = "FILE", value_hint = ValueHint::FilePath)]
     merged: Vec<PathBuf>,
 
-    /// With the form nocloud: cloud-init's network configuration
+    /// For the format nocloud: add cloud-init's network configuration
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     network_config: Option<PathBuf>,
 
-    /// Write to PATH, mode 0600, instead of standard output; a folder for forms of several files, and for nocloud
-    /// FILE.img or FILE.iso is the disk
+    /// Write to PATH, with mode 0600, instead of standard output: a folder for formats of several files; for nocloud
+    /// FILE.img or FILE.iso is a disk
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct Bake {
-    /// Take everything from a spec file (`-`: standard input)
+    /// Read all options from a spec file (`-`: standard input)
     #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with = "host")]
     pub file: Option<PathBuf>,
 
-    /// The form that the builder of images takes
+    /// The format, for the image builder
     #[arg(long, default_value = "bake", value_parser = names(&Format::OF_IMAGES))]
     format: String,
 
-    /// Write to PATH instead of standard output; a folder for the form packer
+    /// Write to PATH instead of standard output: a folder for the format packer
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     pub out: Option<PathBuf>,
 
@@ -285,16 +289,16 @@ fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
 }
 
-/// The value of a variable that accepts a risk. An empty one is as good as none.
+/// Reads the variable that accepts a risk. An empty value means no.
 fn consent(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "" | "0" | "n" | "no" | "false" | "f" | "off" => Ok(false),
         "1" | "y" | "yes" | "true" | "t" | "on" => Ok(true),
-        _ => Err("HOSTSEED_ALLOW_INSECURE_STORE is `1` or `0`".to_owned()),
+        _ => Err("HOSTSEED_ALLOW_INSECURE_STORE must be `1` or `0`".to_owned()),
     }
 }
 
-/// The command line for completions and manual pages: it also names the values that `plan/` checks.
+/// The command line for completions and manual pages, with the values that `plan/` checks as possible values.
 pub fn described() -> clap::Command {
     let named = |mut command: clap::Command| {
         for option in options::all() {
@@ -309,20 +313,20 @@ pub fn described() -> clap::Command {
     Cli::command().mut_subcommand("create", named).mut_subcommand("bake", named)
 }
 
-/// A diagnostic's code by its name.
+/// Parses the name of a diagnostic's code.
 fn code() -> impl TypedValueParser<Value = Code> {
     let names = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name()));
     names.map(|name| Code::named(&name).expect("these are the names"))
 }
 
-/// A cloud by its name.
+/// Parses the name of a cloud.
 fn cloud() -> impl TypedValueParser<Value = &'static Cloud> {
     let names = PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name));
     names.map(|name| Cloud::named(&name).expect("these are the names"))
 }
 
 impl Render {
-    /// What the flags ask for.
+    /// The request that the flags make.
     pub fn request(self) -> Request {
         Request {
             name: self.name,
@@ -338,14 +342,14 @@ impl Render {
 }
 
 impl Bake {
-    /// The form asked for.
+    /// The format of `--format`.
     pub fn format(&self) -> Format {
         Format::named(&self.format).unwrap_or(Format::Bake)
     }
 }
 
 impl Create {
-    /// What the flags ask for.
+    /// The spec that the flags make.
     pub fn spec(self) -> Spec {
         Spec { name: self.name.map(Word::from), identity: self.identity, ..Spec::of_image(self.host) }
     }

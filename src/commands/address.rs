@@ -1,4 +1,4 @@
-//! `address`: where a machine came up.
+//! `address`: records the address of a machine.
 
 use anyhow::Result;
 
@@ -21,17 +21,17 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
             &name,
             &address,
             "; nothing was changed",
-            &format!("; `{force}` records it all the same"),
+            &format!(", or record it anyway: `{force}`"),
         )?;
     }
     let connection = store.put_address(&name, &address)?;
-    ui.note(format_args!("`{name}` is at {}", connection.url));
+    ui.note(format_args!("`{name}` is now at {}", connection.url));
     if let Address::Dns(dialled) = &address
         && store.host_certificate(&name)?.0 == HostRole::BootIssuer
         && !store.plan(&name)?.sans().iter().any(|san| san.covers(&address))
     {
         ui.note(format_args!(
-            "the host issues its own certificate, which covers `{dialled}` only if the host is called so; `--tls-san {dialled}` at `create` covers it in any case"
+            "the host issues its own certificate, which covers `{dialled}` only if that is its host name; to cover it always, create the machine with `--tls-san {dialled}`"
         ));
     }
     Ok(())
@@ -42,8 +42,8 @@ pub(super) fn parse(text: &str) -> Result<Address> {
     Address::parse(text).map_err(|problem| Report::from(problem.about("`ADDRESS`")).into())
 }
 
-/// Refuses an address that the server's certificate does not cover. What a host's own certificate covers is known to the
-/// host alone, and nothing is refused then.
+/// Refuses an address that the server's certificate does not cover. Accepts any address for a host that issues its own certificate,
+/// because only the host knows what that covers.
 pub(super) fn refuse_uncovered(
     store: &Store,
     name: &MachineName,
@@ -57,9 +57,9 @@ pub(super) fn refuse_uncovered(
     }
     let sans: Vec<_> = server.sans().iter().map(|san| format!("`{san}`")).collect();
     Err(Diagnostic::error(Code::AddressNotCovered, format!(
-        "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse it; it covers {}{outcome}",
+        "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse the connection; it covers {}{outcome}",
         sans.join(", ")
     ))
-    .hint(format!("make the machine again with `--address {address}`{or}"))
+    .hint(format!("create the machine again with `--address {address}`{or}"))
     .into())
 }

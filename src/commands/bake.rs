@@ -1,4 +1,4 @@
-//! `bake`: the script that puts Docker into an image which is no machine yet.
+//! `bake`: the script that installs Docker into an image, without the certificates of a machine.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::spec::Spec;
 use crate::store;
 use crate::ui::Ui;
 
-/// Prints the bake, or writes it to `out`. It holds no identity, and so no secret.
+/// Prints the bake script, or writes it to `out`. It contains no secret.
 pub fn bake(ui: Ui, now: OffsetDateTime, spec: Spec, format: Format, out: Option<&Path>) -> Result<()> {
     let out = out.filter(|path| *path != Path::new("-"));
     if format.is_folder() && out.is_none() {
@@ -23,7 +23,10 @@ pub fn bake(ui: Ui, now: OffsetDateTime, spec: Spec, format: Format, out: Option
     let plan = HostPlan::from_spec(&spec)?;
     let left_out = spec.identity_fields();
     if !left_out.is_empty() {
-        ui.note(format_args!("an image has no identity, left out: {}", left_out.join(", ")));
+        ui.note(format_args!(
+            "an image has no certificates, so these fields are ignored: {}",
+            left_out.join(", ")
+        ));
     }
     note_install_url(ui, &spec, &plan.docker);
     let form = match format {

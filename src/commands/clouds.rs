@@ -1,4 +1,4 @@
-//! `clouds`: what is known of the places where a seed goes.
+//! `clouds`: the limits of each cloud and how to use it.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::place::Texts;
 use crate::plan::{Base64, Cloud, Gzip, Limit, Way};
 use crate::ui::Ui;
 
-/// Shows all clouds in a few lines each, or all of one, with `port` in its rules.
+/// Shows all clouds in a few lines each, or one in full, with `port` in the firewall rules.
 pub fn clouds(ui: Ui, cloud: Option<&'static Cloud>, port: u16, json: bool) -> Result<()> {
     let command = |words: std::fmt::Arguments| format!("hostseed {words}");
     let texts = Texts::of_any(port, ui.columns(), &command);
@@ -17,23 +17,23 @@ pub fn clouds(ui: Ui, cloud: Option<&'static Cloud>, port: u16, json: bool) -> R
         None if json => ui.json(&Cloud::ALL.map(|cloud| View::new(cloud, &texts))),
         None => {
             ui.out(Cloud::ALL.map(|cloud| summary(cloud, &texts)).join("\n"))?;
-            ui.note("`hostseed clouds CLOUD` has its commands and Terraform's lines");
+            ui.note("`hostseed clouds CLOUD` shows the commands and Terraform arguments of one cloud");
             Ok(())
         }
     }
 }
 
-/// What decides whether a cloud takes a machine, and where to click.
+/// Limit, encoding, and where to paste and to open the port.
 fn summary(cloud: &Cloud, texts: &Texts) -> String {
     heading(cloud) + &rows(&basics(cloud, texts), texts)
 }
 
-/// All that is known of a cloud.
+/// Everything about a cloud.
 fn whole(cloud: &Cloud, texts: &Texts) -> String {
     let mut basics = basics(cloud, texts);
     basics.insert(1, ("", cloud.source.into()));
     basics.extend(
-        cloud.notes.iter().enumerate().map(|(n, note)| (if n == 0 { "mind" } else { "" }, texts.fill(note))),
+        cloud.notes.iter().enumerate().map(|(n, note)| (if n == 0 { "note" } else { "" }, texts.fill(note))),
     );
     let mut text = heading(cloud) + &rows(&basics, texts);
     if let Some(command) = cloud.firewall.command {
@@ -75,26 +75,26 @@ fn limit(cloud: &Cloud) -> String {
         Limit::Raw(bytes) => format!("{bytes} bytes"),
         Limit::Base64(bytes) => {
             let raw = cloud.raw_limit(false).unwrap_or(bytes);
-            format!("{bytes} bytes of base64, which are {raw} of user-data")
+            format!("{bytes} bytes of base64, or {raw} of user-data")
         }
-        Limit::Unpublished => "none that is published".into(),
+        Limit::Unpublished => "not published".into(),
     }
 }
 
 fn gzip(cloud: &Cloud) -> &'static str {
     match cloud.gzip() {
-        Gzip::Raw => "taken",
-        Gzip::InBase64 => "taken in base64 alone",
-        Gzip::No => "not taken, or not known to be",
+        Gzip::Raw => "supported",
+        Gzip::InBase64 => "supported in base64",
+        Gzip::No => "not supported, or not documented",
     }
 }
 
-/// A cloud for programs.
+/// A cloud in JSON.
 #[derive(Serialize)]
 struct View {
     name: &'static str,
     title: &'static str,
-    /// None where no number is published.
+    /// None if the cloud publishes none.
     limit: Option<LimitView>,
     source: &'static str,
     encoding: &'static str,
@@ -112,7 +112,7 @@ struct View {
 #[derive(Serialize)]
 struct LimitView {
     bytes: usize,
-    /// What they are of: `raw` or `base64`.
+    /// What is counted: `raw` or `base64`.
     counts: &'static str,
     /// The most bytes of user-data that fit.
     raw_bytes: usize,

@@ -1,4 +1,4 @@
-//! `completions`: what a shell loads to complete the command line.
+//! `completions`: the completion script for a shell.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `create`: a machine from what was asked for.
+//! `create`: creates a machine.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -14,9 +14,9 @@ use crate::spec::Spec;
 use crate::store::{Creation, SHARED, Store};
 use crate::ui::Ui;
 
-/// Makes a machine and tells what to do next.
+/// Creates a machine and prints the next steps.
 ///
-/// With a cloud, fails before anything is written where the user-data does not fit it.
+/// With a cloud it writes nothing if the user-data exceeds the cloud's limit.
 pub fn create(
     store: &Store,
     ui: Ui,
@@ -32,7 +32,7 @@ pub fn create(
     let view = View { place: place.as_ref().map(PlaceView::new), ..View::new(store, &plan, &identity, now)? };
     if identity.host.certificate.validity().not_after == identity.authority.certificate.validity().not_after {
         ui.note(format_args!(
-            "the certificates end with their authority, on {}",
+            "the certificates expire with their CA, on {}",
             view.certificates.client.not_after
         ));
     }
@@ -53,12 +53,12 @@ pub fn create(
     if json { ui.json(&view) } else { Ok(()) }
 }
 
-/// What is true of a spec, wherever the next command is run.
+/// The plan of a spec, with absolute paths.
 pub(super) fn plan(spec: &Spec) -> Result<Plan> {
     absolute(Plan::from_spec(spec)?)
 }
 
-/// A plan that means the same wherever the next command is run.
+/// Makes the paths of a plan absolute, so that it stays valid in other folders.
 pub(super) fn absolute(mut plan: Plan) -> Result<Plan> {
     if let AuthoritySource::Dir(dir) = &mut plan.ca {
         *dir = std::path::absolute(&dir)?;
@@ -66,8 +66,7 @@ pub(super) fn absolute(mut plan: Plan) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Makes a machine, if `check` has nothing against its identity; with what `check` found. Fails without a trace, also where
-/// there is one of that name.
+/// Creates a machine and returns what `check` returned. Writes nothing if `check` fails or the name exists.
 pub(super) fn make<T>(
     store: &Store,
     plan: &Plan,
@@ -87,7 +86,7 @@ pub(super) fn make<T>(
             [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
         match store.put_machine(plan, &identity, &seed)? {
             Creation::Created => return Ok((identity, found)),
-            // It is there now, and signs in the next turn.
+            // Another command has just made the shared CA: it signs in the next round.
             Creation::SharedCaAppeared => {}
         }
     }
@@ -98,14 +97,14 @@ fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
         AuthoritySource::Own => {
             pki::issue_authority(plan.name.as_str(), plan.key, plan.boot_issuer.is_some(), now)
         }
-        // A later machine of a shared authority may have a boot issuer.
+        // A later machine with the shared CA may have a boot issuer.
         AuthoritySource::Shared | AuthoritySource::Dir(_) => {
             pki::issue_authority(SHARED, plan.key, true, now)
         }
     }
 }
 
-/// Which names the server's certificate lacks that it usually has, where an authority limits names.
+/// A note about the usual names that the server's certificate lacks because of the CA's name constraints.
 pub(super) fn about_names(plan: &Plan, identity: &Identity) -> Option<String> {
     if plan.host_role() == HostRole::BootIssuer {
         return None;
@@ -121,29 +120,27 @@ pub(super) fn about_names(plan: &Plan, identity: &Identity) -> Option<String> {
     })
 }
 
-/// What it means that the host issues its certificate itself, the bad part included.
+/// Notes about a boot issuer: until when it works, and the risk.
 fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
     let name = &plan.name;
     let until = identity.host.certificate.validity().not_after.date();
-    let (found, otherwise) = match plan.addresses.is_empty() {
-        true => ("the addresses", "with `--address` only there"),
-        false => ("these addresses and those", "without `--boot-issuer` only at these"),
-    };
-    let (as_whom, what, others) = match plan.ca {
-        AuthoritySource::Own => (format!("`{name}` to its"), "it", "other machines"),
-        _ => ("any machine of its authority to their".into(), "one", "machines of other authorities"),
+    let which =
+        if plan.addresses.is_empty() { "all its addresses" } else { "these and all its other addresses" };
+    let whom = match plan.ca {
+        AuthoritySource::Own => format!("`{name}`"),
+        _ => "any machine of this CA".into(),
     };
     [
         format!(
-            "the host issues its own certificate, for {found} that it finds, until {until}; then make the machine again"
+            "the host issues its own certificate for {which}, until {until}; before then, create the machine again"
         ),
         format!(
-            "until then whoever reads the user-data can pose as {as_whom} clients, at any address ({otherwise}), but cannot command {what}, make clients, or touch {others}"
+            "keep the user-data secret: anyone who has it can impersonate {whom} at any address until {until}; it gives no control over Docker"
         ),
     ]
 }
 
-/// A new machine for programs.
+/// A new machine in JSON.
 #[derive(Serialize)]
 struct View {
     name: String,
@@ -151,20 +148,20 @@ struct View {
     user_data: String,
     docker_host: String,
     addresses: Vec<String>,
-    /// What the certificate covers; with a boot issuer, whatever the host finds besides.
+    /// The SANs of the server's certificate. A host with a boot issuer adds its own addresses.
     sans: Vec<String>,
     certificates: Certificates,
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     place: Option<PlaceView>,
 }
 
-/// How the user-data gets to its cloud.
+/// How the user-data is delivered to the cloud.
 #[derive(Serialize)]
 struct PlaceView {
     cloud: &'static str,
     gzip: bool,
     base64: bool,
-    /// What the cloud's limit counts of it.
+    /// Bytes charged against the cloud's limit.
     size: usize,
     limit: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! `env`: what a shell evaluates so that the docker CLI reaches a machine. Asks no network.
+//! `env`: the environment variables that connect the docker CLI to a machine. Uses no network.
 
 use std::env::var;
 
@@ -11,10 +11,10 @@ use crate::render::Shell;
 use crate::store::Store;
 use crate::ui::{Ui, safe};
 
-/// The machine that Docker Machine takes when none is named.
+/// Docker Machine's default machine.
 const DEFAULT: &str = "default";
 
-/// Prints the lines that set the environment, for `address` where one is given, without recording it.
+/// Prints the commands that set the variables. An `address` replaces the recorded one in the output only.
 pub fn env(
     store: &Store,
     ui: Ui,
@@ -37,7 +37,7 @@ pub fn env(
         && store.host_certificate(&name).is_ok_and(|(role, _)| role == HostRole::BootIssuer)
     {
         ui.note(format_args!(
-            "no address of `{name}` is known, so docker dials that name; `{}` records where it came up",
+            "`{name}` has no address yet, so docker connects to that name; record the address with `{}`",
             store.command(format_args!("address {name} ADDRESS"))
         ));
     }
@@ -50,7 +50,7 @@ pub fn env(
     ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))
 }
 
-/// Prints the lines that unset it.
+/// Prints the commands that unset the variables.
 pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
     let mut names = vec!["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
     if no_proxy {
@@ -60,7 +60,7 @@ pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
     ui.out(shell.unset(&names) + &shell.hint(&command_line(), true))
 }
 
-/// The shell asked for, else the user's, else any POSIX one.
+/// The shell named in the command, else the user's, else any POSIX shell.
 fn shell_of(asked: Option<&str>) -> Shell {
     let users = var("SHELL").unwrap_or_default();
     let name = asked.unwrap_or_else(|| users.rsplit(['/', '\\']).next().unwrap_or_default());
@@ -71,7 +71,7 @@ fn shell_of(asked: Option<&str>) -> Shell {
     })
 }
 
-/// Whichever spelling is in use, the lower-case one first.
+/// The variable that is in use; the lower-case one has precedence.
 fn no_proxy_variable() -> &'static str {
     if var("no_proxy").is_ok_and(|value| !value.is_empty()) { "no_proxy" } else { "NO_PROXY" }
 }
@@ -87,7 +87,7 @@ fn with_no_proxy(host: String) -> (String, String) {
     (variable.to_owned(), value)
 }
 
-/// The command as it was typed, for the hint; a program's path with a space or a backslash in quotes.
+/// The command as typed, for the hint. A program's path with a space or a backslash is quoted.
 fn command_line() -> String {
     let mut words: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -96,6 +96,6 @@ fn command_line() -> String {
     {
         *program = format!("\"{program}\"");
     }
-    // A line end in there would begin a command.
+    // A line break would begin a new command.
     safe(&words.join(" ")).into_owned()
 }

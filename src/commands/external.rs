@@ -1,5 +1,5 @@
-//! `external`: a program for Terraform's external data source. It finds a machine, or makes it, and makes nothing new when
-//! it is asked again, as Terraform asks at each refresh.
+//! `external`: a program for Terraform's external data source. The first query creates the machine, and each later one, at each refresh
+//! of Terraform, finds it.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -21,14 +21,15 @@ use crate::spec::Spec;
 use crate::store::Store;
 use crate::ui::{self, Ui};
 
-/// More than any query has, and little enough to be read whole.
+/// The most bytes of a query, far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
-/// The keys of a query that are no fields of a spec: where the seed goes and in which form, which is no part of a machine.
+/// The keys of a query that are not fields of a spec: target cloud, format and compression are not properties of a machine.
 const FOR: &str = "for";
 const FORMAT: &str = "format";
 const GZIP: &str = "gzip";
 
-/// Reads a query from standard input and prints the answer: a flat object of texts, both ("External Program Protocol").
+/// Reads a query from standard input and prints the answer. Both are JSON objects with string values (Terraform, "External Program
+/// Protocol").
 pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let mut query = read_query()?;
     let seed = SeedAsked::take(&mut query)?;
@@ -36,7 +37,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
         match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
-            // Another command may have made it in the meantime: then it is found.
+            // Another command may have created it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
             Err(_) => {}
             Ok((identity, _)) => {
@@ -64,17 +65,18 @@ fn read_query() -> Result<BTreeMap<String, String>> {
     serde_json::from_slice(&bytes).map_err(|error| {
         let complaint = Diagnostic::error(
             Code::QueryJson,
-            format!("the query on standard input is no JSON object of texts: {error}"),
+            format!("the query on standard input is not a JSON object with string values: {error}"),
         );
         let example = r#"`echo '{"name": "web1", "addresses": "203.0.113.7"}' | hostseed external`"#;
         Report::from(
-            complaint.hint(format!("Terraform's data source `external` writes one; by hand: {example}")),
+            complaint
+                .hint(format!("Terraform's data source `external` sends one; to try it by hand: {example}")),
         )
         .into()
     })
 }
 
-/// How the seed is wanted.
+/// The format, the target cloud and the compression that a query asks for.
 struct SeedAsked {
     form: Form,
     cloud: Option<(&'static Cloud, &'static Way)>,
@@ -82,7 +84,7 @@ struct SeedAsked {
 }
 
 impl SeedAsked {
-    /// Takes what concerns the seed out of a query. All that is wrong with it is told at once.
+    /// Removes these keys from the query. Reports all problems together.
     fn take(query: &mut BTreeMap<String, String>) -> Result<Self, Report> {
         let mut complaints = Vec::new();
         let mut one_of = |key: &str, known: &[&str]| {
@@ -116,8 +118,8 @@ impl SeedAsked {
         Ok(Self { form, cloud, gzip })
     }
 
-    /// The seed for an attribute that takes text, and for one that takes base64. Without the first where it would not arrive
-    /// by such an attribute: Terraform then says so before it makes anything.
+    /// The user-data for an attribute of text, and for one of base64. None for text if the user-data is binary: then Terraform
+    /// reports that in its plan.
     fn texts(&self, plan: &Plan, identity: &HostIdentity) -> Result<(Option<String>, String)> {
         let seed = self.rendered(plan, identity)?;
         let base64 = crate::userdata::encoding::base64(&seed.bytes);
@@ -143,7 +145,7 @@ impl SeedAsked {
     }
 }
 
-/// The plan that a query asks for. Of a machine that is there a query may name a part, which need be no plan by itself.
+/// The plan that a query asks for. A query for an existing machine may have only some fields, which alone make no valid plan.
 fn plan(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Result<Plan> {
     create::plan(spec).or_else(|error| match completed(store, spec, query) {
         Some(Ok(plan)) => Ok(plan),
@@ -151,7 +153,7 @@ fn plan(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Result<
     })
 }
 
-/// The query with what it does not name as the machine has it; none where there is no such machine.
+/// The plan of the query with its missing fields from the existing machine; none if there is no such machine.
 fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Option<Result<Plan>> {
     let name = MachineName::parse(&spec.name.as_ref()?.text).ok()?;
     let stored = store.plan(&name).ok()?;
@@ -168,11 +170,11 @@ fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Op
     Some(Plan::from_stored(&Spec::from_query(&query)).map_err(Into::into).and_then(create::absolute))
 }
 
-/// Compares what the query names with the machine as it is. What the query does not name is not looked at.
+/// Refuses a query with a field that differs from the existing machine. Fields that the query lacks are not compared.
 fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
     let name = &asked.name;
     let (stored, asked) = (store.plan(name)?.fields(), asked.fields());
-    // Where it came up later on is an address of it as well.
+    // The recorded address counts as an address of the machine too.
     let recorded = vec![store.record(name)?.host];
     let contradictions: Vec<_> = spec
         .given
@@ -183,18 +185,18 @@ fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()>
             *field != "address" || !stored.is_empty() || !is_same(field, &recorded, asked)
         })
         .map(|(field, stored, asked)| {
-            format!("its `{field}` is {}, the query says {}", listed(&stored), listed(&asked))
+            format!("`{field}` is {} in the machine and {} in the query", listed(&stored), listed(&asked))
         })
         .collect();
     if contradictions.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "machine `{name}` is there and is another one, nothing was changed: {}",
+        "`{name}` already exists with different settings, nothing was changed: {}",
         contradictions.join("; ")
     );
     let hint = format!(
-        "take that out of the query, choose another name, or remove the machine for good: `{}`",
+        "change the query, choose another name, or delete the machine: `{}`",
         store.command(format_args!("rm {name}"))
     );
     Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
@@ -213,7 +215,7 @@ fn listed(values: &[String]) -> String {
     if listed.is_empty() { "nothing".into() } else { listed.join(", ") }
 }
 
-/// Whether two values of a field come to the same.
+/// Whether two values of a field are equivalent.
 fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
     let sorted = |values: &[String]| {
         let mut values = values.to_vec();
@@ -223,11 +225,11 @@ fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
     let folder =
         |values: &[String]| values.iter().map(|value| std::fs::canonicalize(value).ok()).collect::<Vec<_>>();
     match field {
-        // RFC 4343: DNS knows no case.
+        // RFC 4343: DNS names are case-insensitive.
         "address" | "tls-san" => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
         }
-        // In Terraform's language a map has no order.
+        // A map in Terraform has no order.
         "engine-label" | "engine-env" => sorted(a) == sorted(b),
         "ca" => a == b || folder(a) == folder(b) && !folder(a).contains(&None),
         _ => a == b,

@@ -1,4 +1,4 @@
-//! `inspect`: all that the store knows of a machine, keys apart.
+//! `inspect`: everything in the store about a machine, except keys.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -36,20 +36,20 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
     if json { ui.json(&view) } else { ui.details(&view.rows()) }
 }
 
-/// A machine for people and programs.
+/// A machine, for the table and for JSON.
 #[derive(Serialize)]
 struct View {
     name: String,
     path: String,
     driver: String,
     docker_host: String,
-    /// Of the server's certificate; with a boot issuer, whatever the host finds besides.
+    /// The SANs of the server's certificate. A host with a boot issuer adds its own addresses.
     sans: Vec<String>,
     authority: CertificateView,
     #[serde(flatten)]
     host: HostCertificateView,
     client: CertificateView,
-    /// None for machines of Docker Machine's.
+    /// None for machines that Docker Machine made.
     user_data: Option<String>,
 }
 
@@ -57,13 +57,13 @@ impl View {
     fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
         let mut sans = self.sans.clone();
         if matches!(self.host, HostCertificateView::Issuer(_)) {
-            sans.push("and what the host finds at boot".into());
+            sans.push("and the host's own addresses, from boot on".into());
         }
         let mut rows = vec![
             ("name", vec![self.name.clone()]),
             ("docker host", vec![self.docker_host.clone()]),
             ("covers", sans),
-            ("authority", self.authority.lines()),
+            ("CA", self.authority.lines()),
             self.host.row(),
             ("client", self.client.lines()),
             ("folder", vec![self.path.clone()]),
@@ -73,7 +73,7 @@ impl View {
     }
 }
 
-/// The certificate of a machine's host, under the name of its role.
+/// The certificate that the host has, named by its role.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostCertificateView {
@@ -96,7 +96,7 @@ impl HostCertificateView {
         }
     }
 
-    /// Days left in words, for a table.
+    /// The days left, for a table.
     pub fn left(&self) -> String {
         match self {
             Self::Server(server) => left(server.days_left),
@@ -105,10 +105,10 @@ impl HostCertificateView {
     }
 }
 
-/// A certificate for people and programs.
+/// A certificate, for the table and for JSON.
 #[derive(Serialize)]
 pub struct CertificateView {
-    /// SHA-256, as openssl prints it.
+    /// SHA-256 of the DER, in openssl's form: hexadecimal bytes with colons.
     pub fingerprint: String,
     /// RFC 3339.
     pub not_before: String,
@@ -139,11 +139,11 @@ impl CertificateView {
     }
 }
 
-/// Days left in words.
+/// Prints a number of days.
 fn left(days: i64) -> String {
     match days {
         ..0 => format!("expired {} days ago", -days),
-        0 => "ends today".into(),
+        0 => "expires today".into(),
         1 => "1 day left".into(),
         _ => format!("{days} days left"),
     }

@@ -1,4 +1,4 @@
-//! `man`: the manual pages, one a command.
+//! `man`: the manual pages, one for each command.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! One verb a file; each reads as the steps of the verb.
+//! The commands, one file each, which reads as the steps of the command.
 
 mod address;
 mod bake;
@@ -48,7 +48,7 @@ use crate::plan::{Docker, Install, InstallScript};
 use crate::spec::{self, Spec};
 use crate::ui::{Ui, is_safe};
 
-/// The spec of a file where one is given (`-`: standard input), else that of the flags. Reads no more than a spec may have.
+/// Reads the spec from a file if there is one (`-`: standard input), else from the flags. Reads at most `spec::MAX_BYTES` and one more.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
     let Some(file) = file else { return Ok(flags()) };
     let (name, read) = if file.as_os_str() == "-" {
@@ -57,7 +57,7 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
         (file.display().to_string(), File::open(&file).and_then(|file| read_begin(spec::MAX_BYTES, file)))
     };
     let text = read.and_then(|bytes| match bytes.len() > spec::MAX_BYTES {
-        // The spec's own finding says so.
+        // Parsing the spec reports its size.
         true => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         false => String::from_utf8(bytes).map_err(io::Error::other),
     });
@@ -66,7 +66,7 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
     Ok(Spec::from_yaml(&name, &text)?)
 }
 
-/// A file that an option names, of at most the size that `verify` reads too.
+/// Reads a file that an option names, of at most `verify::MAX_BYTES`.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let max = crate::verify::MAX_BYTES;
     let read = File::open(path).and_then(|file| read_begin(max, file));
@@ -79,38 +79,38 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     })?)
 }
 
-/// The first `max` bytes of a stream, and one more where there are more.
+/// Reads at most `max` + 1 bytes of a stream: one more than `max` tells that it is too long.
 fn read_begin(max: usize, stream: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(max as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Prints who controls a host that runs a script from an install URL. Prints nothing where the script's SHA-256 is given.
+/// Warns who can control a host that runs a script from an install URL without a SHA-256.
 fn note_install_url(ui: Ui, spec: &Spec, docker: &Docker) {
     let Install::Script(script @ InstallScript { url, sha256: None }) = &docker.install else { return };
-    let whom = if script.is_https() { "that URL" } else { "that URL or the network on the way to it" };
+    let whom = if script.is_https() { "that URL" } else { "that URL or the network path to it" };
     ui.note(format_args!(
-        "setup runs the script at {url} as root, unchecked: whoever controls {whom} while it installs Docker controls the host; \
-         {} accepts one script only",
+        "the host runs the script at {url} as root without a check: anyone who controls {whom} at that moment controls the host; \
+         to allow only one script, use {}",
         spec.flag("engine-install-sha256", "HEX")
     ));
 }
 
-/// Refuses values for a shell that would command the terminal on their way: they cannot be escaped and stay the same.
+/// Refuses values with control characters in output for a shell: a terminal would execute them, and they cannot be escaped.
 fn refuse_unsafe<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<()> {
     match values.into_iter().find(|value| !is_safe(value)) {
         Some(value) => {
-            let text = format!("`{value}` has a control character, and no shell gets it from here");
+            let text = format!("`{value}` has a control character, which cannot be printed for a shell");
             Err(Diagnostic::error(Code::UnsafeValue, text)
-                .hint("keep the machines in a folder without any")
+                .hint("keep the machines in a folder without control characters in its path")
                 .into())
         }
         None => Ok(()),
     }
 }
 
-/// A machine's name from the command line.
+/// Parses a machine's name from the command line.
 fn machine_name(text: &str) -> Result<MachineName> {
     MachineName::parse(text).map_err(|problem| Report::from(problem.about("`NAME`")).into())
 }

@@ -1,4 +1,4 @@
-//! `render`: the seed of a stored machine in the form that its place takes, always the same bytes.
+//! `render`: the user-data of a stored machine in any format, always the same bytes.
 
 use std::path::{Path, PathBuf};
 
@@ -17,24 +17,24 @@ use crate::ui::Ui;
 use crate::verify::{self, Input};
 use crate::yaml::{self, Node, Value};
 
-/// cloud-init's network configuration needs a few.
+/// cloud-init's network configuration needs only a few.
 const MAX_FLOW_DEPTH: usize = 32;
 
-/// What is asked for, as written.
+/// The arguments of the command.
 pub struct Request {
     pub name: String,
     pub format: Option<Format>,
-    /// Where it goes.
+    /// The target cloud.
     pub cloud: Option<&'static Cloud>,
     pub packing: Packing,
-    /// `FILE` or `FILE:TYPE` each.
+    /// Each `FILE` or `FILE:TYPE`.
     pub parts: Vec<String>,
     pub merged: Vec<PathBuf>,
     pub network_config: Option<PathBuf>,
     pub out: Option<PathBuf>,
 }
 
-/// Prints a seed, or writes it to where it is asked for. Never to a file that others can read.
+/// Prints the user-data, or writes it to `out`. Refuses to write a key to a world-readable file.
 pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> Result<()> {
     let name = machine_name(&request.name)?;
     request.refuse_what_has_no_effect()?;
@@ -57,9 +57,9 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     if let (Some(alone), Rendered::File(seed)) = (without_the_users(&form), &rendered) {
         let breaks = what_breaks(seed, &place::rendered(&plan, &identity, &alone, false)?, now);
         match form {
-            // No host boots from a config with a fault.
+            // Ignition does not boot from a config with an error.
             Form::Ignition(_) => Report::check(breaks)?,
-            // A part that is at fault is its author's; ours is done all the same.
+            // cloud-init runs the other parts, ours included, so this is only a note.
             _ => breaks.iter().for_each(|problem| ui.note(problem)),
         }
     }
@@ -85,7 +85,7 @@ impl Request {
         self.format.unwrap_or(usual)
     }
 
-    /// How the cloud takes it, where one is named. The files of a seed disk have no limits.
+    /// How the user-data is delivered to the target cloud, if there is one. A seed disk has no limit.
     fn way(&self) -> Result<Option<(&'static Cloud, &'static Way)>, Report> {
         match self.cloud {
             Some(cloud) if !(cloud.seed == Seed::Disk && self.format() == Format::NoCloud) => {
@@ -96,12 +96,12 @@ impl Request {
         }
     }
 
-    /// Where it is to be written, unless to standard output.
+    /// The file or folder to write; none for standard output.
     fn file(&self) -> Option<&Path> {
         self.out.as_deref().filter(|path| *path != Path::new("-"))
     }
 
-    /// The command again, without where it writes to.
+    /// The command, without `--out`.
     fn words(&self, name: &MachineName) -> String {
         let mut words = format!("render {name}");
         if let Some(format) = self.format {
@@ -118,7 +118,7 @@ impl Request {
         words
     }
 
-    /// Options that the form would leave without effect, and what it cannot do without.
+    /// Refuses options that have no effect with the format, and a missing folder.
     fn refuse_what_has_no_effect(&self) -> Result<(), Report> {
         let format = self.format();
         let mut complaints = Vec::new();
@@ -126,9 +126,9 @@ impl Request {
             if given && format != wanted {
                 let complaint = Diagnostic::error(
                     Code::FormatOption,
-                    format!("`{option}` has no effect with the form `{}`", format.name()),
+                    format!("`{option}` has no effect with the format `{}`", format.name()),
                 );
-                complaints.push(complaint.hint(format!("it goes with `--format {}`", wanted.name())));
+                complaints.push(complaint.hint(format!("use it with `--format {}`", wanted.name())));
             }
         };
         only_with(!self.parts.is_empty(), "--part", Format::Mime);
@@ -139,7 +139,7 @@ impl Request {
                 complaints.push(Diagnostic::error(
                     Code::FormatOption,
                     format!(
-                        "`--gzip` and `--base64` are for a text, and the form `{}` is several files",
+                        "`--gzip` and `--base64` encode one file, and the format `{}` has several",
                         format.name()
                     ),
                 ));
@@ -151,7 +151,7 @@ impl Request {
         Report::check(complaints)
     }
 
-    /// The form with what it takes beside the machine. All that is wrong with the files is told at once.
+    /// The format with its additional files. Reports all problems of the files together.
     fn form(&self, connection: impl FnOnce() -> Result<Connection>) -> Result<Form> {
         Ok(match self.format() {
             Format::CloudConfig => Form::CloudConfig,
@@ -185,18 +185,19 @@ impl Request {
     }
 }
 
-/// What is wrong with a form of several files and no name for their folder.
+/// The problem that a format of several files has no folder.
 pub(super) fn needs_folder(format: Format) -> Diagnostic {
-    let disk = if format == Format::NoCloud { ", `--out seed.img` or `--out seed.iso` the disk" } else { "" };
+    let disk =
+        if format == Format::NoCloud { ", or a disk with `--out seed.img` or `--out seed.iso`" } else { "" };
     let name = format.name();
     Diagnostic::error(
         Code::NeedsFolder,
-        format!("the form `{name}` is several files, which standard output does not take"),
+        format!("the format `{name}` has several files and cannot be printed"),
     )
-    .hint(format!("`--out DIR` makes a folder{disk}"))
+    .hint(format!("write a folder with `--out DIR`{disk}"))
 }
 
-/// Reads files that one option names.
+/// Reads the files that one option names. Reports all problems together.
 fn read_each<'a, T>(
     option: &str,
     files: impl Iterator<Item = &'a Path>,
@@ -213,7 +214,7 @@ fn read_each<'a, T>(
     Ok(values)
 }
 
-/// `FILE` or `FILE:TYPE`. What follows a colon in a file's own name is no type of these.
+/// Splits `FILE:TYPE`. A colon in a file's name stays, unless a MIME type follows it.
 fn split_type(part: &str) -> (&str, Option<&str>) {
     let kinds = ["text/", "application/", "multipart/", "message/"];
     match part.rsplit_once(':') {
@@ -224,7 +225,7 @@ fn split_type(part: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A form of which something of the user's is a part, without that.
+/// The same format without the user's files; none if there are none.
 fn without_the_users(form: &Form) -> Option<Form> {
     match form {
         Form::Mime(parts) if !parts.is_empty() => Some(Form::Mime(Vec::new())),
@@ -233,7 +234,7 @@ fn without_the_users(form: &Form) -> Option<Form> {
     }
 }
 
-/// What is wrong with a seed, and is not without the user's part of it.
+/// The problems of a seed that it does not have without the user's files.
 fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Diagnostic> {
     let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
     let known = faults(alone);
@@ -244,7 +245,7 @@ fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Di
     new.map(problem).collect()
 }
 
-/// A disk where the name says so.
+/// A disk if the file's extension says so.
 fn medium(path: Option<&Path>) -> Medium {
     let extension = path.and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
@@ -266,17 +267,17 @@ fn check_network_config(bytes: Vec<u8>) -> Result<Vec<u8>, Diagnostic> {
                 Code::NetworkConfig,
                 match fault.position {
                     Some(place) => {
-                        format!("is no valid YAML at {}:{}: {}", place.line, place.column, fault.text)
+                        format!("is not valid YAML at {}:{}: {}", place.line, place.column, fault.text)
                     }
-                    None => format!("is no valid YAML: {}", fault.text),
+                    None => format!("is not valid YAML: {}", fault.text),
                 },
             )),
         },
-        Err(_) => Err(Diagnostic::error(Code::NetworkConfig, "is no text")),
+        Err(_) => Err(Diagnostic::error(Code::NetworkConfig, "is not text")),
     }
 }
 
-/// In a folder that is there, a network-config of another time would be applied along.
+/// Refuses an existing folder with a network-config of an earlier run, because cloud-init would apply it.
 fn refuse_left_behind(dir: &Path, files: &[Artifact]) -> Result<()> {
     let path = dir.join("network-config");
     let is_seed = files.iter().any(|file| file.path == "meta-data");
@@ -285,8 +286,8 @@ fn refuse_left_behind(dir: &Path, files: &[Artifact]) -> Result<()> {
     }
     Err(Diagnostic::error(
         Code::StaleNetworkConfig,
-        format!("`{}` is there already and would be applied too; nothing was written", path.display()),
+        format!("`{}` exists, and cloud-init would apply it too; nothing was written", path.display()),
     )
-    .hint(format!("give it with `--network-config {}`, or remove it", path.display()))
+    .hint(format!("pass it with `--network-config {}`, or delete it", path.display()))
     .into())
 }

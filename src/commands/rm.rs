@@ -1,4 +1,4 @@
-//! `rm`: machines and their own authorities, gone for good.
+//! `rm`: deletes machines with their keys and own CAs.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::names::MachineName;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// Removes machines, after asking: all or none.
+/// Deletes machines after a confirmation: all or none.
 pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
     let mut machines: Vec<MachineName> = Vec::new();
     let mut seen = HashSet::new();
@@ -22,16 +22,19 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
     if !yes {
         store.check_removal(&machines)?;
         let listed: Vec<_> = machines.iter().map(MachineName::to_string).collect();
-        let question =
-            format!("remove {}? Client's keys and own authorities go with it, for good.", listed.join(", "));
+        let (keys, runs) = match &listed[..] {
+            [name] => (format!("{name}'s keys and CA"), "The VM keeps running"),
+            _ => (format!("the keys and CAs of {}", listed.join(", ")), "The VMs keep running"),
+        };
+        let question = format!("Permanently delete {keys}? {runs}, and you lose access to Docker there.");
         if !ui.confirm(question, &store.command(format_args!("rm -y {}", listed.join(" "))))? {
-            ui.note("nothing was removed");
+            ui.note("nothing was deleted");
             return Ok(());
         }
     }
     store.remove(&machines)?;
     for name in &machines {
-        ui.note(format_args!("removed `{name}`"));
+        ui.note(format_args!("deleted `{name}`"));
     }
     Ok(())
 }

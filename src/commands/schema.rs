@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schema of a spec file, with which an editor completes and checks it.
+//! `schema`: the JSON Schema of a spec file, for completion and checks in editors.
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};

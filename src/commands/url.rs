@@ -1,4 +1,4 @@
-//! `url` and `ip`: where a machine is reached.
+//! `url` and `ip`: a machine's DOCKER_HOST and its address.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ pub fn url(store: &Store, ui: Ui, name: &str) -> Result<()> {
     ui.out(format!("{}\n", record.url))
 }
 
-/// Prints the address alone.
+/// Prints the address.
 pub fn ip(store: &Store, ui: Ui, name: &str) -> Result<()> {
     let record = store.record(&machine_name(name)?)?;
     ui.out(format!("{}\n", record.host))

@@ -1,4 +1,4 @@
-//! `verify`: a seed taken back apart, whoever made it, and judged.
+//! `verify`: checks user-data from any source and reports problems.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,21 +15,21 @@ use crate::plan::Cloud;
 use crate::ui::Ui;
 use crate::verify::{self, Bytes, Certified, Input, Summary, Verdict};
 
-/// Of a folder no more files are looked at: a seed's has four, a template's or module's some more.
+/// The most files of a folder. A seed has four, a template or a module a few more.
 const MAX_FILES: usize = 64;
 
-/// What is asked for.
+/// The arguments of the command.
 pub struct Question<'a> {
     /// A file, a folder, or `-` for standard input.
     pub file: &'a Path,
-    /// Where it is to go.
+    /// The target cloud, whose limit is enforced.
     pub cloud: Option<&'static Cloud>,
-    /// Warnings fail too.
+    /// Whether warnings fail too.
     pub strict: bool,
     pub json: bool,
 }
 
-/// Tells what is in there and what is wrong with it. The status is a failure where something is.
+/// Prints a summary and all problems. The exit status is 1 if there are errors.
 pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCode> {
     let name = match question.file.as_os_str() == "-" {
         true => "<stdin>".to_owned(),
@@ -70,13 +70,13 @@ fn sentence(name: &str, fine: bool, errors: usize, warnings: usize) -> String {
         .map(|(n, word)| plural(n, word))
         .collect();
     match (fine, counts.is_empty()) {
-        (true, true) => format!("{name} is fine"),
-        (true, false) => format!("{name} is fine, with {}", counts.join(", ")),
-        (false, _) => format!("{name} is not fit to boot from: {}", counts.join(", ")),
+        (true, true) => format!("{name} is valid"),
+        (true, false) => format!("{name} is valid, with {}", counts.join(", ")),
+        (false, _) => format!("{name} is not valid: {}", counts.join(", ")),
     }
 }
 
-/// Reads no more than is looked at. A file that is not there is wrong usage: nothing was judged.
+/// Reads the input, up to the limits. A file that cannot be read is wrong usage.
 fn read(file: &Path, name: &str) -> Result<Input> {
     let failed = |error: std::io::Error| {
         Report::from(Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")))
@@ -97,12 +97,13 @@ fn read(file: &Path, name: &str) -> Result<Input> {
         }
     }
     if files.len() > MAX_FILES {
-        let text =
-            format!("`{name}` has {} files, of a folder at most {MAX_FILES} are looked at", files.len());
-        return Err(Report::from(
-            Diagnostic::error(Code::TooManyFiles, text).hint("name the file that is meant"),
-        )
-        .into());
+        let text = format!(
+            "`{name}` has {} files, and `verify` checks at most {MAX_FILES} of a folder",
+            files.len()
+        );
+        return Err(
+            Report::from(Diagnostic::error(Code::TooManyFiles, text).hint("name the file to check")).into()
+        );
     }
     files.sort();
     let mut read = Vec::new();
@@ -122,30 +123,32 @@ fn capped(stream: impl Read) -> std::io::Result<Bytes> {
 fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
     let mut rows = Vec::new();
     if one_of_many {
-        rows.push(("where", vec![seed.place.clone()]));
+        rows.push(("place", vec![seed.place.clone()]));
     }
-    rows.push(("what", vec![seed.what.clone()]));
+    rows.push(("format", vec![seed.what.clone()]));
     if let Some(bytes) = seed.bytes {
         let mut size = vec![format!("{bytes} bytes")];
         if !seed.too_large_for.is_empty() {
-            size.push(format!("too large, as it is, for {}", seed.too_large_for.join(", ")));
+            size.push(format!("too large for {}", seed.too_large_for.join(", ")));
         }
         rows.push(("size", size));
     }
     let port = seed.port.map(|port| format!("port {port}"));
-    let image = seed.image.then(|| "an image, nothing is started".to_owned());
+    let image = seed.image.then(|| "an image".to_owned());
     let host: Vec<String> = seed.host.clone().into_iter().chain(port).chain(image).collect();
     if !host.is_empty() {
         rows.push(("host", vec![host.join(", ")]));
     }
     let certificates =
-        [("authority", &seed.authority), ("server", &seed.server), ("boot issuer", &seed.boot_issuer)];
+        [("CA", &seed.authority), ("server", &seed.server), ("boot issuer", &seed.boot_issuer)];
     for (name, certificate) in certificates {
         rows.extend(certificate.as_ref().map(|certificate| (name, lines(certificate))));
     }
     if !seed.sans.is_empty() {
         let mut sans = seed.sans.clone();
-        sans.extend(seed.boot_issuer.as_ref().map(|_| "and what the host finds at boot".to_owned()));
+        sans.extend(
+            seed.boot_issuer.as_ref().map(|_| "and the host's own addresses, from boot on".to_owned()),
+        );
         rows.push(("covers", vec![sans.join(", ")]));
     }
     let keys = seed.keys.iter().map(|key| match (&key.path, &key.mode) {
@@ -155,7 +158,7 @@ fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
     rows.push(("keys", keys.collect::<Vec<_>>()));
     let files = seed.files.iter().map(|file| format!("{} {}", file.mode, file.path));
     rows.push(("files", shortened(files.collect())));
-    rows.push(("not looked at", seed.not_looked_at.clone()));
+    rows.push(("not checked", seed.not_looked_at.clone()));
     rows.retain(|(_, values)| !values.is_empty());
     rows
 }
@@ -164,7 +167,7 @@ fn lines(certificate: &Certified) -> Vec<String> {
     let date = certificate.not_after.split('T').next().unwrap_or_default();
     let left = match certificate.days_left {
         ..0 => "expired".to_owned(),
-        0 => "ends today".to_owned(),
+        0 => "expires today".to_owned(),
         1 => "1 day left".to_owned(),
         days => format!("{days} days left"),
     };
@@ -183,11 +186,11 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
     lines
 }
 
-/// The verdict for programs.
+/// The result in JSON.
 #[derive(Serialize)]
 struct View<'a> {
     input: &'a str,
-    /// As the exit status has it.
+    /// Whether the exit status is 0.
     fine: bool,
     seeds: &'a [Summary],
     problems: Vec<ProblemView<'a>>,

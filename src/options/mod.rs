@@ -1,21 +1,20 @@
-//! Every option of a machine and of an image, defined once. From a definition come the flag of `create` and `bake` with its help,
-//! the field of a spec file, the key of a query to `external`, and the field of the JSON Schema. What the values mean, and what is
-//! wrong with them, is decided in `plan/`.
+//! Every option of a machine and of an image, defined once. A definition makes the flag of `create` and `bake` with its help, the
+//! field of a spec file, the key of a query to `external`, and the field of the JSON Schema. `plan/` checks the values.
 
 use clap::{Args, ValueHint};
 
 use crate::diag::Position;
 
-/// A value as written, and where.
+/// A value as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
-    /// Where the value begins in its file; none outside files.
+    /// Where the value begins in its file; none for a flag or a query.
     pub position: Option<Position>,
 }
 
 impl From<String> for Word {
-    /// A word that stands in no file.
+    /// A word without a position.
     fn from(text: String) -> Self {
         Self { text, position: None }
     }
@@ -26,7 +25,7 @@ impl From<String> for Word {
 pub enum Kind {
     /// One text or whole number.
     One,
-    /// `true` or `false`, in a file without quotes too. As a flag it needs no value.
+    /// `true` or `false`, in a file with or without quotes. A flag without a value means `true`.
     Switch,
     /// One or more texts: a repeatable flag, a list in a file.
     Many,
@@ -42,7 +41,7 @@ pub struct Definition {
     pub kind: Kind,
 }
 
-/// Where an option's values go.
+/// The field that receives an option's values.
 pub enum Slot<'a> {
     One(&'a mut Option<Word>),
     Many(&'a mut Vec<Word>),
@@ -69,7 +68,7 @@ impl<'a> From<&'a mut Vec<Word>> for Slot<'a> {
     }
 }
 
-/// Defines a group of options: each has its help, clap's attributes, its kind, its name, and the field with its values.
+/// Defines a group of options: for each its help, clap's attributes, its kind, its name, and the field for its values.
 macro_rules! options {
     (
         $(#[$group:meta])*
@@ -87,7 +86,7 @@ macro_rules! options {
             /// The options of this group, in the order of the help.
             pub const DEFINITIONS: &[Definition] = &[$(Definition { name: $name, kind: Kind::$kind }),*];
 
-            /// Where the values of an option of this group go.
+            /// The field of the option `name`; none if it is not in this group.
             pub fn slot(&mut self, name: &str) -> Option<Slot<'_>> {
                 match name {
                     $($name => Some(Slot::from(&mut self.$field)),)*
@@ -99,44 +98,45 @@ macro_rules! options {
 }
 
 options! {
-    /// Options that make a machine's identity. They mean nothing to an image.
+    /// Options of a machine's certificates and addresses. An image has none of them.
     #[group(id = "identity", multiple = true)]
     #[command(next_help_heading = "Identity")]
     pub struct Identity {
-        /// IP address or DNS name that clients dial; repeatable, the first goes into DOCKER_HOST
+        /// IP address or DNS name that clients connect to; repeatable, DOCKER_HOST has the first
         #[arg(value_name = "ADDRESS", value_hint = ValueHint::Hostname)]
         Many "address" => addresses: Vec<Word>,
 
-        /// Further address or name for the server's certificate; repeatable
+        /// Additional address or name in the server's certificate; repeatable
         #[arg(value_name = "NAME", value_hint = ValueHint::Hostname)]
         Many "tls-san" => tls_sans: Vec<Word>,
 
-        /// Let the host issue its own certificate, for these addresses and those that it finds; without any address
-        /// that is so anyway
+        /// Let the host issue its own server certificate at boot, for these addresses and all others that it has (the
+        /// default when no address is given)
         #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         Switch "boot-issuer" => boot_issuer: Option<Word>,
 
-        /// Where such a host asks for its public address, without a proxy, in place of its cloud's metadata
+        /// With a boot issuer: the URL where the host gets its public address, instead of the cloud's metadata service; no
+        /// proxy is used
         #[arg(value_name = "URL", value_hint = ValueHint::Url)]
         One "public-address-url" => public_address_url: Option<Word>,
 
-        /// Kind of key: p256, p384, ed25519, rsa2048 or rsa4096 [default: p256]
+        /// Type of the keys: p256, p384, ed25519, rsa2048 or rsa4096 [default: p256]
         #[arg(value_name = "KIND")]
         One "key" => key: Option<Word>,
 
-        /// How long the certificates of the client and of the server (or boot issuer) are valid [default: 730d]
+        /// Validity of the client and server (or boot issuer) certificates, such as 720h, 90d or 2y [default: 730d]
         #[arg(value_name = "TIME", value_hint = ValueHint::Other)]
         One "valid-for" => valid_for: Option<Word>,
 
-        /// Who signs: the machine's `own` authority, the store's `shared` one, or ca.pem and ca-key.pem of a folder
-        /// [default: own]
-        #[arg(value_name = "WHO", value_hint = ValueHint::DirPath)]
+        /// CA that signs the certificates: `own` (a new one for this machine), `shared` (the store's), or a folder with
+        /// ca.pem and ca-key.pem [default: own]
+        #[arg(value_name = "CA", value_hint = ValueHint::DirPath)]
         One "ca" => ca: Option<Word>,
     }
 }
 
 options! {
-    /// Options of Docker on the host. A machine and an image have them.
+    /// Options of Docker on the host, for a machine and for an image.
     #[group(id = "host", multiple = true)]
     #[command(next_help_heading = "Docker")]
     pub struct Host {
@@ -144,15 +144,15 @@ options! {
         #[arg(value_name = "PORT", value_hint = ValueHint::Other)]
         One "port" => port: Option<Word>,
 
-        /// Whose Docker: auto, official, distro or none (the image has it) [default: auto]
-        #[arg(value_name = "WHOSE")]
+        /// Docker packages to install: auto, official, distro, or none if the image has Docker [default: auto]
+        #[arg(value_name = "SOURCE")]
         One "docker" => docker: Option<Word>,
 
-        /// Exact version, or fail saying which there are
+        /// Exact version of Docker; if it is not available, setup fails and lists the versions
         #[arg(value_name = "VERSION", value_hint = ValueHint::Other)]
         One "docker-version" => docker_version: Option<Word>,
 
-        /// stable, test or nightly [default: stable]
+        /// Channel of Docker's repository: stable, test or nightly [default: stable]
         #[arg(value_name = "CHANNEL")]
         One "docker-channel" => docker_channel: Option<Word>,
 
@@ -160,55 +160,55 @@ options! {
         #[arg(value_name = "URL", value_hint = ValueHint::Url)]
         One "docker-mirror" => docker_mirror: Option<Word>,
 
-        /// Fingerprint of the mirror's key, 40 hex digits [default: Docker's keys]
+        /// Fingerprint of the repository's signing key, 40 hex digits [default: Docker's keys]
         #[arg(value_name = "HEX", value_hint = ValueHint::Other)]
         One "docker-key-fingerprint" => docker_key_fingerprint: Option<Word>,
 
-        /// Keep containers from the cloud's metadata service, which hands out the user-data and the cloud's credentials;
-        /// containers in the host's own network and privileged ones still reach it
+        /// Block containers from the cloud's metadata service, which serves the user-data and the cloud's credentials;
+        /// privileged containers and those with the host's network still reach it
         #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         Switch "block-metadata" => block_metadata: Option<Word>,
 
-        /// Option of dockerd without hyphens, `FLAG=VALUE` or `FLAG`; repeatable
+        /// Option of dockerd, without hyphens in front: `FLAG=VALUE` or `FLAG`; repeatable
         #[arg(value_name = "FLAG=VALUE", help_heading = "Engine", allow_hyphen_values = true, value_hint = ValueHint::Other)]
         Pairs "engine-opt" => engine_opts: Vec<Word>,
 
-        /// Label of the daemon; repeatable
+        /// Label of the Docker daemon; repeatable
         #[arg(value_name = "KEY=VALUE", help_heading = "Engine", value_hint = ValueHint::Other)]
         Pairs "engine-label" => engine_labels: Vec<Word>,
 
-        /// Mirror of Docker Hub; repeatable
+        /// URL of a Docker Hub mirror; repeatable
         #[arg(value_name = "URL", help_heading = "Engine", value_hint = ValueHint::Url)]
         Many "engine-registry-mirror" => engine_registry_mirrors: Vec<Word>,
 
-        /// Registry or network reached without verified TLS; repeatable
+        /// Registry or network that Docker uses without TLS verification; repeatable
         #[arg(value_name = "HOST", help_heading = "Engine", value_hint = ValueHint::Hostname)]
         Many "engine-insecure-registry" => engine_insecure_registries: Vec<Word>,
 
-        /// Storage driver [default: the daemon's choice]
+        /// Storage driver of Docker [default: chosen by Docker]
         #[arg(value_name = "DRIVER", help_heading = "Engine", value_hint = ValueHint::Other)]
         One "engine-storage-driver" => engine_storage_driver: Option<Word>,
 
-        /// Variable in the daemon's environment; repeatable
+        /// Environment variable of the Docker daemon; repeatable
         #[arg(value_name = "NAME=VALUE", help_heading = "Engine", value_hint = ValueHint::Other)]
         Pairs "engine-env" => engine_env: Vec<Word>,
 
-        /// Run the script at URL, as root, instead of installing packages; whoever controls the URL controls the host
+        /// Install Docker by running the script at URL as root: anyone who controls the URL controls the host
         #[arg(value_name = "URL", help_heading = "Engine", value_hint = ValueHint::Url)]
         One "engine-install-url" => engine_install_url: Option<Word>,
 
-        /// Run that script only if this is its SHA-256
+        /// Run that script only if it has this SHA-256
         #[arg(value_name = "HEX", help_heading = "Engine", value_hint = ValueHint::Other)]
         One "engine-install-sha256" => engine_install_sha256: Option<Word>,
 
-        /// Accept an install URL that begins with `http://`: anyone between it and the host can replace the script
+        /// Allow an install URL that begins with `http://`: anyone on the network path can replace the script
         #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         #[arg(help_heading = "Engine")]
         Switch "insecure-install-url" => insecure_install_url: Option<Word>,
     }
 }
 
-/// All options, those of the identity first.
+/// All options, first those of a machine only.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
     Identity::DEFINITIONS.iter().chain(Host::DEFINITIONS)
 }

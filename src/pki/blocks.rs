@@ -43,15 +43,15 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PrivateKey => f.write_str("it holds a private key, which does not belong there"),
-            Self::Damaged => f.write_str("a PEM block in it is cut short or damaged"),
-            Self::Label(label) => write!(f, "it holds a block `{label}`, which does not belong there"),
-            Self::NoCertificate => f.write_str("it holds no certificate"),
-            Self::NoPrivateKey => f.write_str("it holds no private key"),
-            Self::Certificates(n) => write!(f, "it holds {n} certificates, it must hold one"),
-            Self::PrivateKeys(n) => write!(f, "it holds {n} private keys, it must hold one"),
+            Self::PrivateKey => f.write_str("it contains a private key, which does not belong there"),
+            Self::Damaged => f.write_str("it contains a truncated or damaged PEM block"),
+            Self::Label(label) => write!(f, "it contains a block `{label}`, which does not belong there"),
+            Self::NoCertificate => f.write_str("it contains no certificate"),
+            Self::NoPrivateKey => f.write_str("it contains no private key"),
+            Self::Certificates(n) => write!(f, "it contains {n} certificates instead of one"),
+            Self::PrivateKeys(n) => write!(f, "it contains {n} private keys instead of one"),
             Self::Encrypted => {
-                f.write_str("its key is encrypted, and hostseed reads no key with a passphrase")
+                f.write_str("its private key is encrypted, and hostseed does not ask for passphrases")
             }
             Self::Unreadable => f.write_str("it cannot be read"),
         }

@@ -48,15 +48,15 @@ impl Certificate {
     /// All certificates of somebody else's text, in its order, whatever else is in there. Fails where one of them cannot be
     /// read, or where there is none.
     pub fn all_from_pem(text: &str) -> Result<Vec<Self>> {
-        let all = pem::parse_many(text).context("it is no PEM text")?;
+        let all = pem::parse_many(text).context("it is not PEM text")?;
         let certificates = all.into_iter().filter(|block| block.tag() == blocks::CERTIFICATE);
         let all: Vec<Self> = certificates
             .map(|block| Self::from_der(block.into_contents()).context("its certificate cannot be read"))
             .collect::<Result<_>>()?;
         match (all.is_empty(), text.contains("-----BEGIN CERTIFICATE-----")) {
             (false, _) => Ok(all),
-            (true, true) => bail!("its certificate is cut short or damaged"),
-            (true, false) => bail!("it holds no certificate"),
+            (true, true) => bail!("its certificate is truncated or damaged"),
+            (true, false) => bail!("it contains no certificate"),
         }
     }
 
@@ -147,7 +147,7 @@ impl Certificate {
             && key.key_size() < 2048
         {
             return Some(format!(
-                "has an RSA key of {} bits, and docker takes none below 2048",
+                "has an RSA key of {} bits, and docker requires at least 2048",
                 key.key_size()
             ));
         }
@@ -155,7 +155,7 @@ impl Certificate {
         let (_, hash) = BROKEN.iter().find(|(oid, _)| *oid == algorithm)?;
         // What signs an authority's own certificate is asked by nobody.
         let own = parsed.issuer().as_raw() == parsed.subject().as_raw();
-        (!own).then(|| format!("is signed over {hash}, which docker does not take"))
+        (!own).then(|| format!("is signed with {hash}, which docker does not accept"))
     }
 
     /// How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); any number where nothing is said.

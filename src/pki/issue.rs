@@ -66,7 +66,7 @@ fn subject_not_repeatable() -> Diagnostic {
     )
 }
 
-/// Judges an identity as those will who get to see it: the server's certificate as a client does, the client's as dockerd does.
+/// Verifies the server's certificate as the docker CLI does, and the client's as dockerd does.
 fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<()> {
     let Identity { authority, host, client } = identity;
     let anchors = std::slice::from_ref(&authority.certificate);
@@ -84,7 +84,7 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
                 "{by} would not accept the {what}'s certificate under this CA: {why}; nothing was written"
             ),
         )
-        .hint("use another CA, or let the machine have its own")
+        .hint("use another CA, or leave out `--ca` for a new one")
     };
     server.map_err(|why| refused("server", "docker", why))?;
     judge(&client.certificate, &[], anchors, Purpose::Client, now)
@@ -92,10 +92,10 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
     Ok(())
 }
 
-/// The names of a server's certificate: the plan's, without those that nobody asked for where the authority may not sign them.
+/// The SANs of the server's certificate: the plan's, without the usual ones that the CA's name constraints exclude.
 fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     let mut names = plan.sans();
-    // A boot issuer is refused under an authority that limits names.
+    // A CA with name constraints cannot sign a boot issuer: `host_profile` refuses that.
     if !authority.constrains_names() || plan.host_role() == HostRole::BootIssuer {
         return Ok(names);
     }
@@ -110,14 +110,14 @@ fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
                 asked.join(", ")
             ),
         )
-        .hint("leave that out, use another CA, or let the machine have its own")
+        .hint("leave that name out, use another CA, or leave out `--ca` for a new one")
         .into());
     }
     names.retain(|name| !forbidden.contains(name));
     Ok(names)
 }
 
-/// Makes the certificate of a host whose key is there already, as [`issue_identity`] does.
+/// Signs the host's certificate for an existing key, as [`issue_identity`] does for a new one.
 pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
@@ -127,7 +127,7 @@ pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateT
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
-/// What the certificate of a machine's host says.
+/// The contents of the host's certificate.
 fn host_profile(
     plan: &Plan,
     names: &[Address],
@@ -142,14 +142,14 @@ fn host_profile(
                 Code::CaPathLength,
                 "the CA must not sign a boot issuer: its certificate has path length 0",
             )
-            .hint("give `--address` for a certificate that the CA signs itself, or use `--ca shared`")
+            .hint("give `--address`, so that the CA signs the server's certificate itself, or use `--ca shared`")
             .into());
         }
-        // The host would find out at boot, by `localhost` if not before.
+        // Otherwise only the boot would show it, at the latest with `localhost`.
         HostRole::BootIssuer if authority.certificate.constrains_names() => {
-            return Err(Diagnostic::error(Code::CaNameConstraints, "the authority may sign no boot issuer: its certificate limits names, and the host's are not known",
+            return Err(Diagnostic::error(Code::CaNameConstraints, "the CA must not sign a boot issuer: it has name constraints, and the host's names are not known before boot",
             )
-            .hint("give `--address`, and it signs the server's certificate itself")
+            .hint("give `--address`, so that the CA signs the server's certificate itself")
             .into());
         }
         HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),

@@ -22,12 +22,12 @@ use crate::secret::Secret;
 /// `id-ecPublicKey`, RFC 5480 §2.1.1.
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// Reads an authority from the texts of its `ca.pem` and `ca-key.pem`, the key in PKCS#8, PKCS#1 (Docker Machine's) or SEC1.
-/// Of both texts only the certificate and the key are kept. `place` is the folder, for messages.
+/// Reads a CA from the texts of its `ca.pem` and `ca-key.pem`, with the key in PKCS#8, PKCS#1 (Docker Machine's) or SEC1. Keeps only the
+/// certificate and the key. `place` is the folder, for messages.
 ///
 /// # Errors
-/// A file with anything else in it (a private key or a second certificate in `ca.pem` would go to the host), a key that does
-/// not match, a certificate that is no CA's, may not sign, is not good at `now`, or below which docker accepts nothing.
+/// A file with more than that (a private key or a second certificate in `ca.pem` would be sent to the host), a key that does not belong
+/// to the certificate, and a certificate that is not a CA's, must not sign, is not valid at `now`, or is not supported by docker.
 pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: OffsetDateTime) -> Result<Pair> {
     let cannot_use = || format!("the CA in `{}` cannot be used", place.display());
     let key = private_key(key)
@@ -39,12 +39,12 @@ pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: Offset
     Ok(Pair { certificate, key })
 }
 
-/// Why a `ca.pem` is refused, and how to make it one that is not.
+/// The refusal of a `ca.pem`, with the way to fix it.
 fn refused(place: &Path, text: &str, key: &Secret, fault: &Fault) -> anyhow::Error {
     let why = match fault {
-        Fault::PrivateKey => "it holds a private key, and ca.pem is sent to the host".to_owned(),
+        Fault::PrivateKey => "it contains a private key, and ca.pem is sent to the host".to_owned(),
         Fault::Certificates(n) => {
-            format!("it holds {n} certificates, and each of them would be allowed to sign clients")
+            format!("it contains {n} certificates, and each of them could sign clients")
         }
         other => other.to_string(),
     };
@@ -56,7 +56,7 @@ fn refused(place: &Path, text: &str, key: &Secret, fault: &Fault) -> anyhow::Err
     Diagnostic::error(Code::CaFileContents, message).hint(way_out(place, text, key)).into()
 }
 
-/// How to leave only the certificate of the key in a `ca.pem`.
+/// How to reduce a `ca.pem` to the certificate of the key.
 fn way_out(place: &Path, text: &str, key: &Secret) -> String {
     let all = Certificate::all_from_pem(text).unwrap_or_default();
     let own = key_pair(key).ok().and_then(|key| {
@@ -72,7 +72,7 @@ fn way_out(place: &Path, text: &str, key: &Secret) -> String {
     let path = |file: &str| shell_words::quote(&place.join(file).display().to_string()).into_owned();
     let (from, to) = (path("ca.pem"), path("ca-only.pem"));
     format!(
-        "`openssl x509 -in {from} -out {to} && mv {to} {from}` keeps only the certificate of ca-key.pem: {which}"
+        "keep only the certificate of ca-key.pem, {which}: `openssl x509 -in {from} -out {to} && mv {to} {from}`"
     )
 }
 
@@ -82,12 +82,12 @@ fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime)
     let parsed = certificate.parsed();
     let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|bc| bc.value.ca);
     if !is_ca {
-        return refuse("its certificate is not a CA's: basicConstraints does not say CA:TRUE".into());
+        return refuse("its certificate is not a CA's: basicConstraints lacks CA:TRUE".into());
     }
     if let Ok(Some(usage)) = parsed.key_usage()
         && !usage.value.key_cert_sign()
     {
-        return refuse("its certificate may not sign others: its key usage lacks keyCertSign".into());
+        return refuse("its certificate must not sign others: its key usage lacks keyCertSign".into());
     }
     // rcgen keeps one value for each attribute, and a chain with another name in it does not verify (RFC 5280 §6.1.3).
     let mut attributes = Vec::new();
@@ -109,7 +109,7 @@ fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime)
         return refuse("its private key does not belong to its certificate".into());
     }
     if let Some(unsupported) = certificate.unsupported() {
-        let hint = "use a CA without that, or let the machine have its own CA";
+        let hint = "use a CA without that, or leave out `--ca` for a new one";
         return Err(unusable(format!("its certificate has {unsupported}")).hint(hint).into());
     }
     let validity = certificate.validity();
@@ -148,18 +148,17 @@ impl HostIdentity {
         };
         let authority = Certificate::from_pem(ca.1.expose()).map_err(|fault| match fault {
             Fault::PrivateKey => at(ca.0, fault).hint(
-                "user-data that was made with it holds that key: make a new CA, and the machine again with it",
+                "the machine's user-data contains that key: make a new CA, and create the machine again with it",
             ),
             Fault::Certificates(_) => at(ca.0, fault).hint(
-                "each of them is allowed to sign clients: keep only the CA's certificate there",
+                "each of them can sign clients: keep only the CA's certificate in the file",
             ),
-            fault => at(ca.0, fault).hint("put back the certificate that was there, or make the machine again"),
+            fault => at(ca.0, fault).hint("restore the certificate, or create the machine again"),
         })?;
         let chain = Certificate::chain_from_pem(certificate.1.expose()).map_err(|fault| {
-            at(certificate.0, fault)
-                .hint("put back the certificate that was there, or make the machine again")
+            at(certificate.0, fault).hint("restore the certificate, or create the machine again")
         })?;
-        let hint = "put back the one that was there, or make the machine again";
+        let hint = "restore the key, or create the machine again";
         let private = private_key(key.1).map_err(|error| {
             Diagnostic::error(Code::StoredPem, format!("`{}`: {error}; nothing was written", key.0.display()))
                 .hint(hint)
@@ -167,8 +166,10 @@ impl HostIdentity {
         // The authority's, the client's, another machine's.
         if !chain[0].is_for(&key_pair(&private)?.subject_public_key_info()) {
             let beside = certificate.0.file_name().unwrap_or_default().display();
-            let message =
-                format!("`{}` is not the key of {beside} beside it, so it must not travel", key.0.display());
+            let message = format!(
+                "`{}` is not the key of {beside}, so it must not be sent to the host",
+                key.0.display()
+            );
             return Err(Diagnostic::error(Code::KeyMismatch, message).hint(hint).into());
         }
         Ok(Self { ca: authority, chain, key: private })
@@ -178,10 +179,10 @@ impl HostIdentity {
 /// A private key of any form that rcgen can sign with: the first in PEM.
 pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
     let block = pem::parse_many(key.expose())
-        .context("its key is no PEM text")?
+        .context("its key is not PEM text")?
         .into_iter()
         .find(|block| block.tag().ends_with("PRIVATE KEY"))
-        .ok_or_else(|| anyhow!("it holds no private key"))?;
+        .ok_or_else(|| anyhow!("it contains no private key"))?;
     from_block(&block)
 }
 
@@ -193,7 +194,7 @@ pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
         "PRIVATE KEY" => SecretDocument::try_from(block.contents()).ok(),
         "RSA PRIVATE KEY" => wrap_pkcs1(block.contents()),
         "EC PRIVATE KEY" => wrap_sec1(block.contents()),
-        other => bail!("hostseed does not know the kind of its private key: `{other}`"),
+        other => bail!("its private key has an unknown type: `{other}`"),
     };
     let pkcs8 = pkcs8.ok_or_else(|| anyhow!("its private key cannot be read"))?;
     KeyPair::try_from(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()))

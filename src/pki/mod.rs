@@ -1,4 +1,4 @@
-//! The identity of one machine: keys and certificates, made here or read from elsewhere.
+//! The keys and certificates of a machine: made here, or read from files.
 
 mod blocks;
 mod certificate;
@@ -18,24 +18,24 @@ pub use stray::StrayKey;
 use crate::names::Address;
 use crate::secret::Secret;
 
-/// A certificate and its private key, in PEM as hostseed encodes it: PKCS#8, or the form in which it was loaded.
+/// A certificate and its private key. The key is PEM: PKCS#8, or the encoding of the file that it was loaded from.
 #[derive(Debug, Clone)]
 pub struct Pair {
     pub certificate: Certificate,
     pub key: Secret,
 }
 
-/// Everything that is made for a machine.
+/// All keys and certificates of a machine.
 #[derive(Debug, Clone)]
 pub struct Identity {
     pub authority: Pair,
-    /// The server's or the boot issuer's, as the plan says.
+    /// The server's or the boot issuer's, depending on the plan.
     pub host: Pair,
     pub client: Pair,
 }
 
 impl Identity {
-    /// The part that travels.
+    /// The certificates and the key that are sent to the host.
     pub fn for_host(&self) -> HostIdentity {
         HostIdentity {
             ca: self.authority.certificate.clone(),
@@ -45,25 +45,25 @@ impl Identity {
     }
 }
 
-/// What a host gets to know. It has no place for the authority's key or the client's, nor for text around a certificate, so no
-/// artifact that is rendered from it can hold one.
+/// The certificates and the key that are sent to the host. It cannot contain the CA's key, a client's key or text around a certificate,
+/// so nothing that is rendered from it can.
 #[derive(Debug, Clone)]
 pub struct HostIdentity {
-    /// The authority's certificate: who may be a client.
+    /// The CA's certificate: dockerd accepts clients that it signed.
     pub ca: Certificate,
-    /// The server's certificate, or the boot issuer's, and its chain; at least one.
+    /// The server's or the boot issuer's certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
     pub key: Secret,
 }
 
 impl HostIdentity {
-    /// The server's certificate in PEM, its chain after it; or the boot issuer's.
+    /// [`chain`](Self::chain) in PEM.
     pub fn chain_pem(&self) -> String {
         self.chain.iter().map(Certificate::pem).collect()
     }
 
-    /// The names of the server's certificate, or none for a boot issuer.
+    /// The SANs of the first certificate; empty for a boot issuer.
     pub fn sans(&self) -> Vec<Address> {
         self.chain.first().map(Certificate::sans).unwrap_or_default()
     }

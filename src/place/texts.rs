@@ -1,4 +1,4 @@
-//! A cloud's texts with a machine's values in them, for people.
+//! The instructions of a cloud with a machine's name and port filled in.
 
 use std::fmt::Arguments;
 use std::iter;
@@ -7,18 +7,18 @@ use textwrap::{Options, WordSplitter};
 
 use crate::plan::{Base64, Cloud, Plan, Seed, Way};
 
-/// How far the lines of a step are indented, or of a section.
+/// The indentation of the lines of a step or a section.
 const INDENT: usize = 5;
 
 /// Puts a machine's name and port into a cloud's texts.
 pub struct Texts<'a> {
     /// As it stands after `hostseed render`.
     machine: String,
-    /// What the VM is called.
+    /// The VM's name in the cloud.
     vm: String,
     port: u16,
     columns: usize,
-    /// A command of hostseed's, for the user to type.
+    /// Completes a command of hostseed that the user can paste.
     command: &'a dyn Fn(Arguments) -> String,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Texts<'a> {
         Self { machine, vm, port: plan.host.port, columns, command }
     }
 
-    /// The texts for a machine that is yet to be named.
+    /// The texts with placeholders for the name.
     pub fn of_any(port: u16, columns: usize, command: &'a dyn Fn(Arguments) -> String) -> Self {
         Self { machine: "NAME".into(), vm: "NAME".into(), port, columns, command }
     }
@@ -40,7 +40,7 @@ impl<'a> Texts<'a> {
         text.replace("{name}", &self.vm).replace("{port}", &self.port.to_string())
     }
 
-    /// The lines of a command, or of Terraform's language, as they are to be copied.
+    /// The lines of a command or of a Terraform configuration, for copying.
     pub fn code(&self, text: &str) -> Vec<String> {
         self.fill(text).lines().map(str::to_owned).collect()
     }
@@ -50,28 +50,28 @@ impl<'a> Texts<'a> {
         prose(self.columns, first, next, text)
     }
 
-    /// What makes the file that a way needs.
+    /// The command that writes the file for a delivery.
     pub fn render(&self, cloud: &Cloud, way: &Way) -> String {
         (self.command)(format_args!("{} -o {}", self.render_words(cloud, way), cloud.file(way)))
     }
 
     fn render_words(&self, cloud: &Cloud, way: &Way) -> String {
-        // For a place that takes a disk, that is the usual form.
+        // For a cloud that uses a disk, nocloud is the default format.
         let form = if cloud.seed == Seed::Disk && way.gzip { " --format cloud-config" } else { "" };
         let gzip = if way.gzip { " --gzip" } else { "" };
         let base64 = if way.base64 { " --base64" } else { "" };
         format!("render {}{form} --for {}{gzip}{base64}", self.machine, cloud.name)
     }
 
-    /// How a VM is made in a way.
+    /// How to create a VM with this delivery.
     pub fn way(&self, cloud: &Cloud, way: &Way) -> Vec<String> {
         let mut lines = self.in_the_console(&self.paste(cloud, way));
         lines.extend(self.or("on the command line", way.command));
-        lines.extend(self.or("in Terraform, among its other arguments", way.terraform));
+        lines.extend(self.or("in Terraform, with its other arguments", way.terraform));
         lines
     }
 
-    /// How the port is opened.
+    /// How to open the port.
     pub fn firewall(&self, cloud: &Cloud) -> Vec<String> {
         let mut lines = self.in_the_console(&self.fill(cloud.firewall.console));
         lines.extend(self.or("on the command line", cloud.firewall.command));
@@ -89,16 +89,16 @@ impl<'a> Texts<'a> {
         iter::once(format!("or {place}:")).chain(code).collect()
     }
 
-    /// Where the file's text goes in the console, and what is to be done besides.
+    /// Where to paste the file in the console, and what else to do there.
     fn paste(&self, cloud: &Cloud, way: &Way) -> String {
         let path = self.fill(cloud.console);
         let binary = way.gzip && !way.base64 && cloud.base64 == Base64::Envelope;
         match cloud.console_base64 {
             Some(besides) if binary => {
                 let text = (self.command)(format_args!("{} --base64", self.render_words(cloud, way)));
-                format!("{path}; paste what `{text}` prints, and {besides}")
+                format!("{path}; paste the output of `{text}`, and {besides}")
             }
-            None if binary => "it takes no compressed user-data".into(),
+            None if binary => "the console does not support compressed user-data".into(),
             Some(besides) if way.base64 => format!("{path}; {besides}"),
             _ => path,
         }
@@ -110,7 +110,7 @@ fn prose(columns: usize, first: &str, next: &str, text: &str) -> String {
     textwrap::fill(text, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
 }
 
-/// Whether every cloud lets a VM be called so: Compute Engine is the strictest, with RFC 1035's labels.
+/// Whether every cloud accepts this name for a VM. Compute Engine is the strictest, with the labels of RFC 1035.
 fn is_name_everywhere(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-')

@@ -1,31 +1,31 @@
-//! Walks a spec's words and collects what is wrong with them, so that all of it is told at once.
+//! Checks the values of a spec and collects all problems.
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::spec::{Spec, Word};
 
-/// The problems of one spec so far.
+/// A spec and its problems so far.
 pub struct Check<'a> {
     spec: &'a Spec,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Check<'a> {
-    /// Begins with what is wrong with the spec's shape.
+    /// Starts with the problems of parsing the spec.
     pub fn new(spec: &'a Spec) -> Self {
         Self { spec, problems: spec.problems.clone() }
     }
 
-    /// Adds a problem with `field`, at `word` where there is one.
+    /// Adds a problem with `field`, placed at `word` if there is one.
     pub fn complain(&mut self, field: &str, word: Option<&Word>, problem: Diagnostic) {
         self.problems.push(self.spec.about(field, word, problem));
     }
 
-    /// How to give a field that value, for a hint: as the spec was given.
+    /// How the user writes that value, for a hint: as a flag, a field or a key of a query, depending on the spec's source.
     pub fn flag(&self, field: &str, value: &str) -> String {
         self.spec.flag(field, value)
     }
 
-    /// Reads a value that may be left out.
+    /// Reads an optional value.
     pub fn one<T>(
         &mut self,
         field: &str,
@@ -36,7 +36,7 @@ impl<'a> Check<'a> {
         read(&word.text).map_err(|problem| self.complain(field, Some(word), problem)).ok()
     }
 
-    /// Reads a value that must be there; `example` shows how to give it.
+    /// Reads a required value; `example` is a command that gives it.
     pub fn required<T>(
         &mut self,
         field: &str,
@@ -54,7 +54,7 @@ impl<'a> Check<'a> {
         self.one(field, word, read)
     }
 
-    /// Reads a list. A value given twice counts once.
+    /// Reads a list. Repeated values count once.
     pub fn many<T: PartialEq>(
         &mut self,
         field: &str,
@@ -72,7 +72,7 @@ impl<'a> Check<'a> {
         values
     }
 
-    /// Reads one of a few names.
+    /// Reads one of the names in `all`.
     pub fn choice<T: Copy>(&mut self, field: &str, word: &Option<Word>, all: &[(&str, T)], default: T) -> T {
         let read = |text: &str| match all.iter().find(|(name, _)| *name == text) {
             Some((_, value)) => Ok(*value),
@@ -88,26 +88,26 @@ impl<'a> Check<'a> {
         self.one(field, word, read).unwrap_or(default)
     }
 
-    /// Reads `true` or `false`; none where it is not given.
+    /// Reads `true` or `false`; none if it is not given.
     pub fn switch(&mut self, field: &str, word: &Option<Word>) -> Option<bool> {
         self.choice(field, word, &[("true", Some(true)), ("false", Some(false))], None)
     }
 
-    /// Nothing may be wrong from here on: values that are required are there.
+    /// Fails with all problems. If it succeeds, every required value is present.
     pub fn finish(mut self) -> Result<(), Report> {
         self.problems.sort_by_key(|problem| problem.place.position);
         Report::check(self.problems)
     }
 }
 
-/// The name of a value in such a list.
+/// The name of a value in `all`.
 pub fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], wanted: T) -> &'static str {
     let found = all.iter().find(|(_, value)| *value == wanted);
     found.map(|(name, _)| *name).expect("the list has every value")
 }
 
-/// Refuses control characters, which reach unit files, shells and consoles, and which no label or variable needs; and
-/// Unicode's noncharacters (Unicode Standard §23.7), since systemd takes no unit file with one.
+/// Refuses control characters, which no label or variable needs, because values are written to unit files, shells and consoles; and
+/// Unicode's noncharacters (Unicode Standard §23.7), because systemd rejects a unit file with one.
 pub fn printable(text: &str) -> Result<(), Diagnostic> {
     let noncharacter = |c: char| matches!(c, '\u{fdd0}'..='\u{fdef}') || c as u32 & 0xfffe == 0xfffe;
     match text.chars().find(|c| c.is_control() || noncharacter(*c)) {
@@ -119,7 +119,7 @@ pub fn printable(text: &str) -> Result<(), Diagnostic> {
     }
 }
 
-/// Checks a URL that may be fetched from: http or https, a host, no user, query or fragment.
+/// Checks a URL for a download: http or https, with a host, without user and password.
 pub fn web_url(text: &str) -> Result<(), Diagnostic> {
     let refuse =
         |why: &str| Err(Diagnostic::error(Code::InvalidUrl, format!("{why}, got `{}`", text.escape_debug())));
@@ -136,24 +136,24 @@ pub fn web_url(text: &str) -> Result<(), Diagnostic> {
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
         return Err(Diagnostic::error(
             Code::InvalidUrl,
-            "must not have a user or password in it: it would stand on the host for all to read",
+            "must not contain a user or password: everyone on the host could read it",
         ));
     }
     Ok(())
 }
 
-/// Whether a URL that [`web_url`] accepts is fetched over TLS.
+/// Whether a URL that [`web_url`] accepts uses TLS.
 pub fn is_https(url: &str) -> bool {
     url.parse::<http::Uri>().is_ok_and(|uri| uri.scheme() == Some(&http::uri::Scheme::HTTPS))
 }
 
-/// As [`web_url`], without a query or fragment: something that paths are appended to.
+/// As [`web_url`], and without a query or fragment, so that paths can be appended. Removes a final `/`.
 pub fn base_url(text: &str) -> Result<String, Diagnostic> {
     web_url(text)?;
     if text.contains(['?', '#']) {
         return Err(Diagnostic::error(
             Code::InvalidUrl,
-            format!("must have no query and no fragment, got `{text}`"),
+            format!("must not have a query or a fragment, got `{text}`"),
         ));
     }
     Ok(text.trim_end_matches('/').to_owned())

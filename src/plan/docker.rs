@@ -1,4 +1,4 @@
-//! Where Docker comes from on the host.
+//! How Docker is installed on the host.
 
 use super::Field;
 use super::check::{self, Check};
@@ -12,25 +12,25 @@ const OFFICIAL: &str = "https://download.docker.com";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Docker {
     pub install: Install,
-    /// The exact version, as upstream or the package has it; the newest without.
+    /// The exact version, Docker's or the package's; the newest if none.
     pub version: Option<String>,
     pub channel: Channel,
-    /// What `linux/debian` and the like are appended to, without a final `/`.
+    /// The URL before `/linux/DISTRIBUTION`, without a final `/`.
     pub mirror: String,
-    /// 40 upper-case hex digits; Docker's own keys without.
+    /// 40 upper-case hex digits; Docker's own keys if none.
     pub key_fingerprint: Option<String>,
 }
 
-/// Whose packages.
+/// The source of Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Install {
-    /// What is there already, else Docker's own, else the distribution's.
+    /// The installed Docker, else Docker's packages, else the distribution's.
     Auto,
     Official,
     Distro,
-    /// Nobody's: the image has Docker and the drop-in.
+    /// Nothing is installed: the image has Docker and the drop-in.
     None,
-    /// A script of the user's, Docker Machine's `--engine-install-url`.
+    /// A script at a URL, as with Docker Machine's `--engine-install-url`.
     Script(InstallScript),
 }
 
@@ -38,7 +38,7 @@ pub enum Install {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstallScript {
     pub url: String,
-    /// 64 lower-case hex digits; any script without.
+    /// 64 lower-case hex digits; any script is accepted if none.
     pub sha256: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub(super) const CHOICES: [(&str, Choice); 4] = [
 ];
 
 impl Install {
-    /// As the `setup` script calls it.
+    /// The name in the `setup` script.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -203,21 +203,21 @@ fn install_script(check: &mut Check, spec: &Spec) -> Option<InstallScript> {
                 Code::InsecureUrl,
                 format!("must begin with `https://`, got `{}`", text.escape_debug()),
             );
-            let risk = "anyone between that server and the host can replace the script, and it runs as root";
-            return Err(complaint.hint(format!("{risk}; {allow} accepts that")));
+            let risk = "anyone on the network path can replace the script, which runs as root";
+            return Err(complaint.hint(format!("{risk}; accept that with {allow}")));
         }
         Ok(text.to_owned())
     })?;
     Some(InstallScript { url, sha256 })
 }
 
-/// Options that the chosen way of installing would leave without effect.
+/// Refuses options that have no effect with the chosen source of Docker.
 fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
     let way = match install {
         Install::Auto | Install::Official => return,
-        Install::Distro => "docker `distro` takes the distribution's packages",
-        Install::None => "docker `none` installs nothing",
-        Install::Script(_) => "the script of the install URL decides",
+        Install::Distro => "`docker: distro` installs the distribution's packages",
+        Install::None => "`docker: none` installs nothing",
+        Install::Script(_) => "the script of `engine-install-url` installs Docker",
     };
     let mut without_effect: Vec<(&str, &Option<Word>)> = vec![
         ("docker-channel", &spec.host.docker_channel),
@@ -235,7 +235,7 @@ fn refuse_contradictions(check: &mut Check, spec: &Spec, install: &Install) {
             check.complain(
                 field,
                 word.as_ref(),
-                Diagnostic::error(Code::NoEffect, format!("has no effect here: {way}")),
+                Diagnostic::error(Code::NoEffect, format!("has no effect: {way}")),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What the daemon is told: Docker Machine's `--engine-*` options, checked as the daemon would check them.
+//! The options of dockerd: Docker Machine's `--engine-*`, with dockerd's own checks.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
 use crate::spec::{Spec, Word};
 
-/// The daemon's options, in the user's order.
+/// The options of dockerd, in the user's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Engine {
     /// `flag=value` or `flag`, without hyphens in front.
@@ -22,7 +22,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Whether the user has decided over that flag of dockerd, and how; empty without a value.
+    /// The user's value for a flag of dockerd: the last one, empty if the flag has none; none if the user does not set it.
     pub fn opt(&self, flag: &str) -> Option<&str> {
         let opts = self.opts.iter().map(|opt| opt.split_once('=').unwrap_or((opt, "")));
         opts.filter(|(name, _)| *name == flag).map(|(_, value)| value).next_back()
@@ -63,7 +63,7 @@ pub(super) fn engine(check: &mut Check, spec: &Spec) -> Engine {
     engine
 }
 
-/// A machine on a baked image brings its identity alone: the daemon's options are the image's.
+/// Refuses dockerd's options for a machine on a baked image, because the image has them.
 pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
     let words = [
         ("engine-opt", spec.host.engine_opts.first()),
@@ -77,13 +77,13 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
         let complaint = Diagnostic::error(
             Code::NoEffect,
-            "has no effect here: with docker `none` the image has the daemon's options",
+            "has no effect with `docker: none`: the options of dockerd are in the image",
         );
-        check.complain(field, word, complaint.hint("give it to `hostseed bake`"));
+        check.complain(field, word, complaint.hint("pass it to `hostseed bake`"));
     }
 }
 
-/// The same key with another value: the daemon refuses to start on such labels, and of variables the first is lost.
+/// Refuses a key with two values: dockerd does not start with such labels, and systemd uses only the last of such variables.
 fn refuse_conflicts(check: &mut Check, field: &str, words: &[Word]) {
     for (n, word) in words.iter().enumerate() {
         let Some((key, value)) = word.text.split_once('=') else { continue };
@@ -91,7 +91,7 @@ fn refuse_conflicts(check: &mut Check, field: &str, words: &[Word]) {
         if earlier.into_iter().any(|(k, v)| k == key && v != value) {
             let complaint = Diagnostic::error(
                 Code::ConflictingValues,
-                format!("has `{}` twice with different values", key.escape_debug()),
+                format!("has two different values for `{}`", key.escape_debug()),
             );
             check.complain(field, Some(word), complaint);
         }
@@ -104,7 +104,7 @@ fn opt(text: &str) -> Result<String, Diagnostic> {
     if let Some(bare) = text.strip_prefix('-') {
         return Err(Diagnostic::error(
             Code::InvalidDaemonFlag,
-            format!("must be without hyphens in front, got `{text}`"),
+            format!("must not begin with a hyphen, got `{text}`"),
         )
         .hint(format!("`{}`", bare.trim_start_matches('-'))));
     }
@@ -112,21 +112,22 @@ fn opt(text: &str) -> Result<String, Diagnostic> {
     if flag.is_empty() || !flag.bytes().all(legal) {
         return Err(Diagnostic::error(
             Code::InvalidDaemonFlag,
-            format!("must be `FLAG=VALUE` or `FLAG` of dockerd, got `{text}`"),
+            format!("must be `FLAG=VALUE` or `FLAG`, with a flag of dockerd, got `{text}`"),
         ));
     }
-    // What makes the daemon reachable under TLS, and under nothing else.
+    // These make dockerd listen with TLS only.
     if matches!(flag, "host" | "tls" | "tlsverify" | "tlscacert" | "tlscert" | "tlskey") {
         return Err(Diagnostic::error(
             Code::ReservedDaemonFlag,
-            format!("must not set `{flag}`: hostseed sets it, and the host would be open or unreachable"),
+            format!(
+                "must not set `{flag}`: hostseed sets it, and another value would leave the host open or unreachable"
+            ),
         ));
     }
     Ok(text.to_owned())
 }
 
-/// A label as the daemon takes it: a key without white space, not in a namespace that Docker keeps
-/// for itself, `=`, and any value.
+/// A label that dockerd accepts: a key without white space and outside of Docker's reserved namespaces, `=`, and any value.
 fn label(text: &str) -> Result<String, Diagnostic> {
     const RESERVED: [&str; 3] = ["com.docker.", "io.docker.", "org.dockerproject."];
     check::printable(text)?;
@@ -143,13 +144,13 @@ fn label(text: &str) -> Result<String, Diagnostic> {
     if let Some(reserved) = RESERVED.iter().find(|r| key.to_lowercase().starts_with(**r)) {
         return Err(Diagnostic::error(
             Code::InvalidLabel,
-            format!("must not begin with `{reserved}`, which Docker keeps for itself, got `{text}`"),
+            format!("must not begin with `{reserved}`, which Docker reserves, got `{text}`"),
         ));
     }
     Ok(text.to_owned())
 }
 
-/// A variable as systemd takes it (`Environment=` in systemd.exec(5)): a name of letters, digits and `_`.
+/// A variable that systemd accepts (`Environment=` in systemd.exec(5)): a name of letters, digits and `_`, `=`, and any value.
 fn variable(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let Some((name, _)) = text.split_once('=') else {
@@ -165,7 +166,7 @@ fn variable(text: &str) -> Result<String, Diagnostic> {
     Ok(text.to_owned())
 }
 
-/// A registry as the daemon takes it: `host`, `host:port` or a network in CIDR form.
+/// A registry that dockerd accepts: `host`, `host:port` or a network in CIDR notation.
 fn registry(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let refuse = || {
@@ -200,6 +201,6 @@ fn storage_driver(text: &str) -> Result<String, Diagnostic> {
     }
     Err(Diagnostic::error(
         Code::InvalidStorageDriver,
-        format!("must be a driver's name like `overlay2`, got `{}`", text.escape_debug()),
+        format!("must be the name of a storage driver like `overlay2`, got `{}`", text.escape_debug()),
     ))
 }

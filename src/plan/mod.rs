@@ -1,4 +1,4 @@
-//! What is true: the spec, checked and completed. Pure, and the last place where values are checked.
+//! The plan: a validated spec with its defaults filled in. Pure; nothing after it checks values again.
 
 mod check;
 mod clouds;
@@ -20,43 +20,43 @@ use check::Check;
 
 /// Docker's registered port for TLS (IANA `docker-s`).
 pub const DEFAULT_PORT: u16 = 2376;
-/// Docker's leaf certificates have no outside limit; two years is long enough to forget a machine.
+/// Two years. Docker sets no limit for the validity of its certificates.
 const DEFAULT_VALID_FOR: ValidFor = ValidFor { hours: 730 * 24 };
 
-/// A machine to be made.
+/// The validated settings of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub name: MachineName,
-    /// What clients dial; the first is the host of `DOCKER_HOST`. Empty when nothing is known yet.
+    /// The addresses that clients connect to; `DOCKER_HOST` has the first. Empty if none is known yet.
     pub addresses: Vec<Address>,
-    /// Further names for the server's certificate.
+    /// Additional names in the server's certificate.
     pub tls_sans: Vec<Address>,
     pub key: KeyType,
     pub valid_for: ValidFor,
     pub ca: AuthoritySource,
-    /// The host issues its own server's certificate.
+    /// Set if the host issues its own server certificate.
     pub boot_issuer: Option<BootIssuer>,
     pub host: HostPlan,
 }
 
-/// How a host finds what its certificate is for, beside what the plan says.
+/// How a host that issues its own certificate finds its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootIssuer {
-    /// Asked for the public address, in place of the cloud's metadata.
+    /// The URL that returns the public address, instead of the cloud's metadata service.
     pub public_address_url: Option<String>,
 }
 
-/// What the host's part of an identity is.
+/// The role of the certificate and key that are sent to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostRole {
-    /// The daemon's own certificate.
+    /// The server certificate of dockerd.
     Server,
-    /// A delegated authority, from which the host makes the daemon's certificate.
+    /// An intermediate CA with which the host issues its server certificate.
     BootIssuer,
 }
 
 impl HostRole {
-    /// What its files are called, in the store and on the host: `NAME.pem` and `NAME-key.pem`.
+    /// The stem of the file names in the store and on the host: `STEM.pem` and `STEM-key.pem`.
     pub fn file_stem(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -65,17 +65,17 @@ impl HostRole {
     }
 }
 
-/// The part of a plan that a host has whoever it is: what a baked image holds.
+/// The settings of Docker on the host, without those of one machine: what a baked image has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
-    /// Containers are kept from the cloud's metadata service.
+    /// Whether containers are blocked from the cloud's metadata service.
     pub block_metadata: bool,
 }
 
-/// The keys that hostseed makes.
+/// The type of all keys of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     P256,
@@ -94,27 +94,27 @@ impl KeyType {
         ("rsa4096", Self::Rsa4096),
     ];
 
-    /// As written after `--key`.
+    /// The value of `--key`.
     pub fn name(self) -> &'static str {
         check::name_of(&Self::ALL, self)
     }
 }
 
-/// How long a leaf certificate is valid, in whole hours.
+/// The validity of a leaf certificate, in whole hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ValidFor {
     hours: u32,
 }
 
 impl ValidFor {
-    /// A hundred years: past any use, and short of what a date can hold.
+    /// A hundred years, which no date in a certificate overflows (RFC 5280 §4.1.2.5).
     const MAX_HOURS: u32 = 100 * 365 * 24;
 
     fn parse(text: &str) -> Result<Self, Diagnostic> {
         let refuse = || {
             Diagnostic::error(
                 Code::InvalidDuration,
-                format!("must be a time like `730d`, `2y` or `12h`, got `{text}`"),
+                format!("must be a duration like `730d`, `2y` or `12h`, got `{text}`"),
             )
         };
         let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
@@ -152,19 +152,19 @@ impl std::fmt::Display for ValidFor {
     }
 }
 
-/// Whose authority signs a machine's certificates.
+/// The CA that signs a machine's certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthoritySource {
-    /// One of the machine's own, made with it.
+    /// A new CA for this machine only.
     Own,
-    /// The store's, as Docker Machine has it: `certs/{ca,ca-key}.pem`.
+    /// The store's CA, which is Docker Machine's: `certs/{ca,ca-key}.pem`.
     Shared,
-    /// `ca.pem` and `ca-key.pem` of another folder.
+    /// `ca.pem` and `ca-key.pem` in another folder.
     Dir(PathBuf),
 }
 
 impl AuthoritySource {
-    /// As written after `--ca`.
+    /// The value of `--ca`.
     pub fn name(&self) -> String {
         match self {
             Self::Own => "own".into(),
@@ -174,7 +174,7 @@ impl AuthoritySource {
     }
 }
 
-/// A field and its value, as a spec has it.
+/// A field of a spec with its value.
 pub enum Field {
     One(&'static str, String),
     Many(&'static str, Vec<String>),
@@ -189,12 +189,18 @@ impl Field {
 }
 
 impl Plan {
-    /// Checks and completes the spec of a new machine; every finding at once.
+    /// Validates the spec of a new machine and fills in the defaults.
+    ///
+    /// # Errors
+    /// All problems of the spec.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
         Self::named(spec, MachineName::parse_new)
     }
 
-    /// The plan of a machine that is there: its name may be one that new machines cannot have.
+    /// The plan of an existing machine, whose name may be one that is reserved today.
+    ///
+    /// # Errors
+    /// All problems of the spec.
     pub fn from_stored(spec: &Spec) -> Result<Self, Report> {
         Self::named(spec, MachineName::parse)
     }
@@ -218,24 +224,24 @@ impl Plan {
             engine::refuse_for_a_finished_image(&mut check, spec);
         }
         check.finish()?;
-        let name = name.expect("a missing name is a finding");
+        let name = name.expect("a missing name is a problem");
         Ok(Self { name, addresses, tls_sans, key, valid_for, ca, boot_issuer, host })
     }
 
-    /// The plan of the same machine on an image that has Docker and its options already.
+    /// The same machine on an image that has Docker and its options.
     pub fn on_a_finished_image(&self) -> Self {
         let mut plan = self.clone();
         plan.host.docker.install = Install::None;
         plan
     }
 
-    /// What the host gets of the identity.
+    /// The role of the host's certificate.
     pub fn host_role(&self) -> HostRole {
         if self.boot_issuer.is_some() { HostRole::BootIssuer } else { HostRole::Server }
     }
 
-    /// The names of the server's certificate, without repetition: addresses, further SANs, the name,
-    /// `localhost` and `127.0.0.1`.
+    /// The SANs of the server's certificate, each once: addresses, additional names, the machine's name, `localhost` and
+    /// `127.0.0.1`.
     pub fn sans(&self) -> Vec<Address> {
         let local = [Address::Dns("localhost".into()), Address::Ip([127, 0, 0, 1].into())];
         let name = Address::Dns(self.name.to_string());
@@ -248,18 +254,18 @@ impl Plan {
         sans
     }
 
-    /// Whether somebody asked for this name of [`sans`](Self::sans), or clients dial it.
+    /// Whether the user asked for this SAN, or clients connect to it.
     pub fn asks_for(&self, san: &Address) -> bool {
         self.addresses.contains(san) || self.tls_sans.contains(san) || self.dialled() == *san
     }
 
-    /// What clients dial: the first address, or the name, which then has to resolve.
+    /// The host that clients connect to: the first address, or the machine's name, which then has to resolve.
     pub fn dialled(&self) -> Address {
         self.addresses.first().cloned().unwrap_or_else(|| Address::Dns(self.name.to_string()))
     }
 
-    /// The whole plan as the fields of a spec that gives this plan again. Nothing is left to defaults,
-    /// so a stored machine renders the same whatever later defaults are.
+    /// All fields of a spec that has this plan. It includes the defaults, so that a stored machine renders the same bytes after a
+    /// default changes.
     pub fn fields(&self) -> Vec<Field> {
         let text = |items: &[Address]| items.iter().map(Address::to_string).collect();
         let mut fields = vec![
@@ -273,7 +279,7 @@ impl Plan {
         fields.push(Field::One("port", self.host.port.to_string()));
         fields.extend(self.host.engine.fields());
         fields.extend(self.host.docker.fields());
-        // Off is what a machine has that does not say it: one made before this option stays as it is.
+        // Written only if on: machines from before this option have no such field.
         fields.extend(self.host.block_metadata.then(|| Field::One("block-metadata", "true".into())));
         fields.extend([
             Field::One("key", self.key.name().into()),
@@ -285,7 +291,7 @@ impl Plan {
     }
 }
 
-/// The names that an option accepts; none where it accepts other values too.
+/// The values that an option accepts; none if it accepts more than a few names.
 pub fn choices(option: &str) -> Option<Vec<&'static str>> {
     fn names<T>(all: &[(&'static str, T)]) -> Option<Vec<&'static str>> {
         Some(all.iter().map(|(name, _)| *name).collect())
@@ -299,8 +305,10 @@ pub fn choices(option: &str) -> Option<Vec<&'static str>> {
 }
 
 impl HostPlan {
-    /// The plan of an image, which is no machine yet. The fields of a machine's identity are left alone:
-    /// one file may serve `bake` and `create`.
+    /// The plan of an image. It ignores the fields of a machine's certificates, so that one spec can serve `bake` and `create`.
+    ///
+    /// # Errors
+    /// All problems of the spec.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
         let mut check = Check::new(spec);
         let host = host_plan(&mut check, spec);
@@ -318,7 +326,7 @@ fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
     }
 }
 
-/// A host issues its own certificate where that is asked for, and where no address is given.
+/// The host issues its own certificate if the spec says so, or if it has no address.
 fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<BootIssuer> {
     let asked = check.switch("boot-issuer", &spec.identity.boot_issuer);
     let public_address_url = check.one("public-address-url", &spec.identity.public_address_url, |text| {
@@ -328,13 +336,13 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
         if let Some(word) = &spec.identity.public_address_url {
             let complaint = Diagnostic::error(
                 Code::NoEffect,
-                "has no effect here: the certificate is made before there is a host",
+                "has no effect without `boot-issuer`: the certificate is made before the host exists",
             );
             let hint = check.flag("boot-issuer", "true");
             check.complain(
                 "public-address-url",
                 Some(word),
-                complaint.hint(format!("{hint} lets the host issue it")),
+                complaint.hint(format!("use {hint}, so that the host issues its certificate")),
             );
         }
         return None;
@@ -343,12 +351,12 @@ fn boot_issuer(check: &mut Check, spec: &Spec, ca: &AuthoritySource) -> Option<B
         let complaint = Diagnostic::error(
             Code::SharedBootIssuer,
             format!(
-                "`{}` would sign a boot issuer, since no address is given: whoever reads the user-data of one machine could then pose as any machine of that authority",
+                "`{}` would sign a boot issuer, because there is no address: anyone who reads the user-data of one machine could impersonate every machine of that CA",
                 ca.name()
             ),
         );
         let hint =
-            format!("give the address, or {} as well if that is meant", check.flag("boot-issuer", "true"));
+            format!("give the address, or accept that risk with {}", check.flag("boot-issuer", "true"));
         check.complain("ca", spec.identity.ca.as_ref(), complaint.hint(hint));
     }
     Some(BootIssuer { public_address_url })
@@ -368,12 +376,12 @@ fn authority_source(text: &str) -> Result<AuthoritySource, Diagnostic> {
     match text {
         "own" => Ok(AuthoritySource::Own),
         "shared" => Ok(AuthoritySource::Shared),
-        // A bare word is more likely a misspelling than a folder beside the caller.
+        // A bare word is more likely a misspelling than a folder.
         dir if dir.contains(['/', '\\']) || dir == "." || dir == ".." => Ok(AuthoritySource::Dir(dir.into())),
         other => Err(Diagnostic::error(
             Code::InvalidCaSource,
             format!("must be `own`, `shared` or a folder, got `{}`", other.escape_debug()),
         )
-        .hint(format!("a folder here is written `./{other}`"))),
+        .hint(format!("write a folder with a slash: `./{other}`"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read, Write};
+use std::num::NonZeroU64;
 
 use base64::DecodeError;
 use base64::Engine;
@@ -10,6 +11,7 @@ use flate2::bufread::{GzDecoder, ZlibDecoder};
 use flate2::{Compression, GzBuilder};
 use lzma_rust2::XzReader;
 use zeroize::Zeroizing;
+use zopfli::{Format, Options};
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use crate::diag::{Code, Diagnostic};
@@ -29,6 +31,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
     gzip.write_all(bytes).expect("memory takes it");
     gzip.finish().expect("memory takes it")
+}
+
+/// Compresses as [`gzip`] does, to about 5 % less in about a hundred times the time: for user-data as a whole, which a cloud limits.
+pub fn gzip_smallest(bytes: &[u8]) -> Vec<u8> {
+    let once = Options { iteration_count: NonZeroU64::MIN, ..Options::default() };
+    let mut packed = Vec::new();
+    zopfli::compress(once, Format::Gzip, bytes, &mut packed).expect("memory takes it");
+    packed
 }
 
 /// Base64 (RFC 4648 §4) in a single line.

@@ -105,8 +105,7 @@ impl Judge<'_> {
                 format!("`{path}` holds {} and belongs to `{}`, not to root", key.kind, owner.escape_debug());
             self.problems.warning(
                 &file.place,
-                Diagnostic::error(Code::KeyOwner, text)
-                    .hint("leave out the owner, or make it `root:root`"),
+                Diagnostic::error(Code::KeyOwner, text).hint("leave out the owner, or make it `root:root`"),
             );
         }
         match self.whose(&key) {

@@ -187,9 +187,9 @@ fn create_for(home: &Home, cloud: &str, args: &[&str]) -> (String, Vec<u8>) {
     let output = home.run(&[&["create", cloud, "--for", cloud], args].concat());
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{cloud}: {told}");
-    let step = told.lines().find_map(|line| line.trim().strip_prefix("1. `")).unwrap();
-    let (command, rest) = step.split_once('`').unwrap();
-    let file = rest.split('`').nth(1).unwrap();
+    let mut lines = told.lines().skip_while(|line| !line.starts_with("  1. "));
+    let file = lines.next().unwrap().split('`').nth(1).unwrap();
+    let command = lines.next().unwrap().trim();
     let args: Vec<_> = command.strip_prefix("hostseed ").unwrap().split(' ').collect();
     home.ok(&args);
     let path = home.path().join(file);
@@ -208,7 +208,7 @@ fn the_steps_begin_with_a_command_that_makes_what_they_say() {
             continue;
         }
         let (told, seed) = create_for(&home, name, &["--port", "2377", "--address", "203.0.113.7"]);
-        assert!(told.contains("TCP port 2377") && !told.contains("2376"), "{told}");
+        assert!(told.contains("TCP 2377") && !told.contains("2376"), "{told}");
         let text = match name {
             "vmware" => STANDARD.decode(&seed).unwrap(),
             _ => seed.clone(),
@@ -220,7 +220,10 @@ fn the_steps_begin_with_a_command_that_makes_what_they_say() {
                 true => format!("{} bytes of base64", STANDARD.encode(&seed).len()),
                 false => format!("{} bytes", seed.len()),
             };
-            assert!(told.contains(&format!("     {size}, {name} takes {limit}\n")), "{size}: {told}");
+            assert!(
+                told.contains(&format!("     ({size}; the limit of {name} is {limit})\n")),
+                "{size}: {told}"
+            );
         }
         let ways = cloud["ways"][0]["command"].as_str().unwrap();
         for line in ways.lines().map(|line| line.replace("NAME", name)) {
@@ -254,7 +257,7 @@ fn what_fits_only_compressed_is_told_compressed() {
     let home = Home::new();
     let (told, seed) = create_for(&home, "aws", &[]);
     assert!(seed.starts_with(b"\x1f\x8b") && seed.len() <= 16_384);
-    assert!(told.contains(&format!("{} bytes, aws takes 16384", seed.len())), "{told}");
+    assert!(told.contains(&format!("({} bytes; the limit of aws is 16384)", seed.len())), "{told}");
     assert!(told.contains("fileb://user-data.gz") && told.contains("user_data_base64"), "{told}");
     // What is pasted into the console is the same.
     assert!(told.contains("`hostseed render aws --for aws --gzip --base64`"), "{told}");
@@ -333,5 +336,5 @@ fn a_name_that_a_cloud_would_refuse_is_left_to_the_user() {
     let output = home.run(&["create", "Web1.example.com", "--address", "203.0.113.7", "--for", "gce"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("gcloud compute instances create NAME "), "{told}");
-    assert!(told.contains("`hostseed render Web1.example.com --for gce -o user-data`"), "{told}");
+    assert!(told.contains("     hostseed render Web1.example.com --for gce -o user-data\n"), "{told}");
 }

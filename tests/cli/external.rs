@@ -96,9 +96,11 @@ fn a_query_that_contradicts_the_machine_names_every_field_and_changes_nothing() 
         &json!({"name": "web1", "addresses": "203.0.113.8", "engine_label": "a=c", "key": "p384", "port": "2376"}),
         1,
     );
-    for field in
-        ["`address` is `203.0.113.7`, the query says `203.0.113.8`", "`engine-label`", "`key` is `p256`"]
-    {
+    for field in [
+        "`address` is `203.0.113.7` in the machine and `203.0.113.8` in the query",
+        "`engine-label`",
+        "`key` is `p256`",
+    ] {
         assert!(error.contains(field), "{error}");
     }
     assert!(!error.contains("`port`"), "{error}");
@@ -116,7 +118,7 @@ fn what_comes_to_the_same_is_no_contradiction() {
     // A list is no text with commas in it.
     answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7", "engine_label": "a=1, b=2"}));
     let told = error(&home, &json!({"name": "web2", "engine_label": "a=1\nb=2"}), 1);
-    assert!(told.contains("is `a=1, b=2`, the query says `a=1`, `b=2`"), "{told}");
+    assert!(told.contains("is `a=1, b=2` in the machine and `a=1`, `b=2` in the query"), "{told}");
 
     // Where it came up later on is an address of it.
     home.ok(&["create", "web3", "--quiet"]);
@@ -204,7 +206,7 @@ fn what_is_wrong_with_a_query_is_told_at_once() {
     ] {
         let output = ask_text(&home, query);
         assert_eq!(output.status.code(), Some(2), "{query}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("no JSON object of texts"), "{query}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("error[query-json]: "), "{query}");
     }
     for (key, value) in [("for", "awz"), ("gzip", "yes"), ("format", "mime")] {
         let error = self::error(&home, &json!({"name": "web1", key: value}), 2);

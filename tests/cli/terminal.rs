@@ -31,12 +31,12 @@ fn rm_asks_and_only_a_yes_removes() {
     home.ok(&["create", "web1"]);
     let rm = format!("{} rm web1", env!("CARGO_BIN_EXE_hostseed"));
     let shown = on_a_terminal(&home, &rm, "n\n", true);
-    assert!(shown.contains("[y/N]") && shown.contains("nothing was removed"), "{shown}");
+    assert!(shown.contains("[y/N]") && shown.contains("nothing was deleted"), "{shown}");
     assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
     on_a_terminal(&home, &rm, "\n", true);
     assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
     let shown = on_a_terminal(&home, &rm, "y\n", true);
-    assert!(shown.contains("removed `web1`"), "{shown}");
+    assert!(shown.contains("deleted `web1`"), "{shown}");
     assert_eq!(home.ok(&["ls", "-q"]), "");
 }
 

@@ -82,7 +82,7 @@ fn redact(text: &str) -> String {
         |word: &str| word.len() == 95 && word.chars().all(|c| c == ':' || c.is_ascii_hexdigit());
     let mut redacted = String::new();
     for piece in text.split_inclusive(['"', ' ', ',', ';', '\n']) {
-        let word = piece.trim_end_matches(['"', ' ', ',', ';', '\n']);
+        let word = piece.trim_end_matches(['"', ' ', ',', ';', ':', '\n']);
         let after = &piece[word.len()..];
         let word = match word {
             word if has_shape(word, "9999-99-99T99:99:99Z") => "[TIME]",

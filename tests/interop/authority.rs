@@ -250,7 +250,7 @@ fn nothing_outlives_a_short_lived_authority() {
     let output = home.run(&["create", "web1", "--address", "203.0.113.7", "--ca", authority.option()]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("note: ") && said.contains("authority"), "the user is not told: {said}");
+    assert!(said.contains("note: ") && said.contains("expire with their CA"), "the user is not told: {said}");
     assert_signed_by(&home, "web1", &authority.certificate(), true);
     for leaf in LEAVES {
         let certificate = home.machine("web1").join(format!("{leaf}.pem"));
@@ -273,7 +273,7 @@ fn a_boot_issuer_does_not_outlive_a_short_lived_authority() {
         let output = home.run(&["create", name, "--boot-issuer", "--ca", authority.option()]);
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{name}: {said}");
-        assert!(said.contains("note: ") && said.contains("end with their authority"), "{name}: {said}");
+        assert!(said.contains("note: ") && said.contains("expire with their CA"), "{name}: {said}");
         for below in BELOW_IT {
             let certificate = home.machine(name).join(format!("{below}.pem"));
             assert_eq!(not_after(&certificate), not_after(&authority.certificate()), "{name}");
@@ -316,7 +316,7 @@ fn an_authority_that_limits_names_signs_no_boot_issuer() {
     let limited = format!("{CA}nameConstraints = critical, permitted;DNS:example.com\n");
     let authority = Elsewhere::new(&home, "limited", FOREIGN_KEYS[5].1, &limited, USUAL_LIFE);
     let stderr = home.fails(1, &["create", "web1", "--ca", authority.option(), "--boot-issuer"]);
-    assert!(stderr.contains("its certificate limits names") && stderr.contains("hint: "), "{stderr}");
+    assert!(stderr.contains("it has name constraints") && stderr.contains("hint: "), "{stderr}");
     assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
 }
 

@@ -17,7 +17,7 @@ fn every_text_form_is_fine_plain_compressed_and_in_base64() {
             said.is_fine();
             let covers = match machine {
                 "web1" => "203.0.113.7, web1, localhost, 127.0.0.1",
-                _ => "web2, localhost, 127.0.0.1, and what the host finds at boot",
+                _ => "web2, localhost, 127.0.0.1, and the host's own addresses, from boot on",
             };
             assert!(
                 said.text.contains(covers) && said.text.contains(&format!("{machine}, port 2376")),
@@ -114,7 +114,7 @@ fn an_image_without_an_identity_is_fine_and_holds_no_key() {
     let bake = home.ok(&["bake"]);
     let said = verify_bytes(&home, bake.as_bytes(), &["--strict"]);
     said.is_fine();
-    assert!(said.text.contains("an image, nothing is started"), "{}", said.text);
+    assert!(said.text.contains("an image"), "{}", said.text);
     assert!(!said.text.contains("keys"), "{}", said.text);
 }
 

@@ -51,7 +51,7 @@ fn strays(home: &Home) -> Vec<Stray> {
             name: "cut short",
             pem: unknown[..unknown.len() - 40].to_owned(),
             certificate: String::new(),
-            words: "holds a private key that is cut short or damaged",
+            words: "holds a truncated or damaged private key",
         },
     ]
 }

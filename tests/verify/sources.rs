@@ -116,7 +116,7 @@ fn what_terraform_shows_is_fine() {
     for (name, text) in &shown {
         let said = verify_bytes(&home, text.as_bytes(), &["--strict"]);
         said.is_fine();
-        assert_eq!(said.text.matches("\nwhat ").count(), 3, "{name}: {}", said.text);
+        assert_eq!(said.text.matches("\nformat ").count(), 3, "{name}: {}", said.text);
         assert!(said.text.contains("gzip › cloud-config"), "{name}: {}", said.text);
         assert!(
             said.text.contains("the server's, 0600") && said.text.contains("the boot issuer's, 0600"),
