@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs Docker with mutual TLS on port 2376 into an image, and starts nothing. Run it as root.
-# SECRET: anyone who has this can impersonate the host at any address. It holds no client key, and of CA keys the boot issuer's.
+# SECRET: anyone who has this can impersonate the host, at any address. It holds no client key and no CA key but the boot issuer's.
 # hostseed-manifest: {"files":["f563be397cb36feadffa6e062d7f384321a00f53e6b7084c8d279ed193a00b15 0644 /etc/docker/ca.pem","2fcc2350b3ad7b6f684d4378554e32460df84e54f7d5eaf93af8e8529b5e8953 0644 /etc/docker/issuer.pem","161b52372175ada9476245c304cbb62bcdfd892ea5d6559124855f71ba22be19 0600 /etc/docker/issuer-key.pem","333775a3a7c75b836a28a9ad218293fbf3e0f63f0b902bbd9a289cd4ad9a1a67 0644 /etc/systemd/system/docker.service.d/10-machine.conf","7aec50e324837473f4a963aba2e65574f9b20f10cd778ebc040a59381d888ca1 0755 /usr/local/lib/hostseed/setup"],"encoding":"gz+b64","lines":305,"version":1}
 set -eu
 umask 077

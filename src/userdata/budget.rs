@@ -12,16 +12,13 @@ pub const MAX_WORK: u64 = 16 * MAX_BYTES as u64;
 pub const MAX_INFLATED: usize = 16 << 20;
 /// Bytes that all streams of an input may be decompressed to together.
 pub const MAX_INFLATED_IN_ALL: usize = 64 << 20;
-/// Bytes of YAML that are read again to find the places of nodes.
-const MAX_READ_AGAIN: usize = 64 << 20;
 /// Units of work for a byte of YAML that is parsed.
 pub const YAML: usize = 8;
 
-/// The units of work, decompressed bytes and bytes of YAML that are left for one input.
+/// The units of work, decompressed bytes that are left for one input.
 pub struct Budget {
     work: Cell<u64>,
     inflated: Cell<usize>,
-    read_again: Cell<usize>,
     exhausted: Cell<bool>,
     unseen: Cell<bool>,
 }
@@ -31,7 +28,6 @@ impl Default for Budget {
         Self {
             work: Cell::new(MAX_WORK),
             inflated: Cell::new(MAX_INFLATED_IN_ALL),
-            read_again: Cell::new(MAX_READ_AGAIN),
             exhausted: Cell::new(false),
             unseen: Cell::new(false),
         }
@@ -51,19 +47,6 @@ impl Budget {
                 self.exhaust();
                 false
             }
-        }
-    }
-
-    /// Takes the bytes of a YAML document that is read once more. For what is only shown half of them are left.
-    #[must_use]
-    pub fn take_reading_again(&self, bytes: usize, only_shown: bool) -> bool {
-        let kept = if only_shown { MAX_READ_AGAIN / 2 } else { 0 };
-        match self.read_again.get().checked_sub(bytes) {
-            Some(left) if left >= kept => {
-                self.read_again.set(left);
-                self.take(YAML * bytes)
-            }
-            _ => false,
         }
     }
 
@@ -101,12 +84,6 @@ impl Budget {
     #[cfg(test)]
     pub fn inflated(&self) -> u64 {
         (MAX_INFLATED_IN_ALL - self.inflated.get()) as u64
-    }
-
-    /// The units taken so far to find places in YAML; a fixed number at most.
-    #[cfg(test)]
-    pub fn spent_reading_again(&self) -> u64 {
-        (YAML * (MAX_READ_AGAIN - self.read_again.get())) as u64
     }
 
     /// The units taken so far.

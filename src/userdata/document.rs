@@ -1,38 +1,30 @@
 //! A YAML document of somebody else's: read, its repeated keys and other traps told, and its places at hand.
 
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::budget::{self, Budget};
 use super::problems::{Problems, head};
 use super::yaml11::{self, Scalar};
-use crate::diag::{Code, Diagnostic, Place, Position};
+use crate::diag::{Code, Diagnostic, Place};
 use crate::yaml::{self, Node, Value};
 
 /// Eight times the largest limit of a cloud (Google's 256 KiB); the reader takes up to 80 times as much memory.
 const MAX_BYTES: usize = 2 << 20;
 /// A script in a block has brackets without a partner; the parser needs milliseconds for so many.
 const MAX_FLOW_DEPTH: usize = 1000;
-/// Places of a document that are told; beyond so many problems nobody looks.
-const MAX_SHOWN: usize = 100;
 /// Units of work for a value.
 const COST: usize = 8;
 
 /// The text of a document, and what it is part of.
 pub struct Document<'a> {
-    text: &'a str,
     place: Place,
     budget: &'a Budget,
-    /// Whether the tag stands anywhere in it.
-    has_binary: bool,
-    /// Of the nodes whose place was asked for. To find one takes reading the text again.
-    positions: RefCell<HashMap<usize, Option<Position>>>,
 }
 
 impl<'a> Document<'a> {
     /// Reads a text. Where it is no YAML there is a problem that says so.
     pub fn read(
-        text: &'a str,
+        text: &str,
         place: &Place,
         budget: &'a Budget,
         problems: &mut Problems,
@@ -51,13 +43,13 @@ impl<'a> Document<'a> {
         }
         match yaml::read(text, MAX_FLOW_DEPTH) {
             Ok(root) => {
-                let document = Self {
-                    text,
-                    place: place.at(None),
-                    budget,
-                    has_binary: text.contains("!!binary"),
-                    positions: RefCell::default(),
-                };
+                if root.start.is_none() && !matches!(root.value, Value::Null) {
+                    let text = "is YAML that readers understand differently";
+                    let problem = Diagnostic::error(Code::YamlSyntax, text);
+                    problems.error(place, problem.hint("write it without tags and anchors"));
+                    return None;
+                }
+                let document = Self { place: place.at(None), budget };
                 document.check(&root, problems);
                 Some((document, root))
             }
@@ -74,60 +66,28 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Where a node is; of a large document only the first ones have a line.
+    /// Where a node is.
     pub fn place(&self, node: &Node) -> Place {
-        self.place.at(self.position(node, true).flatten())
-    }
-
-    /// None where the budget for it is exhausted.
-    fn position(&self, node: &Node, only_shown: bool) -> Option<Option<Position>> {
-        let number = node.number();
-        if let Some(position) = self.positions.borrow().get(&number) {
-            return Some(*position);
-        }
-        if only_shown && self.positions.borrow().len() >= MAX_SHOWN {
-            return None;
-        }
-        let left = self.budget.take_reading_again(self.text.len(), only_shown);
-        let position = left.then(|| yaml::position(self.text, number))?;
-        self.positions.borrow_mut().insert(number, position);
-        Some(position)
+        self.place.at(node.start)
     }
 
     /// Whether a text is base64 to the reader itself, by its tag.
     pub fn is_binary(&self, node: &Node) -> bool {
-        self.has_binary && self.written(node).is_some_and(|written| written.starts_with("!!binary"))
-    }
-
-    fn written(&self, node: &Node) -> Option<&'a str> {
-        // What it is depends on that: where it cannot be told, nothing is right.
-        let Some(position) = self.position(node, false) else {
-            self.budget.exhaust();
-            return None;
-        };
-        yaml::written(self.text, position?)
+        node.written.has_tag("binary")
     }
 
     /// What a scalar is to a reader of YAML 1.1; none for a list, a map, or what has a tag.
     pub fn scalar(&self, node: &Node) -> Option<Scalar> {
-        let written = match &node.value {
-            Value::Null => return Some(Scalar::Null),
-            Value::Bool(_) => return Some(Scalar::Bool),
-            // Only a number's own spelling tells its value in YAML 1.1.
-            Value::Number(_) => None,
-            Value::Text(text) if yaml11::resolve(text) == Scalar::Text => return Some(Scalar::Text),
-            Value::Text(text) => Some(text),
-            _ => return None,
-        };
-        let tagged = self.written(node);
-        if tagged.is_some_and(|tagged| tagged.starts_with("!!str")) {
-            return Some(Scalar::Text);
+        match &node.value {
+            Value::List(_) | Value::Map(_) | Value::Tagged(..) => return None,
+            _ if node.written.has_tag("str") => return Some(Scalar::Text),
+            _ => {}
         }
-        let plain = tagged.and_then(yaml::plain);
-        Some(match (plain, written) {
-            (Some(plain), None) => yaml11::resolve(plain),
-            (Some(plain), Some(text)) if plain == text => yaml11::resolve(plain),
-            (None, None) => Scalar::Int(None),
+        Some(match (&node.written.plain, &node.value) {
+            (Some(plain), _) => yaml11::resolve(plain),
+            (None, Value::Null) => Scalar::Null,
+            (None, Value::Bool(_)) => Scalar::Bool,
+            (None, Value::Number(_)) => Scalar::Int(None),
             _ => Scalar::Text,
         })
     }

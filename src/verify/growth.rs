@@ -138,11 +138,10 @@ const KINDS: [(&str, Make); 40] = [
     }),
 ];
 
-/// The units taken for some bytes, those apart that it takes to find the places of nodes in YAML: of these there is a fixed
-/// number, however large the input is.
+/// The units taken for some bytes.
 fn units(bytes: &[u8]) -> u64 {
     let budget: Budget = judged(bytes).1;
-    budget.spent() - budget.spent_reading_again()
+    budget.spent()
 }
 
 #[test]

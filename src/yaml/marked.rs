@@ -163,12 +163,37 @@ fn name(tag: &Tag) -> String {
     format!("{}{}", tag.handle, tag.suffix)
 }
 
-/// The places of all nodes in the order of reading: a list or map before what is in it, aliases followed.
-pub(super) fn places(root: &Node) -> Vec<Position> {
-    let mut places = Vec::with_capacity(root.nodes);
+/// How a node is written.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// As [`Node::tag`].
+    pub tag: Option<String>,
+    /// The text of a scalar without quotes that is no block.
+    pub plain: Option<String>,
+}
+
+impl Written {
+    /// Whether the tag is one of YAML's own, as `str` in `!!str`.
+    pub fn has_tag(&self, name: &str) -> bool {
+        self.tag.as_deref().and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:")) == Some(name)
+    }
+}
+
+/// The places of all nodes, and how they are written, in the order of serde_yaml's reading: a list or map before what is in it,
+/// aliases followed, and a tag of somebody's own as a node before what it is on.
+pub(super) fn nodes(root: &Node) -> Vec<(Position, Written)> {
+    let mut nodes = Vec::with_capacity(root.nodes);
     let mut next = vec![root];
     while let Some(node) = next.pop() {
-        places.push(node.start);
+        let is_own_tag = node.tag.as_deref().is_some_and(|tag| tag.len() > 1 && tag.starts_with('!'));
+        if is_own_tag {
+            nodes.push((node.start, Written::default()));
+        }
+        let plain = match &node.value {
+            Value::Scalar { text, plain: true } => Some(text.clone()),
+            _ => None,
+        };
+        nodes.push((node.start, Written { tag: node.tag.clone(), plain }));
         match &node.value {
             Value::Scalar { .. } => {}
             Value::List(items) => next.extend(items.iter().rev().map(Rc::as_ref)),
@@ -177,7 +202,7 @@ pub(super) fn places(root: &Node) -> Vec<Position> {
             }
         }
     }
-    places
+    nodes
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 pub mod marked;
 pub mod typed;
 
-pub use typed::{Node, Value, plain, position, read, written};
+pub use typed::{Node, Value, read};
 
 use crate::diag::Position;
 

@@ -2,14 +2,15 @@
 //!
 //! serde_yaml tells a place only in an error; the places come from [`marked`](super::marked), node by node.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{Fault, MAX_NODES, marked, max_text};
+use super::marked::{self, Written};
+use super::{Fault, MAX_NODES, max_text};
 use crate::diag::Position;
 
 /// Steps that the parser may take because of the depth of `[` and `{`: it goes through what is open at each token.
@@ -17,9 +18,10 @@ const MAX_STEPS: usize = 20_000_000;
 
 /// One node of the text.
 pub struct Node {
-    number: usize,
     /// None where the two readings of YAML differ in the nodes that they see.
     pub start: Option<Position>,
+    /// How it is written; nothing where `start` is none.
+    pub written: Written,
     pub value: Value,
 }
 
@@ -34,13 +36,6 @@ pub enum Value {
     Map(Vec<(Node, Node)>),
     /// A tag of the writer's own (`!name`), and what it is on.
     Tagged(String, Box<Node>),
-}
-
-impl Node {
-    /// For [`position`].
-    pub fn number(&self) -> usize {
-        self.number
-    }
 }
 
 impl Value {
@@ -69,39 +64,11 @@ pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
         return Err(Fault { position: Some(position), text });
     }
     let marked = marked::read(text)?;
-    let reader = Reader::new(text, marked.as_deref().map(marked::places).unwrap_or_default());
+    let reader = Reader::new(text, marked.as_deref().map(marked::nodes).unwrap_or_default());
     let root = reader
         .deserialize(serde_yaml::Deserializer::from_str(text))
         .map_err(|error| Fault { position: place_of(&error), text: error.to_string() })?;
-    Ok(if reader.next.get() == reader.places.len() { root } else { without_places(root) })
-}
-
-/// Where node `number` of a text starts that has been read before.
-pub fn position(text: &str, number: usize) -> Option<Position> {
-    let reader = Reader { stop_at: Some(number), ..Reader::new(text, Vec::new()) };
-    place_of(&reader.deserialize(serde_yaml::Deserializer::from_str(text)).err()?)
-}
-
-/// What stands at `position`, to the end of its line, with its tag and anchor.
-pub fn written(text: &str, position: Position) -> Option<&str> {
-    let line = text.lines().nth(position.line.checked_sub(1)?)?;
-    let (start, _) = line.char_indices().nth(position.column.checked_sub(1)?)?;
-    Some(&line[start..])
-}
-
-/// A scalar that [`written`] shows without quotes; none where it has some, is a block, or is a list or a map.
-///
-/// YAML 1.1 and 1.2 differ in what such a scalar is; in quotes it is a text to both.
-pub fn plain(written: &str) -> Option<&str> {
-    let mut rest = written.trim_start();
-    while rest.starts_with(['&', '!']) {
-        rest = rest.split_once(char::is_whitespace)?.1.trim_start();
-    }
-    if rest.starts_with(['"', '\'', '|', '>', '[', '{', '*']) {
-        return None;
-    }
-    let end = [": ", " #", ",", "]", "}"].iter().filter_map(|end| rest.find(end)).min();
-    Some(rest[..end.unwrap_or(rest.len())].trim_end())
+    Ok(if reader.is_complete() { root } else { without_places(root) })
 }
 
 fn place_of(error: &serde_yaml::Error) -> Option<Position> {
@@ -140,33 +107,45 @@ fn without_places(node: Node) -> Node {
         Value::Tagged(tag, content) => Value::Tagged(tag, Box::new(without_places(*content))),
         scalar => scalar,
     };
-    Node { start: None, value, ..node }
+    Node { start: None, written: Written::default(), value }
 }
 
-/// Reads a node and all below it, and counts them; raises an error at node `stop_at`.
+/// Reads a node and all below it, and counts them.
 struct Reader {
-    next: Cell<usize>,
-    /// Of each node, by its number.
-    places: Vec<Position>,
-    stop_at: Option<usize>,
+    count: Cell<usize>,
+    /// Of each node that is still to be read.
+    marks: RefCell<std::vec::IntoIter<(Position, Written)>>,
+    /// There were fewer of these than nodes.
+    ran_out: Cell<bool>,
     text_left: Cell<usize>,
 }
 
 impl Reader {
-    fn new(text: &str, places: Vec<Position>) -> Self {
-        Self { next: Cell::new(0), places, stop_at: None, text_left: Cell::new(max_text(text.len())) }
+    fn new(text: &str, marks: Vec<(Position, Written)>) -> Self {
+        Self {
+            count: Cell::new(0),
+            marks: RefCell::new(marks.into_iter()),
+            ran_out: Cell::new(false),
+            text_left: Cell::new(max_text(text.len())),
+        }
+    }
+
+    /// Whether there was a mark for each node, and a node for each mark.
+    fn is_complete(&self) -> bool {
+        !self.ran_out.get() && self.marks.borrow().len() == 0
     }
 
     fn node<E: de::Error>(&self, value: impl FnOnce() -> Result<Value, E>) -> Result<Node, E> {
-        let number = self.next.get();
-        if self.stop_at == Some(number) {
-            return Err(E::custom("stopped"));
-        }
-        if number >= MAX_NODES {
+        if self.count.get() >= MAX_NODES {
             return Err(E::custom(format_args!("more than {MAX_NODES} values, aliases followed")));
         }
-        self.next.set(number + 1);
-        Ok(Node { number, start: self.places.get(number).copied(), value: value()? })
+        self.count.set(self.count.get() + 1);
+        let mark = self.marks.borrow_mut().next();
+        if mark.is_none() {
+            self.ran_out.set(true);
+        }
+        let (start, written) = mark.map_or((None, Written::default()), |(at, written)| (Some(at), written));
+        Ok(Node { start, written, value: value()? })
     }
 }
 

@@ -356,16 +356,30 @@ fn query(bytes: &[u8]) {
     }
 }
 
-/// Every node has a place, and what stands there is in the text.
+/// All nodes have places or none has, and a scalar without quotes begins at its place.
 fn yaml_nodes(bytes: &[u8]) {
+    fn check(node: &yaml::Node, lines: &[&str], has_places: bool) {
+        assert_eq!(node.start.is_some(), has_places);
+        if let (Some(start), Some(plain)) = (node.start, &node.written.plain) {
+            let rest: String =
+                lines.get(start.line - 1).map_or("", |line| line).chars().skip(start.column - 1).collect();
+            let word = plain.split_whitespace().next().unwrap_or_default();
+            // An anchor or a tag may be before it.
+            assert!(rest.contains(word) || rest.starts_with(['&', '!']), "{word:?} in {rest:?}");
+        }
+        match &node.value {
+            yaml::Value::List(items) => items.iter().for_each(|item| check(item, lines, has_places)),
+            yaml::Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+                check(key, lines, has_places);
+                check(value, lines, has_places);
+            }),
+            yaml::Value::Tagged(_, content) => check(content, lines, has_places),
+            _ => {}
+        }
+    }
     let text = text(bytes);
     let Ok(root) = yaml::read(&text, 1000) else { return };
-    let position = yaml::position(&text, root.number()).expect("the first node has a place");
-    assert!(position.line >= 1 && position.column >= 1);
-    if let Some(written) = yaml::written(&text, position) {
-        assert!(text.contains(written));
-        let _ = yaml::plain(written);
-    }
+    check(&root, &text.split('\n').collect::<Vec<_>>(), root.start.is_some());
 }
 
 fn certificates(bytes: &[u8]) {

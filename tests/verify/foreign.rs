@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::snapshot::Snapshots;
 use crate::support::{Home, cloud_init};
+use crate::verify_bytes;
 
 fn cases() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify/foreign");
@@ -55,4 +56,33 @@ fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
         assert!(valid || archive || !clean, "{}: fine here, and cloud-init says {message}", case.display());
     }
     assert!(refused >= 10, "{refused}");
+}
+
+#[test]
+fn an_answer_does_not_depend_on_how_much_comes_before() {
+    let home = Home::new();
+    let last = [
+        ("content: 7", Some(("error[yaml-type]", "`content` of `/last` must be a text"))),
+        ("content: x, permissions: 644", Some(("error[file-mode]", "is the number 644 to cloud-init"))),
+        ("content: x, permissions: 0o644", None),
+        ("content: !!binary eA==", None),
+        ("content: !!str 7", None),
+    ];
+    for count in [0, 200] {
+        let before: String = (0..count)
+            .map(|n| format!("- {{path: /{n}, permissions: 0o644, content: !!str {n}}}\n"))
+            .collect();
+        for (fields, expected) in last {
+            let text = format!("#cloud-config\nwrite_files:\n{before}- {{path: /last, {fields}}}\n");
+            let said = verify_bytes(&home, text.as_bytes(), &["--quiet", "--strict"]);
+            match expected {
+                None => said.is_fine(),
+                Some((code, words)) => {
+                    said.names(fields, &[words]);
+                    let place = format!("{code}: <stdin>:{}:", count + 3);
+                    assert!(said.text.starts_with(&place), "{place} {}", said.text);
+                }
+            }
+        }
+    }
 }
