@@ -354,6 +354,11 @@ codes! {
     /// Terraform hides sensitive values, and old versions of its AWS provider keep only a SHA-1. `terraform
     /// show -json` has the value.
     HiddenUserData = "hidden-user-data",
+    /// The input is HCL or what Terraform prints for people
+    ///
+    /// hostseed does not evaluate HCL, and Terraform's text hides and shortens values. `terraform show -json`
+    /// and `terraform output -raw NAME` print what `verify` reads.
+    HclNotRead = "hcl-not-read",
     /// An input is larger or deeper than `verify` checks
     ///
     /// The limits keep the work for one input small. What was not checked may hold mistakes and private keys.

@@ -24,5 +24,4 @@ pub mod script;
 pub mod seed;
 pub mod setup;
 pub mod sources;
-pub mod terraform;
 pub mod yaml11;

@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 use super::budget::Budget;
 use super::budget::MAX_BYTES;
 use super::content_type::Kind;
-use super::encoding::{self, Bytes, GZIP};
+use super::encoding::{self, Bytes};
 use super::host_state::HostState;
 use super::json::Candidate;
 use super::nocloud::{self, Beside};
 use super::open::open;
 use super::problems::Problems;
 use super::seed::{Part, Seed};
-use super::{component, json, terraform};
+use super::{component, json, mime};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::disk;
 
@@ -85,11 +85,33 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         let seed = component::open(text, place, budget, &mut host, problems);
         return vec![(seed, host)];
     }
-    if Kind::of(text).is_none() && !bytes.starts_with(&GZIP) && terraform::is_terraform(text) {
-        let candidates = terraform::candidates(text, place, budget, problems);
-        return each(candidates, place, budget, problems);
+    if Kind::of(text).is_none() && (is_hcl_file(&place.name()) || assigns_user_data(text)) {
+        problems.error(place, not_read());
+        return Vec::new();
     }
     vec![(open(bytes, place, budget, problems), HostState::default())]
+}
+
+/// Whether a file is Packer's or Terraform's, by its name.
+fn is_hcl_file(name: &str) -> bool {
+    [".tf", ".tfvars", ".hcl"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a text is most likely HCL, or what Terraform prints for people: something is assigned to what is called user-data.
+fn assigns_user_data(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let name = name.trim_matches(|c: char| c.is_whitespace() || "+-~\"".contains(c));
+        name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) && json::is_user_data(name)
+    };
+    let assigns = |line: &str| line.split_once('=').is_some_and(|(name, _)| is_name(name));
+    !text.starts_with('{') && !mime::is_message(text) && text.lines().any(assigns)
+}
+
+fn not_read() -> Diagnostic {
+    let text = "is HCL, or what Terraform prints for people, and hostseed reads neither";
+    let hint =
+        "`terraform show -json | hostseed verify -`, or `terraform output -raw NAME | hostseed verify -`";
+    Diagnostic::error(Code::HclNotRead, text).hint(hint)
 }
 
 /// A config of Ignition's begins with its version, or has it somewhere: nothing else has that.
@@ -207,8 +229,14 @@ fn folder(
         return vec![no_cloud(files, place, budget, problems)];
     }
     let (seeds, beside): (Vec<_>, Vec<_>) = files.into_iter().partition(looks_like_seed);
-    let candidates =
+    let seeds_are_none = seeds.is_empty();
+    let candidates: Vec<Candidate> =
         seeds.into_iter().map(|Beside { place, bytes, .. }| Candidate { place, bytes }).collect();
+    // Their seed may be written in HCL itself.
+    if seeds_are_none && beside.iter().any(|file| is_hcl_file(&file.name)) {
+        problems.error(place, not_read());
+        return Vec::new();
+    }
     let mut found = each(candidates, place, budget, problems);
     if let Some((first, _)) = found.first_mut() {
         first.parts.extend(beside.into_iter().map(part_beside));

@@ -108,8 +108,6 @@ fn what_terraform_shows_is_fine() {
     let home = home();
     let Some(terraform) = terraform(&home) else { return };
     let shown = [
-        ("show in colour", terraform(&["show"])),
-        ("show", terraform(&["show", "-no-color"])),
         ("show -json", terraform(&["show", "-json"])),
         ("state", fs::read_to_string(home.path().join("tf/terraform.tfstate")).unwrap()),
     ];
@@ -125,21 +123,38 @@ fn what_terraform_shows_is_fine() {
         );
     }
     verify_bytes(&home, terraform(&["output", "-raw", "user_data"]).as_bytes(), &["--strict"]).is_fine();
-    verify_bytes(&home, terraform(&["output", "-no-color"]).as_bytes(), &["--strict"]).is_fine();
-    let plan = terraform(&["plan", "-destroy", "-no-color"]);
-    verify_bytes(&home, plan.as_bytes(), &[]).is_fine();
-    let cut = &shown[1].1[..shown[1].1.len() / 3];
-    verify_bytes(&home, cut.as_bytes(), &[]).names("a text that is cut short", &["its heredoc does not end"]);
+    // What is printed for people is not read, and says so.
+    for args in
+        [&["show"][..], &["show", "-no-color"], &["output", "-no-color"], &["plan", "-destroy", "-no-color"]]
+    {
+        let said = verify_bytes(&home, terraform(args).as_bytes(), &[]);
+        said.names(&args.join(" "), &["error[hcl-not-read]"]);
+        said.names(&args.join(" "), &["hint: `terraform show -json | hostseed verify -`"]);
+    }
 }
 
 #[test]
-fn what_terraform_hides_is_told() {
+fn hcl_is_not_read_and_says_how_to_verify_it() {
+    let home = home();
+    let module = "resource \"aws_instance\" \"web\" {\n  user_data = file(\"user-data\")\n}\n";
+    for name in ["main.tf", "image.pkr.hcl", "text", "module/main.tf"] {
+        write(&home, name, module);
+    }
+    for name in ["main.tf", "image.pkr.hcl", "text", "module"] {
+        verify(&home, &[name]).names(name, &["error[hcl-not-read]"]);
+    }
+    // A folder is verified through its other files, and the HCL is looked through for keys.
+    home.ok(&["render", "web1", "--format", "terraform", "-o", "whole"]);
+    verify(&home, &["whole", "--strict"]).is_fine();
+    let key = fs::read_to_string(home.machine("web1").join("key.pem")).unwrap();
+    write(&home, "whole/more.tf", format!("locals {{\n  key = <<EOT\n{key}EOT\n}}\n"));
+    verify(&home, &["whole"]).names("a key", &["error[stray-key]", "error[client-key-in-seed]"]);
+}
+
+#[test]
+fn a_digest_in_place_of_the_user_data_is_told() {
     let home = Home::new();
-    let hidden = "# aws_instance.web:\nresource \"aws_instance\" \"web\" {\n    ami       = \"ami-1\"\n    user_data = (sensitive value)\n}\n";
-    let said = verify_bytes(&home, hidden.as_bytes(), &[]);
-    said.names("place", &["<stdin>:4:1: `user_data` is hidden"]);
-    said.names("way out", &["terraform show -json"]);
-    let digest = "resource \"aws_instance\" \"web\" {\n    user_data = \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"\n}\n";
+    let digest = "{\"user_data\": \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"}";
     verify_bytes(&home, digest.as_bytes(), &["--strict"])
         .names("digest", &["only the SHA-1 of the user-data"]);
 }
