@@ -101,6 +101,9 @@ pub enum Command {
         /// Treat warnings as errors
         #[arg(long)]
         strict: bool,
+        /// Also check each cloud-config with `cloud-init schema`; cloud-init must be installed
+        #[arg(long)]
+        schema: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

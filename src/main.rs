@@ -86,8 +86,12 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes),
-        Command::Verify { file, cloud, strict, json } => {
-            return commands::verify(ui, now, &commands::Question { file: &file, cloud, strict, json });
+        Command::Verify { file, cloud, strict, schema, json } => {
+            return commands::verify(
+                ui,
+                now,
+                &commands::Question { file: &file, cloud, strict, schema, json },
+            );
         }
     };
     opened.get().map(Store::take_notes).into_iter().flatten().for_each(|note| ui.note(note));

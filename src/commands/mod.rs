@@ -2,6 +2,7 @@
 
 mod address;
 mod bake;
+mod cloud_init;
 mod clouds;
 mod completions;
 mod config;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::cloud_init::check_schema;
 use crate::diag::{Code, Diagnostic, Report, Severity};
 use crate::plan::Cloud;
 use crate::ui::Ui;
@@ -26,6 +27,8 @@ pub struct Question<'a> {
     pub cloud: Option<&'static Cloud>,
     /// Whether warnings fail too.
     pub strict: bool,
+    /// cloud-init's own schema is asked as well.
+    pub schema: bool,
     pub json: bool,
 }
 
@@ -36,7 +39,11 @@ pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCo
         false => question.file.display().to_string(),
     };
     let input = read(question.file, &name)?;
-    let verdict = verify::verify(input, question.cloud, now);
+    let mut verdict = verify::verify(input, question.cloud, now);
+    if question.schema {
+        verdict.problems.extend(check_schema(&verdict.cloud_configs));
+        verdict.problems.sort_by_key(|problem| problem.severity);
+    }
     let count = |severity| verdict.problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let fine = errors == 0 && (warnings == 0 || !question.strict);

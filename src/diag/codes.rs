@@ -452,6 +452,16 @@ codes! {
     ///
     /// Flatcar and Fedora CoreOS read specification 3, and do not boot with a config that is invalid.
     IgnitionConfig = "ignition-config",
+    /// cloud-init's schema refuses a cloud-config, or a part of it is deprecated
+    ///
+    /// `verify --schema` runs `cloud-init schema`. The message is cloud-init's, without long values, since these
+    /// may be keys.
+    CloudInitSchema = "cloud-init-schema",
+    /// cloud-init cannot be run
+    ///
+    /// `verify --schema` needs it. Install it, for example with `apt-get install cloud-init`, or leave out
+    /// `--schema`: `verify` makes its own checks without cloud-init.
+    CloudInitMissing = "cloud-init-missing",
     /// An EC2 Image Builder component is not valid
     ///
     /// It has phases, each with steps, each with an action, and is at most 64 KiB long.

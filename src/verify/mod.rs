@@ -37,6 +37,8 @@ pub struct Verdict {
     pub seeds: Vec<Summary>,
     /// Errors first.
     pub problems: Vec<Diagnostic>,
+    /// All cloud-configs, unpacked, for other programs that judge them.
+    pub cloud_configs: Vec<(Place, Bytes)>,
 }
 
 /// Judges. `cloud` is where it is to go, if that is known.
@@ -60,8 +62,13 @@ fn judge_all(
     let mut problems = Problems::default();
     let place = Place::file(input.name());
     let found = sources::seeds(input, budget, &mut problems);
-    let seeds =
-        found.into_iter().map(|found| judge(found, cloud, now, keys, budget, &mut problems)).collect();
+    let mut cloud_configs = Vec::new();
+    let mut seeds = Vec::new();
+    for (mut seed, host) in found {
+        seeds.push(judge((&seed, host), cloud, now, keys, budget, &mut problems));
+        let own = seed.parts.drain(..).filter(|part| part.kind == Kind::CloudConfig);
+        cloud_configs.extend(own.map(|part| (part.place, part.bytes)));
+    }
     if budget.is_exhausted() {
         let complaint = Diagnostic::error(
             Code::VerifyLimit,
@@ -75,11 +82,11 @@ fn judge_all(
         );
         problems.warning(&place, complaint.hint("take it out, or unpack it and verify what is in it"));
     }
-    Verdict { seeds, problems: problems.into_sorted() }
+    Verdict { seeds, problems: problems.into_sorted(), cloud_configs }
 }
 
 fn judge(
-    (seed, mut host): (Seed, HostState),
+    (seed, mut host): (&Seed, HostState),
     cloud: Option<&'static Cloud>,
     now: OffsetDateTime,
     keys: bool,
@@ -105,7 +112,7 @@ fn judge(
     if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
         sizes::judge(sent, cloud, &seed.place, problems);
     }
-    summary::Summary::new(&seed, &host, setup, &daemon, identity, keys, now)
+    summary::Summary::new(seed, &host, setup, &daemon, identity, keys, now)
 }
 
 /// What a part puts on the host.

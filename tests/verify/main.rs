@@ -10,6 +10,7 @@ mod foreign;
 mod forms;
 mod keys;
 mod own_seed;
+mod schema;
 mod sources;
 
 use std::io::Write;
@@ -74,7 +75,12 @@ pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
 
 /// The answer for programs.
 pub fn json(home: &Home, file: &str) -> Value {
-    let output = home.run(&["verify", file, "--json"]);
+    json_with(home, file, &[])
+}
+
+/// As [`json`], with further options.
+pub fn json_with(home: &Home, file: &str, options: &[&str]) -> Value {
+    let output = home.run(&[&["verify", file, "--json"], options].concat());
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
