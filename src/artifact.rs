@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 /// A file as rendered, before anybody has written it.
 ///
@@ -14,17 +14,17 @@ pub struct Artifact {
     pub path: String,
     /// Permission bits, as in `chmod`; without a meaning on Windows.
     pub mode: u32,
-    pub bytes: Zeroizing<Vec<u8>>,
+    pub bytes: Secret<Vec<u8>>,
 }
 
 impl Artifact {
     /// An artifact that anybody may read.
-    pub fn public(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { path: path.into(), mode: 0o644, bytes: Zeroizing::new(bytes.into()) }
+    pub fn public(path: impl Into<String>, bytes: impl Into<Secret<Vec<u8>>>) -> Self {
+        Self { path: path.into(), mode: 0o644, bytes: bytes.into() }
     }
 
     /// An artifact for its owner alone.
-    pub fn private(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn private(path: impl Into<String>, bytes: impl Into<Secret<Vec<u8>>>) -> Self {
         Self { mode: 0o600, ..Self::public(path, bytes) }
     }
 

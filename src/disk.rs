@@ -1,6 +1,7 @@
 //! Disks with a volume labelled `CIDATA` that cloud-init's NoCloud takes its files from, FAT or ISO 9660: written and taken
 //! apart in memory. The same files give the same bytes.
 
+use crate::secret::Secret;
 use anyhow::{Context, Result, bail};
 use hadris_fat::sync::{FatFs, check, write as write_fat};
 use hadris_fat::{FatOptions, VolumeLabel};
@@ -12,7 +13,6 @@ use hadris_iso::sync::{IsoFs, write as write_iso};
 use hadris_iso::{IsoId, IsoOptions};
 use hadris_storage::sync::BlockDevice;
 use hadris_storage::{BlockIndex, BlockSize, MemDevice};
-use zeroize::Zeroizing;
 
 use crate::artifact::Artifact;
 
@@ -203,12 +203,12 @@ fn read_root(volume: &mut impl FileSystem, kind: Kind, mut room: usize) -> Resul
     Ok(Disk { kind, label, files })
 }
 
-fn read_file(volume: &mut impl FileSystem, entry: &DirEntry, room: &mut usize) -> Result<Zeroizing<Vec<u8>>> {
+fn read_file(volume: &mut impl FileSystem, entry: &DirEntry, room: &mut usize) -> Result<Secret<Vec<u8>>> {
     let size = entry.metadata().len();
     let Some(left) = usize::try_from(size).ok().and_then(|size| room.checked_sub(size)) else {
         bail!("its size, {size} bytes, is more than the disk has");
     };
-    let mut bytes = Zeroizing::new(vec![0; *room - left]);
+    let mut bytes = Secret::new(vec![0; *room - left]);
     *room = left;
     let node = volume.lookup(volume.root(), entry.name())?;
     volume.open(node, OpenMode::Read)?;
@@ -421,7 +421,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = files(&[40, 0, 14_000]);
         for file in &files {
-            fs::write(dir.path().join(&file.path), &file.bytes).unwrap();
+            fs::write(dir.path().join(&file.path), &file.bytes[..]).unwrap();
         }
         let names = "meta-data network-config user-data";
         for (label, script) in [

@@ -68,7 +68,7 @@ impl Ui {
         if artifact.mode == 0o600 {
             refuse_exposed(&io::stdout(), instead)?;
         }
-        self.out(&artifact.bytes)
+        self.out(&artifact.bytes[..])
     }
 
     /// Prints columns as wide as they need to be, the first row as their heads.

@@ -5,10 +5,10 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::secret::Secret;
 use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use super::cloud_init::check_schema;
 use crate::diag::{Code, Diagnostic, Report, Severity};
@@ -122,7 +122,7 @@ fn read(file: &Path, name: &str) -> Result<Input> {
 }
 
 fn capped(stream: impl Read) -> std::io::Result<Bytes> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    let mut bytes = Secret::new(Vec::new());
     stream.take(verify::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

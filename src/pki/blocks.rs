@@ -4,7 +4,6 @@
 use std::fmt;
 
 use pem::{EncodeConfig, LineEnding, Pem};
-use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -106,7 +105,7 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 
 /// A private key in PEM, without anything that stood around it.
 pub fn encode_key(key: &Pem) -> Secret {
-    Secret::new(Zeroizing::new(encode(key.tag(), key.contents())))
+    Secret::new(encode(key.tag(), key.contents()))
 }
 
 /// Every block of a text. Fails where one is not whole.

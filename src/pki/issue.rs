@@ -176,7 +176,7 @@ fn private_pem(key: &KeyPair) -> Result<Secret> {
         .to_pem(PrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)
         .ok()
         .context("cannot encode a new key")?;
-    Ok(Secret::new(pem))
+    Ok(Secret::from(pem))
 }
 
 /// 128 bits, more than the 64 that the CA/Browser Forum asks for, and within the 20 octets of RFC 5280 §4.1.2.2.

@@ -7,6 +7,7 @@ use super::issue;
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{HostPlan, HostRole, Install, Plan};
+use crate::secret::Secret;
 use crate::templates;
 use crate::userdata::manifest::Entry;
 use crate::userdata::paths::{self, CA, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY};
@@ -47,7 +48,7 @@ impl<'a> Host<'a> {
     }
 
     /// A file of this host's seed: its owner's alone where it holds a key.
-    pub fn artifact(&self, path: &str, bytes: impl Into<Vec<u8>>) -> Artifact {
+    pub fn artifact(&self, path: &str, bytes: impl Into<Secret<Vec<u8>>>) -> Artifact {
         match self.machine {
             Some(_) => Artifact::private(path, bytes),
             None => Artifact::public(path, bytes),

@@ -13,7 +13,6 @@ use crate::diag::Code;
 use crate::names::MachineName;
 use crate::pki::{self, Certificate, Pair};
 use crate::plan::{AuthoritySource, Plan};
-use crate::secret::Secret;
 
 impl Store {
     /// Checks who owns and who can write the folder and the files of a CA that is to sign.
@@ -42,13 +41,13 @@ impl Store {
                 return Ok(None);
             }
             // The key is written first; whoever was interrupted then left it without a certificate.
-            let private = pki::private_key(&Secret::new(files::read(&key)?))
+            let private = pki::private_key(&files::read(&key)?)
                 .map_err(|error| unusable(Code::UnusableCa, &key, &error))?;
             return pki::certify_authority(SHARED, private, now).map(Some);
         }
         // With a key in it, where none belongs, it is a secret too.
-        let certificate = Secret::new(files::read(&certificate)?);
-        let key = Secret::new(files::read(&key)?);
+        let certificate = files::read(&certificate)?;
+        let key = files::read(&key)?;
         pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
     }
 
@@ -57,9 +56,9 @@ impl Store {
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
         let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        Ok(is_there(&key) && pki::private_key(&Secret::new(files::read(&key)?))? != authority.key
+        Ok(is_there(&key) && pki::private_key(&files::read(&key)?)? != authority.key
             || is_there(&certificate)
-                && Certificate::from_pem(&files::read(&certificate)?)? != authority.certificate)
+                && Certificate::from_pem(files::read(&certificate)?.expose())? != authority.certificate)
     }
 
     /// Where a plan's authority is kept.

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
+use crate::secret::Secret;
 
 /// What hostseed reads from a store is never longer: certificates and keys have a few kilobytes, and a spec at most this.
 const MAX_TEXT: u64 = crate::spec::MAX_BYTES as u64;
@@ -71,15 +72,16 @@ pub fn cannot(action: Action, path: &Path, error: &io::Error) -> String {
 }
 
 /// Reads a text file of at most [`MAX_TEXT`] bytes. Fails at once where a FIFO, a device or a folder stands in its place.
-pub fn read(path: &Path) -> Result<String> {
-    let read = || -> io::Result<Option<String>> {
+pub fn read(path: &Path) -> Result<Secret> {
+    let read = || -> io::Result<Option<Secret>> {
         let file = without_blocking(File::options().read(true)).open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Ok(None);
         }
-        let mut text = String::new();
-        file.take(MAX_TEXT).read_to_string(&mut text)?;
+        // Enough at once: what is moved while a text grows is not wiped.
+        let mut text = Secret::new(String::with_capacity(metadata.len().min(MAX_TEXT) as usize + 1));
+        file.take(MAX_TEXT).read_to_string(text.expose_mut())?;
         if metadata.len() > MAX_TEXT {
             return Err(io::Error::other(format!("it has more than {MAX_TEXT} bytes")));
         }

@@ -12,7 +12,6 @@ use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, HostIdentity};
 use crate::plan::{HostRole, Plan};
 use crate::render::Connection;
-use crate::secret::Secret;
 use crate::spec::{Spec, Word};
 
 impl Store {
@@ -36,7 +35,8 @@ impl Store {
     /// [`record`](Self::record) without checks of owners and modes.
     pub(super) fn read_record(&self, name: &MachineName) -> Result<Record> {
         let path = self.machine_dir(name).join("config.json");
-        Record::from_json(&files::read(&path)?).map_err(|error| unusable(Code::StoredRecord, &path, &error))
+        Record::from_json(files::read(&path)?.expose())
+            .map_err(|error| unusable(Code::StoredRecord, &path, &error))
     }
 
     /// How clients reach a machine.
@@ -78,7 +78,7 @@ impl Store {
             .into());
         }
         let text = files::read(&path)?;
-        let mut spec = Spec::from_yaml(&path.display().to_string(), &text);
+        let mut spec = Spec::from_yaml(&path.display().to_string(), text.expose());
         // A machine of before there were boot issuers does not say that it has none.
         if let Ok(spec) = &mut spec
             && spec.identity.boot_issuer.is_none()
@@ -106,7 +106,7 @@ impl Store {
         let dir = self.machine_dir(name);
         let paths =
             [dir.join("ca.pem"), dir.join(format!("{stem}.pem")), dir.join(format!("{stem}-key.pem"))];
-        let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path).map(Secret::new));
+        let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path));
         let [ca_path, certificate_path, key_path] = paths.each_ref().map(PathBuf::as_path);
         HostIdentity::read([(ca_path, &ca?), (certificate_path, &certificate?), (key_path, &key?)])
     }
@@ -126,7 +126,7 @@ impl Store {
     /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         let path = self.machine_dir(name).join(format!("{file}.pem"));
-        let text = Secret::new(files::read(&path)?);
+        let text = files::read(&path)?;
         let read = match file {
             // More than one would be more than one that may sign clients.
             "ca" => Certificate::from_pem(text.expose()),

@@ -10,6 +10,7 @@ use super::paths::{self, SETUP};
 use super::payload::{Payload, PayloadEncoding};
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
+use crate::secret::Secret;
 use crate::templates::{self, quote};
 
 /// What a seed says and brings.
@@ -82,7 +83,7 @@ impl Contents {
             templates::render(form.template, context! { manifest, ..values.clone() })
         };
         // The number of lines is the same whatever the manifest says of it.
-        manifest.lines = Some(render(&manifest)?.lines().count());
+        manifest.lines = Some(Secret::new(render(&manifest)?).expose().lines().count());
         render(&manifest)
     }
 }
@@ -97,7 +98,7 @@ fn carry(payload: &Payload, staged: &str) -> Value {
         staged,
         end,
         sha256 => payload.sha256.as_str(),
-        text => payload.text.as_str(),
+        text => payload.text.expose(),
         lines => payload.lines(),
     }
 }

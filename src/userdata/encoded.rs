@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
+use crate::secret::Secret;
 use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use zeroize::Zeroizing;
 
 use super::encoding::{self, Bytes};
 
@@ -137,8 +137,8 @@ pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) ->
     /// Letters at a time; a multiple of four.
     const CHUNK: usize = 4096;
     let total: usize = pieces.iter().map(ExactSizeIterator::len).sum();
-    let mut decoded: Bytes = Zeroizing::new(Vec::with_capacity(total / 4 * 3 + 3));
-    let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK));
+    let mut decoded: Bytes = Secret::new(Vec::with_capacity(total / 4 * 3 + 3));
+    let mut chunk = Secret::new(Vec::with_capacity(CHUNK));
     let flush = |chunk: &mut Vec<u8>, decoded: &mut Vec<u8>| {
         // One letter alone is no byte.
         chunk.truncate(chunk.len() - usize::from(chunk.len() % 4 == 1));
@@ -185,7 +185,7 @@ pub fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
             None
         }
     });
-    Zeroizing::new(bytes.collect())
+    Secret::new(bytes.collect())
 }
 
 /// Calls `take` with bytes that are written as two hexadecimal digits each, with the same between any two: `:`, a space, a comma,
@@ -194,7 +194,7 @@ pub fn pairs(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
     const LONGEST: usize = 4;
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     let is_pair = |at: usize| is_digit(at) && is_digit(at + 1) && !is_digit(at + 2);
-    let mut digits = Zeroizing::new(Vec::new());
+    let mut digits = Secret::new(Vec::new());
     let mut at = 0;
     while at < bytes.len() {
         if !is_pair(at) {
@@ -231,7 +231,7 @@ pub fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
             continue;
         }
         let is_form = find(text, b"BEGIN+", 0).is_some();
-        let mut decoded: Bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut decoded: Bytes = Secret::new(Vec::with_capacity(text.len()));
         let (mut rest, mut escapes) = (text, 0);
         while let Some((first, tail)) = rest.split_first() {
             let hex = |b: &u8| char::from(*b).to_digit(16).map(|digit| digit as u8);

@@ -10,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use flate2::{Compression, GzBuilder};
 use lzma_rust2::XzReader;
-use zeroize::Zeroizing;
 use zopfli::{Format, Options};
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use crate::diag::{Code, Diagnostic};
+use crate::secret::Secret;
 
-pub type Bytes = Zeroizing<Vec<u8>>;
+pub type Bytes = Secret<Vec<u8>>;
 
 /// The start of a gzip member (RFC 1952 §2.3.1).
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -58,7 +58,7 @@ pub fn lines(base64: &str) -> Vec<String> {
 
 /// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
 pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Diagnostic> {
-    let mut plain = Zeroizing::new(Vec::new());
+    let mut plain = Secret::new(Vec::new());
     inflate(packed, budget, &mut plain).map(|()| plain)
 }
 
@@ -66,7 +66,7 @@ pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Diagnostic> {
 pub fn inflate_partly(packed: &[u8], budget: &Budget) -> Option<Bytes> {
     // RFC 1950 §2.2: deflate with a window of 32 KiB, and a check of the two bytes.
     let is_zlib = matches!(packed, [0x78, flags, ..] if (0x7800 + u16::from(*flags)).is_multiple_of(31));
-    let mut plain = Zeroizing::new(Vec::new());
+    let mut plain = Secret::new(Vec::new());
     let limit = budget.inflated_limit();
     if packed.starts_with(&GZIP) {
         let _ = inflate(packed, budget, &mut plain);
@@ -150,7 +150,7 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
         false => Cow::Borrowed(text),
         true => Cow::Owned(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect()),
     };
-    STANDARD.decode(&packed[..]).map(Zeroizing::new).map_err(|error| {
+    STANDARD.decode(&packed[..]).map(Secret::new).map_err(|error| {
         let offset_of = |n: usize| {
             let mut kept = text.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace());
             kept.nth(n).map_or(text.len(), |(offset, _)| offset)

@@ -49,7 +49,7 @@ pub struct InlineText {
     pub place: Place,
     /// The field that it stands in.
     pub name: String,
-    pub text: zeroize::Zeroizing<String>,
+    pub text: crate::secret::Secret<String>,
 }
 
 /// What a seed makes of a host, as far as it can be told without running it.

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::secret::Secret;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::content_type::Kind;
@@ -147,9 +147,7 @@ pub fn candidates(value: Value, place: &Place, budget: &Budget, problems: &mut P
         }
         let within = || place.within(steps.iter().map(ToString::to_string).collect::<String>());
         match judge(named, &text, budget) {
-            Judged::Seed => {
-                found.push(Candidate { place: within(), bytes: Zeroizing::new(text.into_bytes()) })
-            }
+            Judged::Seed => found.push(Candidate { place: within(), bytes: Secret::new(text.into_bytes()) }),
             Judged::Digest => hidden.push(within()),
             Judged::Nothing => {}
         }

@@ -1,6 +1,6 @@
 //! Takes the wrappings off: gzip, base64, MIME, archives; what is left is named by its first line, as cloud-init does.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use super::budget::Budget;
 use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
@@ -287,7 +287,7 @@ impl Opener<'_> {
     }
 
     fn part(&mut self, kind: Kind, text: &str, place: &Place, merge: Option<&str>) {
-        let bytes: Bytes = Zeroizing::new(text.as_bytes().to_vec());
+        let bytes: Bytes = Secret::new(text.as_bytes().to_vec());
         self.parts.push(Part { place: place.clone(), kind, bytes, merge: merge.map(str::to_owned) });
     }
 }

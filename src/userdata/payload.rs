@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::sha256;
 use super::encoding;
+use crate::secret::Secret;
 
 /// What becomes of the files inside a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +18,9 @@ pub enum PayloadEncoding {
     Plain,
 }
 
-/// Bytes as text.
+/// Bytes as text, which may be those of a private key.
 pub struct Payload {
-    pub text: String,
+    pub text: Secret,
     pub encoding: PayloadEncoding,
     /// Of the file itself, in hex.
     pub sha256: String,
@@ -29,17 +30,17 @@ impl Payload {
     /// A file of text, as all are that go to a host.
     pub fn new(bytes: &[u8], encoding: PayloadEncoding) -> Self {
         let text = match encoding {
-            PayloadEncoding::GzipBase64 => encoding::base64(&encoding::gzip(bytes)),
+            PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(encoding::gzip(bytes))),
             PayloadEncoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
         };
-        Self { text, encoding, sha256: sha256(bytes) }
+        Self { text: Secret::new(text), encoding, sha256: sha256(bytes) }
     }
 
     /// The text in lines, for a here-document, which is taken as it is.
     pub fn lines(&self) -> Vec<Value> {
         let lines = match self.encoding {
-            PayloadEncoding::Plain => self.text.lines().map(str::to_owned).collect(),
-            PayloadEncoding::GzipBase64 => encoding::lines(&self.text),
+            PayloadEncoding::Plain => self.text.expose().lines().map(str::to_owned).collect(),
+            PayloadEncoding::GzipBase64 => encoding::lines(self.text.expose()),
         };
         lines.into_iter().map(Value::from_safe_string).collect()
     }

@@ -1,7 +1,7 @@
 //! hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): what it says of the machine, and the files that it
 //! brings and puts into place.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use super::host_state::{File, HostState};
 use super::manifest::Entry;
@@ -39,7 +39,7 @@ impl Setup {
 pub fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Problems) {
     for document in here_documents(text, "attach") {
         if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
-            let bytes = Zeroizing::new(body.as_bytes().to_vec());
+            let bytes = Secret::new(body.as_bytes().to_vec());
             let mode = u32::from_str_radix(mode, 8).unwrap_or_default();
             host.put(
                 File { place: setup.clone(), path: path.clone(), mode, owner: None, bytes },

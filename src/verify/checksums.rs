@@ -12,12 +12,13 @@ use crate::userdata::problems::Problems;
 pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
     let (mut sums, mut damaged): (HashMap<&str, String>, Vec<String>) = Default::default();
     let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    for inline in host.inline.iter().filter(|inline| inline.text.contains("sha256sum")) {
-        if !budget.take(4 * inline.text.len()) {
+    for inline in host.inline.iter().filter(|inline| inline.text.expose().contains("sha256sum")) {
+        if !budget.take(4 * inline.text.expose().len()) {
             return;
         }
         let words: Vec<&str> = inline
             .text
+            .expose()
             .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
             .filter(|word| !word.is_empty())
             .collect();

@@ -147,17 +147,17 @@ pub use tests::{WORDS, check, seeds};
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
     use crate::snapshot;
     use crate::userdata::open::has_beginning;
     use crate::userdata::paths;
     use proptest::prelude::*;
     use std::path::{Path, PathBuf};
-    use zeroize::Zeroizing;
 
     /// Judges bytes as a file, for a cloud with a limit.
     pub(super) fn judged(bytes: &[u8]) -> (Verdict, Budget) {
         let budget = Budget::default();
-        let input = Input::File("input".into(), Zeroizing::new(bytes.to_vec()));
+        let input = Input::File("input".into(), Secret::new(bytes.to_vec()));
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
         let verdict = judge_all(input, Cloud::named("aws"), now, true, &budget);
         (verdict, budget)
@@ -246,7 +246,7 @@ mod tests {
     /// Judges a file that hostseed rendered, within the time in which the certificates of `tests/identities` are valid.
     fn judged_in_time(bytes: &[u8]) -> Verdict {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(21_000);
-        verify(Input::File("input".into(), Zeroizing::new(bytes.to_vec())), None, now)
+        verify(Input::File("input".into(), Secret::new(bytes.to_vec())), None, now)
     }
 
     fn has_errors(verdict: &Verdict) -> bool {

@@ -8,9 +8,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use crate::secret::Secret;
 use base64::engine::GeneralPurpose;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use crate::pki::{Certificate, StrayKey};
 use crate::userdata::budget::Budget;
@@ -59,7 +59,7 @@ pub fn everything(parts: &[Part], host: &HostState, budget: &Budget) -> Everythi
         search.found
     };
     let files = host.files().iter().map(|file| find(&file.bytes)).collect();
-    let inline = host.inline.iter().map(|text| find(text.text.as_bytes())).collect();
+    let inline = host.inline.iter().map(|text| find(text.text.expose().as_bytes())).collect();
     let parts = parts.iter().map(|part| find(&part.bytes)).collect();
     let Known { too_many_keys, too_many_certificates, .. } = known;
     Everything { files, inline, parts, too_many_keys, too_many_certificates }
@@ -105,7 +105,7 @@ impl Search<'_> {
         }
         // UTF-16 of what keys are written in is ASCII with a zero byte before or after each; with or without a byte order mark.
         if bytes.contains(&0) {
-            let text: Bytes = Zeroizing::new(bytes.iter().copied().filter(|b| *b != 0).collect());
+            let text: Bytes = Secret::new(bytes.iter().copied().filter(|b| *b != 0).collect());
             self.look(&text, at.or(Some(0)), depth + 1);
         }
         if !self.budget.take(5 * bytes.len()) {
@@ -248,19 +248,21 @@ impl Search<'_> {
             return;
         }
         let id = digest(&[label.as_bytes(), body]);
-        let body = Zeroizing::new(String::from_utf8_lossy(body).replace("\\r", "").replace("\\n", "\n"));
-        let blocks = ways_to_read(&body, &around).map(|lines| pem(label, &lines));
+        let body = Secret::new(String::from_utf8_lossy(body).replace("\\r", "").replace("\\n", "\n"));
+        let blocks = ways_to_read(body.expose(), &around).map(|lines| pem(label, lines.expose()));
         if is_key(label) {
             self.key(id, at, || {
                 let keys: Vec<StrayKey> = blocks
-                    .filter_map(|block| pem::parse(block.as_bytes()).ok())
+                    .filter_map(|block| pem::parse(block.expose().as_bytes()).ok())
                     .filter_map(|block| StrayKey::from_pem(&block))
                     .collect();
                 let known = keys.iter().find(|key| key.is_known()).or(keys.first());
-                Some(known.cloned().unwrap_or_else(|| StrayKey::broken(body.as_bytes())))
+                Some(known.cloned().unwrap_or_else(|| StrayKey::broken(body.expose().as_bytes())))
             });
         } else {
-            self.certificate(id, || blocks.filter_map(|block| Certificate::from_pem(&block).ok()).next());
+            self.certificate(id, || {
+                blocks.filter_map(|block| Certificate::from_pem(block.expose()).ok()).next()
+            });
         }
     }
 }
@@ -283,7 +285,7 @@ impl Around {
 }
 
 /// The base64 of a block of PEM, by the ways in which its lines may be wrapped, the likeliest first.
-fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Zeroizing<String>> {
+fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Secret<String>> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     // Indented, commented out, in quotes, an item each.
     let trimmed = move |line: &str| line.trim_matches(|c| !is_letter(c)).to_owned();
@@ -299,11 +301,11 @@ fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Zeroizing<S
     let words = move |line: &str| line.replace(|c| !is_letter(c), "\n");
     type Way<'a> = Box<dyn Fn(&str) -> String + 'a>;
     let ways: [Way; 4] = [Box::new(trimmed), Box::new(argument), Box::new(words), Box::new(longest)];
-    ways.into_iter().map(move |way| Zeroizing::new(body.lines().map(way).collect::<Vec<_>>().join("\n")))
+    ways.into_iter().map(move |way| Secret::new(body.lines().map(way).collect::<Vec<_>>().join("\n")))
 }
 
-fn pem(label: &str, body: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", body.trim()))
+fn pem(label: &str, body: &str) -> Secret<String> {
+    Secret::new(format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", body.trim()))
 }
 
 fn is_key(label: &str) -> bool {

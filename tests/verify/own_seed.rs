@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use hostseed::diag::Severity;
+use hostseed::secret::Secret;
 use hostseed::verify::{Input, verify};
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::support::Home;
 use crate::support::extent::{sample, stride};
@@ -26,13 +26,13 @@ struct Form {
 impl Form {
     /// The errors for another text in the place of this one.
     fn errors(&self, text: &str) -> Vec<String> {
-        let bytes = |text: &str| Zeroizing::new(text.as_bytes().to_vec());
+        let bytes = |text: &str| Secret::new(text.as_bytes().to_vec());
         let input = match &self.folder {
             None => Input::File("seed".into(), bytes(text)),
             Some(folder) => {
                 let read = |path: &Path| match fs::read_to_string(path) {
                     Ok(found) if found == self.text => bytes(text),
-                    _ => Zeroizing::new(fs::read(path).unwrap()),
+                    _ => Secret::new(fs::read(path).unwrap()),
                 };
                 let mut files: Vec<_> = fs::read_dir(folder)
                     .unwrap()

@@ -1,6 +1,6 @@
 //! A cloud-config: the files that it writes, the commands that it runs, and the mistakes that cloud-init makes no noise about.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -210,7 +210,7 @@ impl Reader<'_> {
         // A place is asked for only where there is something to tell.
         if encoded::may_hold_key(&text) || text.contains("sha256sum") {
             let place = self.document.place(node);
-            self.host.inline.push(InlineText { place, name: name.to_owned(), text: Zeroizing::new(text) });
+            self.host.inline.push(InlineText { place, name: name.to_owned(), text: Secret::new(text) });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A cloud-config's `write_files`, as cloud-init's `cc_write_files` takes them.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use super::read::{Reader, misspelt};
 use crate::diag::{Code, Diagnostic};
@@ -197,7 +197,7 @@ impl Reader<'_> {
             Value::Null => "",
             _ => self.document.text(node, &format!("`content` of `{path}`"), self.problems)?,
         };
-        let mut bytes: Bytes = Zeroizing::new(text.as_bytes().to_vec());
+        let mut bytes: Bytes = Secret::new(text.as_bytes().to_vec());
         let binary = self.document.is_binary(node);
         let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };
         if steps.first() == Some(&Step::Gzip) {

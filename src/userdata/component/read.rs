@@ -1,6 +1,6 @@
 //! Takes the scripts out of a component.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use super::MAX_BYTES;
 use crate::diag::{Code, Diagnostic, Place};
@@ -36,7 +36,7 @@ pub fn open(
         problems.error(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
     // What is around the scripts, comments too, may hold a key.
-    let whole = Zeroizing::new(text.as_bytes().to_vec());
+    let whole = Secret::new(text.as_bytes().to_vec());
     seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None });
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
@@ -80,7 +80,7 @@ pub fn open(
             }
             for command in commands {
                 if let Some(text) = document.text(command, "a command", problems) {
-                    let bytes = Zeroizing::new(text.as_bytes().to_vec());
+                    let bytes = Secret::new(text.as_bytes().to_vec());
                     if budget.take(text.len()) {
                         host.phases.insert(name(phase), sha256(&bytes));
                     }

@@ -1,8 +1,8 @@
 //! An Ignition config, specification 3: files, units and what is merged in. Ignition does not boot on any error.
 
+use crate::secret::Secret;
 use data_url::DataUrl;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -180,7 +180,7 @@ impl Reader<'_> {
                     .hint("render the seed again"),
             );
         };
-        let decoded: Bytes = Zeroizing::new(decoded);
+        let decoded: Bytes = Secret::new(decoded);
         let bytes = match resource.get("compression").and_then(Value::as_str) {
             None | Some("") => decoded,
             Some("gzip") if decoded.starts_with(&encoding::GZIP) => {
@@ -250,7 +250,7 @@ impl Reader<'_> {
         if !self.budget.take(64 + 2 * path.len() + 2 * contents.len()) {
             return;
         }
-        let bytes = Zeroizing::new(contents.as_bytes().to_vec());
+        let bytes = Secret::new(contents.as_bytes().to_vec());
         self.host.run(contents);
         let file = File { place: place.clone(), path, mode: DEFAULT_MODE, owner: None, bytes };
         self.host.put(file, false, self.problems);
@@ -264,7 +264,7 @@ impl Reader<'_> {
                     && self.budget.take(5 * text.len())
                     && encoded::may_hold_key(text) =>
             {
-                let text = Zeroizing::new(text.clone());
+                let text = Secret::new(text.clone());
                 self.host.inline.push(InlineText { place: place.clone(), name: name.to_owned(), text });
             }
             Value::Array(items) => items

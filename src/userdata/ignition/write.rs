@@ -165,7 +165,7 @@ fn json_file(file: &Artifact) -> Value {
         // In decimal, since JSON has no other.
         "mode": file.mode,
         "contents": {
-            "source": data_url(PAYLOAD_TYPE, &payload.text),
+            "source": data_url(PAYLOAD_TYPE, payload.text.expose()),
             "compression": "gzip",
             // Of what is there after unpacking.
             "verification": { "hash": format!("sha256-{}", payload.sha256) },

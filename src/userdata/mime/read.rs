@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::secret::Secret;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
-use zeroize::Zeroizing;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -189,8 +189,8 @@ fn decode(
                 return None;
             }
         },
-        "quoted-printable" => Zeroizing::new(part.contents().to_vec()),
-        "" | "7bit" | "8bit" | "binary" => Zeroizing::new(raw.to_vec()),
+        "quoted-printable" => Secret::new(part.contents().to_vec()),
+        "" | "7bit" | "8bit" | "binary" => Secret::new(raw.to_vec()),
         unknown => {
             let text = format!("has the unknown Content-Transfer-Encoding `{}`", unknown.escape_debug());
             problems.error(

@@ -15,7 +15,7 @@ const LABEL: &str = "cidata";
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
+    use crate::secret::Secret;
 
     use super::*;
     use crate::artifact::Artifact;
@@ -29,7 +29,7 @@ mod tests {
             let files = write("web1", Artifact::private(USER_DATA, user_data), network.map(str::as_bytes));
             let beside = |file: Artifact| Beside {
                 place: Place::file(&file.path),
-                bytes: Zeroizing::new(file.bytes.to_vec()),
+                bytes: Secret::new(file.bytes.to_vec()),
                 name: file.path,
             };
             files.into_iter().map(beside).collect()

@@ -1,6 +1,6 @@
 //! Scripts. The files of our own (`templates/seed/script.j2`) are taken out; another one is a text that may hold a key.
 
-use zeroize::Zeroizing;
+use crate::secret::Secret;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -72,7 +72,7 @@ fn unpack(
     problems: &mut Problems,
 ) -> Option<Bytes> {
     let plain = match encoding {
-        PayloadEncoding::Plain => Ok(Zeroizing::new(body.as_bytes().to_vec())),
+        PayloadEncoding::Plain => Ok(Secret::new(body.as_bytes().to_vec())),
         PayloadEncoding::GzipBase64 => encoding::unbase64(body.as_bytes(), budget)
             .map_err(|(_, complaint)| complaint)
             .and_then(|bytes| match bytes.starts_with(&encoding::GZIP) {
