@@ -47,17 +47,18 @@ impl CaUsers {
 struct State {
     version: u32,
     folders: [Option<Stamp>; 2],
-    ca_users: CaUsers,
+    /// None where no command has read it since another program changed the store.
+    ca_users: Option<CaUsers>,
 }
 
-/// What the last command has left in the lock file, if it still holds.
-pub fn load(lock: &Lock, root: &Path) -> Option<CaUsers> {
+/// What the last command has left in the lock file, if it still holds: then there are no temporary files in the folders.
+pub fn load(lock: &Lock, root: &Path) -> Option<Option<CaUsers>> {
     let state: State = cache::decode(&lock.read(MAX_BYTES)?)?;
     (state.version == VERSION && state.folders == folders(root)?).then_some(state.ca_users)
 }
 
 /// Leaves what is known to the next command. The caller has changed nothing since it was last told apart from its own change.
-pub fn save(lock: &Lock, root: &Path, ca_users: CaUsers) {
+pub fn save(lock: &Lock, root: &Path, ca_users: Option<CaUsers>) {
     let Some(folders) = folders(root) else { return };
     // If this cannot be written, or only a part of it, the next command reads all machines.
     if let Ok(bytes) = cache::encode(&State { version: VERSION, folders, ca_users }) {

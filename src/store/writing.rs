@@ -16,19 +16,22 @@ impl Store {
             .map_err(|error| files::failed(Action::MakeFolder, &self.root, &error))?;
         self.check_folders()?;
         let lock = Lock::on_store(&self.root, self.trust)?;
-        let mut ca_users = None;
+        let mut known = None;
         if journal::is_unfinished(&self.root) {
             journal::recover(&self.root, &self.root, self.trust, Scope::Store)?;
         } else if self.trust == Trust::Checked {
-            ca_users = state::load(&lock, &self.root);
+            known = state::load(&lock, &self.root);
         }
         temporary::sweep(&self.root, &self.root, None)?;
-        if ca_users.is_none() {
-            for folder in [&self.machines(), &self.certs()] {
-                temporary::sweep(folder, folder, None)?;
+        let ca_users = match known {
+            Some(ca_users) => ca_users,
+            None => {
+                for folder in [&self.machines(), &self.certs()] {
+                    temporary::sweep(folder, folder, None)?;
+                }
+                self.names()?.is_empty().then(CaUsers::default)
             }
-            ca_users = self.names()?.is_empty().then(CaUsers::default);
-        }
+        };
         Ok(Writing { store: self, lock, ca_users })
     }
 }
@@ -51,10 +54,10 @@ impl Writing<'_> {
         let root = &self.store.root;
         self.lock.clear().map_err(|error| files::failed(Action::Write, &root.join(lock::STORE), &error))?;
         transaction::change(root, root, prepare)?;
-        if let Some(mut ca_users) = self.ca_users.take() {
-            update(&mut ca_users);
-            state::save(&self.lock, root, ca_users);
+        if let Some(ca_users) = &mut self.ca_users {
+            update(ca_users);
         }
+        state::save(&self.lock, root, self.ca_users);
         Ok(())
     }
 }
