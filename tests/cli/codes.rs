@@ -10,14 +10,12 @@ use serde_json::Value;
 use crate::support::{Home, files_below};
 
 /// Codes that no command can produce, each with the reason.
-const NOT_TO_BE_PRODUCED: [(&str, &str); 4] = [
+const NOT_TO_BE_PRODUCED: [(&str, &str); 2] = [
     (
         "ca-rejected",
         "the last of the checks of a CA: what is known to be refused by docker has a code of its own",
     ),
     ("user-data-beginning", "it would report a fault of hostseed's own renderer"),
-    ("machine-exists", "the store's errors have no codes yet"),
-    ("no-such-machine", "the store's errors have no codes yet"),
 ];
 
 /// The codes in a text, as they are printed: `error[CODE]` or `warning[CODE]`.

@@ -55,7 +55,7 @@ fn a_fifo_as_output_gets_no_byte() {
     // Somebody reads from it already, so that opening it to write would succeed.
     let reader = fs::File::options().read(true).write(true).open(home.path().join("seed")).unwrap();
     for args in [&RENDER[..], &["bake", "-o", "seed"]] {
-        let stderr = refused(&home, args, "`seed` is a FIFO, not a regular file");
+        let stderr = refused(&home, args, "error[not-regular-file]: `seed` is a FIFO, not a regular file");
         assert!(stderr.contains("`-o -`"), "{stderr}");
     }
     assert!(home.path().join("seed").metadata().unwrap().file_type().is_fifo());
@@ -410,7 +410,7 @@ fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
     let output = run(&["create", "web1", "--address", "203.0.113.7"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("is not UTF-8") && stderr.contains("hint: "), "{stderr}");
+    assert!(stderr.starts_with("error[path-not-utf-8]: ") && stderr.contains("hint: "), "{stderr}");
     assert!(!store.exists());
     // One that came there by renaming.
     home.ok(&["create", "web1", "--address", "203.0.113.7"]);
@@ -451,6 +451,7 @@ fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
     home.ok(&["rm", "-y", "web3"]);
     let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
     assert!(!home.machine("web2").exists());
+    assert!(stderr.starts_with("error[ca-folder-exists]: "), "{stderr}");
     // The way out, as it stands there.
     let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();
     run(Command::new("sh").args(["-c", command]));
@@ -466,6 +467,7 @@ fn rm_removes_no_file_that_it_does_not_know() {
     fs::write(&notes, "mine\n").unwrap();
     fs::create_dir(&backup).unwrap();
     let stderr = refused(&home, &["rm", "-y", "web1"], "nothing was removed");
+    assert!(stderr.starts_with("error[foreign-files]: "), "{stderr}");
     for path in [&notes, &backup] {
         assert!(stderr.contains(&format!("`{}`", path.display())), "{stderr}");
         assert!(path.exists());
