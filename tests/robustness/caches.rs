@@ -74,7 +74,12 @@ fn a_lock_file_that_others_can_write_is_refused() {
     let home = home_of_three();
     fs::set_permissions(lock(&home), PermissionsExt::from_mode(0o666)).unwrap();
     let stderr = home.fails(1, &["rm", "-y", "c"]);
-    assert!(stderr.contains("hostseed.lock") && stderr.contains("chmod go-w"), "{stderr}");
+    assert!(
+        stderr.starts_with("error[writable-by-others]: ")
+            && stderr.contains("hostseed.lock")
+            && stderr.contains("chmod go-w"),
+        "{stderr}"
+    );
 }
 
 /// The time of these commands must not grow with the number of machines.

@@ -954,6 +954,7 @@ fn what_cannot_be_deleted_is_named_file_by_file() {
     let output = strace(&home, &options, &["rm", "-y", "web1"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("error[left-behind]: "), "{stderr}");
     let left: Vec<_> = files_below(&home.store())
         .into_iter()
         .filter(|file| fs::read_to_string(home.store().join(file)).unwrap().contains("PRIVATE KEY"))
