@@ -234,7 +234,8 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
     ] {
         let path = out.join(".hostseed.journal");
         plant(&journal, &path, 0o600);
-        refused(&home, &args, "out/.hostseed.journal` ");
+        let stderr = refused(&home, &args, "out/.hostseed.journal` ");
+        assert!(stderr.starts_with("error[unusable-journal]: "), "{stderr}");
         let kept = [home.path().join("precious"), home.path().join(OTHER_TEMPORARY), out.join("mine")];
         assert!(kept.iter().all(|path| path.exists()), "{journal}");
         // One that others can write is not even read.
