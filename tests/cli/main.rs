@@ -9,5 +9,6 @@ mod codes;
 mod completions;
 mod environment;
 mod external;
+mod readme;
 mod terminal;
 mod transcripts;

@@ -1,0 +1,55 @@
+//! The README's commands work when they are pasted in order, on an empty home.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Home;
+
+/// Commands that need a VM, a network or a build. Stubs that succeed take their place.
+const STUBS: [&str; 4] = ["cargo", "docker", "packer", "terraform"];
+
+/// The commands in the README's `console` blocks, in order.
+fn commands() -> Vec<String> {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let blocks = readme.split("\n```console\n").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    let commands = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
+    commands.map(str::to_owned).collect()
+}
+
+#[test]
+fn its_commands_work_when_pasted_in_order() {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for stub in STUBS {
+        fs::write(bin.join(stub), "#!/bin/sh\nexit 0\n").unwrap();
+        fs::set_permissions(bin.join(stub), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // What the first command does with Rust.
+    let hostseed = Path::new(env!("CARGO_BIN_EXE_hostseed"));
+    let cargo = "#!/bin/sh\n[ \"$1\" != run ] || { shift 3 && exec hostseed \"$@\"; }\n";
+    fs::write(bin.join("cargo"), cargo).unwrap();
+    let path = format!(
+        "{}:{}:{}",
+        bin.display(),
+        hostseed.parent().unwrap().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let commands = commands();
+    assert!(commands.len() >= 25, "{commands:#?}");
+    for command in &commands {
+        let output = Command::new("bash")
+            .args(["-euc", command])
+            .current_dir(home.path())
+            .env_clear()
+            .env("HOME", home.path())
+            .env("PATH", &path)
+            .env("SHELL", "/bin/bash")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "$ {command}\n{said}");
+    }
+}
