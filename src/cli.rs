@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
+use crate::clouds::Cloud;
 use crate::commands::render::Request;
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
-use crate::plan::{self, Cloud, DEFAULT_PORT};
+use crate::plan::{self, DEFAULT_PORT};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
 

@@ -5,13 +5,14 @@
 
 pub mod artifact;
 pub mod cli;
+pub mod clouds;
 pub mod commands;
+pub mod delivery;
 pub mod diag;
 pub mod disk;
 pub mod names;
 pub mod options;
 pub mod pki;
-pub mod place;
 pub mod plan;
 pub mod render;
 pub mod report;

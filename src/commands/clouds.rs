@@ -3,8 +3,8 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::place::Texts;
-use crate::plan::{Base64, Cloud, Gzip, Limit, Way};
+use crate::clouds::{Base64, Cloud, Delivery, Gzip, Limit};
+use crate::delivery::Texts;
 use crate::ui::Ui;
 
 /// Shows all clouds in a few lines each, or one in full, with `port` in the firewall rules.
@@ -39,8 +39,9 @@ fn whole(cloud: &Cloud, texts: &Texts) -> String {
     if let Some(command) = cloud.firewall.command {
         text += &section("to open the port", &texts.code(command));
     }
-    for way in cloud.ways {
-        text += &section(&format!("with `{}`", texts.render(cloud, way)), &texts.way(cloud, way));
+    for delivery in cloud.deliveries {
+        text +=
+            &section(&format!("with `{}`", texts.render(cloud, delivery)), &texts.create_vm(cloud, delivery));
     }
     text
 }
@@ -105,7 +106,7 @@ struct View {
     console: String,
     console_base64: Option<&'static str>,
     firewall: FirewallView,
-    ways: Vec<WayView>,
+    deliveries: Vec<DeliveryView>,
     notes: Vec<String>,
 }
 
@@ -125,7 +126,7 @@ struct FirewallView {
 }
 
 #[derive(Serialize)]
-struct WayView {
+struct DeliveryView {
     gzip: bool,
     base64: bool,
     render: String,
@@ -159,7 +160,11 @@ impl View {
                 console: fill(cloud.firewall.console),
                 command: cloud.firewall.command.map(fill),
             },
-            ways: cloud.ways.iter().map(|way| WayView::new(cloud, way, texts)).collect(),
+            deliveries: cloud
+                .deliveries
+                .iter()
+                .map(|delivery| DeliveryView::new(cloud, delivery, texts))
+                .collect(),
             notes: cloud.notes.iter().map(|note| fill(note)).collect(),
         }
     }
@@ -176,15 +181,15 @@ impl LimitView {
     }
 }
 
-impl WayView {
-    fn new(cloud: &Cloud, way: &Way, texts: &Texts) -> Self {
+impl DeliveryView {
+    fn new(cloud: &Cloud, delivery: &Delivery, texts: &Texts) -> Self {
         Self {
-            gzip: way.gzip,
-            base64: way.base64,
-            render: texts.render(cloud, way),
-            file: cloud.file(way),
-            command: way.command.map(|text| texts.fill(text)),
-            terraform: way.terraform.map(|text| texts.fill(text)),
+            gzip: delivery.gzip,
+            base64: delivery.base64,
+            render: texts.render(cloud, delivery),
+            file: cloud.file(delivery),
+            command: delivery.command.map(|text| texts.fill(text)),
+            terraform: delivery.terraform.map(|text| texts.fill(text)),
         }
     }
 }

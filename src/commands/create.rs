@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 
 use super::inspect::{CertificateView, HostCertificateView};
 use super::note_install_url;
+use crate::clouds::Cloud;
+use crate::delivery::{self, Choice};
 use crate::pki::{self, Identity, Pair};
-use crate::place::{self, Place};
-use crate::plan::{AuthoritySource, Cloud, HostRole, Plan};
+use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
 use crate::store::{Creation, SHARED, Store};
@@ -26,10 +27,11 @@ pub fn create(
     json: bool,
 ) -> Result<()> {
     let plan = plan(&spec)?;
-    let (identity, place) = make(store, &plan, now, |identity| {
-        cloud.map(|cloud| place::require(cloud, &spec, &plan, identity, now)).transpose()
+    let (identity, choice) = make(store, &plan, now, |identity| {
+        cloud.map(|cloud| delivery::require(cloud, &spec, &plan, identity, now)).transpose()
     })?;
-    let view = View { place: place.as_ref().map(PlaceView::new), ..View::new(store, &plan, &identity, now)? };
+    let view =
+        View { delivery: choice.as_ref().map(DeliveryView::new), ..View::new(store, &plan, &identity, now)? };
     if identity.host.certificate.validity().not_after == identity.authority.certificate.validity().not_after {
         ui.note(format_args!(
             "the certificates expire with their CA, on {}",
@@ -48,7 +50,7 @@ pub fn create(
     for note in cloud.iter().flat_map(|cloud| cloud.notes) {
         ui.note(note);
     }
-    let steps = place::steps(store, &plan, place.as_ref(), ui.columns());
+    let steps = delivery::steps(store, &plan, choice.as_ref(), ui.columns());
     ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &steps);
     if json { ui.json(&view) } else { Ok(()) }
 }
@@ -152,12 +154,12 @@ struct View {
     sans: Vec<String>,
     certificates: Certificates,
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    place: Option<PlaceView>,
+    delivery: Option<DeliveryView>,
 }
 
 /// How the user-data is delivered to the cloud.
 #[derive(Serialize)]
-struct PlaceView {
+struct DeliveryView {
     cloud: &'static str,
     gzip: bool,
     base64: bool,
@@ -166,10 +168,16 @@ struct PlaceView {
     limit: Option<usize>,
 }
 
-impl PlaceView {
-    fn new(place: &Place) -> Self {
-        let Place { cloud, way, size } = place;
-        Self { cloud: cloud.name, gzip: way.gzip, base64: way.base64, size: *size, limit: cloud.limit() }
+impl DeliveryView {
+    fn new(choice: &Choice) -> Self {
+        let Choice { cloud, delivery, size } = choice;
+        Self {
+            cloud: cloud.name,
+            gzip: delivery.gzip,
+            base64: delivery.base64,
+            size: *size,
+            limit: cloud.limit(),
+        }
     }
 }
 
@@ -202,7 +210,7 @@ impl View {
                 host: HostCertificateView::new(plan.host_role(), view(&identity.host)?),
                 client: view(&identity.client)?,
             },
-            place: None,
+            delivery: None,
         })
     }
 }

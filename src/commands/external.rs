@@ -11,11 +11,12 @@ use time::format_description::well_known::Rfc3339;
 
 use super::create;
 use crate::artifact::Artifact;
+use crate::clouds::{Cloud, Delivery};
+use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::pki::HostIdentity;
-use crate::place::{self, Words};
-use crate::plan::{Cloud, Field, Plan, Way};
+use crate::plan::{Field, Plan};
 use crate::render::{Form, Format, Packing};
 use crate::spec::Spec;
 use crate::store::Store;
@@ -79,7 +80,7 @@ fn read_query() -> Result<BTreeMap<String, String>> {
 /// The format, the target cloud and the compression that a query asks for.
 struct SeedAsked {
     form: Form,
-    cloud: Option<(&'static Cloud, &'static Way)>,
+    cloud: Option<(&'static Cloud, &'static Delivery)>,
     gzip: bool,
 }
 
@@ -110,8 +111,8 @@ impl SeedAsked {
         };
         let cloud = match cloud.as_deref().and_then(Cloud::named) {
             Some(cloud) => {
-                let way = place::way(cloud, format, Packing { gzip, base64: false });
-                Some((cloud, way?))
+                let delivery = delivery::delivery(cloud, format, Packing { gzip, base64: false });
+                Some((cloud, delivery?))
             }
             None => None,
         };
@@ -124,7 +125,7 @@ impl SeedAsked {
         let seed = self.rendered(plan, identity)?;
         let base64 = crate::userdata::encoding::base64(&seed.bytes);
         let text = match self.cloud {
-            Some((_, way)) if way.base64 => Some(base64.clone()),
+            Some((_, delivery)) if delivery.base64 => Some(base64.clone()),
             _ => std::str::from_utf8(&seed.bytes).ok().map(str::to_owned),
         };
         Ok((text, base64))
@@ -132,15 +133,16 @@ impl SeedAsked {
 
     fn rendered(&self, plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
         match self.cloud {
-            Some((cloud, way)) => {
-                let words = Words {
-                    gzip: "`gzip = \"true\"`".into(),
-                    small_key: "`key = \"p256\"`",
-                    image: "`docker = \"none\"`",
+            Some((cloud, delivery)) => {
+                let hints = SizeHints {
+                    gzip: Some("`gzip = \"true\"`".into()),
+                    small_key: "`key = \"p256\"`".into(),
+                    address: "`addresses`".into(),
+                    image: "`docker = \"none\"`".into(),
                 };
-                place::render_for(cloud, way, (plan, identity), &self.form, way.base64, &words)
+                delivery::render_for(cloud, delivery, (plan, identity), &self.form, delivery.base64, &hints)
             }
-            None => place::rendered(plan, identity, &self.form, self.gzip),
+            None => delivery::rendered(plan, identity, &self.form, self.gzip),
         }
     }
 }

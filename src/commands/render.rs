@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 
 use super::{machine_name, read_file};
 use crate::artifact::Artifact;
+use crate::clouds::{Cloud, Delivery, Seed};
+use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
-use crate::place::{self, Words};
-use crate::plan::{Cloud, Seed, Way};
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
 use crate::store::{self, Store};
 use crate::ui::Ui;
@@ -41,21 +41,22 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     let plan = store.plan(&name)?;
     let form = request.form(|| store.connection(&name))?;
     let identity = store.host_identity(&plan)?;
-    let rendered = match request.way()? {
-        Some((cloud, way)) => {
-            let base64 = way.base64 || request.packing.base64;
-            let words = Words {
-                gzip: format!("`--for {} --gzip`", cloud.name),
-                small_key: "`--key p256` at `create`",
-                image: "`--docker none` at `create`",
+    let rendered = match request.delivery()? {
+        Some((cloud, delivery)) => {
+            let base64 = delivery.base64 || request.packing.base64;
+            let hints = SizeHints {
+                gzip: Some(format!("`--for {} --gzip`", cloud.name)),
+                small_key: "`--key p256` at `create`".into(),
+                address: "`--address` at `create`".into(),
+                image: "`--docker none` at `create`".into(),
             };
-            let seed = place::render_for(cloud, way, (&plan, &identity), &form, base64, &words)?;
+            let seed = delivery::render_for(cloud, delivery, (&plan, &identity), &form, base64, &hints)?;
             Rendered::File(Packing { gzip: false, base64 }.pack(seed))
         }
         None => render::render_seed(&plan, &identity, &form, request.packing)?,
     };
     if let (Some(alone), Rendered::File(seed)) = (without_the_users(&form), &rendered) {
-        let breaks = what_breaks(seed, &place::rendered(&plan, &identity, &alone, false)?, now);
+        let breaks = what_breaks(seed, &delivery::rendered(&plan, &identity, &alone, false)?, now);
         match form {
             // Ignition does not boot from a config with an error.
             Form::Ignition(_) => Report::check(breaks)?,
@@ -86,11 +87,11 @@ impl Request {
     }
 
     /// How the user-data is delivered to the target cloud, if there is one. A seed disk has no limit.
-    fn way(&self) -> Result<Option<(&'static Cloud, &'static Way)>, Report> {
+    fn delivery(&self) -> Result<Option<(&'static Cloud, &'static Delivery)>, Report> {
         match self.cloud {
             Some(cloud) if !(cloud.seed == Seed::Disk && self.format() == Format::NoCloud) => {
-                let way = place::way(cloud, self.format(), self.packing);
-                Ok(Some((cloud, way?)))
+                let delivery = delivery::delivery(cloud, self.format(), self.packing);
+                Ok(Some((cloud, delivery?)))
             }
             _ => Ok(None),
         }

@@ -5,14 +5,14 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::secret::Secret;
 use anyhow::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::cloud_init::check_schema;
+use crate::clouds::Cloud;
 use crate::diag::{Code, Diagnostic, Report, Severity};
-use crate::plan::Cloud;
+use crate::secret::Secret;
 use crate::ui::Ui;
 use crate::verify::{self, Bytes, Certified, Input, Summary, Verdict};
 

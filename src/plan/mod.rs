@@ -1,7 +1,6 @@
 //! The plan: a validated spec with its defaults filled in. Pure; nothing after it checks values again.
 
 mod check;
-mod clouds;
 mod docker;
 mod engine;
 
@@ -9,7 +8,6 @@ use std::path::PathBuf;
 
 use time::Duration;
 
-pub use clouds::{Base64, Cloud, Gzip, Limit, Seed, Way};
 pub use docker::{Docker, Install, InstallScript};
 pub use engine::Engine;
 

@@ -22,8 +22,8 @@ pub use crate::userdata::encoding::Bytes;
 pub use crate::userdata::sources::Input;
 pub use summary::{Certified, Summary};
 
+use crate::clouds::Cloud;
 use crate::diag::{Code, Diagnostic, Place, Severity};
-use crate::plan::Cloud;
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::host_state::HostState;

@@ -1,7 +1,7 @@
 //! What clouds take, beside what there is.
 
+use crate::clouds::{Cloud, Gzip};
 use crate::diag::{Code, Diagnostic, Place};
-use crate::plan::{Cloud, Gzip};
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Sent;
 
@@ -34,7 +34,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
         }
         _ => {}
     }
-    if sent.base64.is_some() && !cloud.takes_base64() {
+    if sent.base64.is_some() && !cloud.supports_base64() {
         let text = format!("is base64, which neither {title} nor cloud-init decodes");
         problems.error(
             place,
@@ -43,7 +43,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
     }
     let in_base64 = travels_in_base64(cloud, sent);
     if let Some(limit) = cloud.limit().filter(|_| !cloud.fits(sent.bytes, in_base64)) {
-        let measured = cloud.measured(sent.bytes, in_base64);
+        let measured = cloud.charged(sent.bytes, in_base64);
         let how = if measured == sent.bytes { "" } else { " in base64" };
         let text = format!("is {measured} bytes{how}, {name} takes {limit}");
         let help = match cloud.gzip() {

@@ -163,7 +163,10 @@ fn an_answer_with_a_key_goes_to_no_file_that_others_can_read() {
 fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
     let home = Home::new();
     let error = error(&home, &json!({"name": "web1", "for": "aws"}), 1);
-    assert!(error.contains("aws takes 16384") && error.contains("`gzip = \"true\"` brings it to"), "{error}");
+    assert!(
+        error.contains("the limit of aws is 16384") && error.contains("`gzip = \"true\"` brings it to"),
+        "{error}"
+    );
     assert!(files_below(&home.store()).is_empty());
 
     let packed = answer(&home, &json!({"name": "web1", "for": "aws", "gzip": "true"}));

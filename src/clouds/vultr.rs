@@ -1,6 +1,6 @@
 //! Vultr.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Vultr API v2, "Create Instance", `user_data`: base64; no size is given. vultr-cli (`--userdata`: plain text which the CLI
 /// will encode) and the Terraform provider encode. The host gets it as a text in JSON (cloud-init, datasource Vultr), which
@@ -22,7 +22,7 @@ pub const CLOUD: Cloud = Cloud {
   --protocol tcp --port {port} --subnet YOUR-ADDRESS --size 32"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

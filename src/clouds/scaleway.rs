@@ -1,6 +1,6 @@
 //! Scaleway Instances.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Scaleway Instance API, user data: the key `cloud-init`, as bytes; no size is given.
 pub const CLOUD: Cloud = Cloud {
@@ -21,7 +21,7 @@ pub const CLOUD: Cloud = Cloud {
   protocol=TCP dest-port-from={port} ip-range=YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

@@ -1,6 +1,6 @@
 //! NoCloud: a seed disk for any hypervisor that has no user-data of its own.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// cloud-init, datasource NoCloud: `user-data` and `meta-data` on a vfat or iso9660 disk labelled `cidata`. Files have no
 /// limit. virt-install (3.0 and newer) makes such a disk by itself from user-data alone.
@@ -18,8 +18,8 @@ pub const CLOUD: Cloud = Cloud {
         console: "in the hypervisor's firewall, where it has one: let YOUR-ADDRESS reach TCP port {port}",
         command: None,
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -34,7 +34,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: Some(

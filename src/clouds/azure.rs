@@ -1,6 +1,6 @@
 //! Microsoft Azure.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Azure REST API, Virtual Machines, `osProfile.customData`: base64, decoded to at most 65535 bytes. `az vm create` encodes
 /// the file that it is given, and reads it as text, so that gzip does not pass through it.
@@ -23,8 +23,8 @@ pub const CLOUD: Cloud = Cloud {
   --destination-port-ranges {port} --protocol Tcp"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -37,7 +37,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: None,

@@ -1,6 +1,6 @@
 //! Tencent Cloud CVM.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// CVM API, RunInstances, `UserData`: to be encoded in base64, 16 KB of data at most. Whether they are counted before or after
 /// the encoding it does not say, and what is smaller is kept to. Nor does it say whether gzip is unpacked.
@@ -23,7 +23,7 @@ pub const CLOUD: Cloud = Cloud {
     "Port":"{port}","CidrBlock":"YOUR-ADDRESS","Action":"ACCEPT"}]}'"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

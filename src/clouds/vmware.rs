@@ -1,6 +1,6 @@
 //! VMware vSphere, by guestinfo.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// cloud-init, datasource VMware: the keys `guestinfo.userdata` and `guestinfo.userdata.encoding` (`base64`, `gzip+base64`) of
 /// the VM's extra configuration. No size is published for them.
@@ -18,8 +18,8 @@ pub const CLOUD: Cloud = Cloud {
         console: "in the network's firewall (NSX: Security > Distributed Firewall): let YOUR-ADDRESS reach TCP port {port}",
         command: None,
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: true,
             command: Some(
@@ -35,7 +35,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: true,
             command: Some(

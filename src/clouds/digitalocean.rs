@@ -1,6 +1,6 @@
 //! DigitalOcean.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// DigitalOcean API, "Create a New Droplet", `user_data`: plain text, not over 64 KiB in size.
 pub const CLOUD: Cloud = Cloud {
@@ -22,7 +22,7 @@ pub const CLOUD: Cloud = Cloud {
   --outbound-rules 'protocol:tcp,ports:all,address:0.0.0.0/0,address:::/0 protocol:udp,ports:all,address:0.0.0.0/0,address:::/0'"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

@@ -3,9 +3,10 @@
 use std::fmt::{Arguments, Display};
 use std::iter;
 
-use super::choose::Place;
+use super::choice::Choice;
 use super::texts::Texts;
-use crate::plan::{Limit, Plan};
+use crate::clouds::Limit;
+use crate::plan::Plan;
 use crate::store::Store;
 
 /// One step and its details.
@@ -21,10 +22,10 @@ impl From<String> for Step {
 }
 
 /// The numbered steps from a new machine to its first `docker info`. Prose is wrapped at `columns`.
-pub fn steps(store: &Store, plan: &Plan, place: Option<&Place>, columns: usize) -> Vec<String> {
+pub fn steps(store: &Store, plan: &Plan, choice: Option<&Choice>, columns: usize) -> Vec<String> {
     let name = &plan.name;
-    let mut steps = match place {
-        Some(place) => vm_there(store, plan, place, columns),
+    let mut steps = match choice {
+        Some(choice) => vm_in_cloud(store, plan, choice, columns),
         None => vm_anywhere(store, plan),
     };
     steps.extend(address(store, plan));
@@ -45,18 +46,18 @@ fn vm_anywhere(store: &Store, plan: &Plan) -> Vec<Step> {
 }
 
 /// The steps for a known cloud.
-fn vm_there(store: &Store, plan: &Plan, place: &Place, columns: usize) -> Vec<Step> {
-    let Place { cloud, way, size } = place;
+fn vm_in_cloud(store: &Store, plan: &Plan, choice: &Choice, columns: usize) -> Vec<Step> {
+    let Choice { cloud, delivery, size } = choice;
     let command = |words: Arguments| store.command(words);
     let texts = Texts::of(plan, columns, &command);
-    let file = cloud.file(way);
+    let file = cloud.file(delivery);
     let of = if matches!(cloud.limit, Limit::Base64(_)) { " of base64" } else { "" };
     let size =
         cloud.limit().map(|limit| format!("({size} bytes{of}; the limit of {} is {limit})", cloud.name));
     vec![
         Step {
             text: format!("Write the user-data to `{file}`:"),
-            lines: iter::once(texts.render(cloud, way)).chain(size).collect(),
+            lines: iter::once(texts.render(cloud, delivery)).chain(size).collect(),
         },
         Step {
             text: format!("Allow inbound TCP {} from your IP address only:", plan.host.port),
@@ -64,7 +65,7 @@ fn vm_there(store: &Store, plan: &Plan, place: &Place, columns: usize) -> Vec<St
         },
         Step {
             text: format!("Create the VM with `{file}` in {}:", cloud.title),
-            lines: texts.way(cloud, way),
+            lines: texts.create_vm(cloud, delivery),
         },
     ]
 }

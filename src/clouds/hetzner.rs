@@ -1,6 +1,6 @@
 //! Hetzner Cloud.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Hetzner Cloud API, "Create a Server", `user_data`: limited to 32 KiB. It is text, and cloud-init's datasource Hetzner
 /// decodes it where it is base64 throughout.
@@ -22,8 +22,8 @@ pub const CLOUD: Cloud = Cloud {
   --port {port} --source-ips YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -36,7 +36,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: true,
             command: Some(

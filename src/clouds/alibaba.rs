@@ -1,6 +1,6 @@
 //! Alibaba Cloud ECS.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// ECS User Guide, "Customize initialization configurations for an instance": the original, unencoded data must not exceed
 /// 32 KB; older pages of the same guide say 16 KB. Of gzip it tells only behind an `#include` of a link.
@@ -22,7 +22,7 @@ pub const CLOUD: Cloud = Cloud {
   --PortRange {port}/{port} --SourceCidrIp YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

@@ -1,6 +1,6 @@
 //! Google Compute Engine.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Compute Engine API, `Metadata.items[].value`: at most 262144 bytes. The value is text and cloud-init reads it as it is,
 /// unless the key `user-data-encoding` says `base64` (cloud-init, datasource GCE). Google's Debian images have Google's guest
@@ -22,8 +22,8 @@ pub const CLOUD: Cloud = Cloud {
   --source-ranges=YOUR-ADDRESS/32 --target-tags=docker"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -37,7 +37,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: true,
             command: Some(

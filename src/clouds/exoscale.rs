@@ -1,6 +1,6 @@
 //! Exoscale.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Exoscale's own command line and Terraform provider refuse base64 of 32768 characters or more, and compress at will, so that
 /// gzip arrives.
@@ -21,8 +21,8 @@ pub const CLOUD: Cloud = Cloud {
   --port {port} --network YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -35,7 +35,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: Some(

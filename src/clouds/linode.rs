@@ -1,6 +1,6 @@
 //! Akamai Connected Cloud, Linode.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Linode API, "Create a Linode": unencoded data "must not exceed 65535 bytes, or about 16kb encoded", which contradicts
 /// itself. 16384 bytes before the encoding are kept to. cloud-init's datasource Akamai (24.1 and newer) decodes base64 and
@@ -24,7 +24,7 @@ pub const CLOUD: Cloud = Cloud {
     "addresses":{"ipv4":["YOUR-ADDRESS/32"]}}]'"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

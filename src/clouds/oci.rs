@@ -1,6 +1,6 @@
 //! Oracle Cloud Infrastructure.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// OCI API, `LaunchInstanceDetails.metadata`: the combined size of all metadata is at most 32000 bytes. `user_data` is base64
 /// there. 1332 of them are left to the names and to an SSH key of 4096 bits.
@@ -25,8 +25,8 @@ pub const CLOUD: Cloud = Cloud {
     "tcpOptions":{"destinationPortRange":{"min":{port},"max":{port}}}}]'"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -41,7 +41,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: Some(

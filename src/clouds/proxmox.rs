@@ -1,6 +1,6 @@
 //! Proxmox VE, by a snippet.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Proxmox VE, "Cloud-Init Support", `cicustom`: a file on a storage that takes snippets. It goes onto the VM's cloud-init
 /// drive (NoCloud), anew at each start.
@@ -22,8 +22,8 @@ pub const CLOUD: Cloud = Cloud {
   --enable 1"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -46,7 +46,7 @@ resource "proxmox_virtual_environment_vm" "host" {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: Some(

@@ -1,6 +1,6 @@
 //! UpCloud.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// UpCloud API, "Create server", `user_data`: a script or the URL of one; no size is given. The host gets it as a text in JSON
 /// (cloud-init, datasource UpCloud), which cannot hold gzip.
@@ -22,7 +22,7 @@ pub const CLOUD: Cloud = Cloud {
   --destination-port-end {port} --src-ipaddress-block YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[Way {
+    deliveries: &[Delivery {
         gzip: false,
         base64: false,
         command: Some(

@@ -17,7 +17,7 @@ pub const CLOUD: Cloud = Cloud {
         console: "Horizon > Project > Network > Security Groups > Manage Rules > Add Rule: Custom TCP Rule, ingress, port {port}, CIDR YOUR-ADDRESS/32",
         command: openstack::CLOUD.firewall.command,
     },
-    ways: &openstack::WAYS,
+    deliveries: &openstack::WAYS,
     notes: &[
         "the security group `default` lets everybody reach every port: use another",
         "where Neutron is 2025.1 its metadata service fails on gzip (Launchpad bug 2120723)",

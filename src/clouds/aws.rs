@@ -1,6 +1,6 @@
 //! Amazon EC2.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// EC2 User Guide, "Work with instance user data": 16 KB in raw form, before base64; opaque data, so gzip arrives. The error
 /// of RunInstances names the number, 16384. The AWS CLI encodes, and reads binary files with `fileb://`.
@@ -21,8 +21,8 @@ pub const CLOUD: Cloud = Cloud {
   --protocol tcp --port {port} --cidr YOUR-ADDRESS/32"#,
         ),
     },
-    ways: &[
-        Way {
+    deliveries: &[
+        Delivery {
             gzip: false,
             base64: false,
             command: Some(
@@ -38,7 +38,7 @@ pub const CLOUD: Cloud = Cloud {
 }"#,
             ),
         },
-        Way {
+        Delivery {
             gzip: true,
             base64: false,
             command: Some(

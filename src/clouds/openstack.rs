@@ -1,6 +1,6 @@
 //! OpenStack, whoever runs it.
 
-use super::{Base64, Cloud, Firewall, Limit, Seed, Way};
+use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 
 /// Nova, user guide "Provide user data to instances": base64 encoded, restricted to 65535 bytes. Nova stores and counts the
 /// base64. Horizon takes a script of at most 16 KB. The metadata proxy of Neutron 2025.1 fails on compressed user-data
@@ -22,15 +22,15 @@ pub const CLOUD: Cloud = Cloud {
   --remote-ip YOUR-ADDRESS/32 SECURITY-GROUP"#,
         ),
     },
-    ways: &WAYS,
+    deliveries: &WAYS,
     notes: &[
         "Horizon itself stops at 16384 bytes",
         "where Neutron is 2025.1 its metadata service fails on gzip (Launchpad bug 2120723)",
     ],
 };
 
-pub(super) const WAYS: [Way; 2] = [
-    Way {
+pub(super) const WAYS: [Delivery; 2] = [
+    Delivery {
         gzip: false,
         base64: false,
         command: Some(
@@ -43,7 +43,7 @@ pub(super) const WAYS: [Way; 2] = [
 }"#,
         ),
     },
-    Way {
+    Delivery {
         gzip: true,
         base64: false,
         command: Some(

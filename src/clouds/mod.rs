@@ -1,6 +1,5 @@
-//! What is known of clouds: how each takes user-data and how much of it, and the words for its console, its command line
-//! and Terraform. A file for each cloud, with the documents that its facts are from. Data only: who the machine is, is put
-//! in by whoever prints it.
+//! The facts about each cloud: its limit and encoding of user-data, and the instructions for its console, its command line and
+//! Terraform. One file for each cloud, with the documents that its facts come from. Data only: `delivery/` fills in the machine.
 
 mod alibaba;
 mod aws;
@@ -21,35 +20,35 @@ mod upcloud;
 mod vmware;
 mod vultr;
 
-/// A place where VMs are made.
+/// A cloud or a hypervisor.
 ///
-/// In its texts `{name}` and `{port}` stand for the machine's, and what only the user knows is in CAPITALS. Commands find
-/// the seed in the file that [`Cloud::file`] names.
+/// In its texts `{name}` and `{port}` are placeholders for the machine's, and values that only the user knows are in CAPITALS. Commands
+/// read the user-data from the file that [`Cloud::file`] names.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cloud {
-    /// As written after `--for`.
+    /// The value of `--for`.
     pub name: &'static str,
     pub title: &'static str,
     pub seed: Seed,
     pub limit: Limit,
-    /// The document that the limit is from; what documents leave open.
+    /// The document with the limit, and what the documents leave open.
     pub source: &'static str,
-    /// What its console, its command line and its API want.
+    /// The encoding that its console, its command line and its API expect.
     pub encoding: &'static str,
     pub base64: Base64,
-    /// The way to the field for user-data in its console, as the menus are called.
+    /// The menu path to the field for user-data in its console.
     pub console: &'static str,
-    /// What else to do there for user-data that is base64 already. Where there is nothing, an envelope would be taken for the
-    /// text itself, and what cloud-init decodes needs nothing.
+    /// What else to do there with user-data in base64. If there is nothing, the console treats base64 as the text itself, which only
+    /// cloud-init can decode ([`Base64::Value`]).
     pub console_base64: Option<&'static str>,
     pub firewall: Firewall,
-    /// How it takes user-data, the plainest way first.
-    pub ways: &'static [Way],
-    /// What is easily overlooked there.
+    /// The encodings in which it accepts user-data, the simplest first.
+    pub deliveries: &'static [Delivery],
+    /// What users easily overlook.
     pub notes: &'static [&'static str],
 }
 
-/// What is handed over.
+/// What a VM boots from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed {
     UserData,
@@ -57,61 +56,61 @@ pub enum Seed {
     Disk,
 }
 
-/// How much user-data fits.
+/// The limit of user-data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Bytes of user-data. Base64 that is but its envelope on the way is not counted.
+    /// Bytes of user-data. Base64 that the cloud itself decodes is not counted.
     Raw(usize),
-    /// Characters of the base64 that it is carried in.
+    /// Characters of the user-data in base64.
     Base64(usize),
-    /// No number is published.
+    /// The cloud publishes none.
     Unpublished,
 }
 
-/// What base64 is there.
+/// Who decodes base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base64 {
-    /// An envelope: the cloud opens it, and the host gets what was put in.
+    /// The cloud: the host gets the decoded bytes.
     Envelope,
-    /// A part of the value, which cloud-init decodes.
+    /// cloud-init: the host gets the base64.
     Value,
-    /// Nothing but text: neither the cloud nor cloud-init decodes it.
+    /// Nobody: the user-data has to be plain text.
     Text,
 }
 
-/// Whether compressed user-data arrives.
+/// Whether the cloud supports compressed user-data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gzip {
-    /// As the bytes that it is.
+    /// As binary data.
     Raw,
-    /// Only in base64 that cloud-init decodes.
+    /// Only in base64, which cloud-init decodes.
     InBase64,
-    /// Not taken, or not known to be.
+    /// Not supported, or not documented.
     No,
 }
 
-/// How the port is opened for one address.
+/// How to open the port for one address.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Firewall {
-    /// What to click, as the menus are called.
+    /// The menu path and the values.
     pub console: &'static str,
     pub command: Option<&'static str>,
 }
 
-/// One way to hand user-data over, with a file of its own form.
+/// One encoding of user-data that a cloud accepts, and how to create a VM with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
-    /// The file is compressed.
+pub struct Delivery {
+    /// Whether the file is compressed.
     pub gzip: bool,
-    /// The file is base64 text.
+    /// Whether the file is base64.
     pub base64: bool,
-    /// What makes the VM. None where the command line cannot do it in this way.
+    /// The command that creates the VM; none if the command line cannot use this encoding.
     pub command: Option<&'static str>,
     pub terraform: Option<&'static str>,
 }
 
 impl Cloud {
-    /// All of them, by name.
+    /// All clouds, sorted by name.
     pub const ALL: [&Self; 18] = [
         &alibaba::CLOUD,
         &aws::CLOUD,
@@ -138,9 +137,8 @@ impl Cloud {
         Self::ALL.into_iter().find(|cloud| cloud.name == name)
     }
 
-    /// What the cloud's limit counts of `raw` bytes of user-data (after compression, before base64) when they are handed
-    /// over, `base64` or not.
-    pub fn measured(&self, raw: usize, base64: bool) -> usize {
+    /// Bytes charged against the limit for `raw` bytes of user-data (after compression, before base64), delivered in base64 or not.
+    pub fn charged(&self, raw: usize, base64: bool) -> usize {
         let in_value = base64 && self.base64 != Base64::Envelope;
         match self.limit {
             Limit::Base64(_) => base64_len(raw),
@@ -149,7 +147,7 @@ impl Cloud {
         }
     }
 
-    /// The number that [`measured`](Self::measured) may not pass.
+    /// The highest value of [`charged`](Self::charged) that the cloud accepts; none if it publishes none.
     pub fn limit(&self) -> Option<usize> {
         match self.limit {
             Limit::Raw(bytes) | Limit::Base64(bytes) => Some(bytes),
@@ -157,40 +155,40 @@ impl Cloud {
         }
     }
 
-    /// Whether `raw` bytes of user-data fit, handed over in base64 or not.
+    /// Whether `raw` bytes of user-data fit, delivered in base64 or not.
     pub fn fits(&self, raw: usize, base64: bool) -> bool {
-        self.limit().is_none_or(|limit| self.measured(raw, base64) <= limit)
+        self.limit().is_none_or(|limit| self.charged(raw, base64) <= limit)
     }
 
-    /// The most bytes of user-data that fit, handed over in base64 or not.
+    /// The most bytes of user-data that fit, delivered in base64 or not.
     pub fn raw_limit(&self, base64: bool) -> Option<usize> {
         let limit = self.limit()?;
-        let counts_base64 = self.measured(1, base64) != 1;
+        let counts_base64 = self.charged(1, base64) != 1;
         Some(if counts_base64 { limit / 4 * 3 } else { limit })
     }
 
-    /// Whether base64 arrives as what it stands for.
-    pub fn takes_base64(&self) -> bool {
+    /// Whether the cloud or cloud-init decodes base64.
+    pub fn supports_base64(&self) -> bool {
         self.base64 != Base64::Text
     }
 
-    /// The plainest way to hand it over, compressed or not; none where that does not arrive.
-    pub fn way(&self, gzip: bool) -> Option<&'static Way> {
-        self.ways.iter().find(|way| way.gzip == gzip)
+    /// The delivery of compressed or plain user-data; none if the cloud does not support it.
+    pub fn delivery(&self, gzip: bool) -> Option<&'static Delivery> {
+        self.deliveries.iter().find(|delivery| delivery.gzip == gzip)
     }
 
-    /// Whether compressed user-data arrives, and how.
+    /// Whether and how the cloud supports compressed user-data.
     pub fn gzip(&self) -> Gzip {
-        match self.way(true) {
+        match self.delivery(true) {
             None => Gzip::No,
             Some(_) if self.base64 == Base64::Value => Gzip::InBase64,
             Some(_) => Gzip::Raw,
         }
     }
 
-    /// The file that the commands of a way read.
-    pub fn file(&self, way: &Way) -> &'static str {
-        match (self.seed, way.gzip, way.base64) {
+    /// The name of the file that the commands of a delivery read.
+    pub fn file(&self, delivery: &Delivery) -> &'static str {
+        match (self.seed, delivery.gzip, delivery.base64) {
             (_, true, false) => "user-data.gz",
             (Seed::Disk, ..) => "seed.img",
             (Seed::UserData, ..) => "user-data",
@@ -231,21 +229,25 @@ mod tests {
         for raw in [0, 1, 2, 3, 1000, 1001, 1002] {
             let base64 = STANDARD.encode(vec![b'x'; raw]).len();
             // In the envelope and out of it the same.
-            assert_eq!([false, true].map(|b| of("aws").measured(raw, b)), [raw, raw]);
-            assert_eq!([false, true].map(|b| of("openstack").measured(raw, b)), [base64, base64]);
-            assert_eq!([false, true].map(|b| of("gce").measured(raw, b)), [raw, base64]);
+            assert_eq!([false, true].map(|b| of("aws").charged(raw, b)), [raw, raw]);
+            assert_eq!([false, true].map(|b| of("openstack").charged(raw, b)), [base64, base64]);
+            assert_eq!([false, true].map(|b| of("gce").charged(raw, b)), [raw, base64]);
         }
     }
 
     #[test]
     fn the_plainest_way_comes_first() {
         for cloud in Cloud::ALL {
-            let gzip: Vec<_> = cloud.ways.iter().map(|way| way.gzip).collect();
+            let gzip: Vec<_> = cloud.deliveries.iter().map(|delivery| delivery.gzip).collect();
             assert!(matches!(gzip[..], [false] | [false, true]), "{}", cloud.name);
-            for way in cloud.ways {
-                assert!(!way.base64 || cloud.base64 == Base64::Value, "{}", cloud.name);
+            for delivery in cloud.deliveries {
+                assert!(!delivery.base64 || cloud.base64 == Base64::Value, "{}", cloud.name);
                 // Gzip is no text, so where cloud-init has to decode the value, it is decoded.
-                assert!(!way.gzip || way.base64 == (cloud.base64 == Base64::Value), "{}", cloud.name);
+                assert!(
+                    !delivery.gzip || delivery.base64 == (cloud.base64 == Base64::Value),
+                    "{}",
+                    cloud.name
+                );
             }
         }
     }

@@ -5,7 +5,8 @@ use std::iter;
 
 use textwrap::{Options, WordSplitter};
 
-use crate::plan::{Base64, Cloud, Plan, Seed, Way};
+use crate::clouds::{Base64, Cloud, Delivery, Seed};
+use crate::plan::Plan;
 
 /// The indentation of the lines of a step or a section.
 const INDENT: usize = 5;
@@ -51,23 +52,23 @@ impl<'a> Texts<'a> {
     }
 
     /// The command that writes the file for a delivery.
-    pub fn render(&self, cloud: &Cloud, way: &Way) -> String {
-        (self.command)(format_args!("{} -o {}", self.render_words(cloud, way), cloud.file(way)))
+    pub fn render(&self, cloud: &Cloud, delivery: &Delivery) -> String {
+        (self.command)(format_args!("{} -o {}", self.render_words(cloud, delivery), cloud.file(delivery)))
     }
 
-    fn render_words(&self, cloud: &Cloud, way: &Way) -> String {
+    fn render_words(&self, cloud: &Cloud, delivery: &Delivery) -> String {
         // For a cloud that uses a disk, nocloud is the default format.
-        let form = if cloud.seed == Seed::Disk && way.gzip { " --format cloud-config" } else { "" };
-        let gzip = if way.gzip { " --gzip" } else { "" };
-        let base64 = if way.base64 { " --base64" } else { "" };
+        let form = if cloud.seed == Seed::Disk && delivery.gzip { " --format cloud-config" } else { "" };
+        let gzip = if delivery.gzip { " --gzip" } else { "" };
+        let base64 = if delivery.base64 { " --base64" } else { "" };
         format!("render {}{form} --for {}{gzip}{base64}", self.machine, cloud.name)
     }
 
     /// How to create a VM with this delivery.
-    pub fn way(&self, cloud: &Cloud, way: &Way) -> Vec<String> {
-        let mut lines = self.in_the_console(&self.paste(cloud, way));
-        lines.extend(self.or("on the command line", way.command));
-        lines.extend(self.or("in Terraform, with its other arguments", way.terraform));
+    pub fn create_vm(&self, cloud: &Cloud, delivery: &Delivery) -> Vec<String> {
+        let mut lines = self.in_the_console(&self.paste(cloud, delivery));
+        lines.extend(self.or("on the command line", delivery.command));
+        lines.extend(self.or("in Terraform, with its other arguments", delivery.terraform));
         lines
     }
 
@@ -90,16 +91,16 @@ impl<'a> Texts<'a> {
     }
 
     /// Where to paste the file in the console, and what else to do there.
-    fn paste(&self, cloud: &Cloud, way: &Way) -> String {
+    fn paste(&self, cloud: &Cloud, delivery: &Delivery) -> String {
         let path = self.fill(cloud.console);
-        let binary = way.gzip && !way.base64 && cloud.base64 == Base64::Envelope;
+        let binary = delivery.gzip && !delivery.base64 && cloud.base64 == Base64::Envelope;
         match cloud.console_base64 {
             Some(besides) if binary => {
-                let text = (self.command)(format_args!("{} --base64", self.render_words(cloud, way)));
+                let text = (self.command)(format_args!("{} --base64", self.render_words(cloud, delivery)));
                 format!("{path}; paste the output of `{text}`, and {besides}")
             }
             None if binary => "the console does not support compressed user-data".into(),
-            Some(besides) if way.base64 => format!("{path}; {besides}"),
+            Some(besides) if delivery.base64 => format!("{path}; {besides}"),
             _ => path,
         }
     }

@@ -1,0 +1,68 @@
+//! The encoding in which a new machine's user-data fits a cloud.
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::advice::{self, SizeHints, Subject};
+use super::user_data;
+use crate::clouds::{Cloud, Delivery, Limit};
+use crate::diag::{Code, Diagnostic};
+use crate::pki::Identity;
+use crate::plan::Plan;
+use crate::render::Form;
+use crate::spec::Spec;
+
+/// A cloud, and one delivery of a machine's user-data to it.
+pub struct Choice {
+    pub cloud: &'static Cloud,
+    pub delivery: &'static Delivery,
+    /// Bytes charged against the cloud's limit.
+    pub size: usize,
+}
+
+/// The simplest delivery in which a machine's user-data fits a cloud.
+///
+/// # Errors
+/// The user-data fits in none: the sizes, and which options of the spec make it fit.
+pub fn require(
+    cloud: &'static Cloud,
+    spec: &Spec,
+    plan: &Plan,
+    identity: &Identity,
+    now: OffsetDateTime,
+) -> Result<Choice> {
+    let host = identity.for_host();
+    let mut sizes = Vec::new();
+    for delivery in cloud.deliveries {
+        let raw = user_data::rendered(plan, &host, &Form::CloudConfig, delivery.gzip)?.bytes.len();
+        let size = cloud.charged(raw, delivery.base64);
+        if cloud.fits(raw, delivery.base64) {
+            return Ok(Choice { cloud, delivery, size });
+        }
+        sizes.push(advice::sized(size, delivery.gzip));
+    }
+    let counted = if matches!(cloud.limit, Limit::Base64(_)) { " in base64" } else { "" };
+    let no_gzip = if cloud.delivery(true).is_some() { "" } else { " without gzip" };
+    let message = format!(
+        "user-data is {}{counted}, and the limit of {} is {}{no_gzip}; nothing was changed",
+        sizes.join(", "),
+        cloud.name,
+        cloud.limit().unwrap_or_default()
+    );
+    let subject = Subject {
+        plan,
+        host: &host,
+        form: &Form::CloudConfig,
+        deliveries: cloud.deliveries,
+        signer: Some((identity, now)),
+    };
+    let advice = advice::advice(cloud, &subject, &SizeHints::of_spec(spec, plan))?;
+    let hint = match advice.is_empty() {
+        false => advice.join("; or "),
+        true => format!(
+            "no option of `create` brings it below the limit; create the machine without `--for`, and put it into an image with `hostseed render {} --format bake`, which needs no user-data",
+            plan.name
+        ),
+    };
+    Err(Diagnostic::error(Code::UserDataTooLarge, message).hint(hint).into())
+}
