@@ -1,7 +1,6 @@
-//! Disks with a volume labelled `CIDATA` that cloud-init's NoCloud takes its files from, FAT or ISO 9660: written and taken
-//! apart in memory. The same files give the same bytes.
+//! Seed disks for cloud-init's NoCloud: a FAT or ISO 9660 volume with the label `CIDATA`, written and read in memory. The same files give
+//! the same bytes.
 
-use crate::secret::Secret;
 use anyhow::{Context, Result, bail};
 use hadris_fat::sync::{FatFs, check, write as write_fat};
 use hadris_fat::{FatOptions, VolumeLabel};
@@ -15,6 +14,7 @@ use hadris_storage::sync::BlockDevice;
 use hadris_storage::{BlockIndex, BlockSize, MemDevice};
 
 use crate::artifact::Artifact;
+use crate::secret::Secret;
 
 /// cloud-init's documentation, "NoCloud", source 2: the label is `cidata` or `CIDATA`. A FAT label has capital letters alone,
 /// and in an ISO 9660 volume small ones are no d-characters.

@@ -15,7 +15,6 @@ pub mod options;
 pub mod pki;
 pub mod plan;
 pub mod render;
-pub mod report;
 pub mod secret;
 pub mod spec;
 pub mod store;

@@ -21,7 +21,6 @@ use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
-use crate::report::Failure;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -178,10 +177,6 @@ impl Ui {
             return say(format_args!("{}", rendered(&whole)));
         }
         say(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
-        let failure = error.chain().find_map(|e| e.downcast_ref::<Failure>());
-        if let Some(text) = failure.and_then(|failure| failure.hint.as_deref()) {
-            say(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(text)));
-        }
     }
 }
 

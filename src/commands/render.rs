@@ -235,12 +235,11 @@ fn without_the_users(form: &Form) -> Option<Form> {
     }
 }
 
-/// The problems of a seed that it does not have without the user's files.
+/// The errors of a seed with codes that it does not have without the user's files.
 fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Diagnostic> {
     let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
-    let known = faults(alone);
-    let new =
-        faults(seed).into_iter().filter(|fault| known.iter().all(|known| known.message != fault.message));
+    let known: Vec<Code> = faults(alone).iter().map(|fault| fault.code).collect();
+    let new = faults(seed).into_iter().filter(|fault| !known.contains(&fault.code));
     let problem =
         |fault: Diagnostic| Diagnostic::error(Code::PartRejected, fault.to_string()).maybe_hint(fault.hint);
     new.map(problem).collect()
