@@ -181,7 +181,7 @@ fn each_further_certificate_in_ca_pem_is_refused_and_the_way_out_works() {
         ca.put(&text, &ca.key);
         let said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
         let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
-        run(Command::new("sh").args(["-c", hint.split('`').nth(1).unwrap()]));
+        run(Command::new("sh").args(["-c", hint.rsplit('`').nth(1).unwrap()]));
         assert_eq!(fs::read_to_string(ca.dir.join("ca.pem")).unwrap(), ca.certificate);
         home.ok(&[&CREATE[..], &["--quiet", "--ca", ca.option()]].concat());
         home.ok(&["rm", "-y", "--quiet", "web1"]);
