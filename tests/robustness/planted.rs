@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, files_below, mode, need_root, run};
+use crate::support::{Home, files_below, is_printed, mode, need_root, run};
 
 /// Longer than any of these commands takes, on any machine: what is not done by then waits for ever.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -31,11 +31,13 @@ pub fn ends(home: &Home, args: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// A command fails and prints what is `told`, as in [`is_printed`], and a hint.
+#[track_caller]
 fn refused(home: &Home, args: &[&str], told: &str) -> String {
     let output = ends(home, args);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
-    assert!(stderr.starts_with("error[") && stderr.contains(told), "{args:?}: {stderr}");
+    assert!(stderr.starts_with("error[") && is_printed(&stderr, told), "{args:?}: {stderr}");
     assert!(stderr.contains("hint: "), "{args:?}: {stderr}");
     stderr
 }
@@ -55,7 +57,7 @@ fn a_fifo_as_output_gets_no_byte() {
     // Somebody reads from it already, so that opening it to write would succeed.
     let reader = fs::File::options().read(true).write(true).open(home.path().join("seed")).unwrap();
     for args in [&RENDER[..], &["bake", "-o", "seed"]] {
-        let stderr = refused(&home, args, "error[not-regular-file]: `seed` is a FIFO, not a regular file");
+        let stderr = refused(&home, args, "error[not-regular-file] `seed` is a FIFO, not a regular file");
         assert!(stderr.contains("`-o -`"), "{stderr}");
     }
     assert!(home.path().join("seed").metadata().unwrap().file_type().is_fifo());
@@ -86,8 +88,16 @@ fn devices_sockets_and_folders_are_no_files_to_write_to() {
         ("socket", "a socket"),
         ("folder", "a folder"),
     ] {
-        refused(&home, &["render", "web1", "-o", path], &format!("`{path}` is {kind}, not a regular file"));
-        refused(&home, &["bake", "-o", path], &format!("`{path}` is {kind}, not a regular file"));
+        refused(
+            &home,
+            &["render", "web1", "-o", path],
+            &format!("error[not-regular-file] `{path}` is {kind}, not a regular file"),
+        );
+        refused(
+            &home,
+            &["bake", "-o", path],
+            &format!("error[not-regular-file] `{path}` is {kind}, not a regular file"),
+        );
     }
     let piped = home.ok(&["render", "web1", "-o", "-"]);
     assert!(piped.starts_with("#cloud-config"));
@@ -108,13 +118,15 @@ fn a_link_in_a_folder_that_everybody_can_write_to_is_not_followed() {
         symlink("../mine/precious", open.join("seed")).unwrap();
         symlink("../mine", open.join("dir")).unwrap();
         for out in ["open/seed", "open/dir/precious", "./open/../open/dir/new"] {
-            let told = "is a link in a folder that everybody can write to";
-            let stderr = refused(&home, &["render", "web1", "-o", out], told);
-            assert!(stderr.starts_with("error[planted-link]: "), "{stderr}");
+            refused(
+                &home,
+                &["render", "web1", "-o", out],
+                "error[planted-link] is a link in a folder that everybody can write to",
+            );
         }
         for out in ["open/dir", "open/dir/out"] {
             let args = ["render", "web1", "--format", "terraform", "--out", out];
-            refused(&home, &args, "is a link in a folder that everybody can write to");
+            refused(&home, &args, "error[planted-link] is a link in a folder that everybody can write to");
         }
     }
     assert_eq!(fs::read_to_string(home.path().join("mine/precious")).unwrap(), "precious\n");
@@ -122,6 +134,10 @@ fn a_link_in_a_folder_that_everybody_can_write_to_is_not_followed() {
     // A file that is made there is another matter, and so is a link in a folder of the user's own.
     home.ok(&["render", "web1", "-o", "open/new"]);
     assert_eq!(mode(&open.join("new")), 0o600);
+    symlink("nowhere", home.path().join("dangling")).unwrap();
+    let told = "error[dangling-link] `dangling` is a link that leads nowhere";
+    refused(&home, &["render", "web1", "-o", "dangling"], told);
+    assert!(!home.path().join("nowhere").exists());
     symlink("mine/precious", home.path().join("link")).unwrap();
     home.ok(&["render", "web1", "-o", "link"]);
     assert!(home.path().join("link").is_symlink());
@@ -141,15 +157,15 @@ fn a_file_or_folder_of_another_users_is_not_written_to() {
     for path in [&theirs, &home.path().join("seed")] {
         std::os::unix::fs::chown(path, Some(STRANGER), None).unwrap();
     }
-    refused(&home, &RENDER, "`seed` belongs to another user");
-    refused(&home, &["bake", "-o", "seed"], "`seed` belongs to another user");
+    refused(&home, &RENDER, "error[foreign-owner] `seed` belongs to another user");
+    refused(&home, &["bake", "-o", "seed"], "error[foreign-owner] `seed` belongs to another user");
     let terraform = |out| ["render", "web1", "--format", "terraform", "--out", out];
-    refused(&home, &terraform("theirs"), "`theirs` belongs to another user");
+    refused(&home, &terraform("theirs"), "error[foreign-owner] `theirs` belongs to another user");
     assert_eq!(files_below(&theirs).len(), 0);
     // A file of theirs in a folder of the user's own.
     home.ok(&terraform("module"));
     std::os::unix::fs::chown(home.path().join("module/main.tf"), Some(STRANGER), None).unwrap();
-    refused(&home, &terraform("module"), "`module/main.tf` belongs to another user");
+    refused(&home, &terraform("module"), "error[foreign-owner] `module/main.tf` belongs to another user");
 }
 
 #[test]
@@ -161,16 +177,18 @@ fn in_an_output_folder_fifos_and_links_get_nothing() {
     let before = files_below(&home.path().join("out"));
     fs::remove_file(&file).unwrap();
     fifo(&file);
-    refused(&home, &args, "`out/main.tf` is a FIFO");
+    refused(&home, &args, "error[not-regular-file] `out/main.tf` is a FIFO");
     fs::remove_file(&file).unwrap();
     fs::write(home.path().join("precious"), "precious\n").unwrap();
     symlink("../precious", &file).unwrap();
-    refused(&home, &args, "`out/main.tf` is a link");
+    refused(&home, &args, "error[not-regular-file] `out/main.tf` is a link");
     assert_eq!(fs::read_to_string(home.path().join("precious")).unwrap(), "precious\n");
     fs::remove_file(&file).unwrap();
-    for name in [".hostseed.lock", ".hostseed.journal"] {
+    for (name, code) in
+        [(".hostseed.lock", "error[not-regular-file]"), (".hostseed.journal", "error[unusable-journal]")]
+    {
         fifo(&home.path().join("out").join(name));
-        refused(&home, &args, &format!("out/{name}`"));
+        refused(&home, &args, &format!("{code} `out/{name}`"));
         fs::remove_file(home.path().join("out").join(name)).unwrap();
     }
     home.ok(&args);
@@ -234,16 +252,15 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
     ] {
         let path = out.join(".hostseed.journal");
         plant(&journal, &path, 0o600);
-        let stderr = refused(&home, &args, "out/.hostseed.journal` ");
-        assert!(stderr.starts_with("error[unusable-journal]: "), "{stderr}");
+        refused(&home, &args, "error[unusable-journal] `out/.hostseed.journal` ");
         let kept = [home.path().join("precious"), home.path().join(OTHER_TEMPORARY), out.join("mine")];
         assert!(kept.iter().all(|path| path.exists()), "{journal}");
         // One that others can write is not even read.
         plant(&journal, &path, 0o666);
-        refused(&home, &args, "other users can write it");
+        refused(&home, &args, "error[writable-by-others] other users can write it");
         // Nor is one with the mode that version control and archives give.
         plant(&journal, &path, 0o644);
-        refused(&home, &args, "can be read by other users");
+        refused(&home, &args, "error[unusable-journal] can be read by other users");
         fs::remove_file(&path).unwrap();
     }
 }
@@ -287,7 +304,7 @@ fn a_store_that_was_packed_with_a_journal_deletes_nothing_elsewhere() {
         &home.store().join(".hostseed.journal"),
         0o600,
     );
-    refused(&home, &["ls"], "was written for another folder");
+    refused(&home, &["ls"], "error[unusable-journal] was written for another folder");
     assert!(elsewhere.join(TEMPORARY).exists());
 }
 
@@ -345,7 +362,7 @@ fn standard_output_to_another_users_file_or_fifo_gets_no_key() {
         let output = home.command(&["render", "web1"]).stdout(out).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{}: {stderr}", path.display());
-        assert!(stderr.contains(&format!("of user {STRANGER}")), "{stderr}");
+        assert!(is_printed(&stderr, &format!("error[exposed-output] of user {STRANGER}")), "{stderr}");
     }
     assert_eq!(fs::read(&file).unwrap(), b"");
 }
@@ -368,7 +385,8 @@ fn a_fifo_in_the_store_fails_at_once() {
         ] {
             let output = ends(&home, args);
             assert_eq!(output.status.code(), Some(1), "{file}: {args:?}");
-            assert!(String::from_utf8_lossy(&output.stderr).contains("is a FIFO"), "{file}: {args:?}");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(is_printed(&stderr, "error[not-regular-file] is a FIFO"), "{file}: {args:?}: {stderr}");
         }
         assert_eq!(ends(&home, &["ls"]).status.code(), Some(0));
         fs::remove_file(&path).unwrap();
@@ -378,11 +396,15 @@ fn a_fifo_in_the_store_fails_at_once() {
     fs::remove_file(&lock).unwrap();
     fifo(&lock);
     for args in [&["create", "web2"][..], &["rm", "-y", "web1"], &["address", "web1", "203.0.113.7"]] {
-        refused(&home, args, "hostseed.lock` is a FIFO, not a regular file");
+        refused(&home, args, "error[not-regular-file] hostseed.lock` is a FIFO, not a regular file");
     }
     fs::remove_file(&lock).unwrap();
     symlink("elsewhere", &lock).unwrap();
-    refused(&home, &["create", "web2"], "hostseed.lock` is a link, not a regular file");
+    refused(
+        &home,
+        &["create", "web2"],
+        "error[not-regular-file] hostseed.lock` is a link, not a regular file",
+    );
     assert!(!home.store().join("elsewhere").exists());
 }
 
@@ -396,7 +418,8 @@ fn a_fifo_in_place_of_a_ca_fails_at_once() {
         fifo(&path);
         let output = ends(&home, &["create", "web2", "--address", "203.0.113.8", "--ca", "./ca"]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("is a FIFO"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(is_printed(&stderr, "error[not-regular-file] is a FIFO"), "{stderr}");
         fs::rename(home.path().join("kept"), &path).unwrap();
     }
 }
@@ -409,7 +432,10 @@ fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
     let output = run(&["create", "web1", "--address", "203.0.113.7"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.starts_with("error[path-not-utf-8]: ") && stderr.contains("hint: "), "{stderr}");
+    assert!(
+        is_printed(&stderr, "error[path-not-utf-8] is not UTF-8") && stderr.contains("hint: "),
+        "{stderr}"
+    );
     assert!(!store.exists());
     // One that came there by renaming.
     home.ok(&["create", "web1", "--address", "203.0.113.7"]);
@@ -423,7 +449,8 @@ fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("is not UTF-8"), "{args:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(is_printed(&stderr, "error[path-not-utf-8] is not UTF-8"), "{args:?}: {stderr}");
     }
     assert!(run(&["render", "web1"]).status.success() && run(&["url", "web1"]).status.success());
     assert!(run(&["rm", "-y", "web1"]).status.success());
@@ -441,16 +468,17 @@ fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
     fs::remove_dir_all(home.machine("web2")).unwrap();
     fs::write(ca.join("notes"), "mine\n").unwrap();
     let key = fs::read(ca.join("ca-key.pem")).unwrap();
-    let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
+    let stderr =
+        refused(&home, &["create", "web2", "--quiet"], "error[ca-in-use] certs/web2` exists already");
     // To move it would take the CA from that machine.
     assert!(stderr.contains("is the CA of `web3`") && !stderr.contains("mv "), "{stderr}");
     assert_eq!(fs::read(ca.join("ca-key.pem")).unwrap(), key);
     assert_eq!(fs::read_to_string(ca.join("notes")).unwrap(), "mine\n");
     assert!(!home.machine("web2").exists());
     home.ok(&["rm", "-y", "web3"]);
-    let stderr = refused(&home, &["create", "web2", "--quiet"], "certs/web2` exists already");
+    let stderr =
+        refused(&home, &["create", "web2", "--quiet"], "error[ca-folder-exists] certs/web2` exists already");
     assert!(!home.machine("web2").exists());
-    assert!(stderr.starts_with("error[ca-folder-exists]: "), "{stderr}");
     // The way out, as it stands there.
     let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();
     run(Command::new("sh").args(["-c", command]));
@@ -465,8 +493,7 @@ fn rm_removes_no_file_that_it_does_not_know() {
     let backup = home.store().join("certs/web1/backup");
     fs::write(&notes, "mine\n").unwrap();
     fs::create_dir(&backup).unwrap();
-    let stderr = refused(&home, &["rm", "-y", "web1"], "nothing was removed");
-    assert!(stderr.starts_with("error[foreign-files]: "), "{stderr}");
+    let stderr = refused(&home, &["rm", "-y", "web1"], "error[foreign-files] nothing was removed");
     for path in [&notes, &backup] {
         assert!(stderr.contains(&format!("`{}`", path.display())), "{stderr}");
         assert!(path.exists());
@@ -485,7 +512,7 @@ fn rm_removes_a_ca_only_with_the_machine_that_it_is_of() {
     let (one, two) = (home.store().join("certs/web1"), home.store().join("certs/web2"));
     fs::remove_dir_all(&one).unwrap();
     fs::rename(&two, &one).unwrap();
-    refused(&home, &["rm", "-y", "web1"], "certs/web1`");
+    refused(&home, &["rm", "-y", "web1"], "error[foreign-files] certs/web1`");
     assert!(one.join("ca-key.pem").exists());
 }
 
@@ -506,10 +533,10 @@ fn rm_removes_a_machine_of_docker_machines_drivers_with_its_disks() {
     }
     fs::create_dir(dir.join("web1")).unwrap();
     fs::write(dir.join("web1/web1.vbox"), "").unwrap();
-    fs::write(dir.join("thesis.tex"), "").unwrap();
-    let stderr = refused(&home, &["rm", "-y", "web1"], "thesis.tex");
+    fs::write(dir.join("error[foreign-files] thesis.tex"), "").unwrap();
+    let stderr = refused(&home, &["rm", "-y", "web1"], "error[foreign-files] thesis.tex");
     assert!(!stderr.contains("disk.vmdk") && !stderr.contains("id_rsa"), "{stderr}");
-    fs::remove_file(dir.join("thesis.tex")).unwrap();
+    fs::remove_file(dir.join("error[foreign-files] thesis.tex")).unwrap();
     home.ok(&["rm", "-y", "web1"]);
     assert!(!dir.exists());
 }

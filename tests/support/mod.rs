@@ -77,6 +77,16 @@ impl Home {
     }
 }
 
+/// Whether a text that was printed has a diagnostic of this severity, with this code and these words: `error[CODE] WORDS` or
+/// `warning[CODE] WORDS`, or only the code.
+pub fn is_printed(text: &str, expected: &str) -> bool {
+    let (head, words) = expected.split_once(']').unwrap_or_else(|| panic!("no code in {expected:?}"));
+    let words = words.trim_start();
+    let message =
+        |line: &str| line.strip_prefix(head)?.strip_prefix("]: ").map(|message| message.contains(words));
+    text.lines().any(|line| message(line) == Some(true))
+}
+
 /// All files below a folder, paths relative to it, sorted.
 pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     fn walk(dir: &Path, root: &Path, files: &mut Vec<PathBuf>) {

@@ -27,31 +27,31 @@ fn strays(home: &Home) -> Vec<Stray> {
             name: "authority",
             pem: read(authority.join("ca-key.pem")),
             certificate: String::new(),
-            words: "holds the authority's key",
+            words: "error[ca-key-in-seed] holds the authority's key",
         },
         Stray {
             name: "client",
             pem: read(machine.join("key.pem")),
             certificate: read(machine.join("cert.pem")),
-            words: "holds a client's key",
+            words: "error[client-key-in-seed] holds a client's key",
         },
         Stray {
             name: "unknown",
             pem: unknown.clone(),
             certificate: String::new(),
-            words: "holds a private key, which belongs to no certificate in the seed",
+            words: "error[stray-key] holds a private key, which belongs to no certificate in the seed",
         },
         Stray {
             name: "encrypted",
             pem: unknown.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
             certificate: String::new(),
-            words: "holds an encrypted private key",
+            words: "error[stray-key] holds an encrypted private key",
         },
         Stray {
-            name: "cut short",
+            name: "error[user-data-damaged] cut short",
             pem: unknown[..unknown.len() - 40].to_owned(),
             certificate: String::new(),
-            words: "holds a truncated or damaged private key",
+            words: "error[stray-key] holds a truncated or damaged private key",
         },
     ]
 }
@@ -205,19 +205,20 @@ fn the_hosts_own_key_is_for_root_alone() {
     let open = format!("{}{}", &seed[..at], seed[at..].replacen("\"0600\"", "\"0644\"", 1));
     verify_bytes(&home, open.as_bytes(), &[]).names(
         "staged",
-        &["`/var/lib/hostseed/seed/server-key.pem` holds a private key and can be read by others"],
+        &["error[readable-key] `/var/lib/hostseed/seed/server-key.pem` holds a private key and can be read by others"],
     );
     let foreign = format!("{}{}", &seed[..at], seed[at..].replacen("root:root", "ops:ops", 1));
-    verify_bytes(&home, foreign.as_bytes(), &["--strict"]).names("owner", &["belongs to `ops`, not to root"]);
+    verify_bytes(&home, foreign.as_bytes(), &["--strict"])
+        .names("owner", &["warning[key-owner] belongs to `ops`, not to root"]);
     let ignition = String::from_utf8(render(&home, "web1", &["--format", "ignition"])).unwrap();
     let open = ignition.replace("\"mode\": 384", "\"mode\": 420");
     verify_bytes(&home, open.as_bytes(), &[]).names(
         "ignition",
-        &["`/etc/docker/server-key.pem` holds a private key and can be read by others than root (mode 0644)"],
+        &["error[readable-key] `/etc/docker/server-key.pem` holds a private key and can be read by others than root (mode 0644)"],
     );
     let decimal = ignition.replace("\"mode\": 384", "\"mode\": 600");
     verify_bytes(&home, decimal.as_bytes(), &[])
-        .names("decimal", &["`mode` is decimal, and 600 is mode 1130"]);
+        .names("decimal", &["error[file-mode] `mode` is decimal, and 600 is mode 1130"]);
 }
 
 #[test]
@@ -233,7 +234,8 @@ fn a_key_in_der_is_a_key_too() {
     for form in ["PKCS8", "TraditionalOpenSSL"] {
         let der = fs::read(home.path().join(format!("der.{form}"))).unwrap();
         let with = format!("{seed}- echo {} | base64 -d\n", base64(&der));
-        verify_bytes(&home, with.as_bytes(), &[]).names(form, &["`runcmd` holds the authority's key"]);
+        verify_bytes(&home, with.as_bytes(), &[])
+            .names(form, &["error[ca-key-in-seed] `runcmd` holds the authority's key"]);
     }
 }
 
@@ -251,6 +253,6 @@ fn an_ssh_key_of_the_hosts_own_is_a_warning_and_another_is_an_error() {
         indented(key, "    ")
     );
     let said = verify_bytes(&home, file.as_bytes(), &[]);
-    said.names("a file", &["holds an SSH private key, which belongs to no certificate"]);
-    said.names("its mode", &["can be read by others than root (mode 0644)"]);
+    said.names("a file", &["error[stray-key] holds an SSH private key, which belongs to no certificate"]);
+    said.names("its mode", &["error[readable-key] can be read by others than root (mode 0644)"]);
 }

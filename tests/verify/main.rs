@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use support::Home;
+use support::{Home, is_printed};
 
 /// What `verify` says.
 pub struct Said {
@@ -35,12 +35,12 @@ impl Said {
         assert!(!self.text.contains("warning[") && !self.text.contains("error["), "{}", self.text);
     }
 
-    /// It fails, and one of these is said.
+    /// It fails, and prints one of these, each as in [`is_printed`].
     #[track_caller]
     pub fn names(&self, case: &str, one_of: &[&str]) {
         assert_eq!(self.status, 1, "{case}: {}", self.text);
         assert!(
-            one_of.iter().any(|words| self.text.contains(words)),
+            one_of.iter().any(|expected| is_printed(&self.text, expected)),
             "{case}: none of {one_of:?} in\n{}",
             self.text
         );
