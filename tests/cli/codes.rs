@@ -1,22 +1,21 @@
-//! Each code of `hostseed explain` is the answer to some command of the tests: it stands in a transcript, in another snapshot of
-//! what is said, or in what a test in Rust expects. A code that nothing produces is dead, or is tested by nobody.
+//! Each code of `hostseed explain` is produced by a test: it stands in a transcript, in another snapshot of what is printed, or in
+//! a string of a test in Rust, as it is printed. A code that nothing produces is dead, or nobody tests it.
+//!
+//! A snapshot proves that the code was printed. Of a string in Rust it is not known what the test does with it: it could assert
+//! that the code is not printed, or be skipped because a program is missing.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use serde_json::Value;
 
 use crate::support::{Home, files_below};
 
 /// Codes that no command can produce, each with the reason.
-const NOT_TO_BE_PRODUCED: [(&str, &str); 2] = [
-    (
-        "ca-rejected",
-        "the last of the checks of a CA: what is known to be refused by docker has a code of its own",
-    ),
-    ("user-data-beginning", "it would report a fault of hostseed's own renderer"),
-];
+const NOT_TO_BE_PRODUCED: [(&str, &str); 1] =
+    [("user-data-beginning", "it would report a fault of hostseed's own renderer")];
 
 /// The codes in a text, as they are printed: `error[CODE]` or `warning[CODE]`.
 fn codes_in(text: &str) -> BTreeSet<String> {
@@ -26,6 +25,20 @@ fn codes_in(text: &str) -> BTreeSet<String> {
         !code.is_empty() && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-' || b.is_ascii_digit())
     };
     codes.filter(is_code).map(str::to_owned).collect()
+}
+
+/// The string literals of a Rust file, as they are written: no comments, and no documentation.
+fn string_literals(rust: TokenStream) -> Vec<String> {
+    let is_documentation = |group: &Group| {
+        let first = group.stream().into_iter().next();
+        group.delimiter() == Delimiter::Bracket && first.is_some_and(|token| token.to_string() == "doc")
+    };
+    let literals = rust.into_iter().map(|token| match token {
+        TokenTree::Group(group) if !is_documentation(&group) => string_literals(group.stream()),
+        TokenTree::Literal(literal) => vec![literal.to_string()],
+        _ => Vec::new(),
+    });
+    literals.flatten().collect()
 }
 
 fn all_codes() -> BTreeSet<String> {
@@ -38,11 +51,14 @@ fn each_code_is_produced_by_a_test() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut produced = BTreeSet::new();
     for file in files_below(&tests) {
-        // A snapshot is compared as a whole. In Rust it is what a test asserts; this file has no code's name in that form.
+        // A snapshot is compared as a whole.
         let is_snapshot = file.starts_with("cli/transcripts") || file.starts_with("verify/foreign");
         let is_test = file.extension().is_some_and(|extension| extension == "rs");
-        if is_snapshot || is_test {
+        if is_snapshot {
             produced.extend(codes_in(&String::from_utf8_lossy(&fs::read(tests.join(file)).unwrap())));
+        } else if is_test {
+            let rust = fs::read_to_string(tests.join(file)).unwrap().parse().unwrap();
+            produced.extend(string_literals(rust).iter().flat_map(|literal| codes_in(literal)));
         }
     }
     let all = all_codes();
@@ -65,4 +81,19 @@ fn each_code_is_produced_by_a_test() {
 fn codes_are_found_as_they_are_printed() {
     let text = format!("! {}[a-code]: x\n{}[b2] {}[CODE] error: [no]", "error", "warning", "error");
     assert_eq!(codes_in(&text).into_iter().collect::<Vec<_>>(), ["a-code", "b2"]);
+}
+
+#[test]
+fn of_a_test_in_rust_only_strings_count() {
+    let rust = r##"
+        //! "E[module]"
+        /// "E[documentation]"
+        fn f() { // "E[comment]"
+            assert!(g(["E[string]", r#"E[raw]"#]));
+        }
+    "##
+    .replace("E[", "error[");
+    let codes: BTreeSet<String> =
+        string_literals(rust.parse().unwrap()).iter().flat_map(|literal| codes_in(literal)).collect();
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["raw", "string"]);
 }

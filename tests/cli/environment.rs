@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Home, need, run};
+use crate::support::{Home, is_printed, need, run};
 
 const VARIABLES: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 const RECORDED: [&str; 10] =
@@ -364,7 +364,7 @@ fn a_shell_that_is_not_known_is_refused_with_those_that_are() {
 fn without_a_name_it_is_the_machine_default() {
     let home = home(&ADDRESS);
     let stderr = home.fails(1, &["env"]);
-    assert!(stderr.contains("no machine `default`"), "{stderr}");
+    assert!(is_printed(&stderr, "error[no-such-machine] no machine `default`"), "{stderr}");
     home.ok(&["create", "default", "--quiet", "--address", "198.51.100.1"]);
     let env = typed(&home, "hostseed env");
     assert!(env.contains("DOCKER_HOST=\"tcp://198.51.100.1:2376\""), "{env}");
@@ -474,7 +474,7 @@ fn machines_of_docker_machines_own_can_be_read() {
         assert_eq!(inspected["user_data"], Value::Null);
         home.ok(&["inspect", name]);
         let stderr = home.fails(1, &["render", name]);
-        assert!(stderr.contains("was not made by hostseed"), "{stderr}");
+        assert!(is_printed(&stderr, "error[not-made-by-hostseed] was not made by hostseed"), "{stderr}");
     }
     home.ok(&["create", "web1", "--quiet"]);
     assert_eq!(home.ok(&["ls", "-q"]), "default\nlegacy\nweb1\n");
@@ -497,7 +497,7 @@ fn one_broken_machine_hides_no_other() {
         for command in ["env", "url", "ip", "config", "inspect"] {
             let stderr = home.fails(1, &[command, name]);
             assert!(
-                stderr.contains("config.json") && !stderr.contains("panicked"),
+                is_printed(&stderr, "error[stored-record] config.json`") && !stderr.contains("panicked"),
                 "{command} {name}: {stderr}"
             );
         }

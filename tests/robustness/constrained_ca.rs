@@ -312,6 +312,18 @@ fn a_ca_with_a_negative_serial_number_is_refused() {
     assert_refused(&home, &dir, &["--address", ADDRESS], &["a negative serial number", text(&dir)]);
 }
 
+/// Its extended key usage is malformed. Only the check of the certificates that it signs shows that.
+#[test]
+fn a_ca_that_signs_certificates_that_docker_would_refuse_is_refused() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let dir = ca(&home, "ca", &["extendedKeyUsage=DER:04:00"]);
+    let told = "error[ca-rejected]: docker would not accept the server's certificate";
+    assert_refused(&home, &dir, &["--address", ADDRESS], &[told]);
+}
+
 /// A CA with a constraint of directory names, which openssl reads from a file alone.
 fn in_directory(home: &Home, name: &str, constraint: &str) -> PathBuf {
     let dir = ca(home, name, &[]);

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use crate::support::extent::sample;
-use crate::support::{Home, files_below, mode, need, run, skip};
+use crate::support::{Home, files_below, is_printed, mode, need, run, skip};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hostseed");
 const CREATE: [&str; 5] = ["create", "web1", "--address", "203.0.113.7", "--quiet"];
@@ -216,7 +216,7 @@ impl Start {
         if is_whole_or_missing(home, "web1", at) {
             assert_authority(home, "web1", self.authority(), at);
             let stderr = home.fails(1, &self.create());
-            assert!(stderr.contains("exists already"), "{at}: {stderr}");
+            assert!(is_printed(&stderr, "error[machine-exists] exists already"), "{at}: {stderr}");
         } else {
             home.ok(&self.create());
             assert!(is_whole_or_missing(home, "web1", at), "{at}: not there after the second try");
@@ -477,7 +477,8 @@ fn a_name_that_is_taken_changes_no_byte() {
             [&["--ca", ca][..], &["--ca", "own"], &["--ca", "shared"], &["--key", "p384", "--port", "2377"]]
         {
             let stderr = home.fails(1, &[&CREATE[..], options].concat());
-            assert!(stderr.contains("machine `web1` exists already, nothing was changed"), "{stderr}");
+            let expected = "error[machine-exists] machine `web1` exists already, nothing was changed";
+            assert!(is_printed(&stderr, expected), "{stderr}");
             assert!(snapshot(&home.store()) == before, "{ca}: {options:?} changed something");
         }
     }
@@ -490,7 +491,7 @@ fn a_folder_or_link_of_that_name_is_somebodys_and_stays() {
     std::os::unix::fs::symlink("/nowhere", home.machine("web2")).unwrap();
     for name in ["web1", "web2"] {
         let stderr = home.fails(1, &["create", name]);
-        assert!(stderr.contains("exists already"), "{stderr}");
+        assert!(is_printed(&stderr, "error[machine-exists] exists already"), "{stderr}");
     }
     assert_eq!(files_below(&home.machine("web1")), Vec::<PathBuf>::new());
     assert_eq!(fs::read_link(home.machine("web2")).unwrap(), Path::new("/nowhere"));
@@ -517,7 +518,8 @@ fn of_two_who_make_the_same_machine_at_once_exactly_one_does() {
         for loser in outputs.iter().filter(|output| !output.status.success()) {
             let stderr = String::from_utf8_lossy(&loser.stderr);
             assert_eq!(loser.status.code(), Some(1), "{stderr}");
-            assert!(stderr.contains("exists already, nothing was changed"), "{stderr}");
+            let expected = "error[machine-exists] exists already, nothing was changed";
+            assert!(is_printed(&stderr, expected), "{stderr}");
         }
         assert!(is_whole_or_missing(&home, "web1", "two at once"));
         assert_authority(&home, "web1", "web1", "two at once");
@@ -906,6 +908,7 @@ fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command(
         fs::write(home.path().join("out/README.md"), "old\n").unwrap();
         home
     };
+    let mut unfinished_changes = 0;
     for args in [&["rm", "-y", "web1", "web2"][..], &["address", "web1", "203.0.113.7"], &TERRAFORM] {
         for nth in 1..6 {
             let home = start();
@@ -918,7 +921,9 @@ fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command(
             assert_eq!(contents(&home.path().join("out")).len(), new, "{at}");
             let there = ["web1", "web2"].map(|name| is_whole_or_missing(&home, name, &at));
             assert_eq!(there[0], there[1], "{at}");
-            if stderr.contains("the next command on this folder finishes it") {
+            if is_printed(&stderr, "error[unfinished-change] ") {
+                unfinished_changes += 1;
+                assert!(stderr.contains("the next command on this folder finishes it"), "{at}");
                 assert!(!stderr.contains("nothing was changed"), "{at}");
                 assert!(!there[0] || args[0] != "rm", "{at}: not finished");
             } else if output.status.code() == Some(1) {
@@ -933,6 +938,7 @@ fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command(
             assert_eq!(unfinished(&home.path().join("out")), Vec::<PathBuf>::new(), "{at}");
         }
     }
+    assert!(unfinished_changes >= 3, "{unfinished_changes}");
 }
 
 #[test]
@@ -961,15 +967,31 @@ fn what_cannot_be_deleted_is_named_file_by_file() {
         .collect();
     assert!(left.len() >= 3, "{left:?}");
     for file in left {
-        assert!(
-            stderr.contains(&format!("`{}`", home.store().join(&file).display())),
-            "{}: {stderr}",
-            file.display()
-        );
+        let expected = format!("error[left-behind] `{}`", home.store().join(&file).display());
+        assert!(is_printed(&stderr, &expected), "{}: {stderr}", file.display());
     }
     home.fails(1, &["url", "web1"]);
     assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new());
     assert_no_stray_key(&home, "after the next command");
+}
+
+#[test]
+fn a_mode_that_exposes_a_key_and_cannot_be_changed_is_an_error() {
+    if !may_trace() {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&CREATE);
+    let key = home.machine("web1").join("key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let options =
+        ["-o", "/dev/null", "-e", "trace=fchmod,fchmodat", "-e", "inject=fchmod,fchmodat:error=EROFS"];
+    let output = strace(&home, &options, &["env", "web1"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let expected = format!("error[mode-not-changed] `{}` has mode 0644", key.display());
+    assert!(is_printed(&stderr, &expected) && output.stdout.is_empty(), "{stderr}");
+    home.ok(&["env", "web1"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::support::extent::sample;
-use crate::support::{Home, PYTHON, need_python_module, run};
+use crate::support::{Home, PYTHON, is_printed, need_python_module, run};
 use crate::{Said, base64, gzip, home, render, verify, verify_bytes, write};
 
 struct Stray {
@@ -216,9 +216,21 @@ fn the_hosts_own_key_is_for_root_alone() {
         "ignition",
         &["error[readable-key] `/etc/docker/server-key.pem` holds a private key and can be read by others than root (mode 0644)"],
     );
+    let open = ignition.replace("\"mode\": 420", "\"mode\": 438");
+    verify_bytes(&home, open.as_bytes(), &[])
+        .names("a certificate", &["error[writable-certificate] `/etc/docker/ca.pem`"]);
     let decimal = ignition.replace("\"mode\": 384", "\"mode\": 600");
     verify_bytes(&home, decimal.as_bytes(), &[])
         .names("decimal", &["error[file-mode] `mode` is decimal, and 600 is mode 1130"]);
+}
+
+#[test]
+fn more_keys_than_are_read_are_an_error() {
+    let home = Home::new();
+    let keys: String = (0..65).map(|_| rcgen::KeyPair::generate().unwrap().serialize_pem()).collect();
+    let script = format!("#!/bin/sh\ncat >/keys <<'E'\n{keys}E\n");
+    verify_bytes(&home, script.as_bytes(), &[])
+        .names("65 keys", &["error[too-many-keys] has more private keys than "]);
 }
 
 #[test]
@@ -247,7 +259,8 @@ fn an_ssh_key_of_the_hosts_own_is_a_warning_and_another_is_an_error() {
     let host = format!("#cloud-config\nssh_keys:\n  ed25519_private: |\n{}", indented(key, "    "));
     let said = verify_bytes(&home, host.as_bytes(), &[]);
     assert_eq!(said.status, 0, "{}", said.text);
-    assert!(said.text.contains("`ssh_keys.ed25519_private` is the host's SSH key"), "{}", said.text);
+    let expected = "warning[ssh-host-key] `ssh_keys.ed25519_private` is the host's SSH key";
+    assert!(is_printed(&said.text, expected), "{}", said.text);
     let file = format!(
         "#cloud-config\nwrite_files:\n- path: /root/.ssh/id_ed25519\n  content: |\n{}",
         indented(key, "    ")

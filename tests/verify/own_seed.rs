@@ -45,7 +45,7 @@ impl Form {
         };
         let verdict = verify(input, None, OffsetDateTime::now_utc());
         let errors = verdict.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
-        errors.map(|problem| problem.message).collect()
+        errors.map(|problem| format!("error[{}]: {}", problem.code.name(), problem.message)).collect()
     }
 }
 
@@ -166,7 +166,27 @@ fn files_without_their_manifest_are_never_fine() {
             }
         };
         let errors = form.errors(&text);
-        assert!(errors.iter().any(|error| error.contains("no manifest")), "{}: {errors:?}", form.name);
+        assert!(
+            errors.iter().any(|error| error.starts_with("error[manifest-missing]")),
+            "{}: {errors:?}",
+            form.name
+        );
+    }
+}
+
+#[test]
+fn a_manifest_that_is_damaged_or_of_another_version_is_never_fine() {
+    for form in forms(&home()).iter().filter(|form| form.text.contains(MARKER)) {
+        let (before, after) = form.text.split_once(MARKER).unwrap();
+        // Image Builder's component has the script, and with it the manifest, in quotes.
+        let version = if after.contains("\"version\":1}") { "\"version\":1}" } else { "\\\"version\\\":1}" };
+        let other = after.replacen(version, &version.replace('1', "2"), 1);
+        assert_ne!(other, after, "{}", form.name);
+        for after in [&after[1..], &other] {
+            let errors = form.errors(&format!("{before}{MARKER}{after}"));
+            let is_named = errors.iter().any(|error| error.starts_with("error[manifest-damaged]"));
+            assert!(is_named, "{}: {errors:?}", form.name);
+        }
     }
 }
 
