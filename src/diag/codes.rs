@@ -106,8 +106,8 @@ codes! {
     QueryJson = "query-json",
     /// A name is not a host name
     ///
-    /// A machine's name is a folder, a common name and a DNS name of its certificate. It has letters,
-    /// digits, `-` and `.`, at most 64 characters, at most 63 between dots, and no hyphen at the ends of a
+    /// A machine's name becomes a folder, and the common name and a DNS name of its certificate. It has
+    /// letters, digits, `-` and `.`, at most 64 characters, at most 63 between dots, and no hyphen at the ends of a
     /// label (RFC 1035, RFC 1123).
     InvalidName = "invalid-name",
     /// A machine's name means something else to other programs
@@ -136,8 +136,8 @@ codes! {
     InvalidDuration = "invalid-duration",
     /// A Docker version cannot be read
     ///
-    /// Write it as Docker publishes it, for example `28.0.4`. A prefix like `28.0` chooses the newest that
-    /// begins so.
+    /// Write it as Docker publishes it, for example `28.0.4`. A prefix like `28.0` selects the newest
+    /// version that begins with it.
     InvalidVersion = "invalid-version",
     /// A checksum is not a SHA-256
     ///
@@ -184,7 +184,7 @@ codes! {
     ///
     /// An insecure registry is named without a scheme: `registry.example.com:5000` or `10.0.0.0/8`.
     InvalidRegistry = "invalid-registry",
-    /// A storage driver's name cannot be one
+    /// The name of a storage driver is not valid
     ///
     /// Names have lower-case letters, digits and `-`, as in `overlay2`.
     InvalidStorageDriver = "invalid-storage-driver",
@@ -207,8 +207,8 @@ codes! {
     // CAs, certificates and keys.
     /// A CA cannot sign this machine's certificates
     ///
-    /// Its certificate has to be a CA's, valid now, allowed to sign certificates for servers and for
-    /// clients, and its private key has to match.
+    /// Its certificate has to be a CA's, valid now, and allowed to sign certificates for servers and for
+    /// clients. It must have nothing that docker refuses, and its private key has to match.
     UnusableCa = "unusable-ca",
     /// A `ca.pem` holds more than the CA's certificate
     ///
@@ -233,10 +233,10 @@ codes! {
     /// The file is damaged, holds more than it should, or was replaced. Restore the file, or create the
     /// machine again.
     StoredPem = "stored-pem",
-    /// A machine's key does not belong to its certificate
+    /// A server's private key does not belong to its certificate
     ///
-    /// It may be the CA's or another machine's, and that key must not be sent to the host. Restore the
-    /// file, or create the machine again.
+    /// dockerd does not start with such a pair, and the key may be the CA's or another machine's. In the store,
+    /// restore the file or create the machine again. In user-data, use the certificate and key of one machine.
     KeyMismatch = "key-mismatch",
 
     // The program and its files.
@@ -269,7 +269,7 @@ codes! {
     /// Standard output or the existing file is readable by others, or belongs to someone else. Write to a
     /// new file with `--out`: it is created with mode 0600.
     ExposedOutput = "exposed-output",
-    /// A value has a control character that no shell receives unchanged
+    /// A value has a control character, and cannot be printed for a shell
     ///
     /// Keep the machines in a folder without such characters in its path.
     UnsafeValue = "unsafe-value",
@@ -307,7 +307,7 @@ codes! {
     PartRejected = "part-rejected",
     /// A network configuration cannot be used
     ///
-    /// It is cloud-init's network configuration, a YAML map (version 1 or 2).
+    /// It has to be cloud-init's network configuration, a YAML map (version 1 or 2).
     NetworkConfig = "network-config",
     /// The output folder has a network configuration that would be applied too
     ///
@@ -315,7 +315,7 @@ codes! {
     StaleNetworkConfig = "stale-network-config",
 
     // What `verify` reports: user-data as a whole.
-    /// User-data, or a part of it, has nothing in it
+    /// User-data, or a part of it, is empty
     ///
     /// A host would do nothing with it. Often a file was cut short, or a variable was empty where it was
     /// rendered.
@@ -325,14 +325,14 @@ codes! {
     /// The end of a file, an archive, a compressed stream or a script is missing. Fetch or paste it again,
     /// whole. Some consoles shorten long texts without saying so.
     UserDataCutShort = "user-data-cut-short",
-    /// User-data was changed on its way
+    /// User-data is damaged
     ///
     /// A compressed stream or base64 has bytes that cannot be in it. Fetch or paste it again. Consoles that
     /// accept only text need `--base64`.
     UserDataDamaged = "user-data-damaged",
     /// User-data is not text in UTF-8
     ///
-    /// cloud-init reads UTF-8 without a byte order mark, and gzip. Save the file again in that encoding.
+    /// cloud-init reads text in UTF-8 without a byte order mark, or gzip. Save the file again in UTF-8.
     UserDataText = "user-data-text",
     /// A host would not recognise user-data by its first line
     ///
@@ -346,43 +346,43 @@ codes! {
     WrongLayer = "wrong-layer",
     /// There is no user-data in the input
     ///
-    /// In JSON, in Terraform's output and in a folder, `verify` looks for what begins as user-data does, and
-    /// for fields such as `user_data`.
+    /// In JSON and in a folder, `verify` looks for text that begins like user-data, and for fields such as
+    /// `user_data`.
     NoUserData = "no-user-data",
     /// The input names user-data and does not contain it
     ///
-    /// Terraform hides sensitive values, and old versions of its AWS provider keep only a SHA-1. `terraform
-    /// show -json` has the value.
+    /// Old versions of Terraform's AWS provider store only the SHA-1 of user-data. Verify the file that the
+    /// user-data was read from, or the answer of the cloud's API.
     HiddenUserData = "hidden-user-data",
     /// The input is HCL or what Terraform prints for people
     ///
     /// hostseed does not evaluate HCL, and Terraform's text hides and shortens values. `terraform show -json`
     /// and `terraform output -raw NAME` print what `verify` reads.
     HclNotRead = "hcl-not-read",
-    /// An input is larger or deeper than `verify` checks
+    /// An input is larger or deeper, or has more private keys, than `verify` checks
     ///
     /// The limits keep the work for one input small. What was not checked may hold mistakes and private keys.
     /// Verify the parts one by one.
     VerifyLimit = "verify-limit",
     /// Something in the input was not checked
     ///
-    /// It is compressed in a way that `verify` does not decode, or there is too much of its kind.
+    /// It is compressed in a way that `verify` does not decode, or there are too many things of its kind.
     NotChecked = "not-checked",
     /// Text has Windows line ends
     ///
-    /// `sh` takes the carriage return for a part of the last word of each line. Save the file with Unix line
+    /// `sh` reads the carriage return as part of the last word of each line. Save the file with Unix line
     /// ends.
     LineEnds = "line-ends",
 
     // What `verify` reports: formats.
-    /// A MIME archive is not as cloud-init reads it
+    /// cloud-init cannot read a MIME archive
     ///
-    /// It begins with `MIME-Version: 1.0` and a `Content-Type: multipart/mixed` that names its boundary, and
-    /// each part has a transfer encoding that cloud-init knows.
+    /// An archive begins with `MIME-Version: 1.0` and a `Content-Type: multipart/mixed` that names its
+    /// boundary, and each part has a transfer encoding that cloud-init supports.
     MimeArchive = "mime-archive",
     /// cloud-init does not handle the type of a part
     ///
-    /// It skips such a part, unless a part-handler is there for it.
+    /// It skips such a part, unless the archive has a part-handler for that type.
     ContentType = "content-type",
     /// A text is not valid YAML
     ///
@@ -395,7 +395,7 @@ codes! {
     YamlType = "yaml-type",
     /// A key is given twice in a YAML map
     ///
-    /// cloud-init uses the last one and drops the other without a word. Make one of the two.
+    /// cloud-init uses the last one and silently drops the other. Merge the two.
     YamlDuplicateKey = "yaml-duplicate-key",
     /// A YAML value has a tag that cloud-init refuses
     ///
@@ -405,7 +405,7 @@ codes! {
     ///
     /// Ignition stops the boot of the host where its config cannot be parsed.
     JsonSyntax = "json-syntax",
-    /// A cloud-config has something else where cloud-init expects a list or a map
+    /// A value in a cloud-config is not the list or the map that cloud-init expects
     ///
     /// `write_files` and `runcmd` are lists, and a cloud-config as a whole is a map.
     CloudConfigShape = "cloud-config-shape",
@@ -420,7 +420,7 @@ codes! {
     CommandType = "command-type",
     /// A file of `write_files` would not be written as intended
     ///
-    /// It needs an absolute path and a content, and `defer` delays it until packages are installed.
+    /// Each file needs an absolute path and a content. `defer` delays it until packages are installed.
     WriteFilesEntry = "write-files-entry",
     /// The mode of a file is not what it looks like
     ///
@@ -431,22 +431,22 @@ codes! {
     ///
     /// cloud-init knows `b64`, `gz+b64` and plain text, Ignition knows `gzip`.
     FileEncoding = "file-encoding",
-    /// A file is written twice
+    /// Two entries write the same file
     ///
-    /// The last one stays on the host.
+    /// The host keeps only the last one.
     FileTwice = "file-twice",
-    /// A list of one part is lost to the same list of another
+    /// A list in one part replaces the same list in another
     ///
     /// By default cloud-init replaces a list that an earlier part has. The header `X-Merge-Type` joins them.
     MergedLists = "merged-lists",
-    /// A disk is not a seed that cloud-init finds or hostseed reads
+    /// A disk image cannot be used as a seed disk
     ///
-    /// A seed disk is a raw FAT or ISO 9660 image that is labelled `cidata`.
+    /// A seed disk is a raw FAT or ISO 9660 image with the label `cidata`.
     SeedDisk = "seed-disk",
     /// A NoCloud seed lacks a file or a field
     ///
-    /// `user-data` and `meta-data` have to be there. cloud-init applies a seed again only where the
-    /// `instance-id` is another.
+    /// It needs `user-data` and `meta-data`. cloud-init applies a seed again only if the `instance-id` has
+    /// changed.
     NoCloudFiles = "nocloud-files",
     /// An Ignition config is not valid
     ///
@@ -468,10 +468,11 @@ codes! {
     ImageBuilderComponent = "imagebuilder-component",
 
     // What `verify` reports: seeds that hostseed rendered.
-    /// A seed has files of hostseed and no manifest
+    /// A seed has files that hostseed rendered, and no manifest
     ///
     /// Each seed that hostseed renders has a manifest that names its files with their SHA-256. Without it
-    /// nothing tells what is missing. Fetch the seed again, or render it again if an earlier version made it.
+    /// `verify` cannot find out what is missing. Fetch the seed again, or render it again if an earlier version
+    /// made it.
     ManifestMissing = "manifest-missing",
     /// The manifest of a seed cannot be read
     ///
@@ -487,7 +488,7 @@ codes! {
     PayloadDamaged = "payload-damaged",
     /// The `setup` script of a seed would not do its work
     ///
-    /// It is not executable, nothing runs it, or it does not know the files that the seed brings.
+    /// It is not executable, nothing runs it, or the files in the seed are not those that it expects.
     SetupUnusable = "setup-unusable",
 
     // What `verify` reports: the daemon.
@@ -524,11 +525,11 @@ codes! {
     CertificateUnreadable = "certificate-unreadable",
     /// A certificate is not valid now
     ///
-    /// It expired, or it becomes valid later. Clients refuse the host.
+    /// It has expired or is not valid yet. Clients refuse to connect to the host.
     CertificateTime = "certificate-time",
     /// A certificate expires within 30 days
     ///
-    /// Make the machine again before that.
+    /// Create the machine again before that.
     CertificateExpiresSoon = "certificate-expires-soon",
     /// A certificate has a weak key or signature
     ///
@@ -536,57 +537,51 @@ codes! {
     WeakCertificate = "weak-certificate",
     /// A certificate does not verify against the CA in the seed
     ///
-    /// Clients refuse the host. The message says which check failed.
+    /// Clients refuse to connect to the host. The message says which check failed.
     CertificateChain = "certificate-chain",
-    /// A certificate is for another purpose than its place
+    /// A certificate does not have the purpose that it is used for, or has more
     ///
-    /// A server's certificate has the extended key usage serverAuth alone, a CA's may sign certificates.
+    /// A server's certificate must have the extended key usage serverAuth and no other, because a key in
+    /// user-data must not work for a client. A CA's certificate must be allowed to sign certificates.
     CertificatePurpose = "certificate-purpose",
     /// A server certificate names no address
     ///
-    /// Docker compares the address that it dials with the subject alternative names, and with nothing else.
+    /// The docker CLI looks for the address that it connects to in the subject alternative names, and nowhere
+    /// else.
     CertificateNames = "certificate-names",
     /// A certificate is in the seed without its private key
     ///
-    /// Bring the key along, with mode 0600.
+    /// Add the key, with mode 0600.
     MissingKey = "missing-key",
-    /// A private key in the seed does not belong to the certificate beside it
+    /// Every user of the host can change a certificate
     ///
-    /// dockerd does not start with them. Put the two of one machine there.
-    SeedKeyMismatch = "seed-key-mismatch",
-    /// A certificate can be changed by every user of the host
-    ///
-    /// Who replaces the CA's certificate decides who may command Docker. Set mode 0644.
+    /// Anyone who replaces the CA's certificate decides who controls Docker. Set mode 0644.
     WritableCertificate = "writable-certificate",
     /// The CA's private key is in the user-data
     ///
-    /// Every process on the host can read user-data. With this key anyone can make client certificates, and
-    /// command every host of the CA. Make a new CA and new machines.
+    /// Every process on the host can read user-data. With this key anyone can make client certificates and
+    /// control every host of the CA. Make a new CA and new machines.
     CaKeyInSeed = "ca-key-in-seed",
     /// A client's private key is in the user-data
     ///
-    /// Every process on the host can read user-data. With this key anyone can command the host as root.
+    /// Every process on the host can read user-data. With this key anyone can control the host as root.
     ClientKeyInSeed = "client-key-in-seed",
-    /// A private key has no use on the host
+    /// User-data has a private key that the host does not need
     ///
-    /// A host needs the key of its server certificate, or of its boot issuer, and no other.
+    /// A host needs the key of its server certificate, or of its boot issuer, and no other. Remove it.
     StrayKey = "stray-key",
-    /// A private key can be read by other users of the host
+    /// Other users of the host can read a private key
     ///
     /// Set mode 0600.
     ReadableKey = "readable-key",
     /// A private key belongs to another user than root
     ///
-    /// dockerd runs as root. Leave the owner out.
+    /// dockerd runs as root, and the other user could read and replace the key. Leave the owner out.
     KeyOwner = "key-owner",
     /// The host's SSH key is in the user-data
     ///
     /// Anyone who reads the user-data can impersonate the host to `ssh`. Leave it out: the host makes its own.
     SshHostKey = "ssh-host-key",
-    /// There are more private keys than `verify` checks
-    ///
-    /// A host needs one.
-    TooManyKeys = "too-many-keys",
 
     // The store.
     /// The store has no machine of that name
@@ -628,9 +623,9 @@ codes! {
     /// hostseed reads and replaces only regular files: a FIFO would block it, and a link or a device could
     /// lead anywhere.
     NotRegularFile = "not-regular-file",
-    /// A symbolic link leads nowhere
+    /// A symbolic link points to nothing
     ///
-    /// hostseed writes through a link only to a file that exists. Remove the link, or make its target.
+    /// hostseed writes through a link only to a file that exists. Remove the link, or create its target.
     DanglingLink = "dangling-link",
     /// A symbolic link stands in a world-writable folder
     ///
@@ -668,7 +663,7 @@ codes! {
     /// It has no `machine.yaml`, so hostseed does not know what to render. `env`, `config`, `url`, `ip` and
     /// `inspect` work.
     NotMadeByHostseed = "not-made-by-hostseed",
-    /// A CA folder is there although its machine is not
+    /// A CA folder exists, but its machine does not
     ///
     /// hostseed never replaces a CA: its key would be lost. Choose another name, or move the folder away.
     CaFolderExists = "ca-folder-exists",

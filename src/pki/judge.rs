@@ -13,6 +13,7 @@ use time::{Duration, OffsetDateTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
 use super::{Certificate, Unsupported, load, profile};
+use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::secret::Secret;
 
@@ -167,7 +168,13 @@ pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Res
         match verdict {
             Ok(_) => {}
             Err(Error::NameConstraintViolation) => forbidden.push(name.clone()),
-            Err(error) => return Err(anyhow!("the CA's name constraints cannot be read: {error:?}")),
+            Err(error) => {
+                let message =
+                    format!("the CA's name constraints cannot be read: {error:?}; nothing was written");
+                return Err(Diagnostic::error(Code::UnusableCa, message)
+                    .hint("use another CA, or leave out `--ca` for a new one")
+                    .into());
+            }
         }
     }
     Ok(forbidden)

@@ -54,8 +54,10 @@ impl<'a> Document<'a> {
                 Some((document, root))
             }
             Err(fault) => {
-                let complaint =
-                    Diagnostic::error(Code::YamlSyntax, format!("is no valid YAML: {}", fault.text));
+                let complaint = match fault.is_limit {
+                    true => Diagnostic::error(Code::VerifyLimit, format!("is not checked: {}", fault.text)),
+                    false => Diagnostic::error(Code::YamlSyntax, format!("is no valid YAML: {}", fault.text)),
+                };
                 let complaint = match fault.hint(text) {
                     Some(hint) => complaint.hint(hint),
                     None => complaint,

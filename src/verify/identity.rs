@@ -175,6 +175,11 @@ impl Judge<'_> {
         let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
         if let Err(unsound) = pki::judge(leaf, chain, self.authority, Purpose::Server, self.now) {
             let ca = &ca.path;
+            let code = match unsound {
+                Unsound::Purpose | Unsound::Authority => Code::CertificatePurpose,
+                Unsound::OtherAuthority if leaf.is_authority() => Code::CertificatePurpose,
+                _ => Code::CertificateChain,
+            };
             let (text, hint) = match unsound {
                 Unsound::OtherAuthority if leaf.is_authority() => (
                     format!("`{path}` is an authority's certificate, not a server's"),
@@ -224,7 +229,7 @@ impl Judge<'_> {
                     "`openssl verify -CAfile ca.pem server.pem` tells more",
                 ),
             };
-            return self.error(file, Code::CertificateChain, text, hint);
+            return self.error(file, code, text, hint);
         }
         // Its key is in the user-data, which every process on the host can read.
         if pki::judge(leaf, chain, self.authority, Purpose::Client, self.now).is_ok() {
@@ -250,7 +255,7 @@ impl Judge<'_> {
             Some(key) if key.belongs_to(certificate) || !key.is_known() => {}
             Some(_) => {
                 let text = format!("`{}` is not the key of `{}`", key_file.path, file.path);
-                self.error(key_file, Code::SeedKeyMismatch, text, "put the two of one machine there");
+                self.error(key_file, Code::KeyMismatch, text, "put the two of one machine there");
             }
             None => {
                 let text = format!("`{}` holds no private key", key_file.path);
@@ -283,6 +288,10 @@ impl Judge<'_> {
         let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
         if let Err(unsound) = pki::judge(&leaf, &above, self.authority, Purpose::Server, self.now) {
             let ca = &ca.path;
+            let code = match unsound {
+                Unsound::Purpose => Code::CertificatePurpose,
+                _ => Code::CertificateChain,
+            };
             let text = match unsound {
                 Unsound::OtherAuthority => format!("`{path}` is not signed by the authority in `{ca}`"),
                 Unsound::Purpose => {
@@ -297,12 +306,7 @@ impl Judge<'_> {
                 Unsound::Unchecked => format!("`{path}` is signed in a way that hostseed does not check"),
                 other => format!("what `{path}` issues does not verify with `{ca}`: {other}"),
             };
-            return self.error(
-                file,
-                Code::CertificateChain,
-                text,
-                "`hostseed create` without `--address` makes one that does",
-            );
+            return self.error(file, code, text, "`hostseed create` without `--address` makes one that does");
         }
         if pki::judge(&leaf, &above, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(

@@ -69,7 +69,7 @@ pub fn judge(
 /// Says where there are more keys or certificates than are looked at.
 pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
-        let complaint = Diagnostic::error(Code::TooManyKeys, "has more private keys than are looked at");
+        let complaint = Diagnostic::error(Code::VerifyLimit, "has more private keys than are looked at");
         problems.error(place, complaint.hint("a host needs one: leave out the others"));
     }
     if found.too_many_certificates {

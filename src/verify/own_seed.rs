@@ -75,16 +75,22 @@ fn check_manifest(
         }
     }
     for (phase, sum) in &manifest.phases {
-        let text = match host.phases.get(phase) {
+        let complaint = match host.phases.get(phase) {
             Some(found) if found == sum => continue,
             Some(_) => {
-                format!("the script of the phase `{phase}` was damaged on its way: its SHA-256 is not {sum}")
+                let text = format!(
+                    "the script of the phase `{phase}` was damaged on its way: its SHA-256 is not {sum}"
+                );
+                Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED)
             }
             None => {
-                format!("the script of the phase `{phase}` is missing: the manifest of the seed names it")
+                let text = format!(
+                    "the script of the phase `{phase}` is missing: the manifest of the seed names it"
+                );
+                Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN)
             }
         };
-        problems.error(place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
+        problems.error(place, complaint);
     }
 }
 

@@ -49,6 +49,7 @@ pub fn read(text: &str) -> Result<Option<Rc<Node>>, Fault> {
         let (event, span) = event.map_err(|error| Fault {
             position: Some(position(error.marker())),
             text: error.info().to_owned(),
+            is_limit: false,
         })?;
         builder.take(event, position(&span.start))?;
     }
@@ -80,7 +81,7 @@ struct Builder {
 
 impl Builder {
     fn take(&mut self, event: Event, start: Position) -> Result<(), Fault> {
-        let fault = |text: String| Err(Fault { position: Some(start), text });
+        let fault = |text: String| Err(Fault { position: Some(start), text, is_limit: false });
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let bytes = text.len();
@@ -113,6 +114,7 @@ impl Builder {
             return Err(Fault {
                 position: Some(start),
                 text: format!("values are nested more than {MAX_DEPTH} deep"),
+                is_limit: true,
             });
         }
         self.open.push(Open { start, anchor, tag: tag.map(name), is_map, children: Vec::new() });
@@ -143,7 +145,7 @@ impl Builder {
     }
 
     fn put(&mut self, node: Rc<Node>) -> Result<(), Fault> {
-        let refuse = |text: String| Err(Fault { position: Some(node.start), text });
+        let refuse = |text: String| Err(Fault { position: Some(node.start), text, is_limit: true });
         if node.nodes > MAX_NODES {
             return refuse(format!("there are more than {MAX_NODES} values, aliases followed"));
         }

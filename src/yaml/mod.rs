@@ -24,6 +24,8 @@ fn max_text(bytes: usize) -> usize {
 pub struct Fault {
     pub position: Option<Position>,
     pub text: String,
+    /// Whether the text may be YAML, and exceeds a limit.
+    pub is_limit: bool,
 }
 
 impl Fault {

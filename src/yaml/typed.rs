@@ -61,13 +61,15 @@ impl Value {
 pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
     if let Some(position) = too_deep(text, max_flow_depth) {
         let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep, or too often so deep");
-        return Err(Fault { position: Some(position), text });
+        return Err(Fault { position: Some(position), text, is_limit: true });
     }
     let marked = marked::read(text)?;
     let reader = Reader::new(text, marked.as_deref().map(marked::nodes).unwrap_or_default());
-    let root = reader
-        .deserialize(serde_yaml::Deserializer::from_str(text))
-        .map_err(|error| Fault { position: place_of(&error), text: error.to_string() })?;
+    let root = reader.deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| Fault {
+        position: place_of(&error),
+        text: error.to_string(),
+        is_limit: false,
+    })?;
     Ok(if reader.is_complete() { root } else { without_places(root) })
 }
 

@@ -322,6 +322,9 @@ fn a_ca_that_signs_certificates_that_docker_would_refuse_is_refused() {
     let dir = ca(&home, "ca", &["extendedKeyUsage=DER:04:00"]);
     let told = "error[ca-rejected]: docker would not accept the server's certificate";
     assert_refused(&home, &dir, &["--address", ADDRESS], &[told]);
+    let dir = ca(&home, "dot", &["nameConstraints=critical,excluded;DNS:."]);
+    let told = "error[unusable-ca]: the CA's name constraints cannot be read: ";
+    assert_refused(&home, &dir, &["--address", ADDRESS], &[told]);
 }
 
 /// A CA with a constraint of directory names, which openssl reads from a file alone.

@@ -78,7 +78,7 @@ fn an_answer_does_not_depend_on_how_much_comes_before() {
             match expected {
                 None => said.is_fine(),
                 Some((code, words)) => {
-                    said.names(fields, &[words]);
+                    said.names(fields, &[&format!("{code} {words}")]);
                     let place = format!("{code}: <stdin>:{}:", count + 3);
                     assert!(said.text.starts_with(&place), "{place} {}", said.text);
                 }

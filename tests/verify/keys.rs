@@ -230,7 +230,7 @@ fn more_keys_than_are_read_are_an_error() {
     let keys: String = (0..65).map(|_| rcgen::KeyPair::generate().unwrap().serialize_pem()).collect();
     let script = format!("#!/bin/sh\ncat >/keys <<'E'\n{keys}E\n");
     verify_bytes(&home, script.as_bytes(), &[])
-        .names("65 keys", &["error[too-many-keys] has more private keys than "]);
+        .names("65 keys", &["error[verify-limit] has more private keys than "]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn what_cloud_init_refuses_is_an_error_and_shows_no_key() {
         verify(&home, &["c.yaml", "--schema"])
     };
     let said = verify_schema("#cloud-config\nchpasswd: {expire: 7}\n");
-    said.names("a type", &["error[cloud-init-schema]: c.yaml: is refused by cloud-init's schema: "]);
+    said.names("a type", &["error[cloud-init-schema] c.yaml: is refused by cloud-init's schema: "]);
     assert!(said.text.contains("chpasswd.expire: 7 is not of type"), "{}", said.text);
     let told = json_with(&home, "c.yaml", &["--schema"]);
     assert_eq!(told["problems"][0]["code"], "cloud-init-schema");
