@@ -1,4 +1,4 @@
-//! A cloud-config-archive: several documents as the entries of one YAML list.
+//! Reads a cloud-config-archive: one YAML list with a document in each entry.
 
 use super::budget::Budget;
 use super::document::{Document, get, kind_of};
@@ -6,15 +6,15 @@ use super::problems::Problems;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::yaml::Value;
 
-/// One document of it.
+/// A document of an archive.
 pub struct Entry {
     pub place: Place,
-    /// As a MIME type; by the content's first line where there is none.
+    /// The MIME type. None if the entry has no `type`; then the content's first line decides.
     pub mime: Option<String>,
     pub content: String,
 }
 
-/// The documents of an archive, in its order.
+/// Returns the documents of an archive in their order. Reports entries without usable content to `problems`.
 pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Entry> {
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {

@@ -1,21 +1,22 @@
-//! How much is done for one input. Every loop over what somebody else wrote takes what it costs from here, so that no input
-//! keeps `verify` busy for long, and what was left out is said.
+//! Limits on the work for one input. Every loop over untrusted input takes its cost from the [`Budget`], so that no input keeps
+//! `verify` busy for long. `verify` reports when it skipped something.
 
 use std::cell::Cell;
 
-/// Bytes of a file that are looked at: more than any seed, and than any state of Terraform's that somebody looks at.
+/// Maximum size of an input file in bytes. Every seed and every Terraform state of a realistic size is smaller.
 pub const MAX_BYTES: usize = 64 << 20;
-/// Units of work for one input: a byte that is looked at once, or what costs as much. Sixteen for each byte of the largest
-/// input, which a computer of today does in a few seconds.
+/// Units of work for one input. One unit is the cost of reading one byte once. The limit is 16 units for each byte of the largest
+/// input, which a current computer does in a few seconds.
 pub const MAX_WORK: u64 = 16 * MAX_BYTES as u64;
-/// Bytes that one stream may be decompressed to. User-data is 64 KB at most on nearly every cloud, and a seed disk a few hundred.
+/// Maximum size of one decompressed stream in bytes. User-data is at most 64 KB on nearly every cloud, and a seed disk has a few
+/// hundred KB.
 pub const MAX_INFLATED: usize = 16 << 20;
-/// Bytes that all streams of an input may be decompressed to together.
+/// Maximum size of all decompressed streams of an input together, in bytes.
 pub const MAX_INFLATED_IN_ALL: usize = 64 << 20;
-/// Units of work for a byte of YAML that is parsed.
+/// Units of work for each byte of YAML that is parsed.
 pub const YAML: usize = 8;
 
-/// The units of work, decompressed bytes that are left for one input.
+/// The units of work and the decompressed bytes that are left for one input.
 pub struct Budget {
     work: Cell<u64>,
     inflated: Cell<usize>,
@@ -35,7 +36,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Takes units of work. Where they are not left, nothing more is to be done: it is so for good.
+    /// Takes `units` of work. Returns false if fewer are left; every later call then returns false too.
     #[must_use]
     pub fn take(&self, units: usize) -> bool {
         match self.work.get().checked_sub(units as u64) {
@@ -50,19 +51,19 @@ impl Budget {
         }
     }
 
-    /// How many bytes the next stream may be decompressed to.
+    /// Maximum size of the next decompressed stream, in bytes.
     pub fn inflated_limit(&self) -> usize {
         MAX_INFLATED.min(self.inflated.get())
     }
 
-    /// Takes the bytes that a stream was decompressed to.
+    /// Takes the bytes of a decompressed stream. Returns false if the budget is exhausted.
     #[must_use]
     pub fn take_inflated(&self, bytes: usize) -> bool {
         self.inflated.set(self.inflated.get().saturating_sub(bytes));
         self.take(bytes)
     }
 
-    /// Says that something was not done because it would have been too much.
+    /// Marks the budget as exhausted: some work was skipped because it was too much.
     pub fn exhaust(&self) {
         self.exhausted.set(true);
     }
@@ -71,7 +72,7 @@ impl Budget {
         self.exhausted.get()
     }
 
-    /// Says that something is compressed or wrapped in a way that is not looked into.
+    /// Records that some content was not checked because of its compression or nesting.
     pub fn leave_unseen(&self) {
         self.unseen.set(true);
     }
@@ -80,13 +81,13 @@ impl Budget {
         self.unseen.get()
     }
 
-    /// The bytes that were decompressed so far.
+    /// Bytes that were decompressed so far.
     #[cfg(test)]
     pub fn inflated(&self) -> u64 {
         (MAX_INFLATED_IN_ALL - self.inflated.get()) as u64
     }
 
-    /// The units taken so far.
+    /// Units of work that were taken so far.
     #[cfg(test)]
     pub fn spent(&self) -> u64 {
         MAX_WORK - self.work.get()

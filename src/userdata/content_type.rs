@@ -1,14 +1,14 @@
-//! cloud-init's content types: for each the MIME type, the first line, and what reads such a document. The one table for the
-//! archive that is written and for the user-data that is read (cloud-init 22.4 to 25.3, `cloudinit/handlers/__init__.py`,
+//! cloud-init's content types: the MIME type, the first line and the reader of each. Both the MIME archives that hostseed writes
+//! and the user-data that it reads use this table (cloud-init 22.4 to 25.3, `cloudinit/handlers/__init__.py`,
 //! INCLUSION_TYPES_MAP; `cloudinit/user_data.py`).
 
-/// What reads a document on the host. The names are cloud-init's ("User-Data Formats").
+/// The kind of a document, which decides what reads it on the host. The names are cloud-init's ("User-Data Formats").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     CloudConfig,
     Script,
     Boothook,
-    /// Read by Ignition, which cloud-init does not know.
+    /// Read by Ignition. cloud-init does not know this format.
     Ignition,
     /// Fetched from URLs at boot.
     Include,
@@ -17,12 +17,12 @@ pub enum Kind {
     PartHandler,
     /// A cloud-config or a script with placeholders that the host fills in.
     Jinja,
-    /// Not read by anything on a host; no key belongs there either.
+    /// Text that nothing on a host reads. It must not contain a private key either.
     Beside,
 }
 
 impl Kind {
-    /// The name in messages and summaries.
+    /// The name for messages and summaries.
     pub fn name(self) -> &'static str {
         match self {
             Self::CloudConfig => "cloud-config",
@@ -38,12 +38,12 @@ impl Kind {
         }
     }
 
-    /// By the first line, as [`ContentType::by_first_line`].
+    /// Finds the kind by the first line, as [`ContentType::by_first_line`] does.
     pub fn of(text: &str) -> Option<Self> {
         ContentType::by_first_line(text).map(|found| found.kind)
     }
 
-    /// By a MIME part's type in lower case.
+    /// Finds the kind by a MIME type in lower case.
     pub fn of_mime(mime: &str) -> Option<Self> {
         ContentType::by_mime(mime).map(|found| found.kind)
     }
@@ -52,13 +52,13 @@ impl Kind {
 /// How a document of a type begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLine {
-    /// With this, whatever its case.
+    /// With this text, in upper or lower case.
     Begins(&'static str),
-    /// With nothing of its own; the reason why.
+    /// With no text of its own. The value is the reason.
     None(&'static str),
 }
 
-/// One of cloud-init's types.
+/// One of cloud-init's content types.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ContentType {
     pub mime: &'static str,
@@ -90,7 +90,7 @@ pub const COMPRESSED: [&str; 8] = [
 const ONLY_IN_MIME: FirstLine =
     FirstLine::None("a script like any other: how often it runs is in its MIME type alone");
 
-/// All of them. Where one beginning is the beginning of another, the longer one is first.
+/// All content types. If one first line is a prefix of another, the longer one comes first.
 pub const CONTENT_TYPES: [ContentType; 12] = [
     ContentType {
         mime: ARCHIVE,
@@ -135,8 +135,8 @@ pub const CONTENT_TYPES: [ContentType; 12] = [
 ];
 
 impl ContentType {
-    /// The type of a document by its first line, as cloud-init's `type_from_starts_with`: case and white space before it do not
-    /// count.
+    /// Finds the type by the document's first line, as cloud-init's `type_from_starts_with` does: it ignores case and leading
+    /// white space.
     pub fn by_first_line(text: &str) -> Option<&'static Self> {
         const LONGEST: usize = 32;
         let start: String = text.trim_start().chars().take(LONGEST).collect::<String>().to_lowercase();
@@ -145,7 +145,7 @@ impl ContentType {
         )
     }
 
-    /// The type of that name, in lower case.
+    /// Finds the type by its MIME type, in lower case.
     pub fn by_mime(mime: &str) -> Option<&'static Self> {
         CONTENT_TYPES.iter().find(|known| known.mime == mime)
     }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_cloud_inits() {
+    fn the_table_equals_cloud_inits() {
         if !skip::need_python_module("cloudinit") {
             return;
         }
@@ -191,7 +191,7 @@ mod tests {
             .iter()
             .map(|known| match known.first_line {
                 FirstLine::Begins(line) => (line.to_owned(), known.mime.to_owned()),
-                // cloud-init has the type itself in the place of a first line there.
+                // For such a type, cloud-init's table has the MIME type in place of the first line.
                 FirstLine::None(_) => (known.mime.to_owned(), known.mime.to_owned()),
             })
             .collect();

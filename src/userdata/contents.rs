@@ -1,4 +1,4 @@
-//! What a seed of hostseed's brings, whatever its format.
+//! The contents of a seed that hostseed renders, independent of its format.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,31 @@ use crate::plan::HostRole;
 use crate::secret::Secret;
 use crate::templates::{self, quote};
 
-/// What a seed says and brings.
+/// The settings and files of a seed.
 pub struct Contents {
-    /// Empty for an image that is no machine yet.
+    /// The machine's name. Empty for an image that is not a machine yet.
     pub machine: String,
     pub port: u16,
-    /// It prepares an image, and starts nothing.
+    /// Whether the seed only prepares an image and starts nothing.
     pub image: bool,
     pub has_identity: bool,
-    /// The identity is a boot issuer.
+    /// Whether the identity is a boot issuer.
     pub issues: bool,
-    /// The files that `setup` puts into place, paths relative to `/`.
+    /// The files that `setup` installs. Their paths are relative to `/`.
     pub payloads: Vec<Artifact>,
-    /// The script that does it.
+    /// The script that installs the files.
     pub setup: String,
 }
 
-/// What tells a cloud-config and a script apart.
+/// The differences between a cloud-config and a script.
 pub struct Form {
     pub template: &'static str,
-    /// Whether the manifest says how the files are encoded.
+    /// Whether the manifest names the encoding of the files.
     pub names_encoding: bool,
 }
 
 impl Contents {
-    /// What the files of the identity are called; empty without one.
+    /// The file name of the identity without its extension. Empty if there is no identity.
     pub fn stem(&self) -> &'static str {
         match (self.has_identity, self.issues) {
             (false, _) => "",
@@ -46,7 +46,7 @@ impl Contents {
         }
     }
 
-    /// Renders the text, its manifest included.
+    /// Renders the text, including its manifest.
     pub fn render(
         &self,
         form: &Form,
@@ -59,11 +59,11 @@ impl Contents {
             .iter()
             .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
             .collect();
-        // What is inside `setup` has its SHA-256.
+        // The manifest has one entry for `setup` as a whole: its SHA-256 covers the content of the script.
         let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
         let mut manifest = Manifest::new(self.payloads.iter().map(Entry::of).chain([own]).collect());
         manifest.phases = phases;
-        // Plain is what nothing is said of.
+        // `Plain` is the default, so the manifest leaves it out.
         manifest.encoding =
             Some(encoding).filter(|encoding| form.names_encoding && *encoding != PayloadEncoding::Plain);
         let checked = quote::shell(&format!("{}  {SETUP}", setup.sha256));
@@ -82,7 +82,7 @@ impl Contents {
             let manifest = Value::from_safe_string(manifest.to_line());
             templates::render(form.template, context! { manifest, ..values.clone() })
         };
-        // The number of lines is the same whatever the manifest says of it.
+        // The number of lines does not depend on the value of `lines`, so a first rendering is enough to count them.
         manifest.lines = Some(Secret::new(render(&manifest)?).expose().lines().count());
         render(&manifest)
     }
@@ -91,7 +91,7 @@ impl Contents {
 fn carry(payload: &Payload, staged: &str) -> Value {
     let end = match payload.encoding {
         PayloadEncoding::GzipBase64 => "END".to_owned(),
-        // No file has a line that names itself.
+        // No file contains a line with its own name, so this line cannot occur in the file.
         PayloadEncoding::Plain => format!("END OF {}", paths::file_name(staged)),
     };
     context! {
@@ -111,7 +111,7 @@ pub mod tests {
     use crate::userdata::host_state::HostState;
     use crate::userdata::problems::Problems;
 
-    /// A seed with texts that each format has to quote, encode or keep apart from its own words.
+    /// A seed with texts that each format must quote or encode, or that look like the format's own syntax.
     pub fn sample() -> Contents {
         Contents {
             machine: "web1".to_owned(),
@@ -127,7 +127,7 @@ pub mod tests {
         }
     }
 
-    /// What `read` makes of a text in which there is no problem.
+    /// Runs `read` on a text without problems and returns the host state. Panics if `read` reports a problem.
     pub fn read_back(read: impl FnOnce(&Place, &Budget, &mut HostState, &mut Problems)) -> HostState {
         let (mut host, mut problems) = (HostState::default(), Problems::default());
         read(&Place::file("seed"), &Budget::default(), &mut host, &mut problems);
@@ -136,7 +136,7 @@ pub mod tests {
         host
     }
 
-    /// The host has all files of the contents where they wait for `setup`, and the manifest names them.
+    /// Asserts that all files of the contents are staged for `setup` and that the manifest names them.
     pub fn assert_staged(host: &HostState, contents: &Contents) {
         let manifest = host.manifests[0].manifest.as_ref().unwrap();
         assert_eq!(host.manifests[0].lines, manifest.lines.unwrap());

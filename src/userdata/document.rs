@@ -1,4 +1,4 @@
-//! A YAML document of somebody else's: read, its repeated keys and other traps told, and its places at hand.
+//! Reads a YAML document of unknown origin. Reports repeated keys and tags, and knows the place of each value.
 
 use std::collections::HashSet;
 
@@ -8,21 +8,23 @@ use super::yaml11::{self, Scalar};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::yaml::{self, Node, Value};
 
-/// Eight times the largest limit of a cloud (Google's 256 KiB); the reader takes up to 80 times as much memory.
+/// Maximum size of a document in bytes: eight times the largest limit of a cloud (Google's 256 KiB). The YAML reader needs up to
+/// 80 times as much memory.
 const MAX_BYTES: usize = 2 << 20;
-/// A script in a block has brackets without a partner; the parser needs milliseconds for so many.
+/// Maximum depth of flow brackets. A script in a block scalar can have unbalanced brackets, so the limit is high; the parser
+/// needs milliseconds for this many.
 const MAX_FLOW_DEPTH: usize = 1000;
-/// Units of work for a value.
+/// Units of work for each value.
 const COST: usize = 8;
 
-/// The text of a document, and what it is part of.
+/// A YAML document: its place, and the budget for checking it.
 pub struct Document<'a> {
     place: Place,
     budget: &'a Budget,
 }
 
 impl<'a> Document<'a> {
-    /// Reads a text. Where it is no YAML there is a problem that says so.
+    /// Parses a text and checks it. Returns None, and reports a problem, if it is not valid YAML.
     pub fn read(
         text: &str,
         place: &Place,
@@ -68,17 +70,17 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Where a node is.
+    /// The place of a node.
     pub fn place(&self, node: &Node) -> Place {
         self.place.at(node.start)
     }
 
-    /// Whether a text is base64 to the reader itself, by its tag.
+    /// Whether the value has the tag `!!binary`, so that the YAML reader itself decodes it as base64.
     pub fn is_binary(&self, node: &Node) -> bool {
         node.written.has_tag("binary")
     }
 
-    /// What a scalar is to a reader of YAML 1.1; none for a list, a map, or what has a tag.
+    /// The type of a scalar to a YAML 1.1 reader. None for a list, a map, or a value with a tag of its own.
     pub fn scalar(&self, node: &Node) -> Option<Scalar> {
         match &node.value {
             Value::List(_) | Value::Map(_) | Value::Tagged(..) => return None,
@@ -94,12 +96,12 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// A node that has to be a text, as YAML 1.1 has it. Says what it is instead.
+    /// Returns the text of a node that must be a text in YAML 1.1. Reports its actual type otherwise.
     pub fn text<'n>(&self, node: &'n Node, what: &str, problems: &mut Problems) -> Option<&'n str> {
         let found = match (&node.value, self.scalar(node)) {
             (Value::Text(text), Some(Scalar::Text)) => return Some(text),
             (_, Some(scalar)) => scalar.name().to_owned(),
-            // Told already.
+            // `check` has reported the tag.
             (Value::Tagged(..), None) => return None,
             (other, None) => kind_of(other).to_owned(),
         };
@@ -109,7 +111,7 @@ impl<'a> Document<'a> {
         None
     }
 
-    /// What the reader takes and cloud-init's does not, or not as it looks: keys given twice, tags.
+    /// Reports YAML that this reader accepts and that cloud-init's reader rejects or reads differently: repeated keys and tags.
     fn check(&self, node: &Node, problems: &mut Problems) {
         if !self.budget.take(COST) {
             return;
@@ -145,7 +147,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// What a value is, in words. Not what is in it: that may be a key.
+/// The type of a value, in words. The value itself is never shown, because it may be a private key.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -158,7 +160,7 @@ pub fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// The value of a key in a map: the last one, as readers have it, and what `<<` brings.
+/// Finds the value of a key in a map, including keys that are merged by `<<`. The last of repeated keys wins, as in YAML readers.
 pub fn get<'n>(entries: &'n [(Node, Node)], wanted: &str) -> Option<&'n Node> {
     let named = |name: &str| {
         entries

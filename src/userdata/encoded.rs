@@ -1,5 +1,5 @@
-//! Runs of bytes in a text that are most likely encoded: base64, base64url, hexadecimal, percent-encoding. For whoever looks for
-//! private keys: nothing here says what the bytes are.
+//! Finds runs of bytes in a text that are probably encoded: base64, base64url, hexadecimal, percent-encoding. The search for
+//! private keys uses it; this module does not interpret the decoded bytes.
 
 use std::ops::Range;
 
@@ -10,15 +10,16 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::encoding::{self, Bytes};
 
-/// Shorter base64 holds no private key: Ed25519's in PKCS#8 (RFC 8410 §7) is 48 bytes, 64 letters.
+/// Minimum length of base64 that can contain a private key, in characters. The shortest key, Ed25519 in PKCS#8 (RFC 8410 §7), has
+/// 48 bytes, which are 64 characters.
 pub const SHORTEST: usize = 60;
-/// As [`SHORTEST`], in bytes.
+/// [`SHORTEST`] in bytes.
 pub const SHORTEST_BYTES: usize = SHORTEST * 3 / 4;
-/// What a text is cut into where it is split over items or commands is no shorter than this, its last piece apart.
+/// Minimum length in characters of a piece of base64 that is split over list items or commands. The last piece can be shorter.
 const SHORTEST_PIECE: usize = 16;
-/// What may stand between two pieces: the rest of a command and the beginning of the next.
+/// Maximum number of bytes between two pieces: the end of one command and the beginning of the next.
 pub const LONGEST_GAP: usize = 160;
-/// Padding or not: this only looks whether there is something.
+/// A decoder that accepts missing padding and trailing bits: a search must not depend on them.
 const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -28,7 +29,7 @@ const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
 pub const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
 pub const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
 
-/// Whether a private key may be in a text: it says so, or has something encoded that is long enough.
+/// Whether a text can contain a private key: it has the label `PRIVATE KEY`, or a run of encoded bytes that is long enough.
 pub fn may_hold_key(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut found = text.contains("PRIVATE KEY");
@@ -40,7 +41,7 @@ pub fn may_hold_key(text: &str) -> bool {
     found
 }
 
-/// Where `wanted` begins, at `from` or after it. Its first byte must not be likely in the text.
+/// Finds the first `wanted` at offset `from` or later. It is fast only if the first byte of `wanted` is rare in the text.
 pub fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
@@ -60,7 +61,7 @@ pub fn is_url_safe(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
-/// The word of letters, and of `=` behind them, that begins at `start`.
+/// The word that begins at `start`: letters, and then any number of `=`.
 fn word(bytes: &[u8], start: usize, is_letter: fn(u8) -> bool) -> Range<usize> {
     let mut end = start;
     while bytes.get(end).is_some_and(|b| is_letter(*b)) {
@@ -72,8 +73,9 @@ fn word(bytes: &[u8], start: usize, is_letter: fn(u8) -> bool) -> Range<usize> {
     start..end
 }
 
-/// Calls `take` with what is base64 by its letters: a long word; or words of one length and the shorter one after them, with the
-/// same between any two, which may be a line break, quotes and a comma, or the rest of a command.
+/// Calls `take` with the pieces of each run that looks like base64. A run is either one long word, or words of equal length and
+/// one shorter last word. Between each two words are the same bytes: a line break, quotes and a comma, or the end of a command
+/// and the beginning of the next.
 pub fn runs(bytes: &[u8], is_letter: fn(u8) -> bool, take: &mut dyn FnMut(&[Range<usize>])) {
     let next = |mut at: usize, shortest: usize| {
         while at < bytes.len() {
@@ -92,7 +94,7 @@ pub fn runs(bytes: &[u8], is_letter: fn(u8) -> bool, take: &mut dyn FnMut(&[Rang
         let mut end = first.end;
         pieces.clear();
         pieces.push(first);
-        // White space alone is between lines whatever their length; anything else has to be between long words to be seen.
+        // White space alone separates lines of any length. With any other separator, both words must be long to be found.
         let blank = bytes[end..].iter().take(LONGEST_GAP).take_while(|b| b.is_ascii_whitespace()).count();
         let second = match word(bytes, end + blank, is_letter) {
             word if blank > 0 && !word.is_empty() && ends_line(bytes, word.end) => Some(word),
@@ -124,25 +126,25 @@ pub fn runs(bytes: &[u8], is_letter: fn(u8) -> bool, take: &mut dyn FnMut(&[Rang
     }
 }
 
-/// Whether nothing else is on the line from here on.
+/// Whether the rest of the line is empty.
 fn ends_line(bytes: &[u8], at: usize) -> bool {
     let rest = &bytes[at..];
     let blank = rest.iter().take(LONGEST_GAP).take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
     matches!(rest.get(blank), None | Some(b'\n'))
 }
 
-/// Decodes pieces one after another, as `base64 -d` does it with padding between. Also the length without the last piece, or
-/// all of it where the last one is as long as the others.
+/// Decodes pieces one after another, as `base64 -d` decodes text with padding in the middle. Also returns the decoded length
+/// without the last piece, or the whole length if the last piece is as long as the others.
 pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) -> (Bytes, usize) {
-    /// Letters at a time; a multiple of four.
+    /// Letters that are decoded at a time. It must be a multiple of four.
     const CHUNK: usize = 4096;
     let total: usize = pieces.iter().map(ExactSizeIterator::len).sum();
     let mut decoded: Bytes = Secret::new(Vec::with_capacity(total / 4 * 3 + 3));
     let mut chunk = Secret::new(Vec::with_capacity(CHUNK));
     let flush = |chunk: &mut Vec<u8>, decoded: &mut Vec<u8>| {
-        // One letter alone is no byte.
+        // A single letter is less than a byte.
         chunk.truncate(chunk.len() - usize::from(chunk.len() % 4 == 1));
-        // Nothing but letters is in there, so that it cannot fail.
+        // The chunk has only letters of the alphabet, so decoding cannot fail.
         let _ = engine.decode_vec(&chunk[..], decoded);
         chunk.clear();
     };
@@ -166,11 +168,11 @@ pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) ->
     (decoded, if without_last == 0 { whole } else { without_last.min(whole) })
 }
 
-/// Whether something begins here that has a key in it, or may.
+/// Whether the bytes begin like a format that can contain a key: DER, PEM, gzip, xz or zlib.
 pub fn begins_something(bytes: &[u8]) -> bool {
     let magic: [&[u8]; 4] = [&[0x30, 0x81], &[0x30, 0x82], &encoding::GZIP, &encoding::XZ];
     magic.iter().any(|magic| bytes.starts_with(magic))
-        // An Ed25519 key in PKCS#8, and zlib.
+        // An Ed25519 key in PKCS#8, or zlib.
         || matches!(bytes, [0x30, 0x2e, ..] | [0x78, ..])
         || bytes.starts_with(b"-----BEGIN ")
 }
@@ -188,8 +190,8 @@ pub fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
     Secret::new(bytes.collect())
 }
 
-/// Calls `take` with bytes that are written as two hexadecimal digits each, with the same between any two: `:`, a space, a comma,
-/// `\x`, `, 0x`; and where they begin.
+/// Calls `take` with the offset and the decoded bytes of each run of hexadecimal pairs. Between each two pairs are the same
+/// bytes: `:`, a space, a comma, `\x`, or `, 0x`.
 pub fn pairs(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
     const LONGEST: usize = 4;
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -218,8 +220,8 @@ pub fn pairs(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
     }
 }
 
-/// Calls `take` with what is percent-encoded (RFC 3986 §2.1), decoded, and where it begins: a text without white space and
-/// quotes. A form has `+` for a blank, and then none for itself.
+/// Calls `take` with the offset and the decoded bytes of each percent-encoded text (RFC 3986 §2.1). White space and quotes end a
+/// text. In HTML form encoding, `+` means a space, and a literal `+` is escaped.
 pub fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
     const FEWEST: usize = 4;
     let is_end = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>');
@@ -249,7 +251,8 @@ pub fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
         }
         if escapes >= FEWEST {
             take(begin, &decoded);
-            // The name of a variable or of a form's field is before what begins with bytes that tell what it is.
+            // The name of a variable or form field can come first. Take the value after `=` separately if it begins with a known
+            // format.
             let named = text.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'));
             if let Some(at) = named.filter(|at| text[*at] == b'=')
                 && begins_something(&decoded[at + 1..])

@@ -1,4 +1,4 @@
-//! gzip and base64: applied, always to the same bytes; and taken off, with what is wrong with them named.
+//! Applies gzip and base64, always with the same output for the same input, and removes them. Reports damage in the encoded data.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read, Write};
@@ -18,22 +18,24 @@ use crate::secret::Secret;
 
 pub type Bytes = Secret<Vec<u8>>;
 
-/// The start of a gzip member (RFC 1952 §2.3.1).
+/// The first bytes of a gzip member (RFC 1952 §2.3.1).
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The start of an xz stream (xz-file-format.txt §2.1.1.1).
+/// The first bytes of an xz stream (xz-file-format.txt §2.1.1.1).
 pub const XZ: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
-/// Memory for xz's dictionary, in KiB: that of `xz -9`.
+/// Memory limit for xz's dictionary, in KiB. `xz -9` needs this much.
 const XZ_MEMORY: u32 = 65 << 10;
 
-/// Compresses, without a name or a time in the header (RFC 1952 §2.3.1), so that the same bytes give the same bytes.
+/// Compresses with gzip. The header has no name and no time (RFC 1952 §2.3.1), so that the same input always gives the same
+/// output.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
     gzip.write_all(bytes).expect("memory takes it");
     gzip.finish().expect("memory takes it")
 }
 
-/// Compresses as [`gzip`] does, to about 5 % less in about a hundred times the time: for user-data as a whole, which a cloud limits.
+/// Compresses with gzip to about 5 % less than [`gzip`], in about a hundred times the time. It is for whole user-data, which must
+/// fit a cloud's limit.
 pub fn gzip_smallest(bytes: &[u8]) -> Vec<u8> {
     let once = Options { iteration_count: NonZeroU64::MIN, ..Options::default() };
     let mut packed = Vec::new();
@@ -41,30 +43,35 @@ pub fn gzip_smallest(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// Base64 (RFC 4648 §4) in a single line.
+/// Encodes as base64 (RFC 4648 §4) on a single line.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Base64 in lines as mail has them: at most 76 characters (RFC 2045 §6.8), which every decoder takes.
+/// Encodes as base64 in lines of at most 76 characters, as in mail (RFC 2045 §6.8). Every decoder accepts this.
 pub fn base64_lines(bytes: &[u8]) -> Vec<String> {
     lines(&base64(bytes))
 }
 
-/// Base64 that is there already, in such lines.
+/// Splits existing base64 into lines of at most 76 characters.
 pub fn lines(base64: &str) -> Vec<String> {
     base64.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
-/// Unpacks gzip, all its members. What follows the last one may be zeros, which Python's reader skips, and nothing else.
+/// Decompresses all members of a gzip stream.
+///
+/// # Errors
+/// The stream is cut short or damaged, exceeds the budget, or is followed by other bytes than zeros. Python's reader skips zeros
+/// too.
 pub fn gunzip(packed: &[u8], budget: &Budget) -> Result<Bytes, Diagnostic> {
     let mut plain = Secret::new(Vec::new());
     inflate(packed, budget, &mut plain).map(|()| plain)
 }
 
-/// Unpacks what can be of gzip, zlib or xz: `gzip -d` too hands on what comes before the damage. None where it is none of them.
+/// Decompresses as much of gzip, zlib or xz as possible. `gzip -d` also outputs the data before the damage. None for any other
+/// format.
 pub fn inflate_partly(packed: &[u8], budget: &Budget) -> Option<Bytes> {
-    // RFC 1950 §2.2: deflate with a window of 32 KiB, and a check of the two bytes.
+    // The header of zlib (RFC 1950 §2.2): deflate with a window of 32 KiB, and a checksum over both bytes.
     let is_zlib = matches!(packed, [0x78, flags, ..] if (0x7800 + u16::from(*flags)).is_multiple_of(31));
     let mut plain = Secret::new(Vec::new());
     let limit = budget.inflated_limit();
@@ -93,7 +100,7 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Di
         let (before, room) = (plain.len(), (limit - plain.len()) as u64 + 1);
         let mut member = GzDecoder::new(rest);
         let read = member.by_ref().take(room).read_to_end(plain);
-        // The least that a member is, beside what is in it (RFC 1952 §2.3).
+        // 18 bytes is the minimum overhead of a gzip member (RFC 1952 §2.3).
         if !budget.take_inflated(plain.len() - before) || !budget.take(18) {
             return Err(too_large());
         }
@@ -124,7 +131,7 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Di
     Ok(())
 }
 
-/// Where the budget is exhausted.
+/// The problem to report when the budget is exhausted.
 pub fn too_large() -> Diagnostic {
     Diagnostic::error(Code::VerifyLimit, "is too large to be looked through")
         .hint("verify its parts one by one")
@@ -139,9 +146,10 @@ fn damaged(error: &std::io::Error) -> Diagnostic {
         .hint("fetch or paste it again; a console that takes text alone needs `--base64`")
 }
 
-/// Decodes base64, whatever line breaks and blanks are in it.
+/// Decodes base64 and ignores white space.
 ///
-/// Fails with the byte of `text` where it goes wrong.
+/// # Errors
+/// Returns the offset in `text` of the first invalid byte, in bytes, and the problem.
 pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
     if !budget.take(text.len()) {
         return Err((0, too_large()));
@@ -181,7 +189,7 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
     })
 }
 
-/// Whether this is base64 and nothing else, by its letters. A name of a file could be, too: it has to be of some length.
+/// Whether the text has only characters of base64. A file name can have that too, so a minimum length is required.
 pub fn is_base64(text: &[u8]) -> bool {
     const SHORTEST: usize = 24;
     let letters = text.iter().filter(|b| !b.is_ascii_whitespace());
@@ -189,7 +197,7 @@ pub fn is_base64(text: &[u8]) -> bool {
     letters.clone().all(legal) && letters.count() >= SHORTEST
 }
 
-/// A compression that cloud-init does not unpack, by its magic number.
+/// Returns the name of a compression that cloud-init does not decompress. Detects it by the magic number.
 pub fn foreign_compression(bytes: &[u8]) -> Option<&'static str> {
     let magic: [(&[u8], &str); 4] =
         [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (&XZ, "xz"), (b"BZh", "bzip2"), (b"PK\x03\x04", "zip")];
@@ -204,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+        fn gzip_and_base64_round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
             let budget = Budget::default();
             prop_assert_eq!(&gunzip(&gzip(&bytes), &budget).unwrap()[..], &bytes[..]);
             for text in [base64(&bytes), base64_lines(&bytes).join("\n"), base64_lines(&bytes).join("\r\n  ")] {

@@ -1,4 +1,4 @@
-//! The host as a seed leaves it: the files that it has then, and what was run.
+//! The state of a host after it has processed a seed: its files, and the commands that ran.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,17 +8,17 @@ use super::paths::SETUP;
 use super::problems::Problems;
 use crate::diag::{Code, Diagnostic, Place};
 
-/// The mode of a file that says none: cloud-init's `write_files` and Ignition's `files` have the same.
+/// The mode of a file without an explicit mode. cloud-init's `write_files` and Ignition's `files` use the same default.
 pub const DEFAULT_MODE: u32 = 0o644;
 
-/// A file as it will be.
+/// A file on the host.
 pub struct File {
-    /// Where it stands in the seed.
+    /// The place in the seed that defines the file.
     pub place: Place,
-    /// On the host, from the root.
+    /// The absolute path on the host.
     pub path: String,
     pub mode: u32,
-    /// `user:group`; root's where nothing is said.
+    /// `user:group`. None means root.
     pub owner: Option<String>,
     pub bytes: Bytes,
 }
@@ -32,57 +32,57 @@ impl File {
         String::from_utf8_lossy(&self.bytes)
     }
 
-    /// Whether others than the owner can read it.
+    /// Whether the group or other users have any access to the file.
     pub fn is_shared(&self) -> bool {
         self.mode & 0o077 != 0
     }
 
-    /// Whether it is another's than root's.
+    /// The owner, if it is not root.
     pub fn foreign_owner(&self) -> Option<&str> {
         let user = self.owner.as_deref()?.split(':').next()?.trim();
         (!matches!(user, "" | "root" | "0" | "-1") && !user.eq_ignore_ascii_case("none")).then_some(user)
     }
 }
 
-/// A text inside a seed that does not become a file, for example a command. It may hold a key or a checksum.
+/// A text inside a seed that does not become a file, for example a command. It may contain a private key or a checksum.
 pub struct InlineText {
     pub place: Place,
-    /// The field that it stands in.
+    /// The field that contains the text.
     pub name: String,
     pub text: crate::secret::Secret<String>,
 }
 
-/// What a seed makes of a host, as far as it can be told without running it.
+/// The state of a host after it has processed a seed, as far as this is known without running the seed.
 #[derive(Default)]
 pub struct HostState {
     files: Vec<File>,
-    /// Where in `files` a path is.
+    /// Index into `files` for each path.
     by_path: HashMap<String, usize>,
     pub inline: Vec<InlineText>,
     /// Paths of files whose content cannot be decoded, which has been reported.
     pub unreadable: HashSet<String>,
-    /// Whether one of the commands and scripts runs our `setup`.
+    /// Whether a command or script runs hostseed's `setup`.
     pub runs_setup: bool,
     /// Paths of files that were reported as damaged or missing.
     pub damaged: HashSet<String>,
     /// hostseed's manifests.
     pub manifests: Vec<manifest::Found>,
-    /// Where a payload of hostseed's stands in a text without a manifest.
+    /// The place of a text that contains a hostseed payload but no manifest.
     pub unmarked: Option<Place>,
     /// The SHA-256 of the script in each phase of an Image Builder component.
     pub phases: BTreeMap<String, String>,
-    /// What the host fetches or makes itself, and so was not checked.
+    /// Descriptions of content that was not checked, because the host fetches or creates it itself.
     pub unchecked: Vec<String>,
-    /// The name that the host is given.
+    /// The hostname that the seed sets.
     pub hostname: Option<String>,
-    /// Whether it is Ignition that puts it there, on a system that has Docker.
+    /// Whether Ignition processes the seed, on a system with Docker preinstalled.
     pub ignition: bool,
-    /// The units that Ignition enables.
+    /// The systemd units that Ignition enables.
     pub enabled: Vec<String>,
 }
 
 impl HostState {
-    /// All of them, in the order in which they are written.
+    /// All files, in the order in which the host writes them.
     pub fn files(&self) -> &[File] {
         &self.files
     }
@@ -91,7 +91,8 @@ impl HostState {
         self.by_path.get(path).map(|n| &self.files[*n])
     }
 
-    /// Takes a file. One that is there already is written over, as on the host.
+    /// Adds a file. If the path already exists, `append` adds to the earlier content. Otherwise the new file replaces the earlier
+    /// one, with a warning.
     pub fn put(&mut self, file: File, append: bool, problems: &mut Problems) {
         let Some(earlier) = self.by_path.get(&file.path).map(|n| &mut self.files[*n]) else {
             self.by_path.insert(file.path.clone(), self.files.len());
@@ -108,18 +109,18 @@ impl HostState {
         *earlier = file;
     }
 
-    /// Moves a file to another path, where none is yet, and gives it a mode. Does nothing where there is no such file.
+    /// Moves a file to the path `to` and sets its mode. Does nothing if there is no file at `from`.
     pub fn rename(&mut self, from: &str, to: &str, mode: u32) {
         let Some(n) = self.by_path.remove(from) else { return };
         let file = &mut self.files[n];
         file.path = to.to_owned();
         file.mode = mode;
-        // Of two files at one path the earlier one is found.
+        // If two files have the same path, lookups find the earlier one.
         let first = self.by_path.entry(to.to_owned()).or_insert(n);
         *first = n.min(*first);
     }
 
-    /// Takes a command or a whole script that is run.
+    /// Records whether a command or script that the host runs starts hostseed's `setup`.
     pub fn run(&mut self, text: &str) {
         let runs = |line: &str| {
             line.contains(SETUP) && !["chmod", "unpack", "#"].iter().any(|other| line.starts_with(other))

@@ -1,4 +1,4 @@
-//! User-data somewhere in JSON: in the answer of a cloud's API, in `terraform show -json`, in a state file.
+//! Finds user-data in JSON: in a cloud API's response, in the output of `terraform show -json`, or in a state file.
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,20 +14,21 @@ use super::mime;
 use super::problems::Problems;
 use crate::diag::{Code, Diagnostic, Place, Position};
 
-/// Values of a document. A state of Terraform's has some 50 for each resource; each takes up to 150 bytes of memory.
+/// Maximum number of values in a document. A Terraform state has about 50 values for each resource. Each value needs up to 150
+/// bytes of memory.
 const MAX_VALUES: usize = 500_000;
-/// Texts of a document that are user-data; each is judged as a host of its own.
+/// Maximum number of texts in a document that are treated as user-data. Each one is checked as a separate host.
 pub const MAX_CANDIDATES: usize = 10_000;
 /// Units of work for each value.
 const COST: usize = 64;
 
-/// A text that is user-data, or stands where user-data does.
+/// A text that is user-data, or the value of a field for user-data.
 pub struct Candidate {
     pub place: Place,
     pub bytes: Bytes,
 }
 
-/// Reads a document. What is wrong with it is told at its place.
+/// Parses a document. Returns None if the JSON is not valid, which is reported, or if the budget is exhausted.
 pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Option<Value> {
     if !budget.take(text.len()) {
         return None;
@@ -36,7 +37,7 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
     let mut json = serde_json::Deserializer::from_slice(text);
     match reader.deserialize(&mut json).and_then(|value| json.end().map(|()| value)) {
         Ok(value) => Some(value),
-        // The reader stopped by itself, which is told.
+        // The reader stopped because of the budget, which is reported elsewhere.
         Err(_) if budget.is_exhausted() => None,
         Err(error) => {
             let position = Some(Position { line: error.line(), column: error.column().max(1) });
@@ -53,7 +54,7 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
     }
 }
 
-/// Builds a value, and counts what is in it.
+/// Builds a JSON value and counts the values inside it.
 struct Reader<'a> {
     budget: &'a Budget,
     values: Cell<usize>,
@@ -134,7 +135,7 @@ impl<'de> Visitor<'de> for &Reader<'_> {
     }
 }
 
-/// All of them, in the document's order. Places are paths as `jq` takes them.
+/// Returns all user-data in a document, in the document's order. Places are paths in `jq` syntax.
 pub fn candidates(value: Value, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Candidate> {
     let mut found = Vec::new();
     let mut hidden = Vec::new();
@@ -158,7 +159,7 @@ pub fn candidates(value: Value, place: &Place, budget: &Budget, problems: &mut P
     found
 }
 
-/// A step of a path.
+/// One step of a path.
 enum Step {
     Item(usize),
     Field(String),
@@ -178,15 +179,16 @@ impl fmt::Display for Step {
     }
 }
 
-/// What a text is, by its looks and by the name of its field.
+/// The result of [`judge`].
 pub enum Judged {
     Seed,
-    /// Terraform's AWS provider before 6.0 keeps the SHA-1 in its place.
+    /// The SHA-1 of user-data. Terraform's AWS provider before 6.0 stores this instead of the user-data.
     Digest,
     Nothing,
 }
 
-/// Whether a text is user-data; `named`: it stands where that does, so if it is none there is something wrong.
+/// Decides whether a text is user-data. `named` is true for the value of a user-data field; such a text is always checked, so
+/// that damaged user-data is reported.
 pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
     let is_digest = text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match named {
@@ -205,7 +207,8 @@ pub fn only_its_digest() -> Diagnostic {
     .hint("verify the file that it was made from, or what the cloud's API answers")
 }
 
-/// Whether a field of that name is user-data: `user_data`, `UserData`, `customData`, `user_data_base64`, `guestinfo.userdata`, …
+/// Whether a field with this name contains user-data: `user_data`, `UserData`, `customData`, `user_data_base64`,
+/// `guestinfo.userdata`, …
 pub fn is_user_data(name: &str) -> bool {
     let bare: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();
     let bare = bare.trim_end_matches("base64").trim_end_matches("gzip").trim_end_matches("encoded");
@@ -224,7 +227,7 @@ fn is_seed(text: &str, budget: &Budget) -> bool {
                 .is_ok_and(|plain| plain.starts_with(&GZIP) || std::str::from_utf8(&plain).is_ok_and(begins)))
 }
 
-/// Calls `take` with each text, its path, and whether a field around it is called user-data.
+/// Calls `take` with each text, its path, and whether it is the value of a user-data field.
 fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[Step], bool, String)) {
     match value {
         Value::String(text) => take(path, named, text),
@@ -236,7 +239,7 @@ fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[
             }
         }
         Value::Object(fields) => {
-            // Google's metadata: `{"key": "user-data", "value": …}`.
+            // Google's metadata has the format `{"key": "user-data", "value": …}`.
             let key = fields.get("key").and_then(Value::as_str).is_some_and(is_user_data);
             let has_value = fields.contains_key("value");
             for (name, value) in fields {
@@ -244,7 +247,8 @@ fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[
                 if name == "type" && value.is_array() && has_value {
                     continue;
                 }
-                // What Terraform says about a value is none: `user_data: true` in `sensitive_values`.
+                // `named` is not inherited by other fields, because Terraform's metadata about a value is not user-data:
+                // `user_data: true` in `sensitive_values`.
                 let named = is_user_data(&name)
                     || (key && name == "value")
                     || (named && matches!(name.as_str(), "Value" | "value"));

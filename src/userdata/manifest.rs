@@ -1,8 +1,8 @@
-//! The manifest: how a seed that hostseed rendered says so, and what it brings. Programs read it; nothing else marks a seed as ours.
+//! The manifest marks a seed as rendered by hostseed and lists its files. Programs read it. Nothing else marks such a seed.
 //!
-//! Version 1 is JSON. In a cloud-config or a script it is a comment on a line of its own, before anything else than comments, behind
-//! [`MARKER`]. In an Ignition config it is the file [`paths::MANIFEST`], and each payload's data URL has the media type
-//! [`PAYLOAD_TYPE`].
+//! Version 1 is JSON. In a cloud-config or a script, it is a comment on its own line that begins with [`MARKER`]; only comments
+//! may precede it. In an Ignition config, it is the file [`paths::MANIFEST`](super::paths::MANIFEST), and the data URL of each
+//! payload has the media type [`PAYLOAD_TYPE`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,28 +15,28 @@ use super::payload::PayloadEncoding;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Place};
 
-/// What the line with the manifest begins with.
+/// The beginning of the line with the manifest.
 const MARKER: &str = "# hostseed-manifest: ";
 /// The media type of payloads in Ignition's data URLs (RFC 2397). Ignition ignores it.
 pub const PAYLOAD_TYPE: &str = "application/x-hostseed";
-/// The version that is written, and the only one that is read.
+/// The version that hostseed writes, and the only one that it reads.
 const VERSION: u32 = 1;
-/// A longer line is not read: a seed brings five to ten files.
+/// Maximum length of the JSON in bytes. A seed has five to ten files, so a valid manifest is much shorter.
 const MAX_BYTES: usize = 64 << 10;
 
-/// A file that a host gets: `SHA256 MODE PATH`, as in a manifest and in the list that `setup` has.
+/// A file that the host gets: `SHA256 MODE PATH`, with the mode in octal. The manifest and the list in `setup` use this format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Entry {
-    /// In hexadecimal.
+    /// 64 hexadecimal digits.
     pub sha256: String,
     pub mode: u32,
-    /// On the host, from the root.
+    /// The absolute path on the host.
     pub path: String,
 }
 
 impl Entry {
-    /// The entry of a file whose path is relative to `/`.
+    /// The entry for an artifact, which has a path relative to `/`.
     pub fn of(file: &Artifact) -> Self {
         Self { sha256: sha256(&file.bytes), mode: file.mode, path: format!("/{}", file.path) }
     }
@@ -72,16 +72,16 @@ impl TryFrom<String> for Entry {
     }
 }
 
-/// A manifest that was found.
+/// A manifest that was found in a text.
 pub struct Found {
-    /// The text that it stands in.
+    /// The text that contains the manifest.
     pub place: Place,
-    /// The lines that this text has.
+    /// Number of lines of that text.
     pub lines: usize,
     pub manifest: Result<Manifest, Diagnostic>,
 }
 
-/// What a seed brings.
+/// The list of a seed's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -90,36 +90,37 @@ pub struct Manifest {
     /// The SHA-256 of the script in each other phase of an Image Builder component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<String, String>,
-    /// How a script carries its files; a cloud-config and an Ignition config say that themselves.
+    /// The encoding of the files in a script. A cloud-config and an Ignition config name the encoding themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<PayloadEncoding>,
-    /// Lines of the text that it stands in, itself included. More of them are somebody's addition, fewer are a loss.
+    /// Number of lines of the text that contains the manifest, including the manifest's own line. More lines mean that somebody
+    /// added some, fewer mean that some were lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<usize>,
-    /// Last, so that no two braces follow each other: Image Builder replaces what is between `{{` and `}}`.
+    /// The last field, so that the JSON never has two braces in a row: Image Builder replaces text between `{{` and `}}`.
     version: u32,
 }
 
 impl Manifest {
-    /// A manifest of files.
+    /// Creates a manifest with the current version.
     pub fn new(files: Vec<Entry>) -> Self {
         Self { files, phases: BTreeMap::new(), encoding: None, lines: None, version: VERSION }
     }
 
-    /// The JSON, on one line without its end.
+    /// The JSON, on one line without a line break at the end.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a manifest has text and numbers alone")
     }
 
-    /// The line for a cloud-config or a script, without its end.
+    /// The comment line for a cloud-config or a script, without a line break at the end.
     pub fn to_line(&self) -> String {
         format!("{MARKER}{}", self.to_json())
     }
 
-    /// Reads the JSON.
+    /// Parses the JSON.
     ///
     /// # Errors
-    /// Another version; anything else than what [`to_json`](Self::to_json) writes.
+    /// The manifest has another version, or is not in the format that [`to_json`](Self::to_json) writes.
     pub fn from_json(json: &str) -> Result<Self, Diagnostic> {
         #[derive(Deserialize)]
         struct Version {
@@ -143,7 +144,7 @@ impl Manifest {
         }
     }
 
-    /// Reads the manifest of a cloud-config or a script; none where it has none.
+    /// Reads the manifest of a cloud-config or a script. Returns None if the text has no manifest.
     pub fn in_text(text: &str, place: &Place) -> Option<Found> {
         let comments = text.lines().take_while(|line| line.starts_with('#'));
         let mut found = comments.filter_map(|line| line.strip_prefix(MARKER.trim_end()));
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn written_manifest_reads_back() {
         for manifest in [manifest(), Manifest::new(Vec::new())] {
             assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
             for text in ["#!/bin/sh\n# x\n@\nset -eu\n", "@\r\n", "@"] {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_other_version_is_an_error() {
+    fn truncated_manifests_and_other_versions_are_errors() {
         let line = manifest().to_line();
         for length in MARKER.trim_end().len()..line.len() {
             assert!(in_text(&line[..length]).unwrap().is_err(), "{}", &line[..length]);

@@ -1,4 +1,5 @@
-//! The formats of user-data, of ours and of others. It uses neither `render` nor `verify`; both use it.
+//! Writers and readers for each format of user-data. The readers accept user-data from any source. `render` and `verify` use this
+//! module; it uses neither of them.
 
 pub mod archive;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! Takes the wrappings off: gzip, base64, MIME, archives; what is left is named by its first line, as cloud-init does.
+//! Decodes gzip, base64, MIME and archives. Then the first line decides the kind of each document, as in cloud-init.
 
 use crate::secret::Secret;
 
@@ -10,19 +10,19 @@ use super::seed::{Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
 use crate::diag::{Code, Diagnostic, Place};
 
-/// More than anybody wraps, gzip in base64 in MIME included.
+/// Maximum number of nested layers. Real user-data has fewer, even with gzip in base64 in MIME.
 const MAX_LAYERS: usize = 8;
 
-/// Opens one user-data. What is in it may be nothing; then there is a problem that says so.
+/// Opens one user-data. The seed may have no parts; then a problem was reported.
 pub fn open(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
     let mut opener = Opener { budget, problems, layers: Vec::new(), parts: Vec::new() };
-    opener.peel(bytes, place, None, 0);
+    opener.unwrap_layers(bytes, place, None, 0);
     let Opener { layers, parts, .. } = opener;
     let sent = Some(sent(bytes, budget));
     Seed { place: place.clone(), layers, sent, parts }
 }
 
-/// What a cloud is given: base64 is how it travels to the cloud, not a part of it.
+/// Describes the user-data as a cloud receives it. Base64 is only the encoding for the upload, so it is decoded first.
 fn sent(bytes: &[u8], budget: &Budget) -> Sent {
     let decoded = encoding::is_base64(bytes).then(|| encoding::unbase64(bytes, budget));
     match decoded {
@@ -35,8 +35,8 @@ fn sent(bytes: &[u8], budget: &Budget) -> Sent {
     }
 }
 
-/// Whether its beginning says what it is to a host: gzip, a MIME header, a word that cloud-init goes by ("User-Data Formats"),
-/// or Ignition's JSON, and nothing before it.
+/// Whether the user-data begins with something that a host recognizes, without leading white space: gzip, a MIME header, a first
+/// line that cloud-init knows ("User-Data Formats"), or Ignition's JSON.
 pub fn has_beginning(bytes: &[u8]) -> bool {
     let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
     bytes.starts_with(&GZIP)
@@ -50,21 +50,21 @@ struct Opener<'a> {
     parts: Vec<Part>,
 }
 
-/// What is around a part: a MIME part's or an archive entry's type, where it has one.
+/// The context of a part, from the MIME part or archive entry that contains it.
 struct Around<'a> {
     kind: Option<Kind>,
     merge: Option<&'a str>,
-    /// The type says that it is compressed; then cloud-init unpacks it, and else not.
+    /// The MIME type says that the content is compressed. cloud-init decompresses a MIME part only in this case.
     gzip: bool,
 }
 
 impl Opener<'_> {
-    fn peel(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
+    fn unwrap_layers(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
         if depth > MAX_LAYERS {
             let text = format!("is wrapped more than {MAX_LAYERS} times");
             return self.problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
         }
-        // Looked at for its beginning, for UTF-8 and for base64, and kept.
+        // The cost of checking the beginning, UTF-8 and base64, and of keeping a copy.
         if !self.budget.take(4 * bytes.len() + 64) {
             return;
         }
@@ -79,7 +79,7 @@ impl Opener<'_> {
             }
             self.layer("gzip", around);
             return match encoding::gunzip(bytes, self.budget) {
-                Ok(plain) => self.peel(&plain, place, around, depth + 1),
+                Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
                 Err(complaint) => self.problems.error(place, complaint),
             };
         }
@@ -90,14 +90,14 @@ impl Opener<'_> {
         }
     }
 
-    /// Only what is around the whole of it is told as a layer; a part's own wrapping is nobody's business.
+    /// Records a layer around the whole user-data. Layers of a single part are not recorded.
     fn layer(&mut self, name: &'static str, around: Option<&Around>) {
         if around.is_none() {
             self.layers.push(name);
         }
     }
 
-    /// The bytes as text, without a byte order mark.
+    /// Returns the bytes as text without a byte order mark. Reports anything that is not UTF-8 text.
     fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
         if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
@@ -145,12 +145,12 @@ impl Opener<'_> {
         }
     }
 
-    /// A part whose type says what reads it.
+    /// Handles a part with a known type.
     fn typed(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
         let merge = around.and_then(|around| around.merge);
         match kind {
             Kind::Archive => self.archive(text, place, depth),
-            // cloud-init looks whether it is a script really ("known cases", its `user_data.py`).
+            // cloud-init checks whether it is really a script ("known cases" in its `user_data.py`).
             Kind::Script if !text.starts_with("#!") => {
                 match Kind::of(text).filter(|kind| *kind != Kind::Script) {
                     Some(other) => self.part(other, text, place, merge),
@@ -172,7 +172,7 @@ impl Opener<'_> {
     fn untyped(&mut self, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
         if mime::is_message(text) {
             self.layer("MIME", around);
-            // What is around the parts, and parts that nothing handles, may hold a key.
+            // The text around the parts, and parts that nothing handles, may contain a private key.
             self.part(Kind::Beside, text, place, None);
             for part in mime::parts(text.as_bytes(), place, self.budget, self.problems) {
                 self.mime_part(&part, depth);
@@ -197,7 +197,7 @@ impl Opener<'_> {
                 }
                 self.layer("base64", around);
                 match encoding::unbase64(text.as_bytes(), self.budget) {
-                    Ok(plain) => self.peel(&plain, place, around, depth + 1),
+                    Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
                     Err((offset, complaint)) => {
                         self.problems.error(&at_offset(place, text.as_bytes(), offset), complaint);
                     }
@@ -218,19 +218,20 @@ impl Opener<'_> {
             return self.problems.warning(&part.place, Diagnostic::error(Code::ContentType, text).hint(hint));
         }
         let around = Around { kind, merge: part.merge.as_deref(), gzip };
-        self.peel(&part.bytes, &part.place, Some(&around), depth + 1);
+        self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
 
-    /// A list of documents in one YAML (cloud-init, "User-Data Formats", Cloud Config Archive).
+    /// Opens each entry of a cloud-config-archive, a YAML list of documents (cloud-init, "User-Data Formats", Cloud Config
+    /// Archive).
     fn archive(&mut self, text: &str, place: &Place, depth: usize) {
         for entry in archive::entries(text, place, self.budget, self.problems) {
             let around =
                 Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None, gzip: false };
-            self.peel(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
+            self.unwrap_layers(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
         }
     }
 
-    /// What is before the words that cloud-init goes by.
+    /// Reports white space before the first line, and upper case in `#cloud-config`.
     fn check_beginning(&mut self, kind: Kind, text: &str, place: &Place) {
         let start = text.trim_start();
         let first = start.lines().next().unwrap_or_default();
@@ -261,7 +262,7 @@ impl Opener<'_> {
         }
     }
 
-    /// No word that cloud-init goes by: is it a cloud-config that lacks it?
+    /// Handles a text with an unknown first line. It may be a cloud-config that lacks `#cloud-config`.
     fn without_beginning(&mut self, text: &str, place: &Place, merge: Option<&str>) {
         let first = text.trim_start().lines().next().unwrap_or_default();
         let place = &at_offset(place, text.as_bytes(), text.len() - text.trim_start().len());
@@ -292,9 +293,9 @@ impl Opener<'_> {
     }
 }
 
-/// What our own words look like in base64, where it is damaged further on.
+/// Whether a text begins with the base64 of a known beginning, even if it is damaged further on.
 fn begins_as_base64(text: &str) -> bool {
-    // gzip, `#cloud-`, `#!/`, `Content-Type`, `MIME-Ver`.
+    // The base64 of gzip, `#cloud-`, `#!/`, `Content-Type`, `MIME-Ver`.
     ["H4sI", "I2Nsb3Vk", "IyEv", "Q29udGVudC1UeXBl", "TUlNRS1W"]
         .iter()
         .any(|start| text.trim_start().starts_with(start))
@@ -305,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_beginning_says_what_it_is_or_nothing_does() {
+    fn only_known_beginnings_are_recognized() {
         for good in
             ["#cloud-config\n", "#!/bin/sh\n", "Content-Type: multipart/mixed\nMIME-Version: 1.0\n", "{\n"]
         {

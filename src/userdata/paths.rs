@@ -1,55 +1,55 @@
-//! Paths on the host that render writes and verify reads. The templates have the same ones.
+//! Paths on the host that `render` writes and `verify` reads. The templates use the same paths.
 
-/// The CA's certificate.
+/// The CA certificate.
 pub const CA: &str = "/etc/docker/ca.pem";
-/// The server's certificate, intermediates after it.
+/// The server certificate, followed by its intermediates.
 pub const SERVER: &str = "/etc/docker/server.pem";
 pub const SERVER_KEY: &str = "/etc/docker/server-key.pem";
-/// The boot issuer's certificate, intermediates after it.
+/// The boot issuer's certificate, followed by its intermediates.
 pub const ISSUER: &str = "/etc/docker/issuer.pem";
 pub const ISSUER_KEY: &str = "/etc/docker/issuer-key.pem";
-/// dockerd's own configuration file.
+/// dockerd's configuration file.
 pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
-/// Where units are that an administrator, or user-data, puts on a host (systemd.unit(5)).
+/// The folder for systemd units from an administrator or from user-data (systemd.unit(5)).
 pub const UNITS: &str = "/etc/systemd/system";
 /// The unit of Docker's packages.
 pub const DOCKER_UNIT: &str = "docker.service";
-/// The drop-in that tells dockerd everything that a plan sets.
+/// The drop-in with all settings of the plan for dockerd.
 pub const DROP_IN: &str = "/etc/systemd/system/docker.service.d/10-machine.conf";
-/// What hostseed leaves on a host to run.
+/// The folder with hostseed's scripts on a host.
 pub const LIB: &str = "/usr/local/lib/hostseed";
-/// As [`LIB`], on systems whose `/usr` cannot be written.
+/// Replaces [`LIB`] on systems with a read-only `/usr`.
 pub const OPT: &str = "/opt/hostseed";
-/// The script that puts everything into place (`templates/host/usr/local/lib/hostseed/setup.j2`).
+/// The script that installs all files (`templates/host/usr/local/lib/hostseed/setup.j2`).
 pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
-/// The script that makes the server's certificate on a host with a boot issuer, in [`LIB`] or [`OPT`].
+/// The script that issues the server certificate on a host with a boot issuer, in [`LIB`] or [`OPT`].
 pub const ISSUE: &str = "issue";
 /// The manifest of an Ignition config.
 pub const MANIFEST: &str = "/opt/hostseed/manifest.json";
-/// The folder in which payloads wait for [`SETUP`].
+/// The folder with the payloads until [`SETUP`] installs them.
 const STAGING: &str = "/var/lib/hostseed/seed";
 
-/// The path at which the payload for `path` waits.
+/// The staging path of the payload for `path`.
 pub fn staged(path: &str) -> String {
     format!("{STAGING}/{}", file_name(path))
 }
 
-/// Whether a payload waits at this path.
+/// Whether the path is in the staging folder.
 pub fn is_staged(path: &str) -> bool {
     path.strip_prefix(STAGING).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether only a seed of hostseed's puts a file at this path.
+/// Whether only a hostseed seed writes a file to this path.
 pub fn is_own(path: &str) -> bool {
     is_staged(path) || path == SETUP
 }
 
-/// The path as an artifact has it, relative to `/`.
+/// The path relative to `/`, as in an artifact.
 pub fn relative(path: &str) -> &str {
     path.trim_start_matches('/')
 }
 
-/// What is behind the last slash.
+/// The part of the path after the last slash.
 pub fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

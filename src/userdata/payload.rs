@@ -1,4 +1,4 @@
-//! How a file travels inside a seed, with the SHA-256 of what it is to become on the host.
+//! The encoding of a file inside a seed, with the SHA-256 of the file on the host.
 
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
@@ -7,27 +7,27 @@ use super::digest::sha256;
 use super::encoding;
 use crate::secret::Secret;
 
-/// What becomes of the files inside a seed.
+/// The encoding of the files inside a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadEncoding {
-    /// Each in gzip and base64. PEM, base64 itself, is as large as before in the end; anything else is smaller.
+    /// gzip and base64 for each file. A PEM file, which is base64 itself, keeps about its size; other files become smaller.
     #[serde(rename = "gz+b64")]
     GzipBase64,
-    /// As they are, in a seed that is compressed as a whole: smaller again, since compressed twice is not compressed better.
+    /// No encoding, for a seed that is compressed as a whole. This is smaller, because compressing twice does not help.
     #[serde(rename = "plain")]
     Plain,
 }
 
-/// Bytes as text, which may be those of a private key.
+/// An encoded file. The text may be a private key.
 pub struct Payload {
     pub text: Secret,
     pub encoding: PayloadEncoding,
-    /// Of the file itself, in hex.
+    /// The SHA-256 of the file before encoding, in hexadecimal.
     pub sha256: String,
 }
 
 impl Payload {
-    /// A file of text, as all are that go to a host.
+    /// Encodes a text file. All files for a host are text.
     pub fn new(bytes: &[u8], encoding: PayloadEncoding) -> Self {
         let text = match encoding {
             PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(encoding::gzip(bytes))),
@@ -36,7 +36,7 @@ impl Payload {
         Self { text: Secret::new(text), encoding, sha256: sha256(bytes) }
     }
 
-    /// The text in lines, for a here-document, which is taken as it is.
+    /// The lines of the text, for a here-document. Templates insert them without escaping.
     pub fn lines(&self) -> Vec<Value> {
         let lines = match self.encoding {
             PayloadEncoding::Plain => self.text.expose().lines().map(str::to_owned).collect(),

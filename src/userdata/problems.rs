@@ -1,4 +1,4 @@
-//! What is wrong with a seed, and where: all of it is gathered, nothing stops at the first.
+//! Collects the problems of a seed with their places. Checks continue after a problem.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -6,15 +6,15 @@ use std::collections::HashSet;
 use super::budget::Budget;
 use crate::diag::{Code, Diagnostic, Place, Position, Severity};
 
-/// A place in a text by the offset of a byte, for one place; [`Lines`] is for several.
+/// Converts a byte offset in a text to a place. For several offsets in one text, use [`Lines`].
 pub fn at_offset(place: &Place, text: &[u8], offset: usize) -> Place {
     place.at(Some(Lines::new(text).position(offset)))
 }
 
-/// Lines and columns of a text. Offsets that are asked for in ascending order cost one pass together.
+/// Converts byte offsets to lines and columns. Offsets in ascending order need a single pass over the text.
 pub struct Lines<'a> {
     text: &'a [u8],
-    /// The last offset, and where that is.
+    /// The last offset and its position.
     last: Cell<(usize, Position)>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Lines<'a> {
         Self { text, last: Cell::new(Self::START) }
     }
 
-    /// Line and column of the byte `offset`. A byte that begins no character of UTF-8 counts for the one before it.
+    /// Line and column of the byte at `offset`. A UTF-8 continuation byte has the position of its character's end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
         let (from, position) =
@@ -43,7 +43,8 @@ impl<'a> Lines<'a> {
         position
     }
 
-    /// As [`position`](Self::position), as long as the budget lasts: an offset before the last one costs a pass of its own.
+    /// As [`position`](Self::position), but None if the budget is exhausted. An offset before the last one costs a pass from the
+    /// beginning.
     pub fn position_within(&self, offset: usize, budget: &Budget) -> Option<Position> {
         let (last, _) = self.last.get();
         let cost = if offset < last { offset } else { offset - last };
@@ -51,14 +52,14 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Of each severity no more are told than anybody reads.
-const MOST: usize = 1000;
+/// Maximum number of problems of each severity. Nobody reads more.
+const MAX_PER_SEVERITY: usize = 1000;
 
-/// Everything that is wrong, in the order in which it was found.
+/// All problems, in the order in which they were found.
 #[derive(Default)]
 pub struct Problems {
     all: Vec<Diagnostic>,
-    told: HashSet<Diagnostic>,
+    reported: HashSet<Diagnostic>,
     errors: usize,
     warnings: usize,
 }
@@ -74,38 +75,38 @@ impl Problems {
         self.add(Diagnostic { severity: Severity::Warning, ..problem }.at(place.clone()));
     }
 
-    /// The same is told once.
+    /// Adds a problem, unless the same problem was reported before.
     fn add(&mut self, problem: Diagnostic) {
         let count = match problem.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
-        if *count > MOST || self.told.contains(&problem) {
+        if *count > MAX_PER_SEVERITY || self.reported.contains(&problem) {
             return;
         }
         *count += 1;
-        if *count > MOST {
-            let text = format!("has more than {MOST} problems like those; the others are not listed");
+        if *count > MAX_PER_SEVERITY {
+            let text = format!("has more than {MAX_PER_SEVERITY} problems like those; the others are not listed");
             let rest = Diagnostic { severity: problem.severity, ..Diagnostic::error(Code::NotChecked, text) };
             return self.all.push(rest.at(problem.place.outermost()));
         }
-        self.told.insert(problem.clone());
+        self.reported.insert(problem.clone());
         self.all.push(problem);
     }
 
-    /// How many there are so far.
+    /// Number of problems so far.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// Errors first.
+    /// Returns the errors first, then the warnings.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.all.sort_by_key(|problem| problem.severity == Severity::Warning);
         self.all
     }
 }
 
-/// The beginning of what somebody wrote, for a message. What may be a key's base64 is left out.
+/// The beginning of a text from the user, for a message. Leaves out anything that can be the base64 of a private key.
 pub fn head(text: &str) -> String {
     const SHOWN: usize = 40;
     const LETTERS: usize = 20;
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_columns_are_those_of_the_text_in_any_order() {
+    fn positions_are_right_for_offsets_in_any_order() {
         let text = "aé\n\nb\u{1f600}c\n".as_bytes();
         let lines = Lines::new(text);
         for offset in [0, 1, 3, 4, 5, 6, 10, 11, 12, 5, 0, 99] {
@@ -140,21 +141,21 @@ mod tests {
     }
 
     #[test]
-    fn no_more_problems_are_told_than_anybody_reads_and_errors_are_not_crowded_out() {
+    fn warnings_are_limited_and_do_not_displace_errors() {
         let mut problems = Problems::default();
         let place = Place::file("f");
-        for n in 0..MOST * 3 {
+        for n in 0..MAX_PER_SEVERITY * 3 {
             problems.warning(&place.within("x"), Diagnostic::error(Code::UserDataEmpty, format!("{n}")));
         }
         problems.error(&place, Diagnostic::error(Code::UserDataEmpty, "bad"));
-        let told = problems.into_sorted();
-        assert_eq!(told.len(), MOST + 2);
-        assert_eq!((told[0].message.as_str(), told[0].severity), ("bad", Severity::Error));
-        assert!(told.last().unwrap().message.contains("more than 1000"));
+        let reported = problems.into_sorted();
+        assert_eq!(reported.len(), MAX_PER_SEVERITY + 2);
+        assert_eq!((reported[0].message.as_str(), reported[0].severity), ("bad", Severity::Error));
+        assert!(reported.last().unwrap().message.contains("more than 1000"));
     }
 
     #[test]
-    fn a_message_shows_the_beginning_and_no_base64() {
+    fn head_shows_the_beginning_without_base64() {
         assert_eq!(head("hello \u{1b}world"), "hello \\u{1b}world");
         assert_eq!(head(&"ab ".repeat(20)), "ab ab ab ab ab ab ab ab ab ab ab ab ab a…");
         assert_eq!(head("key: MIGHAgEAMBMGByqGSM49AgEG"), "key: …");

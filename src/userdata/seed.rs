@@ -1,22 +1,22 @@
-//! What one host boots from, its wrappings taken off: parts in the order in which they run.
+//! A decoded seed: its parts in the order in which the host runs them.
 
 use super::content_type::Kind;
 use super::encoding::Bytes;
 
 use crate::diag::Place;
 
-/// One user-data, as a cloud hands it to one host.
+/// The user-data that a cloud gives to one host.
 pub struct Seed {
     pub place: Place,
-    /// What it was wrapped in, outermost first.
+    /// The names of the layers around the parts, outermost first.
     pub layers: Vec<&'static str>,
-    /// As it is sent, where it is what a cloud takes; none for what lies on a disk or in an image.
+    /// The user-data as it is sent to a cloud. None for files on a disk or in an image.
     pub sent: Option<Sent>,
     pub parts: Vec<Part>,
 }
 
 impl Seed {
-    /// `gzip › MIME › cloud-config, script`
+    /// The layers and kinds, for example `gzip › MIME › cloud-config, script`.
     pub fn what(&self) -> String {
         let mut kinds: Vec<&str> = Vec::new();
         for part in self.parts.iter().filter(|part| part.kind != Kind::Beside) {
@@ -31,20 +31,20 @@ impl Seed {
     }
 }
 
-/// The size and make of user-data before any base64 around it.
+/// The size and compression of user-data without any base64 around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     pub bytes: usize,
-    /// The length of the base64 that it came in; none where it came as it is.
+    /// The length of the base64 that encoded it, in bytes. None if it was not encoded.
     pub base64: Option<usize>,
     pub gzip: bool,
 }
 
-/// A document that something on the host reads.
+/// A document that a program on the host reads.
 pub struct Part {
     pub place: Place,
     pub kind: Kind,
     pub bytes: Bytes,
-    /// A MIME part's `X-Merge-Type` or `Merge-Type`.
+    /// The value of a MIME part's `X-Merge-Type` or `Merge-Type` header.
     pub merge: Option<String>,
 }

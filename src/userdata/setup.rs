@@ -1,5 +1,5 @@
-//! hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): what it says of the machine, and the files that it
-//! brings and puts into place.
+//! Reads hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): its settings for the machine, and the
+//! files that it contains and installs.
 
 use crate::secret::Secret;
 
@@ -10,20 +10,20 @@ use super::problems::Problems;
 use super::script::here_documents;
 use crate::diag::Place;
 
-/// What a `setup` script says of itself.
+/// The settings in a `setup` script.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Setup {
-    /// Empty for an image that is no machine.
+    /// The machine's name. Empty for an image that is not a machine yet.
     pub machine: String,
     pub port: Option<u16>,
-    /// It prepares an image, and starts nothing.
+    /// Whether the script only prepares an image and starts nothing.
     pub image: bool,
-    /// The files that wait for it; none where the script has no such list.
+    /// The staged files that the script installs. None if the script has no such list.
     pub payloads: Option<Vec<Entry>>,
 }
 
 impl Setup {
-    /// Reads the script.
+    /// Reads the variables at the beginning of lines.
     pub fn read(text: &str) -> Self {
         Self {
             machine: variable(text, "machine").unwrap_or_default().to_owned(),
@@ -35,7 +35,7 @@ impl Setup {
     }
 }
 
-/// Adds the files that the script has in itself.
+/// Adds the files that the script contains in its here-documents.
 pub fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Problems) {
     for document in here_documents(text, "attach") {
         if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
@@ -50,7 +50,8 @@ pub fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Pr
     }
 }
 
-/// What a boot issuer is to issue for, whatever it finds besides, as our `issue` has it (`DNS:web1`, `IP:203.0.113.7`).
+/// The names for which hostseed's `issue` script always issues a certificate (`DNS:web1`, `IP:203.0.113.7`), without their
+/// prefixes. The script adds the names that it finds on the host.
 pub fn names_to_issue_for(host: &HostState) -> Vec<String> {
     let issue =
         host.files().iter().filter(|file| [LIB, OPT].iter().any(|lib| file.path == format!("{lib}/{ISSUE}")));
@@ -61,7 +62,7 @@ pub fn names_to_issue_for(host: &HostState) -> Vec<String> {
     names.lines().filter_map(|name| Some(name.split_once(':')?.1.to_owned())).collect()
 }
 
-/// The value of a variable that our template sets at a line's beginning: in quotes, or a plain word.
+/// The value of a variable that the template sets at the beginning of a line: in quotes, or as a plain word.
 fn variable<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let start = text
         .match_indices(&format!("{name}="))
