@@ -25,7 +25,7 @@ impl<'a> Lines<'a> {
         Self { text, last: Cell::new(Self::START) }
     }
 
-    /// Line and column of the byte at `offset`. A UTF-8 continuation byte has the position of its character's end.
+    /// Line and column of the byte at `offset`. Columns count characters, so UTF-8 continuation bytes do not count.
     pub fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.text.len());
         let (from, position) =

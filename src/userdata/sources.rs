@@ -1,4 +1,4 @@
-//! What the input is: user-data itself, or something that has it in it, once or several times.
+//! Finds the seeds in an input. The input is user-data itself, or a file or folder that contains user-data once or several times.
 
 use std::collections::HashSet;
 
@@ -20,16 +20,16 @@ use super::{component, json, mime};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::disk;
 
-/// What is to be looked at.
+/// An input of `verify`.
 pub enum Input {
-    /// A file's name and bytes; of a file that is larger than [`MAX_BYTES`], only one byte more than that.
+    /// A file's name and bytes. If the file is larger than [`MAX_BYTES`], only `MAX_BYTES + 1` bytes of it.
     File(String, Bytes),
-    /// A folder's name, and its files by their own names.
+    /// A folder's path, and its files with their names inside the folder.
     Folder(String, Vec<(String, Bytes)>),
 }
 
 impl Input {
-    /// The name that places of problems begin with.
+    /// The name at the beginning of the place of each problem.
     pub fn name(&self) -> &str {
         match self {
             Self::File(name, _) | Self::Folder(name, _) => name,
@@ -37,7 +37,8 @@ impl Input {
     }
 }
 
-/// All seeds that are in it, with what is beside them.
+/// Returns all seeds in the input. The [`HostState`] of each one has the facts that are known from outside the user-data, such as
+/// the hostname in meta-data.
 pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     match input {
         Input::File(name, bytes) => file(&bytes, &Place::file(&name), budget, problems),
@@ -68,7 +69,7 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
     if let Some(kind) = disk::Kind::of(bytes) {
         return on_disk(kind, bytes, place, budget, problems);
     }
-    // Some of what follows looks for a word in all of it.
+    // Some of the following checks search the whole text.
     if !budget.take(4 * bytes.len()) {
         return Vec::new();
     }
@@ -92,12 +93,12 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
     vec![(open(bytes, place, budget, problems), HostState::default())]
 }
 
-/// Whether a file is Packer's or Terraform's, by its name.
+/// Whether the file name is that of a Packer or Terraform file.
 fn is_hcl_file(name: &str) -> bool {
     [".tf", ".tfvars", ".hcl"].iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a text is most likely HCL, or what Terraform prints for people: something is assigned to what is called user-data.
+/// Whether a text is probably HCL, or Terraform's output for humans: it assigns something to a name for user-data.
 fn assigns_user_data(text: &str) -> bool {
     let is_name = |name: &str| {
         let name = name.trim_matches(|c: char| c.is_whitespace() || "+-~\"".contains(c));
@@ -114,7 +115,7 @@ fn not_read() -> Diagnostic {
     Diagnostic::error(Code::HclNotRead, text).hint(hint)
 }
 
-/// A config of Ignition's begins with its version, or has it somewhere: nothing else has that.
+/// Whether a text is an Ignition config: it begins with `ignition`, or has `ignition.version` somewhere. No other JSON has that.
 fn is_ignition(text: &str) -> bool {
     let bare: String = text.chars().take(200).filter(|c| !c.is_whitespace()).collect();
     bare.starts_with("{\"ignition\":")
@@ -143,7 +144,7 @@ fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
     each(candidates, place, budget, problems)
 }
 
-/// Opens each, and the same seed once only: Terraform shows a value where it was asked for, where it is, and in outputs.
+/// Opens each candidate, but each seed only once: Terraform shows a value at its definition, at its uses, and in outputs.
 fn each(
     candidates: Vec<Candidate>,
     place: &Place,
@@ -218,7 +219,7 @@ fn on_disk(
     seeds
 }
 
-/// A NoCloud seed, or a folder of Packer's or Terraform's, with seeds among its files.
+/// Opens a NoCloud seed, or a Packer or Terraform folder that contains seeds.
 fn folder(
     files: Vec<Beside>,
     place: &Place,
@@ -229,11 +230,11 @@ fn folder(
         return vec![no_cloud(files, place, budget, problems)];
     }
     let (seeds, beside): (Vec<_>, Vec<_>) = files.into_iter().partition(looks_like_seed);
-    let seeds_are_none = seeds.is_empty();
+    let no_seeds = seeds.is_empty();
     let candidates: Vec<Candidate> =
         seeds.into_iter().map(|Beside { place, bytes, .. }| Candidate { place, bytes }).collect();
-    // Their seed may be written in HCL itself.
-    if seeds_are_none && beside.iter().any(|file| is_hcl_file(&file.name)) {
+    // The folder's user-data may be written in HCL.
+    if no_seeds && beside.iter().any(|file| is_hcl_file(&file.name)) {
         problems.error(place, not_read());
         return Vec::new();
     }
@@ -244,7 +245,7 @@ fn folder(
     found
 }
 
-/// By its name where that is one of a seed's, else by how it begins.
+/// Whether the file has a seed's name, or else begins like one.
 fn looks_like_seed(file: &Beside) -> bool {
     let name = file.name.as_str();
     let named = name.starts_with("user-data") || name.ends_with(".ign") || name.ends_with(".gz");

@@ -1,23 +1,24 @@
-//! What a scalar without quotes is in YAML 1.1, which cloud-init's reader speaks, where our own speaks 1.2.
+//! Decides the type of a YAML scalar without quotes in YAML 1.1. cloud-init's reader uses YAML 1.1, and hostseed's own reader
+//! uses YAML 1.2.
 //!
-//! The rules are those of the types at yaml.org/type (int, float, bool, null, timestamp, value) as PyYAML has them.
+//! The rules are those of the types at yaml.org/type (int, float, bool, null, timestamp, value) as PyYAML implements them.
 
-/// What PyYAML makes of it.
+/// The type of a scalar in PyYAML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scalar {
     Text,
     Null,
     Bool,
-    /// With its value, where that is of any use as a file's mode.
+    /// The value. None if it does not fit in 64 bits or is not known; such a value is no file mode.
     Int(Option<i64>),
     Float,
     Timestamp,
-    /// `=`, which PyYAML's safe reader refuses.
+    /// `=`, which PyYAML's safe loader rejects.
     Refused,
 }
 
 impl Scalar {
-    /// In words, for a message.
+    /// The type in words, for a message.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "a text",
@@ -30,7 +31,7 @@ impl Scalar {
     }
 }
 
-/// Reads a scalar that stands without quotes.
+/// Returns the type of a scalar without quotes.
 pub fn resolve(plain: &str) -> Scalar {
     match plain {
         "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
@@ -77,7 +78,7 @@ fn int(text: &str) -> Option<Scalar> {
     })
 }
 
-/// `1:30` is 90.
+/// Parses base 60: `1:30` is 90.
 fn sexagesimal(text: &str) -> Option<i64> {
     let (first, rest) = text.split_once(':')?;
     let bare = first.replace('_', "");
@@ -100,7 +101,7 @@ fn float(text: &str) -> Option<Scalar> {
     };
     let (whole, fraction) = mantissa.split_once('.')?;
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
-    // An exponent has a sign in YAML 1.1: `1.0e3` is a text.
+    // In YAML 1.1 an exponent must have a sign: `1.0e3` is a text.
     let signed =
         |e: &str| e.len() > 1 && e.starts_with(['+', '-']) && e[1..].bytes().all(|b| b.is_ascii_digit());
     let begins = whole.starts_with(|c: char| c.is_ascii_digit())
@@ -111,7 +112,7 @@ fn float(text: &str) -> Option<Scalar> {
     (begins && whole_is_legal && digits(fraction) && exponent.is_none_or(signed)).then_some(Scalar::Float)
 }
 
-/// `2001-12-14`, and with a time behind it.
+/// Whether the text is a date such as `2001-12-14`, with or without a time after it.
 fn is_timestamp(text: &str) -> bool {
     let date = text.get(..10).is_some_and(|date| {
         date.bytes().enumerate().all(|(n, b)| if matches!(n, 4 | 7) { b == b'-' } else { b.is_ascii_digit() })
@@ -186,9 +187,9 @@ mod tests {
         "a",
     ];
 
-    /// Read on a Debian 12 with PyYAML 6.0.
+    /// Compares with PyYAML itself. The words were chosen with PyYAML 6.0 on Debian 12.
     #[test]
-    fn scalars_are_what_pyyaml_takes_them_for() {
+    fn scalar_types_match_pyyaml() {
         if !need_python_module("yaml") {
             return;
         }
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn octal_and_sixties_have_their_values() {
+    fn octal_and_sexagesimal_integers_have_the_right_values() {
         for (word, value) in
             [("0644", 0o644), ("644", 644), ("0x1A4", 420), ("1:30", 90), ("-1", -1), ("0", 0)]
         {

@@ -1,4 +1,4 @@
-//! cloud-init's cloud-config: ours written, anybody's read.
+//! cloud-init's cloud-config: writes hostseed's own, and reads those from any source.
 
 mod read;
 mod write;
@@ -14,7 +14,7 @@ mod tests {
     use crate::userdata::payload::PayloadEncoding;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_cloud_config_reads_back() {
         for encoding in [PayloadEncoding::GzipBase64, PayloadEncoding::Plain] {
             let text = write(&sample(), encoding).unwrap();
             let host = read_back(|place, budget, host, problems| read(&text, place, budget, host, problems));

@@ -1,4 +1,4 @@
-//! A cloud-config: the files that it writes, the commands that it runs, and the mistakes that cloud-init makes no noise about.
+//! Reads a cloud-config: the files that it writes, the commands that it runs, and mistakes that cloud-init ignores silently.
 
 use crate::secret::Secret;
 
@@ -12,7 +12,7 @@ use crate::userdata::problems::{Problems, head};
 use crate::userdata::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
-/// The words that a host of ours hangs on, and those of the same section; what resembles one of them is a slip.
+/// Fields that a hostseed host depends on, and related fields. A field with a similar name is probably misspelt.
 const FIELDS: [&str; 12] = [
     "write_files",
     "runcmd",
@@ -27,14 +27,14 @@ const FIELDS: [&str; 12] = [
     "ssh_authorized_keys",
     "ssh_keys",
 ];
-/// Whether a text without any header is most likely a cloud-config.
+/// Whether a text without a known first line is probably a cloud-config.
 pub fn is_likely(text: &str) -> bool {
     text.lines().any(|line| {
         FIELDS.iter().any(|field| line.strip_prefix(field).is_some_and(|rest| rest.starts_with(':')))
     })
 }
 
-/// Reads one, and adds what comes of it to `host`.
+/// Reads a cloud-config and adds its files and commands to `host`.
 pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     let manifest = Manifest::in_text(text, place);
     let is_marked = manifest.is_some();
@@ -65,13 +65,13 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     }
 }
 
-/// Goes through a document, for [`write_files`](crate::userdata::write_files) too.
+/// Reads the fields of a document. `write_files.rs` extends it.
 pub struct Reader<'a> {
     pub document: &'a Document<'a>,
     pub budget: &'a Budget,
     pub host: &'a mut HostState,
     pub problems: &'a mut Problems,
-    /// Whether it writes a file that belongs to hostseed.
+    /// Whether the document writes a file to one of hostseed's own paths.
     pub has_payload: bool,
 }
 
@@ -99,7 +99,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What cloud-init's `shellify` makes a script of. One item that it cannot take, and none of them runs.
+    /// Reads the commands that cloud-init's `shellify` writes into a script. If one item has the wrong type, cloud-init runs none
+    /// of them.
     fn commands(&mut self, field: &str, value: &Node) {
         let Value::List(items) = &value.value else {
             let text = format!("`{field}` must be a list of commands, got {}", kind_of(&value.value));
@@ -133,7 +134,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The words of a command in a list, as one line for whoever looks through it.
+    /// Joins the words of a command that is a list into one line, for the later checks.
     fn words(&mut self, field: &str, words: &[Node]) -> Option<String> {
         let mut line = Vec::new();
         for word in words {
@@ -165,7 +166,8 @@ impl Reader<'_> {
         Some(line.join(" "))
     }
 
-    /// A word that is no text to cloud-init arrives as Python writes what it is: `0600` as `384`, `yes` as `True`.
+    /// Warns about a word that is not a text in YAML 1.1. cloud-init passes on Python's representation of the value: `0600`
+    /// becomes `384`, `yes` becomes `True`.
     fn check_word(&mut self, field: &str, word: &Node, written: &str) {
         let arrives = match self.document.scalar(word) {
             Some(Scalar::Int(Some(number))) if number.to_string() != written => {
@@ -181,7 +183,7 @@ impl Reader<'_> {
         self.warning(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
     }
 
-    /// All texts below a field, where they may hold a key.
+    /// Adds all texts below a field to the inline texts, because they may contain a private key.
     fn gather(&mut self, name: &str, node: &Node) {
         match &node.value {
             Value::Text(text) => self.inline(name, node, text.clone()),
@@ -200,14 +202,14 @@ impl Reader<'_> {
     }
 
     fn inline(&mut self, name: &str, node: &Node, text: String) {
-        // `is_worth_a_look` goes through it some times.
+        // `may_hold_key` scans the text several times.
         if !self.budget.take(5 * text.len()) {
             return;
         }
         if matches!(name, "runcmd" | "bootcmd") {
             self.host.run(&text);
         }
-        // A place is asked for only where there is something to tell.
+        // Positions are computed only for texts that a later check needs.
         if encoded::may_hold_key(&text) || text.contains("sha256sum") {
             let place = self.document.place(node);
             self.host.inline.push(InlineText { place, name: name.to_owned(), text: Secret::new(text) });
@@ -215,17 +217,17 @@ impl Reader<'_> {
     }
 }
 
-/// The name of a field below another, no longer than anybody reads: it is made anew for each of the fields below.
+/// The path of a field below another one. It stops growing at a limit, because it is built anew for each field below.
 pub fn within(name: &str, key: &str) -> String {
     const LONGEST: usize = 200;
     let name = if name.len() < LONGEST { format!("{name}.{}", head(key)) } else { name.to_owned() };
     name.trim_start_matches('.').to_owned()
 }
 
-/// The known word that was probably meant.
+/// Returns the known name that was probably meant.
 pub fn misspelt(name: &str, known: &[&'static str]) -> Option<&'static str> {
     const ALIKE: f64 = 0.93;
-    // The likeness takes the product of both lengths.
+    // The cost of the similarity is the product of both lengths.
     const LONGEST: usize = 40;
     if name.len() > LONGEST {
         return None;
@@ -234,10 +236,10 @@ pub fn misspelt(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let likely = known.iter().map(|known| (strsim::jaro_winkler(known, &wanted), *known));
     let (_, near) =
         likely.filter(|(likeness, _)| *likeness > ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (near != name && !is_another(name)).then_some(near)
+    (near != name && !is_valid_lookalike(name)).then_some(near)
 }
 
-/// Words of cloud-init's own that resemble another.
-fn is_another(name: &str) -> bool {
+/// Names of cloud-init's own fields that resemble another known name.
+fn is_valid_lookalike(name: &str) -> bool {
     matches!(name, "user" | "package_reboot_if_required" | "ssh" | "package_update" | "package_upgrade")
 }

@@ -1,4 +1,4 @@
-//! A cloud-config's `write_files`, as cloud-init's `cc_write_files` takes them.
+//! Reads a cloud-config's `write_files` as cloud-init's `cc_write_files` does.
 
 use crate::secret::Secret;
 
@@ -12,12 +12,12 @@ use crate::userdata::problems::head;
 use crate::userdata::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
-/// All that an entry of `write_files` may have (cloud-init's `cc_write_files`).
+/// All fields of an entry of `write_files` (cloud-init's `cc_write_files`).
 const FILE_FIELDS: [&str; 8] =
     ["path", "content", "encoding", "permissions", "owner", "append", "defer", "source"];
 
 impl Reader<'_> {
-    /// Reads the list, and adds what comes of it to the host.
+    /// Reads the list and adds its files to the host.
     pub fn write_files(&mut self, value: &Node) {
         let Value::List(entries) = &value.value else {
             let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
@@ -71,7 +71,7 @@ impl Reader<'_> {
         };
         let is_set = |name| {
             get(fields, name)
-                .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_no(node))
+                .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_false(node))
         };
         if is_set("defer")
             && (path.starts_with("/etc/docker") || path.starts_with(&format!("{UNITS}/docker")))
@@ -81,7 +81,7 @@ impl Reader<'_> {
             );
             self.warning(entry, Diagnostic::error(Code::WriteFilesEntry, text).hint("leave out `defer`"));
         }
-        // A problem names the path, and the file keeps it.
+        // The cost includes the path, because problems and the file copy it.
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
             return;
         }
@@ -114,7 +114,8 @@ impl Reader<'_> {
         }
     }
 
-    /// As cloud-init's `decode_perms` takes them: a text is octal, a number is what it is, anything else is 0644.
+    /// Reads a mode as cloud-init's `decode_perms` does: a text is octal, a number is used as it is, and anything else means
+    /// 0644.
     fn permissions(&mut self, node: &Node, path: &str) -> u32 {
         let quoted = |mode: &str| format!("put it in quotes: `permissions: \"{mode}\"`");
         match (&node.value, self.document.scalar(node)) {
@@ -131,7 +132,7 @@ impl Reader<'_> {
             }),
             (value, Some(Scalar::Int(Some(number)))) => {
                 let mode = u32::try_from(number).unwrap_or(u32::MAX) & 0o7777;
-                // Written with a leading zero it is octal in YAML 1.1, and comes out right by luck.
+                // With a leading zero, the number is octal in YAML 1.1, so the mode is right by luck.
                 let meant = match value {
                     Value::Text(written) => octal(written),
                     Value::Number(decimal) => u32::from_str_radix(decimal, 8).ok(),
@@ -157,7 +158,7 @@ impl Reader<'_> {
                 }
                 mode
             }
-            // `0o644`, which YAML 1.1 has for a text, and Python for octal.
+            // `0o644`: a text in YAML 1.1, and octal in Python.
             (Value::Number(number), Some(Scalar::Text)) => number.parse().unwrap_or(DEFAULT_MODE),
             (other, scalar) => {
                 let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
@@ -174,7 +175,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is in a file, as cloud-init decodes it; none where nothing can be said of it.
+    /// Decodes the content of a file as cloud-init does. None if the content is not known.
     fn content(&mut self, fields: &[(Node, Node)], entry: &Node, path: &str) -> Option<Bytes> {
         let encoding = match get(fields, "encoding") {
             Some(node) => self.encoding(node, path)?,
@@ -226,7 +227,8 @@ impl Reader<'_> {
         Some(bytes)
     }
 
-    /// cloud-init's `canonicalize_extraction`. It takes an unknown one for plain text, and writes the base64 as it is.
+    /// Reads the `encoding` as cloud-init's `canonicalize_extraction` does. cloud-init treats an unknown encoding as plain text
+    /// and writes the base64 without decoding it.
     fn encoding(&mut self, node: &Node, path: &str) -> Option<&'static [Step]> {
         let name = self.document.text(node, &format!("`encoding` of `{path}`"), self.problems)?;
         Some(match name.to_lowercase().trim() {
@@ -255,14 +257,14 @@ enum Step {
     Gzip,
 }
 
-/// Python's `int(text, 8)`.
+/// Parses octal as Python's `int(text, 8)` does. None for a mode above 07777.
 fn octal(text: &str) -> Option<u32> {
     let digits = text.trim();
     let digits = digits.strip_prefix("0o").or_else(|| digits.strip_prefix("0O")).unwrap_or(digits);
     u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o7777)
 }
 
-fn is_no(node: &Node) -> bool {
+fn is_false(node: &Node) -> bool {
     match &node.value {
         Value::Bool(value) => !value,
         Value::Text(text) => matches!(text.to_lowercase().as_str(), "no" | "off" | "false"),

@@ -1,4 +1,4 @@
-//! Components of EC2 Image Builder: YAML whose steps hold scripts ("Use the AWSTOE component document framework").
+//! EC2 Image Builder components: YAML documents with scripts in their steps ("Use the AWSTOE component document framework").
 
 mod read;
 mod write;
@@ -6,7 +6,8 @@ mod write;
 pub use read::{is_component, open};
 pub use write::write;
 
-/// Bytes of a component, also of one from S3 (AWS General Reference, "EC2 Image Builder endpoints and quotas": 64 KB).
+/// Maximum size of a component in bytes, also if it is stored in S3 (AWS General Reference, "EC2 Image Builder endpoints and
+/// quotas": 64 KB).
 const MAX_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ mod tests {
     use crate::userdata::script;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_component_reads_back() {
         let contents = Contents { image: true, ..sample() };
         let document = write(&contents).unwrap();
         assert!(is_component(&document));

@@ -1,4 +1,4 @@
-//! Takes the scripts out of a component.
+//! Extracts the scripts from a component.
 
 use crate::secret::Secret;
 
@@ -15,13 +15,13 @@ use crate::yaml::{Node, Value};
 
 const WHOLE: &str = "fetch or paste the component again, whole";
 
-/// Whether a text is most likely one, by its two fields that nothing else has.
+/// Whether a text is probably a component. Only components have these two fields.
 pub fn is_component(text: &str) -> bool {
     let has = |field: &str| text.lines().any(|line| line.starts_with(field));
     has("schemaVersion:") && has("phases:")
 }
 
-/// The scripts of all steps, as they run.
+/// Returns the scripts of all steps, in the order in which they run.
 pub fn open(
     text: &str,
     place: &Place,
@@ -35,7 +35,7 @@ pub fn open(
         let text = format!("is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
         problems.error(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
-    // What is around the scripts, comments too, may hold a key.
+    // The text around the scripts, including comments, may contain a private key.
     let whole = Secret::new(text.as_bytes().to_vec());
     seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None });
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };

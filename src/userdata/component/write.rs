@@ -1,4 +1,5 @@
-//! A component of EC2 Image Builder: a YAML document that bakes an image, looks at what is in it, and asks an instance of it.
+//! Writes an EC2 Image Builder component: a YAML document that builds an image, validates its content, and tests an instance of
+//! it.
 
 use anyhow::Result;
 use minijinja::context;
@@ -10,13 +11,14 @@ use crate::userdata::contents::Contents;
 use crate::userdata::digest::sha256;
 use crate::userdata::script;
 
-/// Characters that `create-component --data` takes (EC2 Image Builder API Reference, CreateComponent).
+/// Maximum length for `create-component --data`, in characters (EC2 Image Builder API Reference, CreateComponent).
 const DATA_MAX: usize = 16_000;
 
-/// The document that bakes `contents`. Its comments say how to give it to Image Builder, which depends on its length.
+/// Writes the component that installs `contents` into an image. Its comments explain how to upload it to Image Builder, which
+/// depends on its length.
 ///
 /// # Errors
-/// A document that is longer than Image Builder accepts.
+/// The document is longer than Image Builder accepts.
 pub fn write(contents: &Contents) -> Result<String> {
     let mut text = component(contents, true)?;
     if text.chars().count() > DATA_MAX {
@@ -31,7 +33,7 @@ pub fn write(contents: &Contents) -> Result<String> {
     Ok(text)
 }
 
-/// `inline`: it is short enough to be given as `--data`.
+/// `inline`: the document is short enough for `--data`.
 fn component(contents: &Contents, inline: bool) -> Result<String> {
     let (machine, port) = (contents.machine.as_str(), contents.port);
     let values = context! { machine, port, stem => contents.stem() };
@@ -46,8 +48,8 @@ fn component(contents: &Contents, inline: bool) -> Result<String> {
         inline,
         name => name(machine),
         description => description(machine, port),
-        // Image Builder takes what is between `{{` and `}}` for its own. The payloads are base64, and nothing else in the bake
-        // or the scripts has two braces in a row.
+        // Image Builder replaces text between `{{` and `}}`. The payloads are base64, and nothing else in the bake script or the
+        // other scripts has two braces in a row.
         build => bake,
         validate,
         test,
@@ -56,7 +58,7 @@ fn component(contents: &Contents, inline: bool) -> Result<String> {
     templates::render("imagebuilder/component.yaml", document)
 }
 
-/// A component's name has letters, digits, `-`, `_` and spaces (EC2 Image Builder API Reference, CreateComponent).
+/// The component's name. It may have letters, digits, `-`, `_` and spaces (EC2 Image Builder API Reference, CreateComponent).
 fn name(machine: &str) -> String {
     match machine {
         "" => "hostseed".into(),

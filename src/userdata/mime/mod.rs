@@ -1,4 +1,4 @@
-//! MIME multipart archives (RFC 2046), as cloud-init takes them.
+//! MIME multipart archives (RFC 2046), as cloud-init reads them.
 
 mod read;
 mod write;
@@ -13,7 +13,7 @@ mod tests {
     use crate::userdata::contents::tests::read_back;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_archive_reads_back() {
         let ours = "#cloud-config\nruncmd: ['a']\n".repeat(50) + &"#".repeat(2000) + "\n";
         let bodies = [
             ("#!/bin/sh\necho \u{e4}\r\n==hostseed==\n", SHELL_SCRIPT),

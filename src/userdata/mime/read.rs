@@ -1,4 +1,4 @@
-//! MIME multipart archives (RFC 2046), as cloud-init takes them.
+//! Reads MIME multipart archives (RFC 2046) as cloud-init does.
 
 use std::collections::HashSet;
 
@@ -10,44 +10,45 @@ use crate::userdata::budget::Budget;
 use crate::userdata::encoding::{Bytes, unbase64};
 use crate::userdata::problems::{Problems, at_offset};
 
-/// How far cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
+/// Number of bytes in which cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
 
-/// Multiparts and messages of an archive. The parser looks for the boundary of each in all that follows, and takes a message in
-/// a message for a call in a call.
+/// Maximum number of multiparts and messages in an archive. The parser searches all following text for the boundary of each one,
+/// and it recurses for a message inside a message.
 const MAX_MULTIPARTS: usize = 64;
-/// Lines that may be a boundary, and lines that may be a header: each part and header takes some hundred bytes of memory.
+/// Maximum number of lines that can be a boundary, and of lines that can be a header. The parser needs some hundred bytes of
+/// memory for each part and header.
 const MAX_LINES: usize = 50_000;
-/// Pieces of parameters (`a*0=`, RFC 2231 §3), each of which the parser looks for among those before it.
+/// Maximum number of parameter continuations (`a*0=`, RFC 2231 §3). The parser compares each one with all before it.
 const MAX_CONTINUATIONS: usize = 1000;
 
-/// One part, its transfer encoding taken off.
+/// A part, with its transfer encoding decoded.
 pub struct MimePart {
     pub place: Place,
-    /// In lower case, as `text/cloud-config`.
+    /// The MIME type in lower case, for example `text/cloud-config`.
     pub mime: String,
     pub merge: Option<String>,
     pub bytes: Bytes,
 }
 
-/// Whether a text begins as a message does: with a header. cloud-init's own rule, `MIME-Version:` near the beginning, is
-/// checked by [`parts`].
+/// Whether a text begins with a header, as a message does. [`parts`] checks cloud-init's own rule, which is `MIME-Version:` near
+/// the beginning.
 pub fn is_message(text: &str) -> bool {
     let first = text.trim_start().lines().next().unwrap_or_default().to_lowercase();
     ["content-type:", "mime-version:", "from nobody "].iter().any(|header| first.starts_with(header))
         || (first.split_once(':').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        }) && says_its_version(text.as_bytes()))
+        }) && has_mime_version(text.as_bytes()))
 }
 
-fn says_its_version(bytes: &[u8]) -> bool {
+fn has_mime_version(bytes: &[u8]) -> bool {
     let start = &bytes[..bytes.len().min(VERSION_WITHIN)];
     start.to_ascii_lowercase().windows(13).any(|window| window == b"mime-version:")
 }
 
-/// The parts that are no multiparts themselves, in their order.
+/// Returns all parts that are not multiparts, in their order.
 pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<MimePart> {
-    if !says_its_version(bytes) {
+    if !has_mime_version(bytes) {
         let text = format!(
             "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
         );
@@ -95,7 +96,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         .collect()
 }
 
-/// A multipart names its boundary, and ends with it (RFC 2046 §5.1.1).
+/// Checks that a multipart names its boundary and ends with it (RFC 2046 §5.1.1).
 fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, problems: &mut Problems) {
     let Some(content_type) = part.content_type().filter(|t| t.ctype().eq_ignore_ascii_case("multipart"))
     else {
@@ -115,11 +116,11 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
     }
 }
 
-/// The lines of an archive that the parser stops at.
+/// The lines of an archive that are significant to the parser.
 struct Lines<'a> {
-    /// Those that may be the end of a boundary.
+    /// Lines that can be the closing boundary of a multipart.
     ends: HashSet<&'a [u8]>,
-    /// How many may be boundaries, or headers, whichever is more.
+    /// Number of lines that can be boundaries, or number of lines that can be headers, whichever is greater.
     most: usize,
 }
 
@@ -142,13 +143,13 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// How often there is a piece of a parameter, `*` and a number and `=` or `*`.
+/// Counts parameter continuations: `*` and a digit. Stops after the limit.
 fn continuations(bytes: &[u8]) -> usize {
     let begin = bytes.windows(2).filter(|pair| pair[0] == b'*' && pair[1].is_ascii_digit());
     begin.take(MAX_CONTINUATIONS + 1).count()
 }
 
-/// How often a type is named that has parts or a message in it; where that stands makes no difference here.
+/// Counts types that contain parts or a message, anywhere in the text. Stops after the limit.
 fn count_multiparts(bytes: &[u8]) -> usize {
     const TYPES: [&[u8]; 2] = [b"multipart/", b"message/"];
     let begins = |at: usize, name: &[u8]| {
@@ -181,7 +182,7 @@ fn decode(
     let raw = &bytes[part.offset_body as usize..part.offset_end as usize];
     let encoding = header("Content-Transfer-Encoding").unwrap_or_default().to_lowercase();
     let bytes = match encoding.trim() {
-        // mail-parser decodes what it can of damaged base64; here it has to be said.
+        // mail-parser decodes as much of damaged base64 as it can. Here damage must be reported.
         "base64" => match unbase64(raw, budget) {
             Ok(bytes) => bytes,
             Err((offset, complaint)) => {

@@ -1,7 +1,7 @@
-//! A multipart archive: our cloud-config beside the user's own user-data, so that the work of both is done.
+//! Writes a multipart archive with the user's own user-data and hostseed's cloud-config, so that cloud-init applies both.
 //!
-//! Ours is the last part and puts its lists in front of what the parts before it have, whatever they say about merging: so Docker
-//! is ready when their `runcmd` runs.
+//! hostseed's cloud-config is the last part. It puts its lists in front of the lists of earlier parts, whatever merge options
+//! they set. So Docker is ready when their `runcmd` runs.
 
 use mail_builder::headers::content_type as mail;
 use mail_builder::headers::raw::Raw;
@@ -15,20 +15,21 @@ use crate::userdata::content_type::{
 use crate::userdata::encoding::{GZIP, base64_lines};
 use crate::yaml::{self, Node, Value};
 
-/// Our lists. Where a part before ours has something else in the place of one, cloud-init drops ours.
+/// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
+/// list.
 const LISTS: [&str; 2] = ["runcmd", "write_files"];
-/// A script in a block has brackets without a partner.
+/// Maximum depth of flow brackets: a script in a block scalar can have unbalanced brackets.
 const MAX_FLOW_DEPTH: usize = 1000;
 
-/// cloud-init's "Merging user-data sections": how a part's cloud-config is merged into those before it.
+/// How cloud-init merges a part's cloud-config into the parts before it (cloud-init, "Merging user-data sections").
 const MERGE_TYPE: &str = "X-Merge-Type";
 const APPEND: &str = "list(append)+dict(no_replace,recurse_list)+str()";
 const PREPEND: &str = "list(prepend)+dict(no_replace,recurse_list)+str()";
 
-/// The longest line of 7bit and 8bit contents, RFC 2045 §2.7.
+/// Maximum length of a line in 7bit and 8bit content, in bytes (RFC 2045 §2.7).
 const LINE_MAX: usize = 998;
 
-/// A part of the user's, byte for byte as given.
+/// A part of the user's, with its original bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     file: String,
@@ -37,15 +38,16 @@ pub struct Part {
 }
 
 impl Part {
-    /// A file of that name. Its type is `content_type` where one is given, else what its beginning says to cloud-init.
+    /// Creates a part from a file. Its type is `content_type`, or else the type that cloud-init finds by the first line.
     ///
-    /// Refuses what cloud-init would pass over: an empty file, a beginning that it does not know, an archive inside the archive.
-    /// And what would keep ours from being done.
+    /// # Errors
+    /// cloud-init would ignore the part: the file is empty, its first line is unknown, or it is an archive inside the archive. Or
+    /// the part would prevent hostseed's own part from being applied.
     pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         if bytes.is_empty() {
             return Err(Diagnostic::error(Code::PartRejected, "is empty"));
         }
-        // Unpacked by cloud-init it would be a part without the header that says how it is merged.
+        // cloud-init would decompress it to a part without the header that selects the merge type.
         if bytes.starts_with(&GZIP) {
             let complaint = Diagnostic::error(
                 Code::PartRejected,
@@ -63,7 +65,10 @@ impl Part {
         Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), bytes })
     }
 
-    /// Refuses what is wrong with no part alone.
+    /// Checks constraints across parts.
+    ///
+    /// # Errors
+    /// A cloud-config-archive is not the first part, or nothing handles the type of a part.
     pub fn check_together(parts: &[Self]) -> Result<(), Diagnostic> {
         if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
             let complaint = Diagnostic::error(
@@ -99,7 +104,8 @@ impl Part {
             || self.content_type == JINJA && rendered.is_some_and(|line| line.starts_with("#!"))
     }
 
-    /// What the part is called on the host. cloud-init runs scripts in the order of their names, and our `runcmd` among them.
+    /// The file name of the part on the host. cloud-init runs scripts in the order of their names. hostseed's commands are the
+    /// script `runcmd`.
     fn name(&self, number: usize) -> String {
         let kind = if self.is_script() { "script" } else { "part" };
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
@@ -111,7 +117,7 @@ impl Part {
     }
 }
 
-/// The archive of the user's parts and our cloud-config.
+/// Writes the archive with the user's parts and hostseed's cloud-config, `ours`.
 pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
     let bodies = parts.iter().map(|part| part.bytes.as_slice()).chain([ours]);
     let boundary = boundary(bodies.clone());
@@ -127,16 +133,16 @@ pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
     let content_type = mail::ContentType::new("multipart/mixed").attribute("boundary", boundary);
     let archive = MimePart::new(content_type, children)
         .header("MIME-Version", Raw::new("1.0"))
-        // As wide as its widest part: RFC 2045 §6.4.
+        // The encoding of a multipart must permit that of each part (RFC 2045 §6.4).
         .transfer_encoding(widest(bodies));
     let mut bytes = Vec::new();
     archive.write_part(&mut bytes);
-    // No body that is there as it is has a encoding return.
+    // Unencoded bodies have no carriage return: `encoding` selects base64 for them. So this removes only those of mail-builder.
     bytes.retain(|byte| *byte != b'\r');
     bytes
 }
 
-/// The type of what begins like that, as cloud-init has it.
+/// Finds the MIME type by the first line, as cloud-init does.
 fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
     let text = String::from_utf8_lossy(bytes);
     if let Some(known) = ContentType::by_first_line(&text) {
@@ -156,7 +162,8 @@ fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
     )))
 }
 
-/// Refuses something else than a list in the place of one of ours. What is no YAML at all takes nothing away.
+/// Rejects a value other than a list under one of hostseed's list keys. Invalid YAML is accepted, because it cannot replace
+/// anything.
 fn check_lists(text: &str) -> Result<(), Diagnostic> {
     let Ok(Node { value: Value::Map(entries), .. }) = yaml::read(text, MAX_FLOW_DEPTH) else { return Ok(()) };
     for (key, value) in &entries {
@@ -177,7 +184,7 @@ fn check_lists(text: &str) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// The types that cloud-init handles, compressed parts apart.
+/// All types that cloud-init handles, except compressed parts.
 fn types() -> impl Iterator<Item = &'static str> {
     CONTENT_TYPES.iter().map(|known| known.mime).chain(BY_FIRST_LINE)
 }
@@ -188,7 +195,8 @@ fn nearest_type(wrong: &str) -> &'static str {
     types().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or(SHELL_SCRIPT)
 }
 
-/// A type as it stands after the file's name: RFC 2045 §5.1. Others than cloud-init's own may have a part-handler.
+/// Checks the syntax of a type that follows the file's name (RFC 2045 §5.1). Types unknown to cloud-init are accepted, because a
+/// part-handler may handle them.
 fn check_type(text: &str) -> Result<&str, Diagnostic> {
     let token = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
@@ -206,7 +214,7 @@ fn check_type(text: &str) -> Result<&str, Diagnostic> {
     }
 }
 
-/// How a body stands in the archive: as it is where every reader gives it back as it was, else in base64.
+/// The transfer encoding of a body: none if every reader returns the same bytes, else base64.
 fn encoding(body: &[u8]) -> &'static str {
     if !body.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) {
         return "base64";
@@ -230,7 +238,7 @@ fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
     part.transfer_encoding(encoding)
 }
 
-/// A boundary that stands in no body.
+/// Finds a boundary that does not occur in any body.
 fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
     let candidates = (0..).map(|number| match number {
         0 => "==hostseed==".to_owned(),
@@ -253,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_has_the_type_that_its_beginning_says() {
+    fn the_first_line_decides_the_type() {
         for (beginning, content_type) in [
             ("#cloud-config\n", "text/cloud-config"),
             ("\n #Cloud-Config\n", "text/cloud-config"),
@@ -268,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cloud_init_would_pass_over_is_refused() {
+    fn parts_that_cloud_init_would_ignore_are_rejected() {
         assert!(part(&[0x1f, 0x8b, 8, 0]).is_err());
         let typed = |content_type| Part::new("f", Some(content_type), b"x".to_vec()).unwrap();
         assert!(Part::check_together(&[typed(ARCHIVE), typed(CLOUD_CONFIG)]).is_ok());
@@ -287,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_come_after_runcmd_and_names_are_plain() {
+    fn scripts_sort_after_runcmd_and_names_are_plain() {
         assert_eq!(part(b"#!/bin/sh\n").unwrap().name(3), "script-03-a-b.yaml");
         assert_eq!(part(b"#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
         assert_eq!(part(b"## template: jinja\n#!/bin/sh\n").unwrap().name(1), "script-01-a-b.yaml");
@@ -296,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn the_boundary_stands_in_no_part() {
+    fn the_boundary_does_not_occur_in_a_part() {
         let bodies: [&[u8]; 2] = [b"==hostseed==", b"x ==hostseed-1== y"];
         assert_eq!(boundary(bodies.into_iter()), "==hostseed-2==");
     }
 
     #[test]
-    fn a_body_is_as_it_is_only_where_it_arrives_so() {
+    fn only_bodies_that_arrive_unchanged_are_unencoded() {
         assert_eq!(encoding(b"#!/bin/sh\necho\n"), "7bit");
         assert_eq!(encoding(&[b'a'; 999]), "binary");
         for body in ["a\r\n", "\u{e4}", "\0", "\u{1b}[0m"] {

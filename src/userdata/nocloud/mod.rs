@@ -10,7 +10,7 @@ pub use write::write;
 const META_DATA: &str = "meta-data";
 const USER_DATA: &str = "user-data";
 const NETWORK_CONFIG: &str = "network-config";
-/// What a disk is labelled, whatever its case.
+/// The label of a seed disk, in upper or lower case.
 const LABEL: &str = "cidata";
 
 #[cfg(test)]
@@ -24,7 +24,7 @@ mod tests {
     use crate::diag::Place;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_seed_reads_back_and_has_an_id_of_its_own() {
         let write = |user_data: &str, network: Option<&str>| -> Vec<Beside> {
             let files = write("web1", Artifact::private(USER_DATA, user_data), network.map(str::as_bytes));
             let beside = |file: Artifact| Beside {
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(names, [USER_DATA, META_DATA, NETWORK_CONFIG]);
         let host = read_back(|place, budget, host, problems| check(&files, place, budget, host, problems));
         assert_eq!(host.hostname.as_deref(), Some("web1"));
-        // Another seed is another instance.
+        // Other content makes another instance.
         let id = |files: &[Beside]| files[1].bytes.to_vec();
         assert_ne!(id(&files), id(&write("#cloud-config\n{a: 1}\n", Some("version: 2\n"))));
         assert_ne!(id(&files), id(&write("#cloud-config\n{}\n", None)));

@@ -1,4 +1,4 @@
-//! Reads what is beside the user-data.
+//! Reads the files of a NoCloud seed other than the user-data.
 
 use super::{LABEL, META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::diag::{Code, Diagnostic, Place};
@@ -11,19 +11,19 @@ use crate::userdata::host_state::HostState;
 use crate::userdata::problems::Problems;
 use crate::yaml::{Node, Value};
 
-/// A file beside the others.
+/// A file of a folder or disk.
 pub struct Beside {
     pub name: String,
     pub place: Place,
     pub bytes: Bytes,
 }
 
-/// Whether these are a NoCloud seed's: a meta-data says so.
+/// Whether the files are a NoCloud seed, which has a meta-data file.
 pub fn is_seed(files: &[Beside]) -> bool {
     files.iter().any(|file| file.name == META_DATA)
 }
 
-/// The files of a disk image.
+/// Returns the files of a disk image. Reports a wrong label.
 pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside> {
     if !disk.label.eq_ignore_ascii_case(LABEL) {
         let text = format!(
@@ -40,7 +40,7 @@ pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside
     files.map(|file| Beside { place: place.within(&file.path), name: file.path, bytes: file.bytes }).collect()
 }
 
-/// What a disk is called.
+/// The name of the kind of disk, for the list of layers.
 pub fn layer(kind: Kind) -> &'static str {
     match kind {
         Kind::Fat => "FAT disk",
@@ -48,7 +48,7 @@ pub fn layer(kind: Kind) -> &'static str {
     }
 }
 
-/// Judges what is beside the user-data. What is not there, and has to be, is a problem of `place`.
+/// Checks meta-data and network-config. A missing file is a problem at `place`.
 pub fn check(
     files: &[Beside],
     place: &Place,
