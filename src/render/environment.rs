@@ -1,9 +1,9 @@
-//! What a shell evaluates to reach a machine. The words are Docker Machine's, byte for byte, since scripts and
-//! fingers know them; values are escaped, which Docker Machine did not do.
+//! Prints the environment variables with which Docker's clients reach a machine. The output equals Docker Machine's byte for
+//! byte, because scripts and users rely on it. Values are escaped, which Docker Machine did not do.
 
 use std::fmt::Write;
 
-/// How a machine is reached.
+/// The connection to a machine's Docker.
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub machine: String,
@@ -13,7 +13,7 @@ pub struct Connection {
     pub cert_path: String,
 }
 
-/// A language to print the environment in.
+/// The language of a shell or program that reads the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
     Posix,
@@ -27,7 +27,7 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// As written after `--shell`, or the end of `$SHELL`.
+    /// The names that `--shell` accepts, and that can be the last part of `$SHELL`.
     pub const ALL: [(&str, Self); 14] = [
         ("bash", Self::Posix),
         ("sh", Self::Posix),
@@ -45,15 +45,15 @@ impl Shell {
         ("dotenv", Self::Dotenv),
     ];
 
-    /// The shell of that name.
+    /// Finds a shell by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, shell)| *shell)
     }
 
-    /// The lines that set `variables`.
+    /// Returns the lines that set `variables`.
     pub fn set(self, variables: &[(String, String)]) -> String {
         if self == Self::Nu {
-            // A record, because nushell evaluates no text: `from nuon | load-env` takes it.
+            // A record for `from nuon | load-env`, because nushell cannot evaluate text.
             let fields: Vec<_> =
                 variables.iter().map(|(name, value)| format!("{name}: {}", json(value))).collect();
             return format!("{{{}}}\n", fields.join(", "));
@@ -73,7 +73,7 @@ impl Shell {
         variables.iter().map(line).collect()
     }
 
-    /// The lines that unset the variables of those names.
+    /// Returns the lines that unset the variables with these names.
     pub fn unset(self, names: &[&str]) -> String {
         let (before, after) = match self {
             Self::Posix => ("unset ", "\n"),
@@ -88,7 +88,8 @@ impl Shell {
         names.iter().map(|name| format!("{before}{name}{after}")).collect()
     }
 
-    /// How to have the lines evaluated that `command` prints, as comments. `unset` says which lines those are.
+    /// Returns comments that explain how to evaluate the output of `command`. `unset` is true if that output unsets the
+    /// variables.
     pub fn hint(self, command: &str, unset: bool) -> String {
         let (comment, evaluate) = match self {
             Self::Posix => ("#", format!("eval $({command})")),
@@ -101,13 +102,13 @@ impl Shell {
                 format!("(with-temp-buffer (shell-command \"{command}\" (current-buffer)) (eval-buffer))"),
             ),
             Self::Nu if !unset => ("#", format!("{command} | from nuon | load-env")),
-            // Neither nushell's `hide-env` nor a file of variables is evaluated by a command.
+            // No command evaluates nushell's `hide-env` or a file of variables.
             Self::Nu | Self::Dotenv => return String::new(),
         };
         format!("{comment} Run this command to configure your shell: \n{comment} {evaluate}\n")
     }
 
-    /// A value inside this shell's quotes. Ordinary paths and URLs come out as they are.
+    /// Escapes a value for this shell's quotes. Ordinary paths and URLs stay unchanged.
     fn quoted(self, value: &str) -> String {
         let with = |escape: char, special: &str| {
             let mut quoted = String::with_capacity(value.len());
@@ -124,7 +125,8 @@ impl Shell {
             Self::Fish => with('\\', "\\\"$"),
             Self::PowerShell => with('`', "`\"$"),
             Self::Emacs => with('\\', "\\\""),
-            // Double quotes hide nothing of these from tcsh; the string is left for each of them.
+            // In tcsh, double quotes do not protect `"`, `$`, `` ` `` and `!`. The first three are written outside the quotes,
+            // each after a backslash.
             Self::Tcsh => value.chars().fold(String::new(), |mut quoted, c| {
                 match c {
                     '"' | '$' | '`' => write!(quoted, "\"\\{c}\"").expect("a string takes it"),
@@ -133,7 +135,7 @@ impl Shell {
                 }
                 quoted
             }),
-            // cmd has no quotes in SET; a caret hides what would end the command.
+            // In cmd, SET has no quotes. A caret escapes characters that would end the command.
             Self::Cmd => with('^', "&|<>^"),
             Self::Nu => json(value),
             Self::Dotenv => crate::templates::shell_word(value),
@@ -142,7 +144,7 @@ impl Shell {
 }
 
 impl Connection {
-    /// The variables that Docker's clients read, in Docker Machine's order.
+    /// Returns the variables that Docker's clients read, in Docker Machine's order.
     pub fn variables(&self) -> Vec<(String, String)> {
         [
             ("DOCKER_TLS_VERIFY", "1"),

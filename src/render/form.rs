@@ -1,4 +1,4 @@
-//! The forms that a seed takes, by the place that it goes to.
+//! The formats of a seed, one for each way to deliver it.
 
 use anyhow::Result;
 
@@ -17,7 +17,7 @@ use crate::userdata::ignition::Merged;
 use crate::userdata::mime::Part;
 use crate::userdata::payload::PayloadEncoding;
 
-/// The name of a form.
+/// The name of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     CloudConfig,
@@ -32,7 +32,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// As written after `--format`.
+    /// The values of `--format`.
     pub const ALL: [(&str, Self); 9] = [
         ("cloud-config", Self::CloudConfig),
         ("script", Self::Script),
@@ -45,54 +45,54 @@ impl Format {
         ("terraform", Self::Terraform),
     ];
 
-    /// Those that an image without an identity has, as written after `bake --format`.
+    /// The formats for an image without an identity: the values of `bake --format`.
     pub const OF_IMAGES: [(&str, Self); 3] =
         [("bake", Self::Bake), ("packer", Self::Packer), ("imagebuilder", Self::ImageBuilder)];
 
-    /// The form of that name.
+    /// Finds a format by its name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 
-    /// As written after `--format`.
+    /// The value of `--format` for this format.
     pub fn name(self) -> &'static str {
         let found = Self::ALL.iter().find(|(_, format)| *format == self);
         found.map(|(name, _)| *name).expect("the list has every form")
     }
 
-    /// Whether it is what a cloud hands to a new VM.
+    /// Whether a cloud can give this format to a new VM as user-data.
     pub fn is_user_data(self) -> bool {
         matches!(self, Self::CloudConfig | Self::Script | Self::Mime | Self::Ignition)
     }
 
-    /// Whether it is several files.
+    /// Whether the format consists of several files.
     pub fn is_folder(self) -> bool {
         matches!(self, Self::NoCloud | Self::Packer | Self::Terraform)
     }
 }
 
-/// A form with what it takes beside the machine.
+/// A format with its parameters.
 #[derive(Debug)]
 pub enum Form {
     CloudConfig,
     Script,
-    /// Ours, and the user's parts.
+    /// hostseed's cloud-config, and the user's parts.
     Mime(Vec<Part>),
-    /// Ours, and the configs that Ignition is to merge into it.
+    /// hostseed's config, and the configs that Ignition merges into it.
     Ignition(Vec<Merged>),
     NoCloud {
-        /// cloud-init's network configuration, as it is.
+        /// cloud-init's network configuration, copied unchanged.
         network_config: Option<Vec<u8>>,
         medium: Medium,
     },
     Bake,
     Packer,
     ImageBuilder,
-    /// How a client reaches the machine.
+    /// The connection of a client to the machine.
     Terraform(Connection),
 }
 
-/// Renders a form. What is to be compressed as a whole has nothing compressed inside.
+/// Renders a format. If the whole is compressed, the files inside are not.
 pub fn render(host: &Host, form: &Form, packing: Packing) -> Result<Rendered> {
     let encoding = if packing.gzip { PayloadEncoding::Plain } else { PayloadEncoding::GzipBase64 };
     let file = match form {

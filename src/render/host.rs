@@ -1,4 +1,4 @@
-//! What lands on a host: the payloads, and the `setup` script that puts them into place.
+//! The files for a host: the payloads, and the `setup` script that installs them.
 
 use anyhow::Result;
 use minijinja::{Value, context};
@@ -12,7 +12,7 @@ use crate::templates;
 use crate::userdata::manifest::Entry;
 use crate::userdata::paths::{self, CA, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY};
 
-/// A machine, or an image that is to become one.
+/// A machine, or an image without an identity.
 pub struct Host<'a> {
     pub plan: &'a HostPlan,
     /// None for an image.
@@ -28,17 +28,17 @@ impl<'a> Host<'a> {
         Self { plan, machine: None }
     }
 
-    /// Empty for an image.
+    /// The machine's name. Empty for an image.
     pub fn name(&self) -> &'a str {
         self.machine.map_or("", |(plan, _)| plan.name.as_str())
     }
 
-    /// What the host has of the machine's identity; none for an image.
+    /// The kind of identity that the host gets. None for an image.
     pub fn role(&self) -> Option<HostRole> {
         self.machine.map(|(plan, _)| plan.host_role())
     }
 
-    /// What the files of the host's part of the identity are called; empty for an image.
+    /// The file name of the host's certificate and key without the extension. Empty for an image.
     pub fn stem(&self) -> &'static str {
         self.role().map_or("", HostRole::file_stem)
     }
@@ -47,7 +47,7 @@ impl<'a> Host<'a> {
         self.role() == Some(HostRole::BootIssuer)
     }
 
-    /// A file of this host's seed: its owner's alone where it holds a key.
+    /// A file of this host's seed. Only its owner can read it if it can contain a private key.
     pub fn artifact(&self, path: &str, bytes: impl Into<Secret<Vec<u8>>>) -> Artifact {
         match self.machine {
             Some(_) => Artifact::private(path, bytes),
@@ -55,17 +55,17 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The files that `setup` puts into place, paths relative to `/`.
+    /// The files that `setup` installs, with paths relative to `/`.
     pub fn payloads(&self) -> Result<Vec<Artifact>> {
         let mut files = self.identity();
-        // A machine on a baked image brings its identity alone: the image has the drop-in.
+        // A machine on a baked image needs only its identity, because the image has the drop-in.
         if self.machine.is_none() || self.plan.docker.install != Install::None {
             files.push(Artifact::public(paths::relative(DROP_IN), self.drop_in(LIB)?));
         }
         Ok(files)
     }
 
-    /// The machine's certificates and its key, paths relative to `/`; none for an image.
+    /// The certificates and the private key for the host, with paths relative to `/`. Empty for an image.
     pub fn identity(&self) -> Vec<Artifact> {
         let Some((plan, identity)) = self.machine else { return Vec::new() };
         let (certificate, key) = match plan.host_role() {
@@ -79,7 +79,7 @@ impl<'a> Host<'a> {
         ]
     }
 
-    /// What goes along with a boot issuer, `issue` into the folder `lib`; nothing without one.
+    /// The files for a boot issuer, with `issue` in the folder `lib`. Empty without a boot issuer.
     pub fn attachments(&self, lib: &str) -> Result<Vec<Artifact>> {
         match self.machine {
             Some((plan, _)) if self.issues() => issue::attachments(plan, lib),
@@ -87,10 +87,10 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The drop-in, for a host that has `issue` in the folder `lib`.
+    /// Renders the drop-in. `lib` is the folder of `issue` on the host.
     pub fn drop_in(&self, lib: &str) -> Result<String> {
         let engine = &self.plan.engine;
-        // Go listens on IPv6 as well where there is any (net.Listen: an unspecified address is every address).
+        // Go also listens on IPv6 where the host has it (net.Listen: an unspecified address means every address).
         let mut args = vec![flag("-H", "fd://"), flag("-H", format!("tcp://0.0.0.0:{}", self.plan.port))];
         args.extend(engine.storage_driver.iter().map(|driver| flag("--storage-driver", driver)));
         args.push(context! { flag => "--tlsverify", value => () });
@@ -105,7 +105,7 @@ impl<'a> Host<'a> {
             port => self.plan.port,
             waits_for_identity => self.machine.is_none(),
             issues => self.issues(),
-            // A host without an identity may get a boot issuer one day.
+            // A host without an identity may get a boot issuer later.
             keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
             block_metadata => self.plan.block_metadata,
             env => engine.env.clone(),
@@ -115,7 +115,7 @@ impl<'a> Host<'a> {
         templates::render("host/10-machine.conf", values)
     }
 
-    /// The `setup` script. `image` bakes: it installs and enables, and starts nothing.
+    /// Renders the `setup` script. With `image`, the script installs and enables everything but starts nothing.
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
         let attachments = self.attachments(LIB)?;
@@ -140,12 +140,12 @@ impl<'a> Host<'a> {
     }
 }
 
-/// As the `setup` script calls it.
+/// The name of the mode in the `setup` script.
 pub fn mode(image: bool) -> &'static str {
     if image { "image" } else { "host" }
 }
 
-/// A file as `setup` has it in a here-document, which is taken as it is.
+/// A file that `setup` contains in a here-document, without escaping.
 fn attachment(file: &Artifact) -> Value {
     context! {
         path => format!("/{}", file.path),

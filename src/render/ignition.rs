@@ -1,4 +1,5 @@
-//! Ignition's config for Flatcar Container Linux and Fedora CoreOS, where Docker is there already and `/usr` cannot be written.
+//! Renders an Ignition config for Flatcar Container Linux and Fedora CoreOS, which have Docker preinstalled and a read-only
+//! `/usr`.
 
 use anyhow::Result;
 
@@ -9,13 +10,16 @@ use crate::userdata::ignition::{self, Merged};
 use crate::userdata::paths::OPT;
 
 /// Renders the config.
+///
+/// # Errors
+/// The plan chooses a Docker version or source, or a merged config replaces a file or unit of hostseed's.
 pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_choices(host)?;
     let files: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
     Ok(host.artifact("config.ign", ignition::write(&files, &host.drop_in(OPT)?, merged)?))
 }
 
-/// Their Docker is part of the system: which one, and whose, is decided with the image.
+/// Rejects options that choose a Docker version or source. In these systems Docker is part of the image.
 fn refuse_choices(host: &Host) -> Result<()> {
     let choices = host.plan.docker.choices();
     if choices.is_empty() {

@@ -1,4 +1,4 @@
-//! A component of EC2 Image Builder.
+//! Renders an EC2 Image Builder component.
 
 use anyhow::Result;
 
@@ -7,7 +7,7 @@ use super::seed;
 use crate::artifact::Artifact;
 use crate::userdata::component;
 
-/// Renders the document.
+/// Renders the YAML document.
 pub fn render(host: &Host) -> Result<Artifact> {
     Ok(host.artifact("component.yaml", component::write(&seed::contents(host, true)?)?))
 }

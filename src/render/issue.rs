@@ -1,4 +1,4 @@
-//! What goes along to a host that issues its own server's certificate: the `issue` script and the units that run it.
+//! Renders the files for a host that issues its own server certificate: the `issue` script and the systemd units that run it.
 
 use anyhow::Result;
 use minijinja::{Value, context};
@@ -9,11 +9,11 @@ use crate::plan::{KeyType, Plan};
 use crate::templates;
 use crate::userdata::paths::{self, ISSUE, LIB, UNITS};
 
-/// Where dockerd keeps its state, unless told otherwise.
+/// dockerd's default folder for its state.
 const DATA_ROOT: &str = "/var/lib/docker";
 
-/// The files, their paths relative to `/`; `issue` is in the folder `lib`. They travel inside `setup`: only compressed together with it do they leave room for
-/// themselves in what Amazon EC2 takes, gzipped user-data of 16 384 bytes.
+/// Returns the files with paths relative to `/`. The folder `lib` is for `issue`. `setup` contains these files: only if they are
+/// compressed together with it does the seed fit Amazon EC2's limit, which is 16 384 bytes of gzipped user-data.
 pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
     let names: Vec<String> = plan.sans().iter().map(san).collect();
     let (key, key_usage) = openssl_key(plan.key);
@@ -21,7 +21,7 @@ pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
     let lib_path = Value::from_safe_string(lib.to_owned());
     let values = context! {
         lib => lib_path.clone(),
-        // Without `setup` it is Ignition that has put it there.
+        // Without `setup`, Ignition installs the files.
         setup => lib == LIB,
         machine => plan.name.as_str(),
         key,
@@ -46,7 +46,7 @@ fn unit(name: &str, values: Value) -> Result<Artifact> {
     Ok(Artifact::public(format!("{}/{name}", paths::relative(UNITS)), text))
 }
 
-/// As openssl writes it in `subjectAltName`.
+/// An address in openssl's syntax for `subjectAltName`.
 fn san(address: &Address) -> String {
     match address {
         Address::Ip(ip) => format!("IP:{ip}"),
@@ -54,7 +54,7 @@ fn san(address: &Address) -> String {
     }
 }
 
-/// The words for `openssl genpkey`, and the key usage of a server with such a key: as `pki/profile.rs` has it.
+/// The options for `openssl genpkey`, and the key usage of a server with such a key, as in `pki/profile.rs`.
 fn openssl_key(key: KeyType) -> (&'static str, &'static str) {
     const SIGNS: &str = "digitalSignature";
     const SIGNS_AND_CARRIES: &str = "digitalSignature, keyEncipherment";

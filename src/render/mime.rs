@@ -1,4 +1,4 @@
-//! A multipart archive: our cloud-config beside the user's own user-data.
+//! Renders a multipart archive with the user's own user-data and hostseed's cloud-config.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! From a plan and what a host may know of its identity to the text that the host boots from. Pure: the same
-//! machine gives the same bytes, so nothing here holds a time, a random value or a map in hash order.
+//! Renders a plan and the host's identity to the text that the host boots from. Pure: the same machine always gives the same
+//! bytes. So nothing here uses the time, a random value, or a map with hash order.
 
 mod environment;
 mod form;
@@ -33,22 +33,23 @@ use crate::templates;
 use crate::userdata::payload::PayloadEncoding;
 use host::Host;
 
-/// What a machine boots from, or what puts it into an image. It holds the server's key.
+/// Renders the seed that a machine boots from, or the script that puts it into an image. The result contains the private key of
+/// the server or boot issuer.
 pub fn render_seed(plan: &Plan, identity: &HostIdentity, form: &Form, packing: Packing) -> Result<Rendered> {
     form::render(&Host::machine(plan, identity), form, packing)
 }
 
-/// A machine's cloud-config, as it is: what the store keeps.
+/// Renders a machine's cloud-config without compression of the whole, as the store keeps it.
 pub fn render_user_data(plan: &Plan, identity: &HostIdentity) -> Result<Artifact> {
     seed::cloud_config(&Host::machine(plan, identity), PayloadEncoding::GzipBase64)
 }
 
-/// What prepares an image which is no machine yet: as a script, or for a builder of images. It holds no secret.
+/// Renders a script or builder input that prepares an image without an identity. The result contains no secret.
 pub fn render_image(plan: &HostPlan, form: &Form) -> Result<Rendered> {
     form::render(&Host::image(plan), form, Packing::default())
 }
 
-/// The plan as the store keeps it: a spec that gives the same plan again.
+/// Renders the plan as the store keeps it: a spec that gives the same plan again.
 pub fn render_machine_yaml(plan: &Plan) -> Result<Artifact> {
     let fields: Vec<_> = plan
         .fields()

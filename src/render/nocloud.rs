@@ -1,4 +1,4 @@
-//! cloud-init's NoCloud datasource: the files of a seed in a folder, or the disk that has them.
+//! Renders a seed for cloud-init's NoCloud datasource: a folder with the files, or a disk image that contains them.
 
 use anyhow::Result;
 
@@ -9,13 +9,13 @@ use crate::disk;
 use crate::userdata::nocloud;
 use crate::userdata::payload::PayloadEncoding;
 
-/// What the files are on.
+/// The medium of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
     Folder,
-    /// A disk image, FAT.
+    /// A FAT disk image.
     Fat,
-    /// The image of a CD, ISO 9660.
+    /// An ISO 9660 CD image.
     Iso,
 }
 

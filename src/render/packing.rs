@@ -1,28 +1,28 @@
-//! How a text is packed as a whole, always to the same bytes.
+//! Compresses and encodes a whole text. The same text always gives the same bytes.
 
 use crate::artifact::Artifact;
 use crate::userdata::encoding::{base64, gzip, gzip_smallest};
 
-/// Amazon EC2's limit, the lowest of the clouds that support compressed user-data.
+/// Amazon EC2's limit in bytes, the lowest of the clouds that support compressed user-data.
 const LOWEST_LIMIT: usize = 16_384;
 
-/// How a text is packed as a whole: what `--gzip` and `--base64` ask for.
+/// The encoding of a whole text, from `--gzip` and `--base64`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Packing {
     pub gzip: bool,
-    /// Base64 (RFC 4648 §4) in a single line without an end, of what is in gzip then where both are asked for.
+    /// Base64 (RFC 4648 §4) on a single line without a line break at the end. With `gzip`, it encodes the compressed text.
     pub base64: bool,
 }
 
 impl Packing {
-    /// Packs a file. Its mode and name stay.
+    /// Encodes a file. The name and mode do not change.
     pub fn pack(self, file: Artifact) -> Artifact {
         let file = if self.gzip { with_bytes(file, gzip_below_limit) } else { file };
         if self.base64 { with_bytes(file, |bytes| base64(bytes).into_bytes()) } else { file }
     }
 }
 
-/// Compresses, with more effort where that can bring the result below [`LOWEST_LIMIT`].
+/// Compresses a text. Uses the slower compression if it may bring the size below [`LOWEST_LIMIT`].
 fn gzip_below_limit(bytes: &[u8]) -> Vec<u8> {
     let packed = gzip(bytes);
     let is_near = packed.len() > LOWEST_LIMIT && packed.len() <= LOWEST_LIMIT + LOWEST_LIMIT / 10;

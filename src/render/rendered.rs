@@ -1,8 +1,8 @@
-//! What a form consists of.
+//! The result of rendering.
 
 use crate::artifact::Artifact;
 
-/// What comes of a form.
+/// The file or files of a format.
 #[derive(Debug)]
 pub enum Rendered {
     File(Artifact),

@@ -1,5 +1,5 @@
-//! The seeds that bring a host's files: a cloud-config, and the script that serves consoles and image builders. Each is private where
-//! it holds a key.
+//! Renders the seeds with a host's files: a cloud-config, and the script for consoles and image builders. A seed that contains a
+//! private key is readable only by its owner.
 
 use anyhow::Result;
 
@@ -10,22 +10,22 @@ use crate::userdata::contents::Contents;
 use crate::userdata::payload::PayloadEncoding;
 use crate::userdata::{cloud_config, script};
 
-/// User-data that cloud-init reads.
+/// Renders user-data for cloud-init.
 pub fn cloud_config(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
     Ok(host.artifact("user-data", cloud_config::write(&contents(host, false)?, encoding)?))
 }
 
-/// A script that sets up the host on which it is run.
+/// Renders a script that sets up the host on which it runs.
 pub fn script(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
     Ok(host.artifact("user-data.sh", script::write(&contents(host, false)?, encoding)?))
 }
 
-/// A script that prepares the image in which it is run.
+/// Renders a script that prepares the image in which it runs.
 pub fn bake(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
     Ok(host.artifact("bake.sh", script::write(&contents(host, true)?, encoding)?))
 }
 
-/// What the seed of a host brings; of an image where `image` says so.
+/// Returns the contents of a host's seed. `image` selects the contents for an image.
 pub fn contents(host: &Host, image: bool) -> Result<Contents> {
     let payloads = host.payloads()?;
     let setup = host.setup(&payloads, image)?;

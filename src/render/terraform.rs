@@ -1,4 +1,4 @@
-//! A Terraform module: a folder with the seed, and outputs to boot a VM from it and to reach its Docker.
+//! Renders a Terraform module: a folder with the seed, and outputs to boot a VM from it and to connect to its Docker.
 
 use anyhow::Result;
 use minijinja::context;
@@ -11,10 +11,10 @@ use crate::plan::HostRole;
 use crate::templates;
 use crate::userdata::payload::PayloadEncoding;
 
-/// The files beside the seed.
+/// The files other than the seed.
 const FILES: [&str; 5] = ["main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"];
 
-/// Renders the folder. The seed alone holds a key: as it is, and compressed.
+/// Renders the folder. Only the seed contains a private key: `user-data` and the compressed `user-data.gz`.
 pub fn render(host: &Host, connection: &Connection) -> Result<Vec<Artifact>> {
     let user_data = seed::cloud_config(host, PayloadEncoding::GzipBase64)?;
     let gzip = Packing { gzip: true, base64: false };
@@ -38,7 +38,7 @@ pub fn render(host: &Host, connection: &Connection) -> Result<Vec<Artifact>> {
     Ok(files)
 }
 
-/// What the certificate is for, in lower case; nothing where the host makes its own.
+/// The names in the server certificate, in lower case. Empty if the host issues its own.
 fn sans(host: &Host) -> Vec<String> {
     match host.machine {
         Some((plan, identity)) if plan.host_role() == HostRole::Server => {
@@ -48,7 +48,8 @@ fn sans(host: &Host) -> Vec<String> {
     }
 }
 
-/// The machine's name as an identifier (HCL Native Syntax Specification, "Identifiers"): no dots, no digit at its beginning.
+/// The machine's name as an identifier (HCL Native Syntax Specification, "Identifiers"), which has no dots and does not begin
+/// with a digit.
 fn label(name: &str) -> String {
     let label = name.replace('.', "-");
     if label.starts_with(|c: char| c.is_ascii_digit()) { format!("host-{label}") } else { label }

@@ -1,4 +1,4 @@
-//! The templates and their engine. Each template's language decides its escape, so that no template can
+//! The templates and their engine. The language of each template decides how its values are quoted, so that no template can
 //! forget to quote.
 
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ pub mod quote;
 
 pub use quote::shell_word;
 
-/// Each template by what it renders, with the language that its values are quoted for.
+/// Each template's name, the language for quoting its values, and its source.
 const TEMPLATES: [(&str, Language, &str); 20] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
@@ -53,7 +53,7 @@ const TEMPLATES: [(&str, Language, &str); 20] = [
     ("terraform/variables.tf", Language::Hcl, include_str!("../../templates/terraform/variables.tf.j2")),
     ("terraform/outputs.tf", Language::Hcl, include_str!("../../templates/terraform/outputs.tf.j2")),
     ("terraform/versions.tf", Language::Hcl, include_str!("../../templates/terraform/versions.tf.j2")),
-    // Markdown around HCL.
+    // Markdown with HCL in it.
     ("terraform/README.md", Language::Hcl, include_str!("../../templates/terraform/README.md.j2")),
 ];
 
@@ -86,14 +86,17 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// Renders the template called `name`.
+/// Renders the template with this name.
+///
+/// # Errors
+/// The template uses a value that is missing, or that is neither text nor number.
 pub fn render(name: &str, values: Value) -> Result<String> {
     let template = ENGINE.get_template(name)?;
     template.render(values).with_context(|| format!("cannot render {name}"))
 }
 
-/// Writes a value quoted for its template's language. Values are texts and numbers; anything else that
-/// reaches a template's output is a mistake in the template.
+/// Writes a value, quoted for its template's language. Values must be texts or numbers; any other type is a mistake in the
+/// template.
 fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     let text = match value.as_str() {
         Some(text) if value.is_safe() => return out.write_str(text).map_err(Error::from),
@@ -114,7 +117,7 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
     out.write_str(&quoted).map_err(Error::from)
 }
 
-/// The language of the template whose name the engine carries as its escape.
+/// Returns the language of a template. The engine passes the template's name as the custom escape.
 fn language(escape: &AutoEscape) -> Option<Language> {
     let AutoEscape::Custom(template) = escape else { return None };
     TEMPLATES.iter().find(|(name, ..)| name == template).map(|(_, language, _)| *language)

@@ -1,21 +1,21 @@
-//! One escape for each language that a template is written in. Each takes any text and gives one value of that
-//! language which reads back as the text.
+//! One quoting function for each template language. Each accepts any text and returns one value of that language that reads back
+//! as the same text.
 
 use std::fmt::Write;
 
-/// A word of a POSIX shell, always in single quotes: nothing in them is special but their end.
+/// Quotes a word for a POSIX shell, always in single quotes. Inside them, only the single quote is special.
 pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// A word of a POSIX shell for people: as it is where nothing in it is special, else in single quotes.
+/// Quotes a word for a POSIX shell, for people to read: in single quotes only if it has special characters.
 pub fn shell_word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { shell(text) }
 }
 
-/// A word of `ExecStart=`: systemd.service(5), "Command lines". Specifiers (`%`) and variables (`$`) are doubled,
-/// the rest is quoted where it has to be.
+/// Quotes a word of `ExecStart=` (systemd.service(5), "Command lines"). Doubles specifiers (`%`) and variables (`$`), and adds
+/// quotes where they are necessary.
 pub fn exec(text: &str) -> String {
     let doubled = text.replace('$', "$$");
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@+,[]".contains(&b);
@@ -25,12 +25,12 @@ pub fn exec(text: &str) -> String {
     unit_string(&doubled)
 }
 
-/// An assignment of `Environment=`: systemd.exec(5). Here `$` has no meaning, and `%` has.
+/// Quotes an assignment of `Environment=` (systemd.exec(5)). There `%` is special and `$` is not.
 pub fn environment(text: &str) -> String {
     unit_string(text)
 }
 
-/// A quoted string of a unit file: systemd.syntax(7), "Quoting".
+/// Writes a quoted string of a unit file (systemd.syntax(7), "Quoting").
 fn unit_string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -48,9 +48,9 @@ fn unit_string(text: &str) -> String {
     quoted
 }
 
-/// A scalar of YAML, 1.1 and 1.2 alike: JSON's string, and what only JSON allows bare escaped too (YAML 1.1 §5.1:
-/// printable characters; §5.4: line breaks). Nothing is ever left unquoted, since `no`, `1:30` and `0644` are
-/// no texts to cloud-init's reader.
+/// Quotes a scalar for YAML 1.1 and 1.2 as a JSON string. Also escapes characters that JSON allows and YAML does not (YAML 1.1
+/// §5.1: printable characters; §5.4: line breaks). Every scalar is quoted, because cloud-init's reader does not read `no`, `1:30`
+/// and `0644` as texts.
 pub fn yaml(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     for c in serde_json::Value::from(text).to_string().chars() {
@@ -64,13 +64,13 @@ pub fn yaml(text: &str) -> String {
     quoted
 }
 
-/// As [`yaml`], in ASCII alone: for where a text has to pass readers that know nothing of its encoding.
+/// As [`yaml`], with only ASCII characters, for readers that do not know the encoding of the text.
 pub fn yaml_ascii(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     for c in yaml(text).chars() {
         match u32::from(c) {
             ..0x80 => quoted.push(c),
-            // YAML joins no surrogates (1.1, §5.6), so what is beyond them has a form of its own.
+            // YAML does not join surrogate pairs (1.1, §5.6), so characters above U+FFFF have a longer escape.
             code @ 0x80..0x1_0000 => write!(quoted, "\\u{code:04x}").expect("a string takes it"),
             code => write!(quoted, "\\U{code:08x}").expect("a string takes it"),
         }
@@ -78,8 +78,8 @@ pub fn yaml_ascii(text: &str) -> String {
     quoted
 }
 
-/// A quoted template of HCL that is all literal: HCL Native Syntax Specification, "Template Expressions". Of `${` and `%{` the
-/// brace is escaped, since `$${` means something else after another `$`. Packer and Terraform read the text in NFC.
+/// Quotes a literal for HCL (HCL Native Syntax Specification, "Template Expressions"). In `${` and `%{` the brace is escaped,
+/// because `$${` has another meaning after a further `$`. Packer and Terraform convert the text to Unicode's normal form C.
 pub fn hcl(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     let mut before = '"';
@@ -112,7 +112,7 @@ mod tests {
     use crate::skip;
 
     #[test]
-    fn values_that_mean_something_elsewhere_arrive_as_text() {
+    fn special_values_are_quoted_as_text() {
         assert_eq!(shell("web1"), "'web1'");
         assert_eq!(shell(""), "''");
         assert_eq!(shell("it's $HOME"), r"'it'\''s $HOME'");
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(hcl("${a} $${a} %{a} 100%"), r#""$\u007ba} $$\u007ba} %\u007ba} 100%""#);
     }
 
-    /// Texts of every kind, the awkward ones more often than chance would have them.
+    /// Texts of every kind. Special texts are more frequent than in random texts.
     fn texts(count: usize) -> Vec<String> {
         let awkward = [
             "",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// Runs a program on `input` and returns its standard output.
-    fn through(command: &mut Command, input: &str) -> String {
+    fn run_with_input(command: &mut Command, input: &str) -> String {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -210,7 +210,7 @@ mod tests {
         for quote in [yaml, yaml_ascii] {
             let document: String = texts.iter().map(|text| format!("- {}\n", quote(text))).collect();
             let read = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
-            let read = through(Command::new(skip::PYTHON).args(["-c", read]), &document);
+            let read = run_with_input(Command::new(skip::PYTHON).args(["-c", read]), &document);
             let read: Vec<String> = serde_json::from_str(&read).unwrap();
             for (read, text) in read.iter().zip(&texts) {
                 assert_eq!(read, text);
@@ -223,11 +223,11 @@ mod tests {
     fn any_text_reads_back_from_a_shell_word() {
         let texts: Vec<_> = texts(1000).into_iter().filter(|text| !text.contains('\0')).collect();
         let script: String = texts.iter().map(|text| format!("printf '%s\\0' {}\n", shell(text))).collect();
-        let read = through(&mut Command::new("sh"), &script);
+        let read = run_with_input(&mut Command::new("sh"), &script);
         assert_eq!(read.split_terminator('\0').collect::<Vec<_>>(), texts);
     }
 
-    /// Terraform takes a text in Unicode's normal form C, so that is what it is compared with.
+    /// Terraform converts a text to Unicode's normal form C, so the test compares with that.
     #[test]
     fn any_text_reads_back_from_hcl_as_terraform_reads_it() {
         if !skip::need("terraform-1.15") || !skip::need_python_module("unicodedata") {
@@ -237,7 +237,7 @@ mod tests {
         let normal = "import json, sys, unicodedata; \
             json.dump([unicodedata.normalize('NFC', text) for text in json.load(sys.stdin)], sys.stdout)";
         let wanted =
-            through(Command::new(skip::PYTHON).args(["-c", normal]), &serde_json::to_string(&texts).unwrap());
+            run_with_input(Command::new(skip::PYTHON).args(["-c", normal]), &serde_json::to_string(&texts).unwrap());
         let wanted: Vec<String> = serde_json::from_str(&wanted).unwrap();
 
         let dir = tempfile::tempdir().unwrap();
@@ -251,7 +251,7 @@ mod tests {
             let mut command = Command::new("terraform-1.15");
             command.args(args).current_dir(dir.path());
             command.envs([("TF_CLI_CONFIG_FILE", "/dev/null"), ("CHECKPOINT_DISABLE", "1")]);
-            through(&mut command, "")
+            run_with_input(&mut command, "")
         };
         terraform(&["apply", "-auto-approve"]);
         let read: Vec<String> = serde_json::from_str(&terraform(&["output", "-json", "texts"])).unwrap();

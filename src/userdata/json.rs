@@ -243,7 +243,7 @@ fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[
             let key = fields.get("key").and_then(Value::as_str).is_some_and(is_user_data);
             let has_value = fields.contains_key("value");
             for (name, value) in fields {
-                // A state file's description of a value's type.
+                // In a state file, such a `type` describes the type of `value`.
                 if name == "type" && value.is_array() && has_value {
                     continue;
                 }

@@ -14,7 +14,7 @@ mod tests {
     use crate::userdata::paths::{DROP_IN, MANIFEST, UNITS};
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_config_reads_back() {
         let mut files = sample().payloads;
         files.push(Artifact::public(format!("{}/a.service", &UNITS[1..]), "[Service]\n"));
         let merged = br#"{"ignition": {"version": "3.3.0"}, "storage": {"files": [

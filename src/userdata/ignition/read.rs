@@ -1,4 +1,4 @@
-//! An Ignition config, specification 3: files, units and what is merged in. Ignition does not boot on any error.
+//! Reads an Ignition config, specification 3: files, units and merged configs. Any error in a config prevents the boot.
 
 use crate::secret::Secret;
 use data_url::DataUrl;
@@ -16,10 +16,10 @@ use crate::userdata::manifest::{Found, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{MANIFEST, UNITS};
 use crate::userdata::problems::Problems;
 
-/// A config merges others, which may do the same.
+/// Maximum depth of merges: a merged config can merge other configs.
 const MAX_MERGES: usize = 8;
 
-/// Reads one, and adds what comes of it to `host`.
+/// Reads a config and adds its files and units to `host`.
 pub fn read(text: &[u8], place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     host.ignition = true;
     Reader { budget, host, problems, has_payload: false }.all(text, place);
@@ -29,7 +29,7 @@ struct Reader<'a> {
     budget: &'a Budget,
     host: &'a mut HostState,
     problems: &'a mut Problems,
-    /// Whether a data URL says that it is a payload of hostseed's.
+    /// Whether the media type of a data URL marks a hostseed payload.
     has_payload: bool,
 }
 
@@ -116,7 +116,7 @@ impl Reader<'_> {
             self.host.unreadable.insert(path.to_owned());
             return;
         };
-        // A problem names the path, and the file keeps it.
+        // The cost includes the path, because problems and the file copy it.
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
             return;
         }
@@ -124,7 +124,7 @@ impl Reader<'_> {
         self.host.put(file, false, self.problems);
     }
 
-    /// JSON has no octal numbers: 0644 is 420 there.
+    /// Returns the mode of a file. JSON has only decimal numbers: 0644 is 420.
     fn mode(&mut self, file: &Value, path: &str, place: &Place) -> u32 {
         let Some(value) = file.get("mode") else { return DEFAULT_MODE };
         let Some(mode) =
@@ -135,7 +135,7 @@ impl Reader<'_> {
                 .error(place, Diagnostic::error(Code::FileMode, text).hint("420 is 0644, 384 is 0600"));
             return DEFAULT_MODE;
         };
-        // Digits of a usual mode, and as a number none of them.
+        // These numbers look like the octal digits of a usual mode. As decimal numbers, none of them is a usual mode.
         if matches!(
             mode,
             400 | 440 | 444 | 600 | 640 | 644 | 660 | 664 | 666 | 700 | 750 | 755 | 770 | 775 | 777
@@ -150,7 +150,7 @@ impl Reader<'_> {
         mode
     }
 
-    /// What a URL brings. Data URLs alone are here; the host fetches others.
+    /// Returns the content of a resource. Only data URLs contain it; the host fetches other URLs.
     fn resource(&mut self, resource: &Value, place: &Place, what: &str) -> Option<Bytes> {
         let source = resource.get("source").and_then(Value::as_str)?;
         if !source.starts_with("data:") {
@@ -160,21 +160,21 @@ impl Reader<'_> {
                 .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
             return None;
         }
-        let told = |this: &mut Self, complaint: Diagnostic| {
+        let report = |this: &mut Self, complaint: Diagnostic| {
             this.problems.error(place, complaint.about(format_args!("the content of `{what}`")));
             None
         };
-        // Decoded, and its checksum made.
+        // The cost of decoding and of the checksum.
         if !self.budget.take(2 * source.len()) {
             return None;
         }
         let Ok(url) = DataUrl::process(source) else {
-            return told(self, Diagnostic::error(Code::IgnitionConfig, "is no data URL"));
+            return report(self, Diagnostic::error(Code::IgnitionConfig, "is no data URL"));
         };
         let media_type = url.mime_type();
         self.has_payload |= format!("{}/{}", media_type.type_, media_type.subtype) == PAYLOAD_TYPE;
         let Ok((decoded, _)) = url.decode_to_vec() else {
-            return told(
+            return report(
                 self,
                 Diagnostic::error(Code::UserDataDamaged, "is base64 that is cut short or damaged")
                     .hint("render the seed again"),
@@ -186,15 +186,15 @@ impl Reader<'_> {
             Some("gzip") if decoded.starts_with(&encoding::GZIP) => {
                 match encoding::gunzip(&decoded, self.budget) {
                     Ok(bytes) => bytes,
-                    Err(complaint) => return told(self, complaint),
+                    Err(complaint) => return report(self, complaint),
                 }
             }
             Some("gzip") => {
-                return told(self, Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not"));
+                return report(self, Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not"));
             }
             Some(other) => {
                 let text = format!("has the unknown `compression` `{}`", other.escape_debug());
-                return told(self, Diagnostic::error(Code::FileEncoding, text).hint("`gzip`, or none"));
+                return report(self, Diagnostic::error(Code::FileEncoding, text).hint("`gzip`, or none"));
             }
         };
         if let Some(hash) = resource.pointer("/verification/hash").and_then(Value::as_str) {
@@ -203,7 +203,7 @@ impl Reader<'_> {
                 _ => format!("sha512-{}", sha512(&bytes)),
             };
             if !found.eq_ignore_ascii_case(hash) {
-                told(
+                report(
                     self,
                     Diagnostic::error(
                         Code::PayloadDamaged,
@@ -256,7 +256,7 @@ impl Reader<'_> {
         self.host.put(file, false, self.problems);
     }
 
-    /// Texts that may hold a key, the files' own apart.
+    /// Adds all texts that may contain a private key to the inline texts. Data URLs are checked as files.
     fn gather(&mut self, value: &Value, place: &Place, name: &str) {
         match value {
             Value::String(text)

@@ -1,5 +1,6 @@
-//! Ignition's config for Flatcar Container Linux and Fedora CoreOS, where Docker is there already and `/usr` cannot be written:
-//! the identity, the drop-in for their unit, and Docker started at boot instead of at its socket's first use.
+//! Writes an Ignition config for Flatcar Container Linux and Fedora CoreOS. They have Docker preinstalled and a read-only `/usr`.
+//! The config contains the identity and the drop-in for their Docker unit, and starts Docker at boot instead of at the first use
+//! of its socket.
 
 use std::path::Path;
 
@@ -14,10 +15,10 @@ use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, UNITS};
 use crate::userdata::payload::{Payload, PayloadEncoding};
 
-/// "Configuration Specification v3.4.0": what both distributions take.
+/// "Configuration Specification v3.4.0", which both distributions support.
 const VERSION: &str = "3.4.0";
 
-/// A config of the user's, which Ignition merges into ours: `config.merge`.
+/// A config of the user's, which Ignition merges into hostseed's: `config.merge`.
 #[derive(Debug, Clone)]
 pub struct Merged {
     bytes: Vec<u8>,
@@ -25,7 +26,10 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Refuses what is no config of Ignition's third major version: no host would boot from it.
+    /// Parses a config.
+    ///
+    /// # Errors
+    /// It is not a config of Ignition's specification 3, so no host would boot from it.
     pub fn new(bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
             Diagnostic::error(Code::PartRejected, format!("is no JSON: {error}"))
@@ -44,8 +48,8 @@ impl Merged {
         }
     }
 
-    /// What it has of ours, and would take the place of: Ignition takes the merged config's word.
-    fn taken(&self, ours: &Config) -> Option<String> {
+    /// Returns the path or unit of hostseed's that this config would replace. In Ignition, the merged config wins.
+    fn conflict(&self, ours: &Config) -> Option<String> {
         let items =
             |pointer: &str| self.json.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
         let text =
@@ -54,7 +58,7 @@ impl Merged {
             for item in items(&format!("/storage/{list}")) {
                 let path = text(&item, "path");
                 let own = || ours.files.iter().filter_map(|file| file["path"].as_str()).map(Path::new);
-                // What is no folder cannot have ours in it: Ignition follows no link.
+                // A file or link at a parent of hostseed's path would prevent the file: Ignition does not follow links.
                 let is_above =
                     list != "directories" && !path.is_empty() && own().any(|own| own.starts_with(&path));
                 if is_above || own().any(|own| own == Path::new(&path)) {
@@ -82,7 +86,7 @@ impl Merged {
     }
 }
 
-/// `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
+/// Whether a version is `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
 fn is_third(version: &str) -> bool {
     let numbers: Vec<_> = version.trim_end_matches("-experimental").split('.').collect();
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -94,15 +98,14 @@ struct Config {
     units: Vec<Value>,
 }
 
-/// The config that brings `files`, whose paths are relative to `/`, and the drop-in of Docker's unit. Units among the files are
-/// enabled.
+/// Writes the config with `files` (paths relative to `/`) and the drop-in of Docker's unit. Enables units among the files.
 ///
 /// # Errors
-/// A config of the user's that takes the place of something in it.
+/// A merged config replaces a file or unit of hostseed's.
 pub fn write(files: &[Artifact], drop_in: &str, merged: &[Merged]) -> Result<String> {
     let config = config(files, drop_in);
-    if let Some(taken) = merged.iter().find_map(|merged| merged.taken(&config)) {
-        return Err(Diagnostic::error(Code::PartRejected, format!("the config to be merged takes the place of hostseed's `{taken}`, and the host would not be reached as it should"))
+    if let Some(conflict) = merged.iter().find_map(|merged| merged.conflict(&config)) {
+        return Err(Diagnostic::error(Code::PartRejected, format!("the config to be merged takes the place of hostseed's `{conflict}`, and the host would not be reached as it should"))
             .hint("take it out there; `hostseed create --help` has what may be said of Docker")
             .into());
     }
@@ -133,7 +136,7 @@ fn config(payloads: &[Artifact], drop_in: &str) -> Config {
         vec![
             json!({
                 "name": DOCKER_UNIT,
-                // Else it starts at the first use of the unix socket, and the port stays closed until then.
+                // Otherwise Docker starts at the first use of its Unix socket, and the port stays closed until then.
                 "enabled": true,
                 "dropins": [{ "name": paths::file_name(DROP_IN), "contents": drop_in }],
             }),
@@ -162,18 +165,18 @@ fn json_file(file: &Artifact) -> Value {
         "path": format!("/{}", file.path),
         // An image may have files of an earlier identity.
         "overwrite": true,
-        // In decimal, since JSON has no other.
+        // Decimal, because JSON has no octal numbers.
         "mode": file.mode,
         "contents": {
             "source": data_url(PAYLOAD_TYPE, payload.text.expose()),
             "compression": "gzip",
-            // Of what is there after unpacking.
+            // The checksum of the decompressed content.
             "verification": { "hash": format!("sha256-{}", payload.sha256) },
         },
     })
 }
 
-/// RFC 2397.
+/// Builds a data URL (RFC 2397).
 fn data_url(media_type: &str, base64: &str) -> String {
     format!("data:{media_type};base64,{base64}")
 }

@@ -1,4 +1,4 @@
-//! Shell scripts: ours written, with the files that they unpack; anybody's read.
+//! Shell scripts: writes hostseed's own, which unpack their files, and reads scripts from any source.
 
 mod read;
 mod write;
@@ -13,7 +13,7 @@ mod tests {
     use crate::userdata::payload::PayloadEncoding;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_script_reads_back() {
         for encoding in [PayloadEncoding::GzipBase64, PayloadEncoding::Plain] {
             let text = write(&sample(), encoding).unwrap();
             let host = read_back(|place, budget, host, problems| read(&text, place, budget, host, problems));

@@ -1,4 +1,5 @@
-//! Scripts. The files of our own (`templates/seed/script.j2`) are taken out; another one is a text that may hold a key.
+//! Reads scripts. Extracts the files of a hostseed script (`templates/seed/script.j2`). Any other script is only a text that may
+//! contain a private key.
 
 use crate::secret::Secret;
 
@@ -12,10 +13,10 @@ use crate::userdata::paths::{self, SETUP};
 use crate::userdata::payload::PayloadEncoding;
 use crate::userdata::problems::{Lines, Problems};
 
-/// The command of our scripts that makes a file: `unpack SHA256 PATH <<'END'`.
+/// The command in hostseed's scripts that writes a file: `unpack SHA256 PATH <<'END'`.
 const UNPACK: &str = "unpack";
 
-/// Reads one, and adds what comes of it to `host`.
+/// Reads a script and adds its files to `host`.
 pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     host.run(text);
     let manifest = Manifest::in_text(text, place);
@@ -27,7 +28,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     let documents = here_documents(text, UNPACK);
     let encoding = match manifest.as_ref().map(|found| &found.manifest) {
         Some(Ok(manifest)) => manifest.encoding.unwrap_or(PayloadEncoding::Plain),
-        // That is told, and without it nobody knows how to read the rest.
+        // The manifest's error is reported later. Without the manifest, the encoding of the files is not known.
         Some(Err(_)) => return host.manifests.extend(manifest),
         None => {
             if documents.iter().any(|document| document.words.get(1).is_some_and(|path| paths::is_own(path)))
@@ -55,13 +56,13 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
             host.unreadable.insert(path.clone());
             continue;
         };
-        // The script's umask is 077, and `setup` alone is made executable after.
+        // The script has umask 077, and makes only `setup` executable.
         let mode = if path == SETUP { 0o755 } else { 0o600 };
         host.put(File { place, path: path.clone(), mode, owner: None, bytes }, false, problems);
     }
 }
 
-/// As the script's `unpack` does it.
+/// Decodes a file as the script's `unpack` does, and checks its SHA-256.
 fn unpack(
     body: &str,
     encoding: PayloadEncoding,
@@ -98,18 +99,18 @@ fn unpack(
     }
 }
 
-/// A command that is given a here-document.
+/// A command with a here-document.
 pub struct HereDocument<'a> {
-    /// Where the command stands.
+    /// Offset of the command's line in bytes.
     pub offset: usize,
     /// The words after the command's name.
     pub words: Vec<String>,
-    /// None where the text ends before it does.
+    /// None if the text ends before the here-document does.
     pub body: Option<&'a str>,
 }
 
-/// The here-documents of the commands called `name` that stand on a line of their own, as our templates write them:
-/// `name WORD… <<'END'`.
+/// Finds the here-documents of the commands called `name`. Each command must have its own line, as in hostseed's templates: `name
+/// WORD… <<'END'`.
 pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -119,12 +120,12 @@ pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
         let Some(rest) = line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with(' ')) else {
             continue;
         };
-        // A line that is cut short has a quote that does not end.
+        // A truncated line can have an unclosed quote.
         let mut words = shell_words::split(rest).unwrap_or_default();
         let Some(end) = words.pop().and_then(|last| last.strip_prefix("<<").map(str::to_owned)) else {
             found.extend((!line.ends_with('\n')).then(|| HereDocument {
                 offset,
-                words: cut(rest),
+                words: truncated_words(rest),
                 body: None,
             }));
             continue;
@@ -136,7 +137,7 @@ pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
     found
 }
 
-/// Where the line begins that is `end`.
+/// The offset of the line that equals `end`.
 fn end_of(text: &str, end: &str) -> Option<usize> {
     let mut at = 0;
     text.split_inclusive('\n').find_map(|line| {
@@ -146,8 +147,8 @@ fn end_of(text: &str, end: &str) -> Option<usize> {
     })
 }
 
-/// The two words of a line that is cut short, as far as they go.
-fn cut(rest: &str) -> Vec<String> {
+/// The first two words of a truncated line, as far as they are present.
+fn truncated_words(rest: &str) -> Vec<String> {
     let mut words: Vec<String> =
         rest.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect();
     words.resize(2, "…".to_owned());

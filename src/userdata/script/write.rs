@@ -9,12 +9,12 @@ use crate::userdata::payload::PayloadEncoding;
 
 const FORM: Form = Form { template: "seed/script", names_encoding: true };
 
-/// The script that brings `contents`.
+/// Writes the script with `contents`.
 pub fn write(contents: &Contents, encoding: PayloadEncoding) -> Result<String> {
     contents.render(&FORM, encoding, BTreeMap::new())
 }
 
-/// As [`write`], for a component of Image Builder whose other phases have the scripts with these SHA-256.
+/// As [`write`], for an Image Builder component. `phases` has the SHA-256 of the script in each other phase.
 pub fn write_beside(contents: &Contents, phases: BTreeMap<String, String>) -> Result<String> {
     contents.render(&FORM, PayloadEncoding::GzipBase64, phases)
 }
