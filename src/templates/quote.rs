@@ -236,8 +236,10 @@ mod tests {
         let texts = texts(1000);
         let normal = "import json, sys, unicodedata; \
             json.dump([unicodedata.normalize('NFC', text) for text in json.load(sys.stdin)], sys.stdout)";
-        let wanted =
-            run_with_input(Command::new(skip::PYTHON).args(["-c", normal]), &serde_json::to_string(&texts).unwrap());
+        let wanted = run_with_input(
+            Command::new(skip::PYTHON).args(["-c", normal]),
+            &serde_json::to_string(&texts).unwrap(),
+        );
         let wanted: Vec<String> = serde_json::from_str(&wanted).unwrap();
 
         let dir = tempfile::tempdir().unwrap();

@@ -86,7 +86,8 @@ impl Problems {
         }
         *count += 1;
         if *count > MAX_PER_SEVERITY {
-            let text = format!("has more than {MAX_PER_SEVERITY} problems like those; the others are not listed");
+            let text =
+                format!("has more than {MAX_PER_SEVERITY} problems like those; the others are not listed");
             let rest = Diagnostic { severity: problem.severity, ..Diagnostic::error(Code::NotChecked, text) };
             return self.all.push(rest.at(problem.place.outermost()));
         }

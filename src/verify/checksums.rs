@@ -8,7 +8,7 @@ use crate::userdata::digest::sha256;
 use crate::userdata::host_state::HostState;
 use crate::userdata::problems::Problems;
 
-/// Checksums that a command looks at before it goes on: `echo 'SUM  /path' | sha256sum -c && …`.
+/// Checks the checksums in commands that verify a file before they continue: `echo 'SUM  /path' | sha256sum -c && …`.
 pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
     let (mut sums, mut damaged): (HashMap<&str, String>, Vec<String>) = Default::default();
     let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,4 +1,4 @@
-//! dockerd's command line: which of a seed's units and drop-ins has the last word on it, and what it says.
+//! Finds dockerd's effective command line among a seed's units and drop-ins, and parses it.
 
 use super::unit::{self, Setting};
 use crate::diag::{Code, Diagnostic};
@@ -7,17 +7,17 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, UNITS};
 use crate::userdata::problems::Problems;
 
-/// Where systemd looks for docker's unit and its drop-ins (systemd.unit(5), the system's own part).
+/// The folders in which systemd looks for Docker's unit and its drop-ins (systemd.unit(5), the system's own part).
 const UNIT_DIRS: [&str; 3] = [UNITS, "/run/systemd/system", "/usr/lib/systemd/system"];
 
-/// The file that has the last word on `ExecStart`, and its words.
+/// Returns the file that sets the effective `ExecStart`, and the words of that command.
 pub fn command_line<'a>(
     host: &'a HostState,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<(&'a File, Vec<String>)> {
-    let mut said: Option<(&File, String)> = None;
-    // The image's own unit has an ExecStart already.
+    let mut effective: Option<(&File, String)> = None;
+    // The image's own unit already has an ExecStart.
     let mut commands = 1;
     for file in files(host) {
         if !budget.take(4 * file.bytes.len()) {
@@ -36,7 +36,7 @@ pub fn command_line<'a>(
                 if commands > 1 {
                     problems.error(&file.place, second(file, &setting));
                 }
-                if said.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
+                if effective.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
                     let text = format!(
                         "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
                         file.path
@@ -47,11 +47,11 @@ pub fn command_line<'a>(
                             .hint("leave out its ExecStart lines"),
                     );
                 }
-                said = Some((file, setting.value));
+                effective = Some((file, setting.value));
             }
         }
     }
-    let (file, line) = said?;
+    let (file, line) = effective?;
     let words = shell_words::split(&line);
     if words.is_err() {
         let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
@@ -60,7 +60,7 @@ pub fn command_line<'a>(
     Some((file, words.ok()?))
 }
 
-/// The unit, then its drop-ins in the order of their names, whichever folder they are in (systemd.unit(5)).
+/// Returns the unit, and then its drop-ins in the order of their names, regardless of their folders (systemd.unit(5)).
 fn files(host: &HostState) -> Vec<&File> {
     let below = |file: &&File, rest: &str| {
         UNIT_DIRS.iter().any(|dir| file.path.strip_prefix(dir).is_some_and(|path| path.starts_with(rest)))
@@ -89,7 +89,7 @@ fn second(file: &File, setting: &Setting) -> Diagnostic {
     Diagnostic::error(Code::DaemonCommandLine, text).hint("put an empty `ExecStart=` before it")
 }
 
-/// Flags and their values as dockerd's parser (pflag) takes them: a switch has its value only behind `=`.
+/// Parses flags and their values as dockerd's parser (pflag) does: a boolean flag has a value only after `=`.
 pub fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
     const SWITCHES: [&str; 12] = [
         "tls",

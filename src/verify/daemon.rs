@@ -1,4 +1,4 @@
-//! What dockerd is told, by unit, drop-ins and daemon.json: whom it listens to, and with which certificates.
+//! Rules for dockerd's configuration in units, drop-ins and daemon.json: the addresses that it listens on, and its certificates.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{DAEMON_JSON, DOCKER_UNIT, ISSUER};
 use crate::userdata::problems::Problems;
 
-/// Options that may be in daemon.json under another name: dockerd has them in the plural there.
+/// Options with another name in daemon.json, which is the plural.
 const PLURALS: [(&str, &str); 12] = [
     ("host", "hosts"),
     ("label", "labels"),
@@ -27,12 +27,12 @@ const PLURALS: [(&str, &str); 12] = [
     ("cdi-spec-dir", "cdi-spec-dirs"),
 ];
 
-/// How the daemon will run, as far as the seed says it.
+/// The configuration of the daemon, as far as the seed sets it.
 #[derive(Debug, Default)]
 pub struct Daemon {
-    /// What it listens to by its command line.
+    /// The addresses that it listens on, from its command line.
     hosts: Vec<String>,
-    /// What it listens to by daemon.json.
+    /// The addresses that it listens on, from daemon.json.
     json_hosts: Vec<String>,
     pub tls: bool,
     pub tlsverify: bool,
@@ -46,7 +46,7 @@ impl Daemon {
         self.hosts.iter().chain(&self.json_hosts)
     }
 
-    /// The port that is open to others.
+    /// The first TCP port that the daemon listens on.
     pub fn port(&self) -> Option<u16> {
         self.all_hosts().find_map(|host| {
             host.strip_prefix("tcp://")?.rsplit_once(':')?.1.trim_end_matches('/').parse().ok()
@@ -54,7 +54,7 @@ impl Daemon {
     }
 }
 
-/// Reads what the seed says of the daemon, and judges it.
+/// Reads the daemon's configuration in the seed and checks it.
 pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daemon {
     let mut daemon = Daemon::default();
     let command = command_line(host, budget, problems);
@@ -66,7 +66,7 @@ pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daem
     }
     if let Some((file, fields)) = &json {
         fields.iter().for_each(|(name, value)| take_field(&mut daemon, name, value));
-        check_said_twice(file, fields, command.as_ref().map(|_| &flags[..]), problems);
+        check_set_twice(file, fields, command.as_ref().map(|_| &flags[..]), problems);
     }
     let [by_flags, by_json] = [command.as_ref().map(|(file, _)| *file), json.as_ref().map(|(file, _)| *file)];
     for (hosts, file) in [(&daemon.hosts, by_flags), (&daemon.json_hosts, by_json)] {
@@ -131,18 +131,18 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
     }
 }
 
-/// dockerd does not start where an option is a flag and in daemon.json, with the same value too ("the following directives
-/// are specified both as a flag and in the configuration file").
-fn check_said_twice(
+/// Reports options that are both a flag and in daemon.json. dockerd then does not start, even if the values are equal ("the
+/// following directives are specified both as a flag and in the configuration file").
+fn check_set_twice(
     file: &File,
     fields: &serde_json::Map<String, Value>,
     flags: Option<&[(String, Option<String>)]>,
     problems: &mut Problems,
 ) {
-    let mut told: HashSet<&str> = HashSet::new();
+    let mut reported: HashSet<&str> = HashSet::new();
     for (flag, _) in flags.unwrap_or_default() {
         let field = PLURALS.iter().find(|(one, _)| one == flag).map_or(flag.as_str(), |(_, many)| many);
-        if fields.contains_key(field) && told.insert(field) {
+        if fields.contains_key(field) && reported.insert(field) {
             let short = if flag == "host" { "-H".to_owned() } else { format!("--{flag}") };
             let text = format!(
                 "`{}` sets `{field}`, which dockerd refuses beside {short} in its command line",
@@ -155,7 +155,7 @@ fn check_said_twice(
             );
         }
     }
-    // The unit of Docker's packages, and of the distributions', has `-H fd://` where nothing replaces it.
+    // The unit of Docker's and the distributions' packages has `-H fd://`. It applies if the seed does not replace it.
     if flags.is_none() && fields.contains_key("hosts") {
         let text = format!(
             "`{}` sets `hosts`, which dockerd refuses beside the -H that docker.service has",
@@ -166,8 +166,8 @@ fn check_said_twice(
     }
 }
 
-/// Who orders dockerd is root there: a TCP port that does not ask for a client's certificate is open to all who reach it
-/// (Docker, "Protect the Docker daemon socket").
+/// Reports TCP ports without client authentication. Anyone who can send commands to dockerd is root on the host, so such a port
+/// gives root to everyone who can connect (Docker, "Protect the Docker daemon socket").
 fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Problems) {
     if daemon.tlsverify {
         return;
@@ -219,8 +219,8 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
     }
 }
 
-/// Flatcar and Fedora CoreOS start Docker at the first use of its unix socket; until then the port is closed. cloud-init's
-/// packages and scripts enable it themselves.
+/// Checks that Docker starts at boot. Flatcar and Fedora CoreOS start Docker only at the first use of its Unix socket, and the
+/// port is closed until then. With cloud-init, Docker's packages and scripts enable the unit.
 fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Problems) {
     let enabled = |name: &str| host.enabled.iter().any(|unit| unit == name);
     if host.ignition && daemon.port().is_some() && !enabled(DOCKER_UNIT) {
@@ -235,7 +235,7 @@ fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut 
     }
 }
 
-/// The three files that TLS needs are named, and come along where others of them do.
+/// Checks that the three files for TLS are configured. They must be in the seed if it has any PEM file.
 fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Problems) {
     if !daemon.tlsverify {
         return;
@@ -258,7 +258,7 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
                 );
             }
             Some(path) if host.file(path).is_some() || host.unreadable.contains(path) || !comes_with_pem => {}
-            // The host makes these two itself.
+            // The host creates these two files itself.
             Some(_) if issues && flag != "tlscacert" => {}
             Some(path) => {
                 let text = format!("`{}` has --{flag} {path}, which is not in the seed", file.path);

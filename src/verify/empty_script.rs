@@ -1,4 +1,4 @@
-//! Rule: a script has a command. One without is most likely cut short.
+//! Rule: a script has at least one command. A script without one was probably cut short.
 
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::Kind;

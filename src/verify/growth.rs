@@ -1,5 +1,5 @@
-//! The work that `verify` does grows with its input and no faster, for every kind of input that was made to be slow. Work is
-//! counted, not timed.
+//! Tests that the work of `verify` grows at most in proportion to its input, for many kinds of input that were made to be slow.
+//! The tests count work and do not measure time.
 
 use std::io::Write;
 
@@ -14,12 +14,12 @@ use crate::userdata::budget::Budget;
 
 type Make = fn(usize) -> Vec<u8>;
 
-/// A word, again and again, after a beginning and before an end.
+/// Repeats `word` to about `size` bytes, after `begin` and before `end`.
 fn repeated(begin: &str, word: &str, end: &str, size: usize) -> Vec<u8> {
     format!("{begin}{}{end}", word.repeat(size / word.len() + 1)).into_bytes()
 }
 
-/// As [`repeated`], with a number in each word in place of `#`.
+/// As [`repeated`], with a number in place of each `#` of a word.
 fn numbered(begin: &str, word: &str, end: &str, size: usize) -> Vec<u8> {
     let words: String = (0..size / word.len() + 1).map(|n| word.replace('#', &n.to_string())).collect();
     format!("{begin}{words}{end}").into_bytes()
@@ -136,19 +136,19 @@ const KINDS: [(&str, Make); 38] = [
     }),
 ];
 
-/// The units taken for some bytes.
+/// The units of work for checking some bytes.
 fn units(bytes: &[u8]) -> u64 {
     let budget: Budget = judged(bytes).1;
     budget.spent()
 }
 
 #[test]
-fn the_work_for_four_times_the_input_is_no_more_than_four_and_a_half_times_as_much() {
+fn work_grows_in_proportion_to_the_input() {
     let size = if is_full() { 48 << 10 } else { 12 << 10 };
     let slow = in_parallel(KINDS.to_vec(), 1, |(kind, make)| {
         let [small, large] = [size, 4 * size].map(make);
         let [few, many] = [&small, &large].map(|bytes| units(bytes));
-        // What is compressed is small itself.
+        // Compressed input is small itself, so the lower bound uses the size of the input.
         assert!(few >= small.len() as u64 / 2, "{kind}: {few} units are counted for {} bytes", small.len());
         let is_slow = many as f64 > 4.5 * few as f64;
         is_slow.then(|| format!("{kind}: {few} units for {} bytes, {many} for {}", small.len(), large.len()))
@@ -158,7 +158,7 @@ fn the_work_for_four_times_the_input_is_no_more_than_four_and_a_half_times_as_mu
 }
 
 #[test]
-fn what_was_not_looked_through_is_an_error_and_never_fine() {
+fn an_exhausted_budget_is_always_an_error() {
     let (verdict, budget) = judged(b"----------");
     assert!(!budget.is_exhausted() && !verdict.problems.is_empty());
     for wanted in ["lists of JSON", "user-data in JSON"] {
@@ -174,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn repetitions_of_any_words_take_work_in_proportion(
+    fn work_grows_in_proportion_to_repeated_words(
         begin in 0..WORDS.len(),
         words in proptest::collection::vec(0..WORDS.len(), 1..5),
         times in 1..200usize,

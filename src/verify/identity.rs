@@ -1,4 +1,5 @@
-//! The certificates that come along: whether the chain holds, the key matches, the names are there, and the time is right.
+//! Rules for the certificates of a seed: the chain verifies, the key matches, the names are present, and the validity includes
+//! the current time.
 
 use std::collections::HashSet;
 
@@ -15,10 +16,10 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{CA, ISSUER, ISSUER_KEY, SERVER, SERVER_KEY};
 use crate::userdata::problems::Problems;
 
-/// An end that is nearer is told.
+/// A certificate that expires within this time gets a warning.
 const SOON: Duration = Duration::days(30);
 
-/// What the host will be known by.
+/// The certificates that identify the host.
 #[derive(Default)]
 pub struct Identity {
     pub authority: Option<Certificate>,
@@ -28,7 +29,7 @@ pub struct Identity {
     pub owners: Owners,
 }
 
-/// Reads the identity and judges it.
+/// Reads the certificates of the host and checks them.
 pub fn judge(
     found: &Everything,
     host: &HostState,
@@ -69,7 +70,7 @@ pub fn judge(
     identity
 }
 
-/// All certificates that there are, by their roles.
+/// Collects all certificates by their roles.
 fn owners(
     found: &Everything,
     authority: Vec<Certificate>,
@@ -85,7 +86,7 @@ fn owners(
     Owners { server: first(server), issuer: first(issuer), authority, others }
 }
 
-/// The certificates of a file. Each has a time, and a strength.
+/// Reads the certificates of a file. Checks the file's mode, and the validity and strength of each certificate.
 fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Vec<Certificate> {
     let path = &file.path;
     if file.mode & 0o002 != 0 {
@@ -231,7 +232,7 @@ impl Judge<'_> {
             };
             return self.error(file, code, text, hint);
         }
-        // Its key is in the user-data, which every process on the host can read.
+        // The server key is in the user-data, and every process on the host can read the user-data.
         if pki::judge(leaf, chain, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(
                 "`{path}` is good for clients too: with its key, which is in the seed, one commands the host"
@@ -245,7 +246,7 @@ impl Judge<'_> {
         }
     }
 
-    /// A certificate has its key with it.
+    /// Checks that the certificate's private key is present and matches.
     fn key(&mut self, file: &File, certificate: &Certificate, key_file: Option<&File>) {
         let Some(key_file) = key_file else {
             let text = format!("`{}` is there without its key", file.path);
@@ -270,7 +271,8 @@ impl Judge<'_> {
         blocks.iter().find_map(StrayKey::from_pem).or_else(broken)
     }
 
-    /// A boot issuer signs servers, one level below the authority, and no clients. What it would sign is judged in its place.
+    /// Checks that a boot issuer can sign server certificates one level below the CA, and no client certificates. Verifies a
+    /// trial certificate with the properties of those that the boot issuer would sign.
     fn issuer(&mut self, file: &File, issuer: &Certificate, chain: &[Certificate], key_file: Option<&File>) {
         let path = &file.path;
         if !issuer.is_authority() {

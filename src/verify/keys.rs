@@ -1,4 +1,4 @@
-//! Every private key of a seed has to have business there. What a key is never gets into a message.
+//! Rule: a seed contains only private keys that the host needs. No message shows a key itself.
 
 use std::collections::HashSet;
 
@@ -12,28 +12,28 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::problems::{Lines, Problems};
 use crate::userdata::seed::Part;
 
-/// The certificates that a key may belong to, by what they are to the host.
+/// The certificates that a private key can belong to, by their role for the host.
 #[derive(Default)]
 pub struct Owners {
     pub server: Vec<Certificate>,
     pub issuer: Vec<Certificate>,
     pub authority: Vec<Certificate>,
-    /// All others that are somewhere in the seed.
+    /// All other certificates anywhere in the seed.
     pub others: Vec<Certificate>,
 }
 
-/// A key that may be there.
+/// A private key that may be in the seed.
 pub struct Held {
-    /// `the server's`, `the boot issuer's`, …
+    /// The owner of the key: `the server's`, `the boot issuer's`, …
     pub whose: &'static str,
     pub path: Option<String>,
     pub mode: Option<u32>,
 }
 
-/// Longer chains, and more of them, are nobody's.
-const MOST_INTERMEDIATES: usize = 16;
+/// Maximum number of intermediates that are tried. No real seed has more.
+const MAX_INTERMEDIATES: usize = 16;
 
-/// Judges every key of a seed, and returns those that may be there.
+/// Checks every private key of a seed, and returns the keys that may be there.
 pub fn judge(
     parts: &[Part],
     host: &HostState,
@@ -44,8 +44,8 @@ pub fn judge(
     problems: &mut Problems,
 ) -> Vec<Held> {
     let authorities = owners.others.iter().filter(|other| other.is_authority());
-    let intermediates = authorities.take(MOST_INTERMEDIATES).cloned().collect();
-    let mut judge = Judge { owners, intermediates, now, problems, told: HashSet::new(), held: Vec::new() };
+    let intermediates = authorities.take(MAX_INTERMEDIATES).cloned().collect();
+    let mut judge = Judge { owners, intermediates, now, problems, seen: HashSet::new(), held: Vec::new() };
     for (file, found) in host.files().iter().zip(found.files) {
         for (key, _) in found.keys {
             judge.in_file(key, file);
@@ -56,7 +56,7 @@ pub fn judge(
             judge.elsewhere(key, &inline.place, Some(&inline.name));
         }
     }
-    // And what no reader has made anything of: comments, scripts, parts of unknown kinds.
+    // Then the parts as a whole, for text that no reader interprets: comments, scripts, parts of unknown kinds.
     for (part, found) in parts.iter().zip(found.parts) {
         let lines = Lines::new(&part.bytes);
         for (key, at) in found.keys {
@@ -66,7 +66,7 @@ pub fn judge(
     judge.held
 }
 
-/// Says where there are more keys or certificates than are looked at.
+/// Reports that there were too many private keys or certificates to check all of them.
 pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
         let complaint = Diagnostic::error(Code::VerifyLimit, "has more private keys than are looked at");
@@ -80,12 +80,12 @@ pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) 
 
 struct Judge<'a> {
     owners: &'a Owners,
-    /// What may stand between an authority and a leaf.
+    /// CA certificates that can be between the CA and a leaf certificate.
     intermediates: Vec<Certificate>,
     now: OffsetDateTime,
     problems: &'a mut Problems,
-    /// The keys that were told of.
-    told: HashSet<[u8; 32]>,
+    /// Identifiers of the keys that were reported or accepted before.
+    seen: HashSet<[u8; 32]>,
     held: Vec<Held>,
 }
 
@@ -115,14 +115,14 @@ impl Judge<'_> {
                 self.problems.error(&file.place, problem);
             }
         }
-        self.told.insert(*key.id());
+        self.seen.insert(*key.id());
     }
 
     fn elsewhere(&mut self, key: StrayKey, place: &Place, name: Option<&str>) {
-        if self.told.contains(key.id()) {
+        if self.seen.contains(key.id()) {
             return;
         }
-        // cloud-init's own field for a host's keys: at least it is meant so.
+        // cloud-init's own field for the host's SSH keys, so the key is there on purpose.
         if let Some(name) = name.filter(|name| name.starts_with("ssh_keys.")) {
             let text = format!(
                 "`{name}` is the host's SSH key: whoever reads the user-data can pose as this host to `ssh`"
@@ -143,10 +143,10 @@ impl Judge<'_> {
                 }
             }
         }
-        self.told.insert(*key.id());
+        self.seen.insert(*key.id());
     }
 
-    /// Whose a key is, if it may be here.
+    /// Returns the owner of a key, or the problem if the key must not be in the seed.
     fn whose(&self, key: &StrayKey) -> Result<&'static str, Diagnostic> {
         let of =
             |certificates: &[Certificate]| certificates.iter().any(|certificate| key.belongs_to(certificate));
@@ -193,7 +193,8 @@ impl Judge<'_> {
     }
 }
 
-/// Adds what a file of that name is in Docker's and Docker Machine's folders, where nothing else tells whose the key is.
+/// Adds the owner that the file name suggests in Docker's and Docker Machine's folders, if nothing else identifies the key's
+/// owner.
 fn by_its_name(problem: Diagnostic, name: &str) -> Diagnostic {
     let whose = match name {
         "ca-key.pem" => "the authority's",

@@ -1,4 +1,4 @@
-//! Rule: no Windows line ends in what a host runs or reads line by line.
+//! Rule: text that a host runs or reads line by line has no Windows line endings.
 
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::Kind;

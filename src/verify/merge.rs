@@ -1,4 +1,5 @@
-//! What becomes of a field that several cloud-configs of one archive have (cloud-init, "Merging user-data sections").
+//! Rule: if several cloud-configs of an archive set the same list, cloud-init merges the lists (cloud-init, "Merging user-data
+//! sections").
 
 use std::collections::HashMap;
 
@@ -10,7 +11,7 @@ use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
 use crate::yaml::{Node, Value};
 
-/// What a part does to a list that is there already.
+/// The effect of a part on a list that an earlier part has set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merging {
     Replaces,
@@ -18,16 +19,16 @@ enum Merging {
     Joins,
 }
 
-/// Judges the cloud-configs of a seed together: a list of one must not be lost to another's.
+/// Checks the cloud-configs of a seed together. No part may drop or replace a list of another part.
 pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
     if parts.iter().filter(|part| part.kind == Kind::CloudConfig).count() < 2 {
         return;
     }
-    // The part that has a field first.
+    // The index of the first part with each field.
     let mut seen: HashMap<String, usize> = HashMap::new();
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == Kind::CloudConfig) {
         let text = String::from_utf8_lossy(&part.bytes);
-        // What is wrong with it has been told.
+        // The part's reader has reported problems of the document.
         let Some((document, root)) = Document::read(&text, &part.place, budget, &mut Problems::default())
         else {
             continue;
@@ -41,7 +42,7 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
             }
             match seen.get(name).copied() {
                 None => drop(seen.insert(name.clone(), n)),
-                // Given twice in one, which is told by its reader.
+                // The field is repeated in one part, which the part's reader has reported.
                 Some(earlier) if earlier == n => {}
                 Some(earlier) if merging != Merging::Joins => {
                     let earlier = parts[earlier].place.name();
@@ -62,14 +63,15 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
     }
 }
 
-/// By the part's fields, else its header, else cloud-init's default, `dict(replace)+list()+str()`. The later part's word counts.
+/// The merge options come from the part's fields, else from its header, else from cloud-init's default,
+/// `dict(replace)+list()+str()`. The options of the later part apply.
 fn merging(part: &Part, fields: &[(Node, Node)]) -> Merging {
     let own = get(fields, "merge_how").or_else(|| get(fields, "merge_type"));
     let (dict, list) = match own {
         Some(node) => (options(node, "dict"), options(node, "list")),
         None => {
             let header = part.merge.as_deref().unwrap_or("dict(replace)+list()+str()");
-            (of_text(header, "dict"), of_text(header, "list"))
+            (options_of_text(header, "dict"), options_of_text(header, "list"))
         }
     };
     let has =
@@ -85,21 +87,21 @@ fn merging(part: &Part, fields: &[(Node, Node)]) -> Merging {
     }
 }
 
-/// `list(append)+dict(no_replace,recurse_list)`
-fn of_text(text: &str, name: &str) -> Vec<String> {
+/// Parses options such as `list(append)+dict(no_replace,recurse_list)`.
+fn options_of_text(text: &str, name: &str) -> Vec<String> {
     let found = text.split('+').find_map(|merger| merger.trim().strip_prefix(name)?.trim().strip_prefix('('));
     let options = found.map(|rest| rest.trim_end_matches(')')).unwrap_or_default();
     options.split(',').map(|option| option.trim().to_owned()).filter(|option| !option.is_empty()).collect()
 }
 
-/// `[{name: list, settings: [append]}, …]`, or the same as a text.
+/// Reads options such as `[{name: list, settings: [append]}, …]`, or the same as a text.
 fn options(node: &Node, name: &str) -> Vec<String> {
     let text = |node: &Node| match &node.value {
         Value::Text(text) => Some(text.clone()),
         _ => None,
     };
     match &node.value {
-        Value::Text(written) => of_text(written, name),
+        Value::Text(written) => options_of_text(written, name),
         Value::List(mergers) => {
             let maps = mergers.iter().filter_map(|merger| match &merger.value {
                 Value::Map(fields) if get(fields, "name").and_then(text).as_deref() == Some(name) => {

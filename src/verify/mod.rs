@@ -1,5 +1,5 @@
-//! Takes a seed back apart, whatever it is wrapped in and whoever made it, and judges what would become of it on a host.
-//! Pure: bytes and the time in, findings out. Nothing is fetched, nothing is run.
+//! Checks a seed from any source, in any format and encoding, and reports what would go wrong on a host. Pure: the input is bytes
+//! and the time, the output is problems. Nothing is fetched and nothing is run.
 
 mod checksums;
 mod command_line;
@@ -31,22 +31,22 @@ use crate::userdata::problems::Problems;
 use crate::userdata::seed::{Part, Seed};
 use crate::userdata::{cloud_config, ignition, script, sources};
 
-/// What there is, and what is wrong with it.
+/// The content of an input and its problems.
 pub struct Verdict {
-    /// For each host that is in it.
+    /// One summary for each host in the input.
     pub seeds: Vec<Summary>,
-    /// Errors first.
+    /// All problems, errors first.
     pub problems: Vec<Diagnostic>,
-    /// All cloud-configs, unpacked, for other programs that judge them.
+    /// All cloud-configs, decoded, for other programs that check them.
     pub cloud_configs: Vec<(Place, Bytes)>,
 }
 
-/// Judges. `cloud` is where it is to go, if that is known.
+/// Checks an input. `cloud` is the target cloud, if it is known.
 pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
     judge_all(input, cloud, now, true, &Budget::default())
 }
 
-/// What would keep a host from coming up as it should. Whose keys are in it is not looked at.
+/// Returns the errors that would prevent a host from starting correctly. Does not check which private keys the input contains.
 pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Diagnostic> {
     let problems = judge_all(input, None, now, false, &Budget::default()).problems;
     problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
@@ -115,7 +115,7 @@ fn judge(
     summary::Summary::new(seed, &host, setup, &daemon, identity, keys, now)
 }
 
-/// What a part puts on the host.
+/// Reads a part and adds its files and commands to `host`.
 fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     let text = String::from_utf8_lossy(&part.bytes);
     line_ends::check(part, &text, problems);
@@ -154,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
     use std::path::{Path, PathBuf};
 
-    /// Judges bytes as a file, for a cloud with a limit.
+    /// Checks bytes as a file, for a cloud with a limit.
     pub(super) fn judged(bytes: &[u8]) -> (Verdict, Budget) {
         let budget = Budget::default();
         let input = Input::File("input".into(), Secret::new(bytes.to_vec()));
@@ -163,10 +163,10 @@ mod tests {
         (verdict, budget)
     }
 
-    /// What holds for every verdict.
+    /// Asserts the properties of every verdict.
     pub fn check(bytes: &[u8]) {
         let (verdict, budget) = judged(bytes);
-        // Work is in proportion to the input and to what is compressed in it.
+        // The work is proportional to the size of the input and of the decompressed content.
         let work = budget.spent();
         let most = 600 * (bytes.len() as u64 + 4096) + 60 * budget.inflated();
         assert!(work <= most, "{work} units, {most} at most");
@@ -179,11 +179,11 @@ mod tests {
             assert!(!problem.message.is_empty() && !problem.message.ends_with('.'), "{:?}", problem.message);
             assert!(problem.place.position.is_none_or(|p| p.line >= 1 && p.column >= 1));
         }
-        // What nothing is said of is something that a host boots from.
+        // If there is no problem, the input is a seed that a host can boot from.
         assert!(!verdict.seeds.is_empty() || !verdict.problems.is_empty());
     }
 
-    /// Real seeds of every form.
+    /// Real seeds in every format.
     pub fn seeds() -> Vec<Vec<u8>> {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
         let mut found: Vec<PathBuf> = std::fs::read_dir(golden)
@@ -198,7 +198,7 @@ mod tests {
         seeds
     }
 
-    /// Words that each reader hangs on.
+    /// Texts that are significant to the readers.
     pub const WORDS: [&str; 41] = [
         "#cloud-config\n",
         "#!",
@@ -243,7 +243,7 @@ mod tests {
         "# hostseed-manifest: {\"files\":[],\"version\":1}\n",
     ];
 
-    /// Judges a file that hostseed rendered, within the time in which the certificates of `tests/identities` are valid.
+    /// Checks a file that hostseed rendered, at a time when the certificates of `tests/identities` are valid.
     fn judged_in_time(bytes: &[u8]) -> Verdict {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(21_000);
         verify(Input::File("input".into(), Secret::new(bytes.to_vec())), None, now)
@@ -253,7 +253,8 @@ mod tests {
         verdict.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// The golden files that a VM boots from or that prepare an image, each a file of its own beside its case's `modes`.
+    /// The golden files that a VM boots from or that prepare an image. Each one is a single file in the folder of its case, which
+    /// also has the file `modes`.
     fn rendered() -> Vec<PathBuf> {
         const NAMES: [&str; 5] = ["user-data", "user-data.sh", "config.ign", "bake.sh", "component.yaml"];
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_golden_seed_is_fine_and_gives_the_files_of_its_golden_tree() {
+    fn golden_seeds_have_no_problems_and_give_the_golden_files() {
         for path in rendered() {
             let (case, name) = (path.parent().unwrap(), path.display());
             let verdict = judged_in_time(&std::fs::read(&path).unwrap());
@@ -284,21 +285,21 @@ mod tests {
                     (path.to_owned(), mode.to_owned(), file.len())
                 })
                 .collect();
-            // A part of the user's own has that one.
+            // Only the user's own part in this case writes that file.
             found.retain(|(path, ..)| !(path == "/etc/motd" && case.ends_with("mime")));
             found.sort();
             expected.sort();
-            // The golden case of a component for Image Builder has no tree of the host.
+            // The golden case of an Image Builder component has no folder with the host's files.
             if !path.ends_with("component.yaml") {
                 assert_eq!(found, expected, "{name}");
             }
-            // An image without an identity has no key; all else has the one of its host.
+            // An image without an identity has no key. Every other seed has its host's key.
             let command = std::fs::read_to_string(case.join("command")).unwrap();
             assert_eq!(seed.keys.len(), usize::from(command.starts_with("render ")), "{name}");
         }
     }
 
-    /// The payloads of a seed: runs of base64 that are gzip, with what is in each.
+    /// The payloads of a seed, which are base64 of gzip: the range of each, and its decompressed content.
     fn payloads(seed: &str) -> Vec<(std::ops::Range<usize>, Vec<u8>)> {
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
         let starts = seed.match_indices("H4sI").map(|(start, _)| start);
@@ -320,7 +321,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn a_payload_that_was_changed_is_an_error(
+        fn a_changed_payload_is_an_error(
             which in any::<prop::sample::Index>(),
             payload in any::<prop::sample::Index>(),
             at in any::<prop::sample::Index>(),
@@ -334,7 +335,7 @@ mod tests {
             let (range, content) = payload.get(&payloads);
             let at = range.start + at.index(range.len());
             let changed = format!("{}{to}{}", &seed[..at], &seed[at + 1..]);
-            // A change in gzip's header, of a time or a system, leaves the content as it was.
+            // A change of the time or the operating system in gzip's header does not change the content.
             let is_whole = unpacked(&changed[range.clone()]).as_ref() == Some(content);
             prop_assert_eq!(has_errors(&judged_in_time(changed.as_bytes())), !is_whole, "{}", at);
         }
@@ -342,25 +343,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_that_begin_as_no_seed_does_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn bytes_with_an_unknown_beginning_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             check(&bytes);
             prop_assert!(has_beginning(&bytes) || has_errors(&judged(&bytes).0));
         }
 
         #[test]
-        fn text_that_begins_as_no_seed_does_is_an_error(text in "\\PC{0,300}") {
+        fn text_with_an_unknown_beginning_is_an_error(text in "\\PC{0,300}") {
             check(text.as_bytes());
             prop_assert!(has_beginning(text.as_bytes()) || has_errors(&judged(text.as_bytes()).0));
         }
 
         #[test]
-        fn every_verdict_on_words_of_seeds_is_in_order(words in proptest::collection::vec(0..WORDS.len(), 0..24)) {
+        fn verdicts_on_texts_of_significant_words_are_consistent(words in proptest::collection::vec(0..WORDS.len(), 0..24)) {
             let text: String = words.into_iter().map(|n| WORDS[n]).collect();
             check(text.as_bytes());
         }
 
         #[test]
-        fn every_verdict_on_a_disk_is_in_order(bytes in proptest::collection::vec(any::<u8>(), 600..2000), iso in any::<bool>()) {
+        fn verdicts_on_disks_are_consistent(bytes in proptest::collection::vec(any::<u8>(), 600..2000), iso in any::<bool>()) {
             let mut image = vec![0; 40_000];
             image[..bytes.len()].copy_from_slice(&bytes);
             image[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -375,7 +376,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(96))]
 
         #[test]
-        fn every_verdict_on_a_changed_seed_is_in_order(
+        fn verdicts_on_changed_seeds_are_consistent(
             which in 0..1000usize,
             changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..40usize), 1..6),
             cut in any::<prop::sample::Index>(),

@@ -1,5 +1,5 @@
-//! Rule: a seed that hostseed rendered is whole. Its manifest names each file that it brings with its SHA-256, and its `setup` knows
-//! where each goes.
+//! Rule: a seed that hostseed rendered is complete. Its manifest lists each file with its SHA-256, and its `setup` lists the path
+//! of each file on the host.
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -13,7 +13,7 @@ use crate::userdata::setup::{self, Setup};
 const AGAIN: &str = "fetch or paste the seed again, whole";
 const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
 
-/// Checks the seed, and moves its files to where `setup` puts them. None where it has no `setup` that can be read.
+/// Checks the seed, and moves its files to the paths where `setup` installs them. None if there is no readable `setup`.
 pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut Problems) -> Option<Setup> {
     let manifests = std::mem::take(&mut host.manifests);
     let is_ours = !manifests.is_empty() || host.unmarked.is_some();
@@ -42,7 +42,7 @@ pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut
     check_setup(host, is_ours, seed, budget, problems)
 }
 
-/// All that a manifest names is there, and as it was.
+/// Checks that all files of the manifest are present and unchanged.
 fn check_manifest(
     manifest: &Manifest,
     place: &Place,
@@ -99,7 +99,7 @@ fn report_damage(path: &str, sum: &str, place: &Place, problems: &mut Problems) 
     problems.error(place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
 }
 
-/// `setup` is there, is run, and knows the files that wait for it.
+/// Checks that `setup` is present, that it runs, and that it lists the staged files.
 fn check_setup(
     host: &mut HostState,
     is_ours: bool,
@@ -144,7 +144,7 @@ fn check_setup(
     Some(setup)
 }
 
-/// One payload: there, whole, and for root alone where it is a key.
+/// Checks one payload and moves it to its path: it must be present and unchanged, and only root may read a private key.
 fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: &mut Problems) {
     let Entry { sha256: sum, mode, path } = payload;
     let staged = paths::staged(path);

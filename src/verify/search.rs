@@ -1,9 +1,9 @@
-//! Private keys and certificates are found wherever they stand and whatever is around them: in PEM, indented, commented out, in
-//! quotes, one line an item of a list or a command; in DER; in base64, base64url, hexadecimal, percent-encoding and UTF-16; in
-//! gzip, zlib and xz; and in these in each other. bzip2, zstd and zip are not looked into, which is said.
+//! Finds private keys and certificates anywhere in a seed, in any encoding: in PEM, also indented, commented out, in quotes, or
+//! with each line in a list item or a command; in DER; in base64, base64url, hexadecimal, percent-encoding and UTF-16; in gzip,
+//! zlib and xz; and in any combination of these. bzip2, zstd and zip are not decompressed, which is reported.
 //!
-//! Each pass over some bytes takes their number from the budget before it begins, and none looks at a byte more often than a
-//! fixed number of times.
+//! Each pass over some bytes first takes their number from the budget. No pass reads a byte more often than a fixed number of
+//! times.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -22,40 +22,40 @@ use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::HostState;
 use crate::userdata::seed::Part;
 
-/// A PEM label is shorter (RFC 7468 §4 has none longer than `ENCRYPTED PRIVATE KEY`).
-const LONGEST_LABEL: usize = 40;
-/// Base64 in gzip in base64 and so on.
-const DEEPEST: usize = 6;
-/// Different private keys of an input; a seed has one or two. To read one takes some 50 µs.
-const MOST_KEYS: usize = 64;
-/// Different certificates of an input; Debian's bundle of CAs has some 150.
-const MOST_CERTIFICATES: usize = 512;
+/// Maximum length of a PEM label in bytes. No label in RFC 7468 §4 is longer than `ENCRYPTED PRIVATE KEY`.
+const MAX_LABEL: usize = 40;
+/// Maximum depth of nested encodings, such as base64 in gzip in base64.
+const MAX_DEPTH: usize = 6;
+/// Maximum number of different private keys in an input. A seed has one or two. Reading one takes about 50 µs.
+const MAX_KEYS: usize = 64;
+/// Maximum number of different certificates in an input. Debian's CA bundle has about 150.
+const MAX_CERTIFICATES: usize = 512;
 
-/// What there is in some bytes, whatever is around it.
+/// The private keys and certificates that were found in some bytes.
 #[derive(Default)]
 pub struct Found {
-    /// Each with where it, or what it is wrapped in, begins.
+    /// Each key with the offset in bytes of the key itself or of its outermost encoding.
     pub keys: Vec<(StrayKey, usize)>,
     pub certificates: Vec<Certificate>,
 }
 
-/// What there is in the files, inline texts and parts of a seed, each in its order.
+/// The keys and certificates in the files, inline texts and parts of a seed, each in the order of the seed.
 pub struct Everything {
     pub files: Vec<Found>,
     pub inline: Vec<Found>,
     pub parts: Vec<Found>,
-    /// There are more different keys than are looked at.
+    /// Whether there are more different keys than the limit.
     pub too_many_keys: bool,
-    /// As for keys.
+    /// Whether there are more different certificates than the limit.
     pub too_many_certificates: bool,
 }
 
-/// Looks through a whole seed.
+/// Searches a whole seed.
 pub fn everything(parts: &[Part], host: &HostState, budget: &Budget) -> Everything {
     let mut known = Known::default();
     let mut find = |bytes: &[u8]| {
         let mut search = Search { budget, known: &mut known, found: Found::default(), ids: HashSet::new() };
-        search.look(bytes, None, 0);
+        search.scan(bytes, None, 0);
         search.found
     };
     let files = host.files().iter().map(|file| find(&file.bytes)).collect();
@@ -65,7 +65,7 @@ pub fn everything(parts: &[Part], host: &HostState, budget: &Budget) -> Everythi
     Everything { files, inline, parts, too_many_keys, too_many_certificates }
 }
 
-/// What was read before, by the digest of what it was read from: the same is read once.
+/// Keys and certificates that were read before, by the digest of their source. So each is read only once.
 #[derive(Default)]
 struct Known {
     keys: HashMap<[u8; 32], StrayKey>,
@@ -78,24 +78,24 @@ struct Search<'a> {
     budget: &'a Budget,
     known: &'a mut Known,
     found: Found,
-    /// What is in `found` already.
+    /// Identifiers of the keys and certificates in `found`.
     ids: HashSet<[u8; 32]>,
 }
 
 impl Search<'_> {
-    /// `at`: where the outermost wrapping begins; none where this is not wrapped.
-    fn look(&mut self, bytes: &[u8], at: Option<usize>, depth: usize) {
+    /// `at` is the offset of the outermost encoding. None if the bytes are not encoded.
+    fn scan(&mut self, bytes: &[u8], at: Option<usize>, depth: usize) {
         if bytes.len() < SHORTEST_BYTES / 2 {
             return;
         }
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return self.budget.leave_unseen();
         }
-        // What is wrong with a stream is told by those who unpack it as the host does.
+        // Damage in a compressed stream is reported by the code that decompresses it as the host does.
         if let Some(plain) = encoding::inflate_partly(bytes, self.budget)
             && !plain.is_empty()
         {
-            self.look(&plain, at.or(Some(0)), depth + 1);
+            self.scan(&plain, at.or(Some(0)), depth + 1);
         }
         if encoding::foreign_compression(bytes).is_some() {
             self.budget.leave_unseen();
@@ -103,10 +103,10 @@ impl Search<'_> {
         if self.der(bytes, at) || !self.budget.take(bytes.len()) {
             return;
         }
-        // UTF-16 of what keys are written in is ASCII with a zero byte before or after each; with or without a byte order mark.
+        // UTF-16 of ASCII text has a zero byte before or after each character, with or without a byte order mark.
         if bytes.contains(&0) {
             let text: Bytes = Secret::new(bytes.iter().copied().filter(|b| *b != 0).collect());
-            self.look(&text, at.or(Some(0)), depth + 1);
+            self.scan(&text, at.or(Some(0)), depth + 1);
         }
         if !self.budget.take(5 * bytes.len()) {
             return;
@@ -114,24 +114,24 @@ impl Search<'_> {
         self.blocks(bytes, at);
         runs(bytes, is_standard, &mut |pieces| self.run(bytes, pieces, &STANDARD, at, depth));
         runs(bytes, is_url_safe, &mut |pieces| {
-            // Without these two letters it is base64 of the usual kind, and was looked at as that.
+            // Without `-` and `_`, base64url equals standard base64, which was searched above.
             if pieces.iter().any(|piece| bytes[piece.clone()].iter().any(|b| matches!(b, b'-' | b'_'))) {
                 self.run(bytes, pieces, &URL_SAFE, at, depth);
             }
         });
-        pairs(bytes, &mut |start, decoded| self.look(decoded, at.or(Some(start)), depth + 1));
-        percents(bytes, &mut |start, decoded| self.look(decoded, at.or(Some(start)), depth + 1));
+        pairs(bytes, &mut |start, decoded| self.scan(decoded, at.or(Some(start)), depth + 1));
+        percents(bytes, &mut |start, decoded| self.scan(decoded, at.or(Some(start)), depth + 1));
     }
 
     fn der(&mut self, bytes: &[u8], at: Option<usize>) -> bool {
-        // A SEQUENCE (X.690 §8.9).
+        // The tag of a SEQUENCE (X.690 §8.9).
         if bytes.first() != Some(&0x30) || !self.budget.take(bytes.len()) {
             return false;
         }
         self.key(digest(&[b"DER", bytes]), at.unwrap_or_default(), || StrayKey::from_der(bytes))
     }
 
-    /// Pieces of base64 that are one text together, or of hexadecimal.
+    /// Decodes a run: pieces of base64 or hexadecimal that form one text.
     fn run(
         &mut self,
         bytes: &[u8],
@@ -148,29 +148,29 @@ impl Search<'_> {
         let is_hex = |piece: &Range<usize>| bytes[piece.clone()].iter().all(u8::is_ascii_hexdigit);
         if pieces.iter().all(is_hex) {
             let digits = pieces.iter().flat_map(|piece| bytes[piece.clone()].iter().copied());
-            return self.look(&from_hex(digits), at, depth + 1);
+            return self.scan(&from_hex(digits), at, depth + 1);
         }
         let (decoded, without_last) = decode(bytes, pieces, engine);
-        // The last line may be the end of a here-document, whose word is of base64's letters too.
+        // The last piece may be the end marker of a here-document, if that word has only letters of base64.
         if !self.der(&decoded[..without_last], at) {
-            self.look(&decoded, at, depth + 1);
+            self.scan(&decoded, at, depth + 1);
         }
-        // Several texts of one length look like pieces of one.
+        // Several texts of equal length scan like the pieces of one text.
         if pieces.len() > 1 {
             for piece in pieces.iter().filter(|piece| piece.len() >= SHORTEST) {
                 let (decoded, _) = decode(bytes, std::slice::from_ref(piece), engine);
                 if begins_something(&decoded) {
-                    self.look(&decoded, at, depth + 1);
+                    self.scan(&decoded, at, depth + 1);
                 }
             }
         }
     }
 
-    /// Takes a key, which is read by `read` if it was not before. Whether it is one.
+    /// Adds a key, which `read` parses if it is not known. Returns whether it is a key.
     fn key(&mut self, id: [u8; 32], at: usize, read: impl FnOnce() -> Option<StrayKey>) -> bool {
         let key = match self.known.keys.get(&id) {
             Some(key) => key.clone(),
-            None if self.known.keys.len() >= MOST_KEYS => {
+            None if self.known.keys.len() >= MAX_KEYS => {
                 self.known.too_many_keys = true;
                 return false;
             }
@@ -189,7 +189,7 @@ impl Search<'_> {
     fn certificate(&mut self, id: [u8; 32], read: impl FnOnce() -> Option<Certificate>) {
         let certificate = match self.known.certificates.get(&id) {
             Some(certificate) => certificate.clone(),
-            None if self.known.certificates.len() >= MOST_CERTIFICATES => {
+            None if self.known.certificates.len() >= MAX_CERTIFICATES => {
                 self.known.too_many_certificates = true;
                 return;
             }
@@ -204,7 +204,7 @@ impl Search<'_> {
         }
     }
 
-    /// Keys and certificates in PEM, in one pass. A block ends before the next one begins, whether or not its own end is there.
+    /// Finds keys and certificates in PEM in one pass. A block ends at the latest where the next one begins.
     fn blocks(&mut self, bytes: &[u8], at: Option<usize>) {
         const BEGIN: &[u8] = b"-----BEGIN ";
         const END: &[u8] = b"-----END ";
@@ -221,7 +221,7 @@ impl Search<'_> {
             };
             let after = dashes + marker.len() + label.len() + 5;
             if marker == BEGIN {
-                self.without_end(open.take(), at);
+                self.unclosed_block(open.take(), at);
                 open = Some((dashes, label, after));
             } else if let Some((start, begun, body)) = open.take_if(|(_, begun, _)| *begun == label) {
                 self.block(
@@ -233,10 +233,10 @@ impl Search<'_> {
             }
             from = after;
         }
-        self.without_end(open, at);
+        self.unclosed_block(open, at);
     }
 
-    fn without_end(&mut self, open: Option<(usize, &str, usize)>, at: Option<usize>) {
+    fn unclosed_block(&mut self, open: Option<(usize, &str, usize)>, at: Option<usize>) {
         if let Some((start, label, _)) = open.filter(|(_, label, _)| is_key(label)) {
             let id = digest(&[b"cut", label.as_bytes()]);
             self.key(id, at.unwrap_or(start), || Some(StrayKey::broken(label.as_bytes())));
@@ -249,7 +249,7 @@ impl Search<'_> {
         }
         let id = digest(&[label.as_bytes(), body]);
         let body = Secret::new(String::from_utf8_lossy(body).replace("\\r", "").replace("\\n", "\n"));
-        let blocks = ways_to_read(body.expose(), &around).map(|lines| pem(label, lines.expose()));
+        let blocks = base64_candidates(body.expose(), &around).map(|lines| pem(label, lines.expose()));
         if is_key(label) {
             self.key(id, at, || {
                 let keys: Vec<StrayKey> = blocks
@@ -267,7 +267,7 @@ impl Search<'_> {
     }
 }
 
-/// What is around the end of a block on its line: the same is around its other lines, where each is an item or a command.
+/// The text around the end of a block on its line. If each line is a list item or a command, the same text is around each line.
 struct Around {
     before: String,
     after: String,
@@ -284,12 +284,13 @@ impl Around {
     }
 }
 
-/// The base64 of a block of PEM, by the ways in which its lines may be wrapped, the likeliest first.
-fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Secret<String>> {
+/// Returns candidates for the base64 of a PEM block. Each removes other text from the lines by another rule; the most likely one
+/// comes first.
+fn base64_candidates(body: &str, around: &Around) -> impl Iterator<Item = Secret<String>> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    // Indented, commented out, in quotes, an item each.
+    // For lines that are indented, commented out, in quotes, or list items.
     let trimmed = move |line: &str| line.trim_matches(|c| !is_letter(c)).to_owned();
-    // The argument of a command, which is the same for each line.
+    // For lines that are the argument of a command, if the command is the same for each line.
     let argument = move |line: &str| {
         let line = line.strip_prefix(&around.before[..]).unwrap_or(line);
         line.strip_suffix(around.after.trim_end()).unwrap_or(line).trim_matches(|c| !is_letter(c)).to_owned()
@@ -297,11 +298,12 @@ fn ways_to_read(body: &str, around: &Around) -> impl Iterator<Item = Secret<Stri
     let longest = move |line: &str| {
         line.split(|c| !is_letter(c)).max_by_key(|word| word.len()).unwrap_or_default().to_owned()
     };
-    // Several on one line, in quotes.
+    // For several lines in quotes on one line.
     let words = move |line: &str| line.replace(|c| !is_letter(c), "\n");
-    type Way<'a> = Box<dyn Fn(&str) -> String + 'a>;
-    let ways: [Way; 4] = [Box::new(trimmed), Box::new(argument), Box::new(words), Box::new(longest)];
-    ways.into_iter().map(move |way| Secret::new(body.lines().map(way).collect::<Vec<_>>().join("\n")))
+    type ExtractBase64<'a> = Box<dyn Fn(&str) -> String + 'a>;
+    let rules: [ExtractBase64; 4] =
+        [Box::new(trimmed), Box::new(argument), Box::new(words), Box::new(longest)];
+    rules.into_iter().map(move |rule| Secret::new(body.lines().map(rule).collect::<Vec<_>>().join("\n")))
 }
 
 fn pem(label: &str, body: &str) -> Secret<String> {
@@ -312,9 +314,9 @@ fn is_key(label: &str) -> bool {
     label.contains("PRIVATE KEY")
 }
 
-/// What stands before the next five dashes, if it may be a label.
+/// The text before the next five dashes, if it can be a label.
 fn label(rest: &[u8]) -> Option<&str> {
-    let near = &rest[..rest.len().min(LONGEST_LABEL + 5)];
+    let near = &rest[..rest.len().min(MAX_LABEL + 5)];
     std::str::from_utf8(&near[..find(near, b"-----", 0)?]).ok()
 }
 

@@ -1,19 +1,19 @@
-//! What clouds take, beside what there is.
+//! Rules for the size and encoding of user-data on each cloud.
 
 use crate::clouds::{Cloud, Gzip};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Sent;
 
-/// The clouds whose limit it is over, in the form that they take it.
+/// Returns the clouds with a limit that the user-data exceeds, in the encoding that each cloud needs.
 pub fn too_large_for(sent: Sent) -> Vec<&'static str> {
     let all = Cloud::ALL.into_iter();
-    all.filter(|cloud| !cloud.fits(sent.bytes, travels_in_base64(cloud, sent)))
+    all.filter(|cloud| !cloud.fits(sent.bytes, is_sent_in_base64(cloud, sent)))
         .map(|cloud| cloud.name)
         .collect()
 }
 
-/// Judges by one cloud's rules.
+/// Checks the user-data by the rules of one cloud.
 pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) {
     let Cloud { name, title, .. } = cloud;
     match (sent.gzip, cloud.gzip()) {
@@ -41,7 +41,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
             Diagnostic::error(Code::EncodingNotSupported, text).hint("render it without `--base64`"),
         );
     }
-    let in_base64 = travels_in_base64(cloud, sent);
+    let in_base64 = is_sent_in_base64(cloud, sent);
     if let Some(limit) = cloud.limit().filter(|_| !cloud.fits(sent.bytes, in_base64)) {
         let measured = cloud.charged(sent.bytes, in_base64);
         let how = if measured == sent.bytes { "" } else { " in base64" };
@@ -60,6 +60,6 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
 const SMALLER: &str =
     "p256 keys are the smallest; an image of `hostseed bake` needs the identity alone (`--docker none`)";
 
-fn travels_in_base64(cloud: &Cloud, sent: Sent) -> bool {
+fn is_sent_in_base64(cloud: &Cloud, sent: Sent) -> bool {
     sent.base64.is_some() || (sent.gzip && cloud.gzip() == Gzip::InBase64)
 }

@@ -1,4 +1,4 @@
-//! What a seed makes of a host, for people and programs.
+//! A summary of the host that a seed describes, for people and programs.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -14,30 +14,30 @@ use crate::userdata::paths::SETUP;
 use crate::userdata::seed::Seed;
 use crate::userdata::setup::{self, Setup};
 
-/// One host's. What is not known is left out.
+/// The summary of one host. Unknown values are left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
-    /// Where it is, from the input inwards.
+    /// The place of the seed, from the input inwards.
     pub place: String,
-    /// `gzip › MIME › cloud-config`
+    /// The layers and kinds, for example `gzip › MIME › cloud-config`.
     pub what: String,
-    /// Bytes of user-data, before any base64 around it.
+    /// Size of the user-data in bytes, before any base64 around it.
     pub bytes: Option<usize>,
-    /// The clouds that take less.
+    /// The clouds with a smaller limit.
     pub too_large_for: Vec<&'static str>,
     pub host: Option<String>,
     pub port: Option<u16>,
-    /// It prepares an image, and starts nothing.
+    /// Whether the seed only prepares an image and starts nothing.
     pub image: bool,
     pub authority: Option<Certified>,
     pub server: Option<Certified>,
-    /// Makes the server's certificate on the host.
+    /// The certificate that issues the server certificate on the host.
     pub boot_issuer: Option<Certified>,
-    /// What the server's certificate is for; a boot issuer adds what the host finds.
+    /// The names in the server certificate. A boot issuer adds the names that it finds on the host.
     pub sans: Vec<String>,
     pub keys: Vec<Key>,
     pub files: Vec<Lands>,
-    /// What is only there at boot, and was not looked at.
+    /// Content that is available only at boot and was not checked.
     pub not_looked_at: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub struct Summary {
 #[derive(Debug, Serialize)]
 pub struct Certified {
     pub subject: String,
-    /// SHA-256, as openssl prints it.
+    /// SHA-256, in the format that openssl prints.
     pub fingerprint: String,
     /// RFC 3339.
     pub not_before: String,
@@ -54,7 +54,7 @@ pub struct Certified {
     pub days_left: i64,
 }
 
-/// A private key that may be there.
+/// A private key that may be in the seed.
 #[derive(Debug, Serialize)]
 pub struct Key {
     pub whose: &'static str,

@@ -1,20 +1,21 @@
-//! Unit files and drop-ins, as systemd.syntax(7) has them. systemd-unit-edit, which reads them too, refuses comments inside
-//! a continued line and blanks before a key, which systemd takes.
+//! Parses unit files and drop-ins as systemd.syntax(7) describes them. The crate systemd-unit-edit also reads them, but it
+//! rejects comments inside a continued line and blanks before a key, which systemd accepts.
 
 use std::rc::Rc;
 
-/// One setting.
+/// A setting of a unit file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
     pub section: Rc<str>,
     pub key: String,
-    /// Continued lines as one.
+    /// The value. Continued lines are joined.
     pub value: String,
-    /// Where it begins, from 1.
+    /// The line on which the setting begins, from 1.
     pub line: usize,
 }
 
-/// All settings, in the file's order. What systemd would ignore with a warning is left out.
+/// Returns all settings in the order of the file. Leaves out lines that are neither settings nor sections, which systemd ignores
+/// with a warning.
 pub fn settings(text: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
     let mut section: Rc<str> = Rc::from("");
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn continued_lines_are_one_and_comments_within_are_nothing() {
+    fn continued_lines_are_joined_without_the_comments_inside() {
         let text = "# c\n[Service]\nExecStart=\nExecStart=dockerd \\\n    -H fd:// \\\n# inside\n; too\n    --tlsverify\n Restart = always\n[Unit]\nAfter=a\\\n";
         let wanted = [
             ("Service.ExecStart", "", 3),
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_is_left_out() {
+    fn lines_without_a_setting_are_left_out() {
         assert_eq!(values("[Service\nnothing\n=x\n\\\n"), [(".".into(), "x".into(), 3)]);
     }
 }

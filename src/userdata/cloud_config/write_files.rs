@@ -70,8 +70,9 @@ impl Reader<'_> {
             return;
         };
         let is_set = |name| {
-            get(fields, name)
-                .is_some_and(|node| matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_false(node))
+            get(fields, name).is_some_and(|node| {
+                matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_false(node)
+            })
         };
         if is_set("defer")
             && (path.starts_with("/etc/docker") || path.starts_with(&format!("{UNITS}/docker")))
