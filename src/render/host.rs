@@ -20,10 +20,12 @@ pub struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
+    /// A host with a machine's identity.
     pub fn machine(plan: &'a Plan, identity: &'a HostIdentity) -> Self {
         Self { plan: &plan.host, machine: Some((plan, identity)) }
     }
 
+    /// An image without an identity.
     pub fn image(plan: &'a HostPlan) -> Self {
         Self { plan, machine: None }
     }

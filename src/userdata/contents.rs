@@ -59,7 +59,7 @@ impl Contents {
             .iter()
             .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
             .collect();
-        // The manifest has one entry for `setup` as a whole: its SHA-256 covers the content of the script.
+        // The manifest has one entry for `setup` as a whole: its SHA-256 covers the files inside the script.
         let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
         let mut manifest = Manifest::new(self.payloads.iter().map(Entry::of).chain([own]).collect());
         manifest.phases = phases;

@@ -24,7 +24,8 @@ pub struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Parses a text and checks it. Returns None, and reports a problem, if it is not valid YAML.
+    /// Parses a text and checks it. Returns None if it is too large or not valid YAML, which is reported, or if the budget is
+    /// exhausted.
     pub fn read(
         text: &str,
         place: &Place,

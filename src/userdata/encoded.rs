@@ -11,7 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::encoding::{self, Bytes};
 
 /// Minimum length of base64 that can contain a private key, in characters. The shortest key, Ed25519 in PKCS#8 (RFC 8410 §7), has
-/// 48 bytes, which are 64 characters.
+/// 48 bytes, which are 64 characters. The limit is slightly lower.
 pub const SHORTEST: usize = 60;
 /// [`SHORTEST`] in bytes.
 pub const SHORTEST_BYTES: usize = SHORTEST * 3 / 4;
@@ -26,7 +26,9 @@ const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
         .with_decode_allow_trailing_bits(true);
     GeneralPurpose::new(alphabet, config)
 }
+/// Decodes base64 (RFC 4648 §4).
 pub const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
+/// Decodes base64url (RFC 4648 §5).
 pub const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
 
 /// Whether a text can contain a private key: it has the label `PRIVATE KEY`, or a run of encoded bytes that is long enough.
@@ -53,10 +55,12 @@ pub fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Whether a byte is a letter of base64 (RFC 4648 §4), without `=`.
 pub fn is_standard(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')
 }
 
+/// Whether a byte is a letter of base64url (RFC 4648 §5), without `=`.
 pub fn is_url_safe(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
@@ -177,6 +181,7 @@ pub fn begins_something(bytes: &[u8]) -> bool {
         || bytes.starts_with(b"-----BEGIN ")
 }
 
+/// Decodes hexadecimal digits in pairs. Ignores other bytes and a single last digit.
 pub fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
     let mut high = None;
     let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);

@@ -16,6 +16,7 @@ use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 
+/// Bytes that may contain a private key.
 pub type Bytes = Secret<Vec<u8>>;
 
 /// The first bytes of a gzip member (RFC 1952 §2.3.1).
@@ -149,7 +150,7 @@ fn damaged(error: &std::io::Error) -> Diagnostic {
 /// Decodes base64 and ignores white space.
 ///
 /// # Errors
-/// Returns the offset in `text` of the first invalid byte, in bytes, and the problem.
+/// The text is not base64, is cut short, or exceeds the budget. The error has the offset of the problem in `text`, in bytes.
 pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
     if !budget.take(text.len()) {
         return Err((0, too_large()));

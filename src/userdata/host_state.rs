@@ -24,10 +24,12 @@ pub struct File {
 }
 
 impl File {
+    /// The file name without its folders.
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
+    /// The content as text. Invalid UTF-8 is replaced.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
@@ -87,6 +89,7 @@ impl HostState {
         &self.files
     }
 
+    /// Finds a file by its absolute path.
     pub fn file(&self, path: &str) -> Option<&File> {
         self.by_path.get(path).map(|n| &self.files[*n])
     }

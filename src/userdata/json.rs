@@ -187,8 +187,8 @@ pub enum Judged {
     Nothing,
 }
 
-/// Decides whether a text is user-data. `named` is true for the value of a user-data field; such a text is always checked, so
-/// that damaged user-data is reported.
+/// Decides whether a text is user-data. `named` is true for the value of a user-data field: such a text counts as user-data even
+/// if it does not look like it, so that damaged user-data is reported.
 pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
     let is_digest = text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match named {
@@ -199,6 +199,7 @@ pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
     }
 }
 
+/// The problem to report if an input has only the SHA-1 of the user-data.
 pub fn only_its_digest() -> Diagnostic {
     Diagnostic::error(
         Code::HiddenUserData,
@@ -247,8 +248,7 @@ fn walk(value: Value, path: &mut Vec<Step>, named: bool, take: &mut dyn FnMut(&[
                 if name == "type" && value.is_array() && has_value {
                     continue;
                 }
-                // `named` is not inherited by other fields, because Terraform's metadata about a value is not user-data:
-                // `user_data: true` in `sensitive_values`.
+                // Only `value` and `Value` inherit `named`. Other fields below are Terraform's metadata, not user-data.
                 let named = is_user_data(&name)
                     || (key && name == "value")
                     || (named && matches!(name.as_str(), "Value" | "value"));

@@ -4,9 +4,11 @@
 pub const CA: &str = "/etc/docker/ca.pem";
 /// The server certificate, followed by its intermediates.
 pub const SERVER: &str = "/etc/docker/server.pem";
+/// The server certificate's private key.
 pub const SERVER_KEY: &str = "/etc/docker/server-key.pem";
 /// The boot issuer's certificate, followed by its intermediates.
 pub const ISSUER: &str = "/etc/docker/issuer.pem";
+/// The boot issuer's private key.
 pub const ISSUER_KEY: &str = "/etc/docker/issuer-key.pem";
 /// dockerd's configuration file.
 pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";

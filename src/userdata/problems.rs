@@ -21,6 +21,7 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     const START: (usize, Position) = (0, Position { line: 1, column: 1 });
 
+    /// Starts at the beginning of `text`.
     pub fn new(text: &'a [u8]) -> Self {
         Self { text, last: Cell::new(Self::START) }
     }
@@ -52,7 +53,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Maximum number of problems of each severity. Nobody reads more.
+/// Maximum number of reported problems of each severity. A reader does not need more.
 const MAX_PER_SEVERITY: usize = 1000;
 
 /// All problems, in the order in which they were found.

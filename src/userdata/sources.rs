@@ -141,11 +141,11 @@ fn whole_is_ignition(text: &str) -> bool {
 fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     let Some(value) = json::read(bytes, place, budget, problems) else { return Vec::new() };
     let candidates = json::candidates(value, place, budget, problems);
-    each(candidates, place, budget, problems)
+    open_each(candidates, place, budget, problems)
 }
 
 /// Opens each candidate, but each seed only once: Terraform shows a value at its definition, at its uses, and in outputs.
-fn each(
+fn open_each(
     candidates: Vec<Candidate>,
     place: &Place,
     budget: &Budget,
@@ -238,7 +238,7 @@ fn folder(
         problems.error(place, not_read());
         return Vec::new();
     }
-    let mut found = each(candidates, place, budget, problems);
+    let mut found = open_each(candidates, place, budget, problems);
     if let Some((first, _)) = found.first_mut() {
         first.parts.extend(beside.into_iter().map(part_beside));
     }

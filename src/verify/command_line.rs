@@ -7,7 +7,7 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, UNITS};
 use crate::userdata::problems::Problems;
 
-/// The folders in which systemd looks for Docker's unit and its drop-ins (systemd.unit(5), the system's own part).
+/// The folders in which systemd looks for Docker's unit and its drop-ins (systemd.unit(5), system unit search path).
 const UNIT_DIRS: [&str; 3] = [UNITS, "/run/systemd/system", "/usr/lib/systemd/system"];
 
 /// Returns the file that sets the effective `ExecStart`, and the words of that command.
@@ -28,13 +28,13 @@ pub fn command_line<'a>(
         }
         for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
             if &*setting.section != "Service" {
-                problems.error(&file.place, outside(file, &setting));
+                problems.error(&file.place, exec_start_outside_service(file, &setting));
             } else if setting.value.is_empty() {
                 commands = 0;
             } else {
                 commands += 1;
                 if commands > 1 {
-                    problems.error(&file.place, second(file, &setting));
+                    problems.error(&file.place, second_exec_start(file, &setting));
                 }
                 if effective.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
                     let text = format!(
@@ -73,7 +73,7 @@ fn files(host: &HostState) -> Vec<&File> {
     unit.chain(drop_ins).collect()
 }
 
-fn outside(file: &File, setting: &Setting) -> Diagnostic {
+fn exec_start_outside_service(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
         "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
         file.path, setting.line
@@ -81,7 +81,7 @@ fn outside(file: &File, setting: &Setting) -> Diagnostic {
     Diagnostic::error(Code::DaemonCommandLine, text).hint("put `[Service]` above it")
 }
 
-fn second(file: &File, setting: &Setting) -> Diagnostic {
+fn second_exec_start(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
         "`{}` line {} adds a second ExecStart, with which systemd does not start {DOCKER_UNIT}",
         file.path, setting.line

@@ -61,11 +61,11 @@ pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daem
     let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
     let json = host.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
     if let Some((file, _)) = &command {
-        flags.iter().for_each(|(name, value)| take_flag(&mut daemon, name, value.as_deref()));
+        flags.iter().for_each(|(name, value)| apply_flag(&mut daemon, name, value.as_deref()));
         check_reachable(&daemon, file, problems);
     }
     if let Some((file, fields)) = &json {
-        fields.iter().for_each(|(name, value)| take_field(&mut daemon, name, value));
+        fields.iter().for_each(|(name, value)| apply_field(&mut daemon, name, value));
         check_set_twice(file, fields, command.as_ref().map(|_| &flags[..]), problems);
     }
     let [by_flags, by_json] = [command.as_ref().map(|(file, _)| *file), json.as_ref().map(|(file, _)| *file)];
@@ -81,7 +81,7 @@ pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daem
     daemon
 }
 
-fn take_flag(daemon: &mut Daemon, name: &str, value: Option<&str>) {
+fn apply_flag(daemon: &mut Daemon, name: &str, value: Option<&str>) {
     let on = || !matches!(value, Some("false" | "0" | "f" | "F" | "False" | "FALSE"));
     match name {
         "host" => daemon.hosts.extend(value.map(str::to_owned)),
@@ -94,7 +94,7 @@ fn take_flag(daemon: &mut Daemon, name: &str, value: Option<&str>) {
     }
 }
 
-fn take_field(daemon: &mut Daemon, name: &str, value: &Value) {
+fn apply_field(daemon: &mut Daemon, name: &str, value: &Value) {
     let text = || value.as_str().map(str::to_owned);
     match name {
         "hosts" => {

@@ -148,7 +148,7 @@ fn work_grows_in_proportion_to_the_input() {
     let slow = in_parallel(KINDS.to_vec(), 1, |(kind, make)| {
         let [small, large] = [size, 4 * size].map(make);
         let [few, many] = [&small, &large].map(|bytes| units(bytes));
-        // Compressed input is small itself, so the lower bound uses the size of the input.
+        // Compressed input is short, so the lower bound depends on the length of the input.
         assert!(few >= small.len() as u64 / 2, "{kind}: {few} units are counted for {} bytes", small.len());
         let is_slow = many as f64 > 4.5 * few as f64;
         is_slow.then(|| format!("{kind}: {few} units for {} bytes, {many} for {}", small.len(), large.len()))

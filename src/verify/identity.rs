@@ -37,7 +37,8 @@ pub fn judge(
     now: OffsetDateTime,
     problems: &mut Problems,
 ) -> Identity {
-    let path = |told: &Option<String>, usual: &str| told.clone().unwrap_or_else(|| usual.to_owned());
+    let path =
+        |configured: &Option<String>, default: &str| configured.clone().unwrap_or_else(|| default.to_owned());
     let ca_file = host.file(&path(&daemon.tlscacert, CA));
     let server_file = host.file(&path(&daemon.tlscert, SERVER));
     let key_file = host.file(&path(&daemon.tlskey, SERVER_KEY));

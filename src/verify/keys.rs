@@ -48,19 +48,19 @@ pub fn judge(
     let mut judge = Judge { owners, intermediates, now, problems, seen: HashSet::new(), held: Vec::new() };
     for (file, found) in host.files().iter().zip(found.files) {
         for (key, _) in found.keys {
-            judge.in_file(key, file);
+            judge.check_in_file(key, file);
         }
     }
     for (inline, found) in host.inline.iter().zip(found.inline) {
         for (key, _) in found.keys {
-            judge.elsewhere(key, &inline.place, Some(&inline.name));
+            judge.check_elsewhere(key, &inline.place, Some(&inline.name));
         }
     }
     // Then the parts as a whole, for text that no reader interprets: comments, scripts, parts of unknown kinds.
     for (part, found) in parts.iter().zip(found.parts) {
         let lines = Lines::new(&part.bytes);
         for (key, at) in found.keys {
-            judge.elsewhere(key, &part.place.at(lines.position_within(at, budget)), None);
+            judge.check_elsewhere(key, &part.place.at(lines.position_within(at, budget)), None);
         }
     }
     judge.held
@@ -90,7 +90,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn in_file(&mut self, key: StrayKey, file: &File) {
+    fn check_in_file(&mut self, key: StrayKey, file: &File) {
         let path = &file.path;
         if file.is_shared() {
             let text = format!(
@@ -118,7 +118,7 @@ impl Judge<'_> {
         self.seen.insert(*key.id());
     }
 
-    fn elsewhere(&mut self, key: StrayKey, place: &Place, name: Option<&str>) {
+    fn check_elsewhere(&mut self, key: StrayKey, place: &Place, name: Option<&str>) {
         if self.seen.contains(key.id()) {
             return;
         }

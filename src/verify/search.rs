@@ -155,7 +155,7 @@ impl Search<'_> {
         if !self.der(&decoded[..without_last], at) {
             self.scan(&decoded, at, depth + 1);
         }
-        // Several texts of equal length scan like the pieces of one text.
+        // Several texts of equal length look like the pieces of one text.
         if pieces.len() > 1 {
             for piece in pieces.iter().filter(|piece| piece.len() >= SHORTEST) {
                 let (decoded, _) = decode(bytes, std::slice::from_ref(piece), engine);

@@ -76,10 +76,12 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Adds an error at the place of `node`.
     pub fn error(&mut self, node: &Node, complaint: Diagnostic) {
         self.problems.error(&self.document.place(node), complaint);
     }
 
+    /// Adds a warning at the place of `node`.
     pub fn warning(&mut self, node: &Node, complaint: Diagnostic) {
         self.problems.warning(&self.document.place(node), complaint);
     }

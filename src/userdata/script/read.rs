@@ -109,8 +109,8 @@ pub struct HereDocument<'a> {
     pub body: Option<&'a str>,
 }
 
-/// Finds the here-documents of the commands called `name`. Each command must have its own line, as in hostseed's templates: `name
-/// WORD… <<'END'`.
+/// Finds the here-documents of the commands called `name`. Each command must have its own line, as in hostseed's templates:
+/// `name WORD… <<'END'`.
 pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
     let mut found = Vec::new();
     let mut from = 0;
