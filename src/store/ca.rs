@@ -15,7 +15,7 @@ use crate::pki::{self, Certificate, Pair};
 use crate::plan::{AuthoritySource, Plan};
 
 impl Store {
-    /// Checks who owns and who can write the folder and the files of a CA that is to sign.
+    /// Checks who owns and who can write the folder and the files of a CA that will sign.
     pub fn check_authority(&self, source: &AuthoritySource) -> Result<()> {
         let (dir, role) = match source {
             AuthoritySource::Own => return Ok(()),
@@ -26,8 +26,8 @@ impl Store {
         self.check_files(dir, role, &["ca-key.pem"], &["ca.pem"])
     }
 
-    /// The authority that a plan asks for, when it is not to be made: the store's shared one where there is
-    /// one, or that of another folder.
+    /// Loads the CA that a plan names: the store's shared CA, or the CA in another folder. Returns `None` if the CA must
+    /// be created first.
     pub fn authority(&self, source: &AuthoritySource, now: OffsetDateTime) -> Result<Option<Pair>> {
         let dir = match source {
             AuthoritySource::Own => return Ok(None),
@@ -40,18 +40,19 @@ impl Store {
             if key.symlink_metadata().is_err() {
                 return Ok(None);
             }
-            // The key is written first; whoever was interrupted then left it without a certificate.
+            // The key is written first. An interrupted command can leave it without a certificate.
             let private = pki::private_key(&files::read(&key)?)
                 .map_err(|error| unusable(Code::UnusableCa, &key, &error))?;
             return pki::certify_authority(SHARED, private, now).map(Some);
         }
-        // With a key in it, where none belongs, it is a secret too.
+        // A CA certificate file should contain no private key. If it does, the file is a secret too, so it is read as
+        // one.
         let certificate = files::read(&certificate)?;
         let key = files::read(&key)?;
         pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
     }
 
-    /// Whether the shared authority is another one than this: by its certificate and key, whatever stands around them in
+    /// Whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
         let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
@@ -61,7 +62,7 @@ impl Store {
                 && Certificate::from_pem(files::read(&certificate)?.expose())? != authority.certificate)
     }
 
-    /// Where a plan's authority is kept.
+    /// The folder that contains a plan's CA.
     pub(super) fn certs_of(&self, plan: &Plan) -> PathBuf {
         match &plan.ca {
             AuthoritySource::Own => self.authority_dir(&plan.name),
@@ -70,27 +71,27 @@ impl Store {
         }
     }
 
-    /// Whether a machine's authority is the one in `dir`, by its certificate.
+    /// Whether a machine's CA certificate is the one in `dir`.
     pub(super) fn is_signed_from(&self, name: &MachineName, dir: &Path) -> bool {
         let certificates =
             [self.machine_dir(name), dir.to_owned()].map(|dir| files::read(&dir.join("ca.pem")));
         matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
     }
 
-    /// The first machine that is not `leaving` and whose certificates the CA in `dir` has signed.
+    /// The first machine, other than those in `leaving`, whose certificates were signed by the CA in `dir`.
     pub(super) fn signed_from(
         &self,
         dir: &Path,
         ca_users: &CaUsers,
         leaving: &HashSet<&MachineName>,
     ) -> Option<MachineName> {
-        // What is known may be about a machine that was removed or made again since.
+        // `ca_users` can be out of date: a machine can have been removed or recreated since.
         ca_users
             .of(dir)
             .find(|name| !leaving.contains(name) && self.ca_folder(name).is_some_and(|ca| ca == dir))
     }
 
-    /// Reads which machines have a folder as their CA, from all machines. A machine with a plan that cannot be read has none.
+    /// Reads from all machines which folder each one names as its CA. Skips a machine whose plan cannot be read.
     pub(super) fn read_ca_users(&self) -> Result<CaUsers> {
         let mut ca_users = CaUsers::default();
         for name in self.names()? {

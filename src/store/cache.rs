@@ -1,5 +1,5 @@
-//! What hostseed keeps in the store to be faster, and never relies on: whatever is missing, damaged or out of date counts as not
-//! known and is read anew.
+//! Caches that make hostseed faster. They are optional: if a cache is missing, damaged or out of date, hostseed reads the
+//! original files.
 
 use std::fs::Metadata;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Hexadecimal digits of a SHA-256.
+/// Length of a SHA-256 in hexadecimal digits.
 const CHECKSUM: usize = 64;
 
-/// What changes when a file's content or a folder's list of names does: inode number, size, and the times of the last change of
-/// the content and of the inode, each in seconds and nanoseconds. No program can set the last of these (inode(7)).
+/// Identifies the state of a file or folder: inode number, size, and the times of the last change of the content and of
+/// the inode, each in seconds and nanoseconds since 1970. It differs after a change of the file's content or of the
+/// folder's list of names. No program can set the inode's change time (inode(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp(u64, u64, i64, i64, i64, i64);
 
 impl Stamp {
-    /// The stamp of a file or folder. None on systems that keep no inode numbers: nothing is known there from one command to the
-    /// next.
+    /// Makes the stamp of a file or folder. Returns `None` on systems without inode numbers, where nothing is cached.
     pub fn new(metadata: &Metadata) -> Option<Self> {
         #[cfg(unix)]
         {
@@ -39,7 +39,7 @@ impl Stamp {
         }
     }
 
-    /// Whether the inode last changed before a time since 1970.
+    /// Whether the inode last changed before `time`, which is counted from 1970.
     pub fn changed_before(&self, time: Duration) -> bool {
         let Self(.., seconds, nanoseconds) = *self;
         let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds)) else {
@@ -49,7 +49,7 @@ impl Stamp {
     }
 }
 
-/// Encodes a value: its SHA-256 in hexadecimal and JSON, a line each.
+/// Encodes a value as two lines: the SHA-256 of the JSON in hexadecimal, then the JSON.
 pub fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let mut bytes = checksum(&json).into_bytes();
@@ -58,7 +58,7 @@ pub fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes what [`encode`] has made. None if anything in it has changed.
+/// Decodes the output of [`encode`]. Returns `None` if any byte has changed.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let (sum, json) = bytes.split_at_checked(CHECKSUM)?;
     let json = json.strip_prefix(b"\n")?;

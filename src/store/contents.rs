@@ -1,4 +1,4 @@
-//! The files that hostseed and Docker Machine make, by their names. Everything else in a machine's folder is the user's.
+//! Names of the files that hostseed and Docker Machine create. All other files in a machine's folder belong to the user.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::files::{self, Action};
 use crate::names::MachineName;
 
-/// Files of a machine's folder that are for its owner alone: they hold a private key, or may (a spec's values, what a driver of
-/// Docker Machine's puts into `config.json`).
+/// Files of a machine's folder that only the owner may read. They contain a private key, or can contain secrets (values
+/// of a spec, or a Docker Machine driver's settings in `config.json`).
 pub const KEYS: [&str; 8] = [
     "key.pem",
     "server-key.pem",
@@ -20,13 +20,14 @@ pub const KEYS: [&str; 8] = [
     "machine.yaml",
     "env",
 ];
-/// Files of a machine's folder that all may read. They decide whom clients trust.
+/// Files of a machine's folder that are world-readable. They decide whom clients trust.
 pub const OTHERS: [&str; 5] = ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "id_rsa.pub"];
 /// The files of a machine's own CA.
 const AUTHORITY: [&str; 2] = ["ca.pem", "ca-key.pem"];
 
-/// What Docker Machine's drivers put into a machine's folder beside that: disks, the ISO image that they boot, and what the
-/// hypervisor records (docker/machine, `drivers/*`: virtualbox, hyperv, vmwarefusion; the kvm, xhyve and parallels plugins).
+/// Other files that Docker Machine's drivers create in a machine's folder: disks, the ISO image that they boot, and the
+/// hypervisor's records (docker/machine, `drivers/*`: virtualbox, hyperv, vmwarefusion; the kvm, xhyve and parallels
+/// plugins).
 const DRIVER_FILES: [&str; 8] = [
     "boot2docker.iso",
     "userdata.tar",
@@ -37,12 +38,13 @@ const DRIVER_FILES: [&str; 8] = [
     "root-volume.sparsebundle",
     "Virtual Machines",
 ];
-/// Extensions of what they name after the machine. VirtualBox's files are in a folder of that name, without an extension.
+/// Extensions of the driver files that are named after the machine. VirtualBox's files are in a folder of that name,
+/// without an extension.
 const DRIVER_EXTENSIONS: [&str; 13] =
     ["img", "rawdisk", "qcow2", "hdd", "pvm", "vmdk", "vmx", "vmxf", "vmsd", "nvram", "plist", "pid", "vmem"];
 
-/// What is in a machine's folder and was made neither by hostseed nor by Docker Machine. `has_driver` says whether a driver of
-/// Docker Machine's keeps its VM there.
+/// Lists the files in a machine's folder that neither hostseed nor Docker Machine created. `has_driver` says whether a
+/// Docker Machine driver keeps its VM in this folder.
 pub fn foreign_to_machine(
     dir: &Path,
     name: &MachineName,
@@ -64,7 +66,7 @@ pub fn foreign_to_machine(
     })
 }
 
-/// What is in the folder of a machine's own CA and is not of the CA.
+/// Lists the files in the folder of a machine's own CA that do not belong to the CA.
 pub fn foreign_to_authority(dir: &Path) -> Result<Vec<PathBuf>> {
     foreign(dir, |path, file| AUTHORITY.contains(&file) && !path.is_dir())
 }

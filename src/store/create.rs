@@ -1,4 +1,4 @@
-//! New machines, and new addresses of machines.
+//! Creates machines and changes their addresses.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,24 +16,25 @@ use crate::pki::Identity;
 use crate::plan::{AuthoritySource, Plan};
 use crate::render::{Connection, Shell};
 
-/// What came of an attempt to write a new machine.
+/// Result of an attempt to write a new machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Creation {
     /// The machine is in the store.
     Created,
-    /// Nothing was written: since the identity was made, another command has made the shared CA, and that one has to sign.
+    /// Nothing was written. Another command has created the shared CA in the meantime, and the new machine must be signed
+    /// by that CA.
     SharedCaAppeared,
 }
 
 impl Store {
-    /// Writes a new machine: the identity, the plan, the seed and how to reach it.
+    /// Writes a new machine: its identity, its plan, its seed and its address.
     ///
     /// # Errors
-    /// Fails without a trace when the name is taken or anything cannot be written.
+    /// Fails if the name is taken or a file cannot be written. In both cases the store is unchanged.
     pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<Creation> {
         let name = &plan.name;
-        // Both are written into the machine's files.
+        // Both paths are written into the machine's files.
         as_text(&self.root)?;
         as_text(&self.certs_of(plan))?;
         let writing = self.lock()?;
@@ -94,7 +95,8 @@ impl Store {
         Ok(Creation::Created)
     }
 
-    /// Refuses a name that is taken by a machine, or by a folder in the place of the new CA, which stays whatever it is.
+    /// Refuses a name that is taken by a machine. Also refuses a name if the new CA's folder exists; that folder is never
+    /// touched.
     pub fn refuse_taken(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         if self.has(name) {
             return Err(Diagnostic::error(
@@ -114,7 +116,7 @@ impl Store {
         }
         let exists = format!("`{}` exists already", dir.display());
         if let Some(other) = self.signed_from(&dir, &self.read_ca_users()?, &HashSet::new()) {
-            // Moved away, it could not sign for that machine any more.
+            // If its folder were moved away, this CA could no longer sign for the other machine.
             return Err(Diagnostic::error(
                 Code::CaInUse,
                 format!("{exists}: it is the CA of `{other}` (nothing was changed)"),
@@ -131,7 +133,7 @@ impl Store {
         .into())
     }
 
-    /// Records where a machine came up.
+    /// Records the address of a machine's host.
     pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
         let writing = self.lock()?;
         let record = self.record(name)?;

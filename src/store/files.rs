@@ -1,4 +1,5 @@
-//! The file operations of the store: files are private from the first byte, reads never block on a FIFO, and errors name the file.
+//! The file operations of the store. New files are private from the first byte, reads never block on a FIFO, and errors
+//! name the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,10 +11,11 @@ use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 
-/// What hostseed reads from a store is never longer: certificates and keys have a few kilobytes, and a spec at most this.
+/// Maximum length in bytes of a text file in the store. Certificates and keys have a few kilobytes, and a spec has at
+/// most this size.
 const MAX_TEXT: u64 = crate::spec::MAX_BYTES as u64;
 
-/// What was to be done with a file or folder.
+/// An operation on a file or folder, for error messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Read,
@@ -50,13 +52,13 @@ impl Action {
     }
 }
 
-/// An error that names the file and says that nothing was changed.
+/// An error that names the file. It says that nothing was changed, except for [`Action::Read`].
 pub fn failed(action: Action, path: &Path, error: &io::Error) -> anyhow::Error {
     let outcome = if action == Action::Read { "" } else { " (nothing was changed)" };
     Diagnostic::error(action.code(), format!("{}{outcome}", cannot(action, path, error))).into()
 }
 
-/// The sentence of [`failed`] without its outcome.
+/// The message of [`failed`], without the note that nothing was changed.
 pub fn cannot(action: Action, path: &Path, error: &io::Error) -> String {
     let reason = match error.kind() {
         io::ErrorKind::NotFound if action == Action::Read => "it is not there".to_owned(),
@@ -71,7 +73,10 @@ pub fn cannot(action: Action, path: &Path, error: &io::Error) -> String {
     format!("cannot {} `{}`: {reason}", action.verb(), path.display())
 }
 
-/// Reads a text file of at most [`MAX_TEXT`] bytes. Fails at once where a FIFO, a device or a folder stands in its place.
+/// Reads a text file of at most [`MAX_TEXT`] bytes.
+///
+/// # Errors
+/// Fails at once, without blocking, if the path is a FIFO, a device or a folder.
 pub fn read(path: &Path) -> Result<Secret> {
     let read = || -> io::Result<Option<Secret>> {
         let file = without_blocking(File::options().read(true)).open(path)?;
@@ -79,7 +84,7 @@ pub fn read(path: &Path) -> Result<Secret> {
         if !metadata.is_file() {
             return Ok(None);
         }
-        // Enough at once: what is moved while a text grows is not wiped.
+        // Reserves the full size first. A text that grows is copied, and the old copy would not be erased from memory.
         let mut text = Secret::new(String::with_capacity(metadata.len().min(MAX_TEXT) as usize + 1));
         file.take(MAX_TEXT).read_to_string(text.expose_mut())?;
         if metadata.len() > MAX_TEXT {
@@ -94,7 +99,7 @@ pub fn read(path: &Path) -> Result<Secret> {
     }
 }
 
-/// The refusal of what is no regular file, with what it is. Errors call it `shown`.
+/// The error for a path that is not a regular file. It names the kind of the file and calls the path `shown`.
 pub fn not_regular(path: &Path, shown: &Path, outcome: &str) -> Diagnostic {
     let kind = fs::symlink_metadata(path).map_or("something else", |metadata| kind(metadata.file_type()));
     Diagnostic::error(
@@ -103,7 +108,7 @@ pub fn not_regular(path: &Path, shown: &Path, outcome: &str) -> Diagnostic {
     )
 }
 
-/// A file's kind in words.
+/// Describes a file type in words.
 pub fn kind(file_type: fs::FileType) -> &'static str {
     #[cfg(unix)]
     {
@@ -127,7 +132,7 @@ pub fn kind(file_type: fs::FileType) -> &'static str {
     }
 }
 
-/// Makes opening a FIFO return at once.
+/// Makes opening a FIFO return immediately.
 pub fn without_blocking(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
@@ -137,7 +142,7 @@ pub fn without_blocking(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Makes opening a FIFO return at once and a link an error.
+/// Makes opening a FIFO return immediately, and makes opening a symbolic link an error.
 pub fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
@@ -147,7 +152,7 @@ pub fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Options that make a file 0600: a key is never readable by others, not even for a moment.
+/// Options that create a file with mode 0600, so that other users can never read a private key in it.
 pub fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -160,12 +165,12 @@ pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a folder and those above it, 0700.
+/// Creates a folder and its missing parents, with mode 0700.
 pub fn make_dirs(dir: &Path) -> io::Result<()> {
     dir_builder().recursive(true).create(dir)
 }
 
-/// Makes one folder, 0700, which must not exist.
+/// Creates one folder with mode 0700. Fails if it exists.
 pub fn make_new_dir(dir: &Path) -> io::Result<()> {
     dir_builder().create(dir)
 }
@@ -178,16 +183,16 @@ fn dir_builder() -> fs::DirBuilder {
     builder
 }
 
-/// Writes a file that must not exist, with its mode, durably.
+/// Creates a file with its mode and syncs it to the disk. Fails if the file exists.
 pub fn write_new(path: &Path, file: &Artifact) -> io::Result<()> {
-    // `create_new` follows no link that somebody has put there.
+    // `create_new` does not follow a symbolic link that another user has planted.
     let mut new = private_options().create_new(true).write(true).open(path)?;
     new.write_all(&file.bytes)?;
     set_mode(&new, file.mode)?;
     new.sync_all()
 }
 
-/// Widens the mode of a file that holds no key.
+/// Gives a file without a private key the wider mode `mode`.
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     #[cfg(unix)]
     if mode != 0o600 {
@@ -197,7 +202,7 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes names durable. A file system that cannot do so on a folder is no reason to fail.
+/// Syncs the names in a folder to the disk. Ignores errors, because some file systems cannot sync a folder.
 pub fn sync_dir(dir: &Path) {
     #[cfg(unix)]
     if let Ok(dir) = File::open(dir) {
@@ -206,13 +211,13 @@ pub fn sync_dir(dir: &Path) {
     let _ = dir;
 }
 
-/// Renames, and fails where the new name is taken.
+/// Renames a file or folder. Fails if the new name is taken.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // Some file systems do not have that flag (renameat2(2)).
+            // Some file systems do not support that flag (renameat2(2)).
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {}
             done => return Ok(done?),
         }
@@ -223,7 +228,7 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Deletes a temporary file or folder. One that is not there is no error.
+/// Deletes a temporary file or folder. Succeeds if it does not exist.
 pub fn delete(path: &Path) -> io::Result<()> {
     let deleted = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

@@ -1,6 +1,6 @@
-//! `hostseed.index`: what a list of machines shows, so that a list of many need not read all their files. A cache: each entry counts
-//! only while the stamps of the machine's folder and files are those that it was made with, and an index that is missing, damaged,
-//! too large, not a regular file, or another user's is as good as none. It holds no keys.
+//! `hostseed.index`: a cache of the fields that `hostseed ls` prints, so that a long list need not read the files of
+//! every machine. An entry is valid only while the stamps of the machine's folder and files have not changed. An index is
+//! ignored if it is missing, damaged, too large, not a regular file, or owned by another user. It contains no keys.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,23 +23,23 @@ use crate::plan::HostRole;
 
 const NAME: &str = "hostseed.index";
 const VERSION: u32 = 1;
-/// A longer index was not written by hostseed: 10 000 machines have about 4 MB.
+/// Maximum size in bytes. 10 000 machines need about 4 MB, so hostseed did not write a longer index.
 const MAX_BYTES: u64 = 256 << 20;
-/// A file that has changed more recently than this may change again without another time: FAT counts in steps of 2 seconds, and other
-/// file systems in steps of a timer.
+/// Age after which a file's time is reliable. A file that changed more recently can change again and keep the same time:
+/// FAT has a resolution of 2 seconds, and other file systems have the resolution of a timer.
 const SETTLED: Duration = Duration::from_secs(3);
-/// How much the clock of the store's file system may differ from this computer's.
+/// Maximum difference between the clock of the store's file system and this computer's clock.
 const SKEW: Duration = Duration::from_secs(1);
 
-/// The entries by the machines' names.
+/// Entries by machine name.
 pub type Index = HashMap<String, Entry>;
 
-/// The stamps of a machine's folder, its record and its host's certificate.
+/// Stamps of a machine's folder, of its record and of its host's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps(pub [Stamp; 3]);
 
 impl Stamps {
-    /// Whether none of the files has changed so recently that another change might not show.
+    /// Whether all files last changed so long ago that a further change would change their stamps.
     pub fn are_settled(&self, now: OffsetDateTime) -> bool {
         let Ok(settled) = SystemTime::from(now).duration_since(SystemTime::UNIX_EPOCH + SETTLED) else {
             return false;
@@ -48,7 +48,7 @@ impl Stamps {
     }
 }
 
-/// What a list shows of one machine.
+/// The fields of one machine that a list shows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -58,12 +58,12 @@ pub struct Entry {
     url: String,
     driver: String,
     fingerprint: String,
-    /// Seconds since 1970.
+    /// The times are in seconds since 1970.
     not_before: i64,
     not_after: i64,
 }
 
-/// A role as the index writes it.
+/// Names of the roles in the index.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "HostRole", rename_all = "lowercase")]
 enum RoleName {
@@ -72,7 +72,8 @@ enum RoleName {
 }
 
 impl Entry {
-    /// None if the machine could not be read whole, or its certificate has times that the index cannot hold.
+    /// Makes an entry. Returns `None` if the machine has an error, or if the times of its certificate cannot be stored
+    /// exactly.
     pub fn new(stamps: Stamps, listing: &Listing) -> Option<Self> {
         let Listing { name, endpoint: Ok(endpoint), certificate: Ok(certificate) } = listing else {
             return None;
@@ -90,7 +91,7 @@ impl Entry {
         (again.certificate.ok().as_ref() == Some(certificate)).then_some(entry)
     }
 
-    /// The machine as it is listed.
+    /// Restores the listing of the machine `name`. Returns `None` if a time is out of range.
     pub fn listing(&self, name: &MachineName) -> Option<Listing> {
         let time = |seconds| OffsetDateTime::from_unix_timestamp(seconds).ok();
         let validity = Validity { not_before: time(self.not_before)?, not_after: time(self.not_after)? };
@@ -110,7 +111,7 @@ struct Content<T> {
     machines: T,
 }
 
-/// Reads the index of a store.
+/// Reads the index of a store. Returns `None` if there is no usable index.
 pub fn load(root: &Path, trust: Trust) -> Option<Index> {
     let path = root.join(NAME);
     let file = files::without_following(File::options().read(true)).open(&path).ok()?;
@@ -124,9 +125,9 @@ pub fn load(root: &Path, trust: Trust) -> Option<Index> {
     (content.version == VERSION).then_some(content.machines)
 }
 
-/// Writes the index of a store that the user may write to, unless another command writes at this moment.
+/// Writes the index of a store. Does nothing if the user cannot write to the store, or if another command is writing.
 ///
-/// Nothing depends on it, so that it fails silently: the next list reads the machines' own files.
+/// Ignores errors: without an index the next list reads the machines' own files.
 pub fn save(root: &Path, trust: Trust, machines: &Index) {
     if !super::trust::may_write(root) {
         return;
@@ -134,7 +135,7 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     let Ok(Some(_lock)) = Lock::try_on_store(root, trust) else { return };
     let Ok(bytes) = cache::encode(&Content { version: VERSION, machines }) else { return };
     let Ok(temporary) = temporary::new_name().map(|name| root.join(name)) else { return };
-    // It is not made durable: after a power failure its checksum tells whether it is whole.
+    // The file is not synced: its checksum detects a file that a power failure damaged.
     let write = || -> std::io::Result<bool> {
         let mut file = files::private_options().create_new(true).write(true).open(&temporary)?;
         file.write_all(&bytes)?;
@@ -149,8 +150,8 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     }
 }
 
-/// Whether a file that was just written has the time of this computer's clock. On a file server with another clock nobody knows
-/// which files have changed a moment ago.
+/// Whether the time of a file that was just written agrees with this computer's clock. If a file server's clock differs,
+/// hostseed cannot tell which files have just changed.
 fn is_in_time(metadata: &std::fs::Metadata) -> bool {
     let Ok(changed) = metadata.modified() else { return false };
     let now = SystemTime::now();
