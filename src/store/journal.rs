@@ -1,7 +1,7 @@
-//! The journal: the list of renames that a change consists of, and what recovers a change that was interrupted.
+//! The journal: a list of the renames that make up a change, and the recovery of an interrupted change.
 //!
-//! A journal can come from somebody else, in a folder that was unpacked or copied. So it has in it the inode numbers of its
-//! folder and of all that it renames or deletes, which only the command that made these files knew.
+//! A journal in a copied or unpacked folder can come from somebody else. So it contains the inode numbers of its folder
+//! and of everything that it renames or deletes. Only the command that created these files knew the numbers.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,15 +17,15 @@ use super::transaction::{End, Transaction};
 use super::trust::Trust;
 use crate::diag::{Code, Diagnostic};
 
-/// The journal's name. It is no name of a temporary file, so no sweep removes it.
+/// File name of the journal. It is not a temporary name, so [`temporary::sweep`] does not remove it.
 pub const JOURNAL: &str = ".hostseed.journal";
 
 const VERSION: u32 = 1;
 
-/// A longer journal was not written by hostseed.
+/// Maximum size in bytes. hostseed does not write longer journals.
 const MAX_JOURNAL: u64 = 1 << 20;
 
-/// What is still to be done. Names only, relative to the journal's folder.
+/// The rest of a change. All paths are relative to the journal's folder.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Journal {
@@ -40,12 +40,12 @@ pub struct Journal {
 #[derive(Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
-    /// The inode number of what is renamed.
+    /// The inode number of the renamed file or folder.
     pub what: u64,
     pub from: PathBuf,
     pub to: PathBuf,
     pub kind: Kind,
-    /// Another name of the file that is replaced, to undo it.
+    /// A second name of the replaced file, from which it can be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<PathBuf>,
 }
@@ -53,16 +53,16 @@ pub struct Rename {
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Nothing has that name yet.
+    /// The new name must not exist.
     New,
-    /// The new file takes the place of one that may be there.
+    /// The new file replaces an existing one, if there is one.
     Replace,
-    /// What is there goes into a temporary folder, which is deleted.
+    /// The file or folder moves into a temporary folder, which is then deleted.
     Remove,
 }
 
 impl Journal {
-    /// A journal in a folder with that metadata.
+    /// Makes a journal for the folder with this metadata.
     pub fn new(folder: &fs::Metadata, renames: Vec<Rename>, delete: Vec<PathBuf>) -> Self {
         Self { version: VERSION, folder: inode(folder), renames, delete }
     }
@@ -76,7 +76,8 @@ impl Rename {
             return Ok(());
         }
         match self.kind {
-            // The folder that it was to be deleted in is deleted already: this is another one of that name.
+            // The temporary folder was deleted, so the removal is complete. This is a new file or folder of the same
+            // name.
             Kind::Remove if !exists(files::parent(&to))? => Ok(()),
             Kind::New | Kind::Remove => match files::rename_new(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -88,7 +89,7 @@ impl Rename {
         }
     }
 
-    /// Reverses the rename, if it was made.
+    /// Reverses the rename if it was made, and restores the replaced file.
     pub fn undo(&self, base: &Path) -> io::Result<()> {
         let (from, to) = (base.join(&self.from), base.join(&self.to));
         if !exists(&from)? && self.is_at(&to)? {
@@ -103,7 +104,7 @@ impl Rename {
         Ok(())
     }
 
-    /// Whether what is renamed has this name.
+    /// Whether `path` is the renamed file or folder, by its inode number.
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         match path.symlink_metadata() {
             Ok(metadata) => Ok(inode(&metadata) == self.what),
@@ -112,7 +113,7 @@ impl Rename {
         }
     }
 
-    /// Whether hostseed may have written it into a journal of this scope.
+    /// Whether hostseed can have written this rename into a journal of this scope.
     fn is_sound(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
             (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
@@ -125,28 +126,33 @@ impl Rename {
     }
 }
 
-/// Where a journal is, and so what it may list.
+/// The kind of folder that a journal is in. It limits the paths that the journal may list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The store's folder, which only its owner can write.
     Store,
-    /// A folder of the user's, which may be a copy of what somebody else made. Only files directly in it are made or replaced.
+    /// A folder that the user chose, which can be a copy of a stranger's folder. hostseed creates and replaces only files
+    /// directly in it.
     Output,
 }
 
 impl Scope {
-    /// Whether a name is not too deep. In an output folder a sub-folder may be a link to anywhere, and hostseed writes into none.
+    /// Whether a path is allowed in this scope. In an output folder a subfolder can be a link to any other folder, so
+    /// hostseed never writes into subfolders.
     fn allows(self, name: &Path) -> bool {
         self == Self::Store || name.components().count() == 1
     }
 }
 
-/// Whether there is a journal, and so a change that is not finished.
+/// Whether there is a journal, and so an unfinished change.
 pub fn is_unfinished(base: &Path) -> bool {
     base.join(JOURNAL).symlink_metadata().is_ok()
 }
 
-/// Finishes the change that an interrupted command left in `base`. The caller holds the lock on `base`.
+/// Finishes the change that an interrupted command left in `base`. The caller must hold the lock on `base`.
+///
+/// # Errors
+/// Fails if the journal cannot be read, is not hostseed's, or was written for another folder.
 pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<()> {
     let path = base.join(JOURNAL);
     if !is_unfinished(base) {
@@ -163,7 +169,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
         return Err(unusable("is no journal").into());
     }
     trust.check_file(&shown.join(JOURNAL), &metadata)?;
-    // Version control and archives give the files that they bring the mode of the umask.
+    // Version control and archive tools give files a mode from the umask.
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
         return Err(unusable("can be read by other users, so hostseed did not write it").into());
@@ -189,7 +195,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     let transaction = Transaction::recovered(base, shown, journal.renames, journal.delete, temporary);
     match transaction.finish(true)? {
         End::Made => Ok(()),
-        // Everything is as before the interrupted command.
+        // The folder is as it was before the interrupted command.
         End::Undone(error) => match &transaction.delete_temporary()[..] {
             [] => Ok(()),
             left => Err(temporary::with_left(error, left)),
@@ -197,8 +203,8 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     }
 }
 
-/// The inode number: which file or folder it is, whatever it is called. The device's number does not count: it can be another one
-/// after the machine was started anew. Zero where the system has no such numbers.
+/// The inode number, which identifies a file or folder under any name. The device number is ignored because it can differ
+/// after a reboot. Zero on systems without inode numbers.
 pub fn inode(metadata: &fs::Metadata) -> u64 {
     #[cfg(unix)]
     return std::os::unix::fs::MetadataExt::ino(metadata);
@@ -217,12 +223,12 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a name of a journal stays in its folder.
+/// Whether a path in a journal stays inside the journal's folder.
 fn is_below(name: &Path) -> bool {
     name.file_name().is_some() && name.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Whether the last part of a name is a temporary one.
+/// Whether the last component of a path is a temporary name.
 fn is_temporary(name: &Path) -> bool {
     is_below(name) && name.file_name().and_then(OsStr::to_str).is_some_and(temporary::is_name)
 }

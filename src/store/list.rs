@@ -1,4 +1,4 @@
-//! The list of all machines: each from its own files, or from the index where these have not changed since.
+//! Lists all machines. Each entry comes from the machine's files, or from the index if these files have not changed.
 
 use std::fs::{self, Metadata};
 use std::path::Path;
@@ -15,21 +15,22 @@ use crate::names::MachineName;
 use crate::pki::Validity;
 use crate::plan::HostRole;
 
-/// With fewer machines the index would save less than a few milliseconds, and there is none.
+/// Minimum number of machines for which the index is used. With fewer machines it would save less than a few
+/// milliseconds.
 const WORTH_AN_INDEX: usize = 100;
-/// Fewer machines than this are not worth a thread of their own.
+/// Minimum number of machines per thread.
 const PER_THREAD: usize = 256;
-/// More threads than this only wait for the same disk.
+/// Maximum number of threads. More threads would only wait for the same disk.
 const MAX_THREADS: usize = 8;
 
-/// One machine of a list.
+/// One machine in a list.
 pub struct Listing {
     pub name: MachineName,
     pub endpoint: Result<Endpoint>,
     pub certificate: Result<HostCertificate>,
 }
 
-/// Where a machine is reached, as its record says.
+/// A machine's URL and driver, from its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `DOCKER_HOST`.
@@ -38,23 +39,23 @@ pub struct Endpoint {
     pub driver: String,
 }
 
-/// What a list shows of the certificate of a machine's host.
+/// The fields of a host's certificate that a list shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostCertificate {
     pub role: HostRole,
-    /// SHA-256, as [`Certificate::fingerprint`](crate::pki::Certificate::fingerprint) has it.
+    /// SHA-256, in the format of [`Certificate::fingerprint`](crate::pki::Certificate::fingerprint).
     pub fingerprint: String,
     pub validity: Validity,
 }
 
 impl Store {
-    /// Lists all machines, sorted by name. A machine that cannot be read is listed with the reason.
+    /// Lists all machines, sorted by name. If a machine cannot be read, its entry contains the error.
     ///
-    /// Looks at owners and modes of the files that it reads and of no others. Writes the index anew where it has become out of
-    /// date; `now` tells which files have changed so recently that they might change again without a trace.
+    /// Checks the owner and mode of the files that it reads, and of no others. Updates the index if it is out of date.
+    /// `now` is used to find files that changed so recently that a further change could be missed.
     ///
     /// # Errors
-    /// Fails when the folder of the machines cannot be read.
+    /// Fails if the folder of the machines cannot be read.
     pub fn list(&self, now: OffsetDateTime) -> Result<Vec<Listing>> {
         let names = self.names()?;
         let uses_index = names.len() >= WORTH_AN_INDEX && self.trust == Trust::Checked;
@@ -80,7 +81,7 @@ impl Store {
         Ok(listed.into_iter().map(|(listing, _)| listing).collect())
     }
 
-    /// Lists the machines of `names` in their order, on as many threads as the system has processors for.
+    /// Lists the machines of `names` in their order, with at most one thread per processor.
     fn list_each(&self, names: &[MachineName], index: &Index, now: OffsetDateTime) -> Vec<(Listing, Cached)> {
         let processors = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let per_thread = names.len().div_ceil(processors).max(PER_THREAD);
@@ -109,7 +110,7 @@ impl Store {
         }
         let folder = dir.symlink_metadata();
         let role = self.host_role(name);
-        // Before anything is read: what changes from here on has other stamps.
+        // The stamps are made before the files are read. A later change gives a file another stamp.
         let stamps = stamps(&dir, role).filter(|stamps| stamps.are_settled(now));
         let endpoint = self.check_listed(&dir, folder, role).and_then(|()| {
             let Record { url, driver, .. } = self.read_record(name)?;
@@ -125,10 +126,10 @@ impl Store {
         (listing, entry.map_or(Cached::No, |entry| Cached::Now(Box::new(entry))))
     }
 
-    /// Checks the folder of a machine and the files that a list is made from.
+    /// Checks the folder of a machine and the files that its entry is made from.
     fn check_listed(&self, dir: &Path, folder: std::io::Result<Metadata>, role: HostRole) -> Result<()> {
         match folder {
-            // The folders above it are checked already.
+            // The parent folders are checked already.
             Ok(folder) if folder.is_dir() => self.trust.check_file(dir, &folder)?,
             _ => self.trust.check_folder(dir, Role::Store)?,
         }
@@ -136,13 +137,13 @@ impl Store {
     }
 }
 
-/// Whether a listed machine is in the index.
+/// Whether a listed machine has an entry in the index.
 enum Cached {
-    /// As it was when the index was written.
+    /// The index has a current entry.
     Before,
-    /// It was read now, and can be added.
+    /// The machine was read now, and this entry can be added to the index.
     Now(Box<Entry>),
-    /// It cannot be read, or has changed a moment ago, or there is a link in it.
+    /// The machine cannot be cached: it cannot be read, changed a moment ago, or contains a link.
     No,
 }
 
@@ -150,8 +151,8 @@ fn certificate_file(role: HostRole) -> String {
     format!("{}.pem", role.file_stem())
 }
 
-/// The stamps of a machine's folder and of the files that a list is made from. None if one of them is no folder or regular file:
-/// what a link leads to may change without a trace in the link.
+/// The stamps of a machine's folder and of the files that its entry is made from. Returns `None` if one of them is not a
+/// folder or a regular file. A link is not cached because its target can change while the link stays the same.
 fn stamps(dir: &Path, role: HostRole) -> Option<Stamps> {
     let folder = dir.symlink_metadata().ok().filter(Metadata::is_dir)?;
     let file = |name: &str| {

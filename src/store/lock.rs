@@ -1,4 +1,5 @@
-//! The right to write to a folder, held by one process at a time. The store's lock file also has [`super::state`] in it.
+//! Locks that give one process at a time the right to write to a folder. The store's lock file also contains
+//! [`super::state`].
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -14,21 +15,21 @@ use crate::diag::Diagnostic;
 pub const STORE: &str = "hostseed.lock";
 const OUTPUT: &str = ".hostseed.lock";
 
-/// A lock on a folder. It ends with the process at the latest.
+/// A lock on a folder. It is released when dropped or when the process ends.
 pub struct Lock {
     file: File,
-    /// A lock file that does not outlive the lock.
+    /// The path of a lock file that is removed with the lock.
     temporary: Option<PathBuf>,
 }
 
 impl Lock {
-    /// Waits until nobody else writes to the store.
+    /// Locks the store. Waits while another process has the lock.
     pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
         let path = root.join(STORE);
         Ok(Self { file: locked(&path, &path, trust)?, temporary: None })
     }
 
-    /// The lock on the store, or none if somebody else writes to it at this moment.
+    /// Locks the store. Returns `None` if another process has the lock.
     pub fn try_on_store(root: &Path, trust: Trust) -> Result<Option<Self>> {
         let path = root.join(STORE);
         let file = opened(&path, &path, trust)?;
@@ -39,7 +40,7 @@ impl Lock {
         }
     }
 
-    /// The content of the lock file. None if it has more than `max` bytes or cannot be read.
+    /// Reads the lock file. Returns `None` if it has more than `max` bytes or cannot be read.
     pub fn read(&self, max: u64) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut file = &self.file;
@@ -53,7 +54,7 @@ impl Lock {
         self.file.set_len(0)
     }
 
-    /// Replaces the content of the lock file, not durably.
+    /// Replaces the content of the lock file, without syncing it to the disk.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.clear()?;
         let mut file = &self.file;
@@ -61,12 +62,13 @@ impl Lock {
         file.write_all(bytes)
     }
 
-    /// Waits until nobody else writes to an output folder. The lock file is removed again.
+    /// Locks an output folder. Waits while another process has the lock. The lock file is removed with the lock.
     pub fn on_output(dir: &Path, shown: &Path) -> Result<Self> {
         let (path, shown) = (dir.join(OUTPUT), shown.join(OUTPUT));
         loop {
             let file = locked(&path, &shown, Trust::Checked)?;
-            // Whoever held the lock before has removed the file that was just locked: it is not the one of that name.
+            // The previous process can have removed the lock file after this process opened it. Then the lock is on a
+            // deleted file, so try again.
             if is_at(&file, &path).map_err(|error| failed(Action::Lock, &shown, &error))? {
                 return Ok(Self { file, temporary: Some(path) });
             }
@@ -77,7 +79,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Some(path) = &self.temporary {
-            // An empty file. The next command takes it over and removes it.
+            // If this fails, an empty file remains. The next command uses it and removes it.
             let _ = fs::remove_file(path);
         }
     }
@@ -90,7 +92,7 @@ fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     Ok(file)
 }
 
-/// Opens a lock file. A FIFO, a link or another user's file is refused at once.
+/// Opens a lock file. Fails at once for a FIFO, a link or another user's file.
 fn opened(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     let open = || {
         let mut options = private_options();
@@ -115,7 +117,7 @@ fn refused(path: &Path, shown: &Path) -> Diagnostic {
     not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed makes its lock file itself")
 }
 
-/// Whether `path` still leads to the open file.
+/// Whether `path` still names the open file.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
@@ -127,7 +129,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
             Err(error) => Err(error),
         }
     }
-    // A file that is open cannot be removed here, so it is the one of that name.
+    // On this system an open file cannot be removed, so the path still names it.
     #[cfg(not(unix))]
     {
         let _ = (file, path);

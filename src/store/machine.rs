@@ -1,4 +1,4 @@
-//! What the store has of one machine: its record, its plan, its certificates, and the host's part of its identity.
+//! Reads one machine from the store: its record, its plan, its certificates, and the host's part of its identity.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use crate::render::Connection;
 use crate::spec::{Spec, Word};
 
 impl Store {
-    /// Checks who owns and who can write a machine's folder, that of its own CA and the files in them, and mends the modes of the
-    /// files.
+    /// Checks who owns and who can write a machine's folder, its own CA's folder, and the files in both. Corrects the
+    /// modes of the files.
     pub(super) fn check_machine(&self, name: &MachineName) -> Result<()> {
         let dir = self.machine_dir(name);
         self.trust.check_folder(&dir, Role::Store)?;
@@ -26,25 +26,25 @@ impl Store {
         self.check_files(&authority, Role::Store, &["ca-key.pem"], &["ca.pem"])
     }
 
-    /// Reads what Docker Machine calls a machine's configuration: how it is reached.
+    /// Reads a machine's record: `config.json`, which Docker Machine calls its configuration.
     pub fn record(&self, name: &MachineName) -> Result<Record> {
         self.require(name)?;
         self.read_record(name)
     }
 
-    /// [`record`](Self::record) without checks of owners and modes.
+    /// Does the same as [`record`](Self::record), without checking owners and modes.
     pub(super) fn read_record(&self, name: &MachineName) -> Result<Record> {
         let path = self.machine_dir(name).join("config.json");
         Record::from_json(files::read(&path)?.expose())
             .map_err(|error| unusable(Code::StoredRecord, &path, &error))
     }
 
-    /// How clients reach a machine.
+    /// How clients connect to a machine.
     pub fn connection(&self, name: &MachineName) -> Result<Connection> {
         self.connect(name, self.record(name)?.url)
     }
 
-    /// How clients would reach it at another address.
+    /// How clients would connect to a machine at another address.
     pub fn connection_at(&self, name: &MachineName, address: &Address) -> Result<Connection> {
         self.connect(name, record::url(address, self.record(name)?.port))
     }
@@ -58,13 +58,13 @@ impl Store {
         as_text(&self.machine_dir(name)).map(ToOwned::to_owned)
     }
 
-    /// The plan that a machine was made from.
+    /// Reads the plan that a machine was created from.
     pub fn plan(&self, name: &MachineName) -> Result<Plan> {
         self.require(name)?;
         self.read_plan(name)
     }
 
-    /// [`plan`](Self::plan) without checks of owners and modes.
+    /// Does the same as [`plan`](Self::plan), without checking owners and modes.
     pub(super) fn read_plan(&self, name: &MachineName) -> Result<Plan> {
         let path = self.machine_dir(name).join("machine.yaml");
         if path.symlink_metadata().is_err() {
@@ -79,26 +79,26 @@ impl Store {
         }
         let text = files::read(&path)?;
         let mut spec = Spec::from_yaml(&path.display().to_string(), text.expose());
-        // A machine of before there were boot issuers does not say that it has none.
+        // Plans from versions without boot issuers do not have this field.
         if let Ok(spec) = &mut spec
             && spec.identity.boot_issuer.is_none()
         {
             let issues = self.host_role(name) == HostRole::BootIssuer;
             spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
         }
-        // A machine made before an http install URL had to be allowed does not say that it is.
+        // Plans from versions that allowed http install URLs without this option do not have it.
         if let Ok(spec) = &mut spec
             && spec.host.engine_install_url.is_some()
             && spec.host.insecure_install_url.is_none()
         {
             spec.host.insecure_install_url = Some(Word::from("true".to_owned()));
         }
-        // Its author is hostseed, so what is wrong with it is a failure and no usage error.
+        // hostseed wrote this file, so a problem in it is a failure and not a usage error.
         spec.and_then(|spec| Plan::from_stored(&spec))
             .map_err(|report| Diagnostic::error(Code::StoredPlan, report.to_string()).into())
     }
 
-    /// What the host of a machine gets to know. The keys of the authority and of the client are not even read.
+    /// Loads the host's certificates and private key. Never reads the private keys of the CA or of the client.
     pub fn host_identity(&self, plan: &Plan) -> Result<HostIdentity> {
         let name = &plan.name;
         self.require(name)?;
@@ -111,24 +111,25 @@ impl Store {
         HostIdentity::read([(ca_path, &ca?), (certificate_path, &certificate?), (key_path, &key?)])
     }
 
-    /// The certificate of a machine's host, and in what role the host has it.
+    /// The certificate of a machine's host, and the host's role.
     pub fn host_certificate(&self, name: &MachineName) -> Result<(HostRole, Certificate)> {
         let role = self.host_role(name);
         Ok((role, self.certificate(name, role.file_stem())?))
     }
 
-    /// By the files, which a machine of Docker Machine's has too.
+    /// Determines the role from the files, which machines of Docker Machine have too.
     pub(super) fn host_role(&self, name: &MachineName) -> HostRole {
         let issuer = self.machine_dir(name).join("issuer.pem");
         if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
     }
 
-    /// One of a machine's certificates: `ca`, `server`, `issuer` or `cert`.
+    /// Reads one of a machine's certificates: `ca`, `server`, `issuer` or `cert`. If a file other than `ca` contains a
+    /// chain, returns the first certificate.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         let path = self.machine_dir(name).join(format!("{file}.pem"));
         let text = files::read(&path)?;
         let read = match file {
-            // More than one would be more than one that may sign clients.
+            // A second CA in this file could also sign client certificates.
             "ca" => Certificate::from_pem(text.expose()),
             _ => Certificate::chain_from_pem(text.expose()).map(|mut chain| chain.remove(0)),
         };

@@ -1,5 +1,5 @@
-//! The folder where machines are kept, laid out as Docker Machine's, whose own commands read it too. The only
-//! writer: a machine appears whole or not at all, and what was there before a failure is there after it.
+//! The store: the folder that contains the machines, in Docker Machine's layout, so that Docker Machine's commands can
+//! read it too. No other module writes to it. Each change is complete or has no effect.
 
 mod ca;
 mod cache;
@@ -37,29 +37,29 @@ use crate::names::MachineName;
 use files::Action;
 use trust::{Content, Role};
 
-/// A store, which need not exist yet.
+/// A store. Its folder need not exist.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Whether commands have to name it to reach it again.
+    /// Whether commands need `--store` to use this store.
     named: bool,
     trust: Trust,
-    /// What was mended and not yet told.
+    /// Messages about corrected modes that are not printed yet.
     notes: Mutex<Vec<String>>,
 }
 
 impl Store {
-    /// Opens the store at `root`, which need not exist, and finishes what an interrupted command left. `named` says that it is
-    /// neither the usual one nor the environment's.
+    /// Opens the store at `root`, which need not exist, and finishes a change that was interrupted. `named` says that
+    /// `root` is neither the default store nor the one in `MACHINE_STORAGE_PATH`.
     ///
     /// # Errors
-    /// Fails when another user owns or can write one of its folders, or can exchange it.
+    /// Fails if another user owns, can write or can replace one of its folders.
     pub fn open(root: PathBuf, named: bool, trust: Trust) -> Result<Self> {
         let root = std::path::absolute(&root).map_err(|error| files::failed(Action::Open, &root, &error))?;
         let store = Self { root, named, trust, notes: Mutex::default() };
         store.check_folders()?;
         if journal::is_unfinished(&store.root) {
-            // Whoever may only read does so.
+            // A user with read access only can still read the store.
             if trust::may_write(&store.root) {
                 store.lock()?;
             }
@@ -67,7 +67,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Takes what was mended since the last call, a sentence each.
+    /// Removes and returns the messages about corrected modes, one sentence each.
     pub fn take_notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -76,7 +76,7 @@ impl Store {
     fn check_folders(&self) -> Result<()> {
         match self.root.is_dir() {
             true => self.trust.check_folder(&self.root, Role::Store)?,
-            // It will be made there.
+            // The folder will be created, so only its parents are checked.
             false => self.trust.check_way(&self.root)?,
         }
         for folder in [self.machines(), self.certs()] {
@@ -94,7 +94,7 @@ impl Store {
         Ok(())
     }
 
-    /// A command of hostseed's on this store, for the user to type.
+    /// Formats a hostseed command for this store that the user can paste.
     pub fn command(&self, words: fmt::Arguments) -> String {
         match self.named {
             true => {
@@ -120,17 +120,17 @@ impl Store {
         self.root.join(CERTS)
     }
 
-    /// The folder of a machine's own authority.
+    /// The folder of a machine's own CA.
     pub fn authority_dir(&self, name: &MachineName) -> PathBuf {
         self.certs().join(name.as_str())
     }
 
-    /// Whether there is a machine of that name.
+    /// Whether a machine with this name exists.
     pub fn has(&self, name: &MachineName) -> bool {
         self.machine_dir(name).symlink_metadata().is_ok()
     }
 
-    /// The names of all machines, sorted. Folders that are none are passed over, as Docker Machine does.
+    /// The names of all machines, sorted. Ignores folders whose names are not machine names, as Docker Machine does.
     pub fn names(&self) -> Result<Vec<MachineName>> {
         let entries = match fs::read_dir(self.machines()) {
             Ok(entries) => entries,
@@ -154,7 +154,11 @@ impl Store {
         Ok(names)
     }
 
-    /// Fails when there is no such machine, with the name that was probably meant, or when another user can change it.
+    /// Checks that a machine exists and that no other user can change it.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist, and suggests the most similar name. Fails if another user can change the
+    /// machine.
     pub fn require(&self, name: &MachineName) -> Result<()> {
         if self.has(name) {
             return self.check_machine(name);
@@ -176,7 +180,10 @@ impl Store {
     }
 }
 
-/// A path that is to be written into text.
+/// Converts a path to text.
+///
+/// # Errors
+/// Fails if the path is not UTF-8.
 fn as_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         Diagnostic::error(Code::PathNotUtf8, format!(
@@ -188,7 +195,7 @@ fn as_text(path: &Path) -> Result<&str> {
     })
 }
 
-/// A file of the store whose content is wrong.
+/// The error for a file of the store with invalid content.
 fn unusable(code: Code, path: &Path, reason: &anyhow::Error) -> anyhow::Error {
     Diagnostic::error(code, format!("`{}` cannot be used: {reason:#}", path.display())).into()
 }
@@ -200,7 +207,7 @@ fn word(path: &Path) -> String {
 const MACHINES: &str = "machines";
 const CERTS: &str = "certs";
 
-/// What the store's shared authority is called in its certificate.
+/// The name of the shared CA in its certificate.
 pub const SHARED: &str = "shared";
 
 fn likeness(a: &MachineName, b: &MachineName) -> f64 {

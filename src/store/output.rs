@@ -1,4 +1,5 @@
-//! Files and folders where the user said: whole or not at all, and never into what somebody else has put there.
+//! Writes files and folders where the user chose. Each write is complete or has no effect, and never follows a link that
+//! another user could have planted.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -18,18 +19,18 @@ use super::trust::{self, Trust};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 
-/// A temporary file that is older belongs to no command that still runs.
+/// Minimum age of temporary files that are removed. No command runs for longer.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
-/// More links than this lead nowhere (path_resolution(7)).
+/// Maximum number of links in a path, as in Linux (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// Writes an artifact to a file of the user's choice, 0600 where it holds a key.
+/// Writes an artifact to a file of the user's choice, with mode 0600 if it contains a private key.
 ///
-/// Removes temporary files beside it that a killed command left.
+/// Also removes temporary files in the same folder that an interrupted command left.
 ///
 /// # Errors
-/// Refuses to replace what is no regular file of the caller's, to put a key where a file that others can read is, and to
-/// follow a link that stands in a folder that everybody can write to.
+/// Fails if the path exists and is not a regular file of the current user. Fails if the artifact contains a private key
+/// and the existing file is readable by other users. Fails if the path is a link in a world-writable folder.
 pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Result<()> {
     if let Ok(metadata) = fs::metadata(path)
         && !metadata.is_file()
@@ -44,10 +45,10 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
     change(&place.folder, parent(path), |transaction| transaction.put_file(Path::new(&place.name), artifact))
 }
 
-/// Writes the files of a folder of the user's choice, each as [`put_artifact`]: a new folder has mode 0700, and in one that is
-/// there either all files change or none. Other files in it stay.
+/// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`]. A new folder has mode
+/// 0700. In an existing folder either all files change or none, and other files stay.
 pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
-    // `.` and the like have no name, and are there.
+    // Paths like `.` have no file name, and exist.
     if dir.file_name().is_none() {
         return Folder::enter(dir, dir)?.put(artifacts, now);
     }
@@ -70,9 +71,9 @@ fn abandoned(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
     Some((now.into(), ABANDONED))
 }
 
-/// A name in a folder that nobody can exchange any more.
+/// A name in a folder that was opened, so that nobody can replace the folder.
 struct Place {
-    /// Where the folder is, as long as this lives.
+    /// Path of the folder, valid as long as this value lives.
     folder: PathBuf,
     name: OsString,
     #[cfg(unix)]
@@ -80,7 +81,7 @@ struct Place {
 }
 
 impl Place {
-    /// Finds the place that a path leads to; none where its folder is missing.
+    /// Follows the links of a path to the final folder and name. Returns `None` if the folder does not exist.
     fn find(path: &Path) -> Result<Option<Self>> {
         let mut way = path.to_owned();
         for _ in 0..MAX_LINKS {
@@ -125,7 +126,7 @@ impl Place {
     }
 }
 
-/// Refuses to follow a link that anybody can have made.
+/// Refuses to follow a link in a world-writable folder, because any user can have created it.
 fn refuse_planted(folder: &Path, link: &Path) -> Result<()> {
     #[cfg(unix)]
     if trust::is_world_writable(
@@ -137,10 +138,10 @@ fn refuse_planted(folder: &Path, link: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder that is there, and that nobody can exchange any more.
+/// An existing folder that was opened, so that nobody can replace it.
 struct Folder<'a> {
     path: PathBuf,
-    /// What errors call it.
+    /// The folder's name in errors.
     shown: &'a Path,
     #[cfg(unix)]
     _pinned: trust::Pinned,
@@ -177,7 +178,8 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Refuses to replace what is no regular file of the caller's, or what others can read with a key.
+/// Refuses to replace a file that is not a regular file of the current user. Refuses to put a private key in place of a
+/// file that other users can read.
 fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<()> {
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -192,7 +194,7 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-        // An empty file is what a shell's `>` has left: the new one takes its place, 0600 from the start.
+        // A shell's `>` leaves an empty file. The new file replaces it and has mode 0600 from the start.
         if artifact.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
             return Err(Diagnostic::error(Code::ExposedOutput, format!(
                 "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",

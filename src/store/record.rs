@@ -1,5 +1,5 @@
-//! `config.json`: Docker Machine's record of a machine, driver `none`, complete enough for its own `ls`, `env`,
-//! `config`, `url`, `ip` and `inspect`.
+//! `config.json`: Docker Machine's record of a machine. hostseed writes records with the driver `none`, complete enough
+//! for Docker Machine's `ls`, `env`, `config`, `url`, `ip` and `inspect`.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::names::Address;
 use crate::plan::{DEFAULT_PORT, Plan};
 use crate::userdata::paths;
 
-/// How a machine is reached, whoever made it.
+/// The address and driver of a machine that hostseed or Docker Machine created.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// `tcp://HOST:PORT`.
     pub url: String,
-    /// The host alone, IPv6 without brackets.
+    /// The host without the port. IPv6 addresses have no brackets.
     pub host: String,
     pub port: u16,
     /// `none` for hostseed's machines.
@@ -23,13 +23,13 @@ pub struct Record {
     json: Value,
 }
 
-/// `DOCKER_HOST` of an address.
+/// The `DOCKER_HOST` URL of an address.
 pub fn url(address: &Address, port: u16) -> String {
     format!("tcp://{}:{port}", address.in_url())
 }
 
 impl Record {
-    /// Reads the record of a machine of hostseed's or Docker Machine's.
+    /// Reads the record of a machine that hostseed or Docker Machine created.
     pub fn from_json(text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).context("it is no JSON")?;
         let text =
@@ -38,23 +38,23 @@ impl Record {
         let mut url = text("/Driver/URL");
         let address = text("/Driver/IPAddress");
         if url.is_empty() && !address.is_empty() {
-            // Drivers other than `none` record the address alone, and the port where it can be chosen.
+            // Drivers other than `none` record only the address, and the port if the driver has an option for it.
             let port = json.pointer("/Driver/EnginePort").and_then(Value::as_u64);
             let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
             let address = Address::parse(&address).ok().context("its address cannot be read")?;
             url = self::url(&address, port.unwrap_or(DEFAULT_PORT));
         }
-        // It becomes a word of a shell. What an address, a port and a path are written in is no word's end and no command.
+        // The URL becomes part of a shell command. These characters have no special meaning in a shell.
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:/@[]+,=".contains(&b);
         ensure!(url.bytes().all(is_plain), "its address `{url}` has a character that no address has");
         let uri: http::Uri = url.parse().ok().context("it has no address recorded")?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
-        // Docker Machine's driver `none` has the port in its `IPAddress` too.
+        // Docker Machine's driver `none` stores the port in `IPAddress` too, so the host is read from the URL.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         Ok(Self { url, host, port, driver, json })
     }
 
-    /// The record with another address, everything else as it is.
+    /// Returns the record with another address and all other fields unchanged.
     pub fn moved(&self, address: &Address, url: &str) -> Result<String> {
         let mut json = self.json.clone();
         let driver =
@@ -64,7 +64,7 @@ impl Record {
         pretty(&json)
     }
 
-    /// The record of a new machine.
+    /// Makes the record of a new machine.
     pub fn json(
         plan: &Plan,
         address: &Address,

@@ -1,4 +1,4 @@
-//! The removal of machines with all that belongs to them, and nothing else.
+//! Removes machines with all their files, and no other files.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use crate::names::MachineName;
 use crate::plan::AuthoritySource;
 
 impl Store {
-    /// Removes machines, and their CAs where these are their own: all or none.
+    /// Removes machines and their own CAs. Removes all of them or none.
     ///
     /// # Errors
-    /// As [`check_removal`](Self::check_removal).
+    /// Fails for the same reasons as [`check_removal`](Self::check_removal).
     pub fn remove(&self, names: &[MachineName]) -> Result<()> {
-        // Nothing is made where there is no such machine.
+        // If a machine does not exist, fail before the store is locked, which would create its folder.
         names.iter().try_for_each(|name| self.require(name))?;
         let mut writing = self.lock()?;
         let ca_users = match &mut writing.ca_users {
@@ -31,17 +31,17 @@ impl Store {
         writing.change(prepare, |ca_users| names.iter().for_each(|name| ca_users.remove(name)))
     }
 
-    /// Whether machines can be removed.
+    /// Checks that machines can be removed.
     ///
     /// # Errors
-    /// Fails when there is no such machine, when its CA signs for a machine that stays, and when its folders hold files that
-    /// neither hostseed nor Docker Machine made.
+    /// Fails if a machine does not exist, if its CA has signed the certificates of a machine that stays, or if its
+    /// folders contain files that neither hostseed nor Docker Machine created.
     pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
         names.iter().try_for_each(|name| self.require(name))?;
         self.removal(names, &self.read_ca_users()?).map(|_| ())
     }
 
-    /// The folders that go with machines, relative to the store.
+    /// The folders to remove, relative to the store.
     pub(super) fn removal(&self, names: &[MachineName], ca_users: &CaUsers) -> Result<Vec<PathBuf>> {
         let leaving: HashSet<_> = names.iter().collect();
         let mut folders = Vec::new();
@@ -62,7 +62,7 @@ impl Store {
             })?;
             folders.push(Path::new(MACHINES).join(name.as_str()));
             let plan = self.read_plan(name);
-            // A plan that cannot be read must not leave a key behind.
+            // If the plan cannot be read, assume that the machine has its own CA, so that no private key is left behind.
             let is_own = plan.as_ref().map_or(true, |plan| plan.ca == AuthoritySource::Own);
             if is_own && authority.symlink_metadata().is_ok() {
                 if self.is_signed_from(name, &authority) {
@@ -79,7 +79,7 @@ impl Store {
         Ok(folders)
     }
 
-    /// The refusal to remove files that hostseed did not make.
+    /// The error for files that hostseed did not create.
     pub(super) fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
         let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
         let words: Vec<_> = foreign.iter().map(|path| word(path)).collect();

@@ -1,4 +1,4 @@
-//! Temporary files and folders: their names, and what removes those that a killed command left.
+//! Names of temporary files and folders, and the removal of those that an interrupted command left.
 
 use std::fs;
 use std::io;
@@ -11,13 +11,14 @@ use super::files::{self, Action, failed};
 use super::trust;
 use crate::diag::{Code, Diagnostic};
 
-/// Prefix of every temporary file and folder. A name that begins with a dot is no machine, to hostseed and to Docker Machine.
+/// Prefix of every temporary file and folder. A name that begins with a dot is not a machine name for hostseed or Docker
+/// Machine.
 const PREFIX: &str = ".hostseed-";
 
-/// Random bytes in the name of a temporary file.
+/// Number of random bytes in a temporary name.
 const RANDOM: usize = 8;
 
-/// A new name for a temporary file or folder.
+/// Makes a new name for a temporary file or folder.
 pub fn new_name() -> io::Result<String> {
     let mut random = [0; RANDOM];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -25,14 +26,14 @@ pub fn new_name() -> io::Result<String> {
     Ok(format!("{PREFIX}{hex}"))
 }
 
-/// Whether [`new_name`] made this name.
+/// Whether a name has the format of [`new_name`].
 pub fn is_name(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(|random| {
         random.len() == 2 * RANDOM && random.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
-/// The files at or below `path` that may hold a key: those that only their owner can read.
+/// The files at or below `path` that can contain a private key. These are the files that only their owner can read.
 pub fn private_files(path: &Path) -> Vec<PathBuf> {
     let Ok(metadata) = path.symlink_metadata() else { return Vec::new() };
     if metadata.is_dir() {
@@ -48,7 +49,7 @@ pub fn private_files(path: &Path) -> Vec<PathBuf> {
     vec![path.to_owned()]
 }
 
-/// `error`, and the files with keys that were left behind, each by its name.
+/// Adds to `error` the names of files with private keys that were left behind.
 pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
     if left.is_empty() {
         return error;
@@ -59,17 +60,17 @@ pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
     failure.hint(hint.map_or(DELETE_THEM.to_owned(), |hint| format!("{DELETE_THEM}; {hint}"))).into()
 }
 
-/// The way out after [`still_there`].
+/// The hint for [`still_there`].
 pub const DELETE_THEM: &str = "delete the files that were left behind: they may hold private keys";
 
-/// Names files that may hold keys and could not be deleted.
+/// Lists files that can contain private keys and could not be deleted.
 pub fn still_there(left: &[PathBuf]) -> String {
     let names: Vec<_> = left.iter().map(|path| format!("`{}`", path.display())).collect();
     format!("left behind: {}", names.join(", "))
 }
 
-/// Removes temporary files and folders from `dir`: those of the caller's that are at least `age` old at `now`, where one is
-/// given. Follows no link.
+/// Removes the current user's temporary files and folders from `dir`. If `age` is given as a time and a duration, removes
+/// only those that are at least that old at that time. Follows no links.
 pub fn sweep(dir: &Path, shown: &Path, age: Option<(SystemTime, Duration)>) -> Result<()> {
     let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     for entry in entries.flatten() {

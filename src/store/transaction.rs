@@ -1,10 +1,11 @@
-//! A change of several files and folders that happens whole or not at all, whatever ends the process.
+//! Changes to several files and folders that are complete or have no effect, even if the process is killed.
 //!
-//! New files and folders are written under temporary names near their places, on the same file system. Then a journal is renamed into place: this
-//! one rename commits the change. The journal lists the renames that put everything into its place, and what to delete
-//! afterwards. Whoever finds a journal finishes it with [`recover`](super::journal::recover): each rename is made unless it was made before, so it
-//! does not matter how far the interrupted command came. When a rename fails, those before it are undone. A change that is
-//! a single rename needs no journal.
+//! New files and folders are first written under temporary names near their targets, on the same file system. Then a
+//! journal is renamed into place. This one rename commits the change. The journal lists the renames that move everything
+//! to its target, and the files to delete afterwards. The next command that finds a journal finishes the change with
+//! [`recover`](super::journal::recover). It skips the renames that were made before, so it does not matter where the
+//! interrupted command stopped. If a rename fails, the earlier renames are undone. A change that is a single rename needs
+//! no journal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,15 +34,15 @@ pub struct Transaction<'a> {
 /// How a committed change ended.
 pub enum End {
     Made,
-    /// As before, because of this error.
+    /// Everything is as before, because of this error.
     Undone(anyhow::Error),
 }
 
-/// Makes one change below `base`, which errors call `shown`. The caller holds the lock on `base`.
+/// Makes one change below `base`, which errors call `shown`. The caller must hold the lock on `base`.
 ///
 /// # Errors
-/// Fails with everything as it was before and with no temporary file left. Where that is not possible, the error names each
-/// file that may hold a key, or says that the next command finishes the change.
+/// If the change fails, everything is as before and no temporary file is left. If that is not possible, the error lists
+/// each file that can contain a private key, or says that the next command finishes the change.
 pub fn change(base: &Path, shown: &Path, prepare: impl FnOnce(&mut Transaction) -> Result<()>) -> Result<()> {
     let mut transaction =
         Transaction { base, shown, renames: Vec::new(), delete: Vec::new(), temporary: Vec::new() };
@@ -52,7 +53,7 @@ pub fn change(base: &Path, shown: &Path, prepare: impl FnOnce(&mut Transaction) 
 }
 
 impl<'a> Transaction<'a> {
-    /// The change of a journal that was found.
+    /// Restores the change of an existing journal.
     pub fn recovered(
         base: &'a Path,
         shown: &'a Path,
@@ -63,7 +64,7 @@ impl<'a> Transaction<'a> {
         Self { base, shown, renames, delete, temporary }
     }
 
-    /// Puts a new folder, 0700, at `target`.
+    /// Creates a folder with mode 0700 at `target`.
     pub fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
         let shown = self.shown.join(target);
         let (from, path) = self.temporary_beside(target)?;
@@ -77,12 +78,13 @@ impl<'a> Transaction<'a> {
         self.rename(from, target.to_owned(), Kind::New)
     }
 
-    /// Puts a file at `target`, where no file may be.
+    /// Creates a file at `target`, which must not exist.
     pub fn put_new_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
         self.put(target, artifact, Kind::New)
     }
 
-    /// Puts a file at `target`, in place of one that may be there. There is no moment without a file.
+    /// Creates a file at `target`, or replaces the file there. At every moment `target` is either the old or the new
+    /// file.
     pub fn put_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
         self.put(target, artifact, Kind::Replace)
     }
@@ -94,7 +96,7 @@ impl<'a> Transaction<'a> {
         self.rename(from, target.to_owned(), kind)
     }
 
-    /// Removes a folder with everything in it.
+    /// Removes a folder and its contents.
     pub fn remove(&mut self, target: &Path) -> Result<()> {
         let (within, path) = self.temporary_beside(target)?;
         let shown = self.shown.join(target);
@@ -114,11 +116,12 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// A new temporary name near `target`, and its path.
+    /// Makes a temporary name near `target`, and returns it with its path.
     fn temporary_beside(&mut self, target: &Path) -> Result<(PathBuf, PathBuf)> {
         let name =
             temporary::new_name().map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
-        // A store has no temporary files deeper than in its own folders, where a sweep finds them.
+        // Temporary names are at most one level deep, because [`temporary::sweep`] looks only in the store's folder and
+        // its direct subfolders.
         let folder = target.parent().and_then(|folder| folder.components().next());
         let name = folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str())).join(name);
         self.temporary.push(name.clone());
@@ -137,14 +140,14 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Commits.
+    /// Commits the change by writing the journal.
     fn write_journal(&mut self) -> Result<()> {
         for n in 0..self.renames.len() {
             if self.renames[n].kind == Kind::Replace {
                 self.keep_before(n)?;
             }
         }
-        // The names that the journal lists are durable before it is.
+        // The temporary files are synced to the disk before the journal that lists them.
         for folder in self.folders_of(|rename| vec![&rename.from]) {
             files::sync_dir(&folder);
         }
@@ -160,7 +163,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Gives the file that is to be replaced a second name.
+    /// Gives the file that will be replaced a second name, so that it can be restored.
     fn keep_before(&mut self, n: usize) -> Result<()> {
         let target = self.renames[n].to.clone();
         let there = self.base.join(&target);
@@ -170,7 +173,7 @@ impl<'a> Transaction<'a> {
             metadata => metadata.map_err(read)?,
         };
         let (name, path) = self.temporary_beside(&target)?;
-        // Not every file system has hard links.
+        // Some file systems do not support hard links.
         if fs::hard_link(&there, &path).is_err() {
             let mut copy = Artifact::private(
                 JOURNAL,
@@ -189,7 +192,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The folders with names that change. A folder that will be deleted with all that is in it is none of them.
+    /// The folders in which names change, except temporary folders that will be deleted.
     fn folders(&self) -> BTreeSet<PathBuf> {
         self.folders_of(|rename| match rename.kind {
             Kind::Remove => vec![&rename.from],
@@ -202,7 +205,7 @@ impl<'a> Transaction<'a> {
         names.map(|name| files::parent(&self.base.join(name)).to_owned()).collect()
     }
 
-    /// Does what the journal lists, or undoes it when a rename fails.
+    /// Makes the renames and deletions of the change. If a rename fails, undoes the change.
     pub fn finish(&self, is_journaled: bool) -> Result<End> {
         for rename in &self.renames {
             if let Err(error) = rename.make(self.base) {
@@ -230,7 +233,7 @@ impl<'a> Transaction<'a> {
         Ok(End::Made)
     }
 
-    /// Deletes what the journal lists. What cannot be deleted keeps nothing else from it.
+    /// Deletes the files that the journal lists. If one cannot be deleted, still deletes the others.
     fn delete_replaced(&self) -> Result<()> {
         let mut failed = None;
         for name in &self.delete {
@@ -259,24 +262,24 @@ impl<'a> Transaction<'a> {
         self.remove_journal()
     }
 
-    /// A journal that comes back after a power failure lists only what is done already.
+    /// Removes the journal. If a power failure restores it, it lists only completed renames, so recovery is harmless.
     fn remove_journal(&self) -> Result<()> {
         fs::remove_file(self.base.join(JOURNAL))
             .map_err(|error| write_failed(cannot(Action::Remove, &self.shown.join(JOURNAL), &error)))
     }
 
-    /// Deletes what was written under temporary names, and adds to the error what could not be deleted.
+    /// Deletes the temporary files, and adds to the error the files that could not be deleted.
     fn discard(&self, error: anyhow::Error) -> anyhow::Error {
         temporary::with_left(error, &self.delete_temporary())
     }
 
-    /// Deletes what was written under temporary names. Returns the files with keys that are still there.
+    /// Deletes the temporary files. Returns the files that can contain private keys and could not be deleted.
     pub fn delete_temporary(&self) -> Vec<PathBuf> {
         let left = self.temporary.iter().filter(|name| files::delete(&self.base.join(name)).is_err());
         left.flat_map(|name| self.private_files(name)).collect()
     }
 
-    /// The files at or below `name` that may hold a key, as errors call them.
+    /// The files at or below `name` that can contain a private key, with the paths that errors show.
     fn private_files(&self, name: &Path) -> Vec<PathBuf> {
         let files = temporary::private_files(&self.base.join(name));
         files.iter().map(|file| self.shown.join(file.strip_prefix(self.base).unwrap_or(file))).collect()

@@ -1,11 +1,12 @@
-//! Whose files and folders hostseed uses. As ssh(1) and gpg(1) do, it takes no key from where another user can replace it.
+//! Checks the owners and modes of files and folders. Like ssh(1) and gpg(1), hostseed uses no private key that another
+//! user could replace.
 
 use std::fs::Metadata;
 use std::path::Path;
 
 use anyhow::Result;
 
-/// Whether owners and modes of the store are checked. On Windows nothing is.
+/// Whether the owners and modes of the store are checked. On Windows nothing is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     Checked,
@@ -13,21 +14,21 @@ pub enum Trust {
     Anything,
 }
 
-/// What a folder is to hostseed.
+/// The use of a folder, which decides who may own it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Of the store: the user's own.
+    /// A folder of the store, which the current user must own.
     Store,
-    /// A CA's (`--ca DIR`): the user's own or root's.
+    /// A CA's folder (`--ca DIR`), which the current user or root must own.
     Authority,
 }
 
-/// What a file may hold.
+/// The content of a file, which decides who may read and write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// A private key: for its owner alone.
+    /// A private key. Only its owner may read or write it.
     Key,
-    /// Anything else that decides where clients connect, what is rendered or whom to trust: no other user writes it.
+    /// Any other file that decides where clients connect, what is rendered or whom to trust. Only its owner may write it.
     Other,
 }
 
@@ -81,13 +82,13 @@ mod unix {
     use crate::store::files::{self, Action};
 
     const ROOT: u32 = 0;
-    /// More links than this lead nowhere (path_resolution(7)).
+    /// Maximum number of links in a path, as in Linux (path_resolution(7)).
     const MAX_LINKS: usize = 40;
     const STICKY: u32 = 0o1000;
     const OVERRIDE: &str = "or accept the risk with `--allow-insecure-store`";
     const OWN_FOLDER: &str = "choose a folder that only you can write to";
 
-    /// The user whose rights hostseed has.
+    /// The effective user ID.
     fn user() -> u32 {
         rustix::process::geteuid().as_raw()
     }
@@ -101,19 +102,20 @@ mod unix {
         rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
     }
 
-    /// Whether everybody may put files into a folder.
+    /// Whether every user can create files in a folder.
     pub fn is_world_writable(folder: &Metadata) -> bool {
         folder.mode() & 0o002 != 0
     }
 
-    /// A folder, or a link, on the way to a path.
+    /// A folder or a link on a path.
     enum Step<'a> {
         Folder(&'a Path, &'a Metadata),
         Link { path: &'a Path, owner: u32, within: &'a Metadata },
     }
 
-    /// Walks to a folder one name after the other and shows each folder and link to `look`. `action` is what errors say. What is shown is what is opened:
-    /// nobody can exchange a folder in between. None where a folder is missing.
+    /// Walks along a path, one name at a time, and calls `look` for each folder and link. Each folder is opened before it
+    /// is shown, so nobody can replace it in between. `action` is used in errors. Returns the open folder, or `None` if a
+    /// folder does not exist.
     fn walk(
         path: &Path,
         action: Action,
@@ -170,7 +172,7 @@ mod unix {
         path.components().filter_map(name).collect()
     }
 
-    /// Opens a folder that is no link, without the need to read it.
+    /// Opens a folder without following a link. On Linux the folder need not be readable.
     fn open_folder(at: impl std::os::fd::AsFd, name: &Path) -> Result<OwnedFd, Errno> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         #[cfg(target_os = "linux")]
@@ -184,7 +186,7 @@ mod unix {
     }
 
     impl Trust {
-        /// Checks a folder of keys and all folders on the way to it. A folder that is missing is no error.
+        /// Checks a folder that contains keys, and all its parents. Succeeds if the folder does not exist.
         pub fn check_folder(self, path: &Path, role: Role) -> Result<()> {
             if self == Self::Anything || !path.is_dir() {
                 return Ok(());
@@ -198,7 +200,7 @@ mod unix {
             Ok(())
         }
 
-        /// Checks the folders on the way to a folder, and itself as one of them.
+        /// Checks a folder and all its parents with the rules for parents.
         pub fn check_way(self, path: &Path) -> Result<()> {
             if self == Self::Anything {
                 return Ok(());
@@ -206,7 +208,7 @@ mod unix {
             walk(path, Action::Read, |step| match step {
                 Step::Folder(path, metadata) => {
                     check_owner(path, metadata.uid(), Owned::Above)?;
-                    // Nobody but its owner can rename what is in a sticky folder.
+                    // In a folder with the sticky bit, only the owner of a file can rename it.
                     let is_open = metadata.mode() & STICKY == 0
                         && (metadata.mode() & 0o002 != 0
                             || metadata.mode() & 0o020 != 0 && !is_private_group(metadata));
@@ -217,7 +219,7 @@ mod unix {
             .map(|_| ())
         }
 
-        /// Checks that an open file is the user's own and that nobody else can write it.
+        /// Checks that the current user owns an open file and that no other user can write it.
         pub fn check_file(self, path: &Path, metadata: &Metadata) -> Result<()> {
             if self == Self::Anything {
                 return Ok(());
@@ -226,10 +228,11 @@ mod unix {
             if metadata.mode() & 0o022 != 0 { Err(writable(path, metadata)) } else { Ok(()) }
         }
 
-        /// Checks a file of the store. Mends a mode that lets others at it, and says so. A file that is missing is no error.
+        /// Checks a file of the store. If other users can access it, corrects its mode and returns a message. Succeeds if
+        /// the file does not exist.
         ///
         /// # Errors
-        /// Fails when the file is no regular file, or belongs to another user.
+        /// Fails if the path is not a regular file, if another user owns it, or if its mode cannot be changed.
         pub fn check_content(self, path: &Path, role: Role, content: Content) -> Result<Option<String>> {
             let metadata = match fs::metadata(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -280,21 +283,21 @@ mod unix {
         }
     }
 
-    /// A group with one member by convention: the user's private one (useradd's USERGROUPS_ENAB gives it the user's number), or
-    /// root's.
+    /// Whether a folder's group has only one member by convention: the user's private group, whose ID is the user ID
+    /// (useradd's USERGROUPS_ENAB), or root's group.
     fn is_private_group(folder: &Metadata) -> bool {
         folder.gid() == ROOT || folder.gid() == user()
     }
 
-    /// What something is whose owner is checked.
+    /// A kind of path whose owner is checked.
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Owned {
-        /// A folder or file of the store's: the user's own.
+        /// A folder or file of the store. The current user must own it.
         Store,
-        /// A folder or file of a CA's: the user's own or root's.
+        /// A folder or file of a CA. The current user or root must own it.
         Authority,
-        /// A folder or link on the way to it: the user's own or root's. It is not there for hostseed alone, so nobody is told to
-        /// give it another owner.
+        /// A parent folder, or a link on the path. The current user or root must own it. Other programs use it too, so no
+        /// hint suggests changing its owner.
         Above,
     }
 
@@ -307,7 +310,7 @@ mod unix {
         }
     }
 
-    /// Refuses what belongs to another user.
+    /// Refuses a path that another user owns.
     fn check_owner(path: &Path, owner: u32, what: Owned) -> Result<()> {
         let user = user();
         if owner == user || what != Owned::Store && owner == ROOT {
@@ -319,11 +322,12 @@ mod unix {
             format!("user {owner}")
         };
         let hint = match (user, owner) {
-            // The usual reason is sudo.
+            // The most likely cause is sudo.
             (ROOT, _) => {
                 format!("run hostseed as the user that it belongs to, or choose another folder; {OVERRIDE}")
             }
-            // Nobody makes a folder of the system's own: `/tmp` as a store is a mistake.
+            // No user creates folders as root by intention. The likely mistake is a system folder such as `/tmp` as the
+            // store.
             _ if owner == ROOT || what == Owned::Above => format!("{OWN_FOLDER}; {OVERRIDE}"),
             _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell(path)),
         };
@@ -335,7 +339,7 @@ mod unix {
         .into())
     }
 
-    /// The number that stands for each user that a user namespace does not have (user_namespaces(7)).
+    /// The ID that stands for users outside the user namespace (user_namespaces(7)).
     fn unmapped() -> u32 {
         let number = fs::read_to_string("/proc/sys/kernel/overflowuid");
         number.ok().and_then(|number| number.trim().parse().ok()).unwrap_or(65534)
@@ -351,7 +355,7 @@ mod unix {
         ))
         .hint(match mode & STICKY {
             0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell(path)),
-            // `/tmp` and its kind: without that mode nobody else can use them.
+            // In a shared folder such as `/tmp` other users need this mode.
             _ => format!("{OWN_FOLDER}; {OVERRIDE}"),
         })
         .into()
@@ -361,14 +365,17 @@ mod unix {
         crate::templates::shell_word(&path.display().to_string())
     }
 
-    /// The current folder, changed to another one and back when dropped. A path of one name then means that folder, whatever
-    /// anybody does to the folders above it in the meantime.
+    /// The process's working folder while this value lives. When dropped, the previous working folder is restored. A
+    /// relative path then means this folder even if somebody replaces one of its parents.
     pub struct Pinned {
         back: OwnedFd,
     }
 
     impl Pinned {
-        /// Enters a folder; none where it is missing. Follows no link that stands in a folder that everybody can write to.
+        /// Changes to a folder. Returns `None` if it does not exist.
+        ///
+        /// # Errors
+        /// Fails if the path contains a link in a world-writable folder.
         pub fn enter(path: &Path) -> Result<Option<Self>> {
             let failed = |error: Errno| files::failed(Action::Open, path, &error.into());
             let back = open_folder(rustix::fs::CWD, Path::new(".")).map_err(failed)?;
@@ -384,12 +391,12 @@ mod unix {
 
     impl Drop for Pinned {
         fn drop(&mut self) {
-            // Whoever comes next uses absolute paths, or fails with a path that is not there.
+            // If this fails, later code is safe: it uses absolute paths, or fails because a relative path does not exist.
             let _ = rustix::process::fchdir(&self.back);
         }
     }
 
-    /// The refusal of a link that anybody can have made.
+    /// The error for a link that any user could have planted.
     pub fn planted_link(path: &Path) -> anyhow::Error {
         let message = format!(
             "`{}` is a link in a folder that everybody can write to (nothing was changed)",

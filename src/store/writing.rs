@@ -1,4 +1,4 @@
-//! The right to change the store, held by one command at a time.
+//! The right to change the store, which one command has at a time.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use super::transaction::{self, Transaction};
 use super::{Store, Trust, temporary};
 
 impl Store {
-    /// Makes the store where there is none, waits until nobody else writes to it, and clears what an interrupted command left.
+    /// Creates the store if it does not exist, locks it, and cleans up after an interrupted command.
     pub(super) fn lock(&self) -> Result<Writing<'_>> {
         files::make_dirs(&self.root)
             .map_err(|error| files::failed(Action::MakeFolder, &self.root, &error))?;
@@ -36,16 +36,16 @@ impl Store {
     }
 }
 
-/// The right to change the store, and what is known of it.
+/// The right to change the store, with cached information about it.
 pub(super) struct Writing<'a> {
     store: &'a Store,
     lock: Lock,
-    /// None if it would have to be read from all machines.
+    /// `None` if it must be read from all machines.
     pub(super) ca_users: Option<CaUsers>,
 }
 
 impl Writing<'_> {
-    /// Makes one change, after which `update` is true of the machines' CAs.
+    /// Makes one change. `update` then records its effect on the CAs of the machines.
     pub(super) fn change(
         mut self,
         prepare: impl FnOnce(&mut Transaction) -> Result<()>,
