@@ -1,34 +1,33 @@
-//! One rendered file: where it goes, with which mode, and its bytes.
+//! A rendered file: its path, its mode and its bytes.
 
 use std::fmt;
 
 use crate::secret::Secret;
 
-/// A file as rendered, before anybody has written it.
+/// A rendered file that is not written yet.
 ///
-/// `path` is relative to where the artifact goes (a machine's folder, or `/` on a host) and has `/`
-/// between its parts on every system. The bytes may hold a private key, so they are wiped when
-/// dropped and never shown by `Debug`.
+/// `path` is relative to the destination (a machine's folder, or `/` on a host) and uses `/` as its separator on every
+/// system. The bytes can contain a private key, so they are erased when dropped and never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Artifact {
     pub path: String,
-    /// Permission bits, as in `chmod`; without a meaning on Windows.
+    /// Permission bits, as in `chmod`. They have no effect on Windows.
     pub mode: u32,
     pub bytes: Secret<Vec<u8>>,
 }
 
 impl Artifact {
-    /// An artifact that anybody may read.
+    /// Makes a world-readable artifact, mode 0644.
     pub fn public(path: impl Into<String>, bytes: impl Into<Secret<Vec<u8>>>) -> Self {
         Self { path: path.into(), mode: 0o644, bytes: bytes.into() }
     }
 
-    /// An artifact for its owner alone.
+    /// Makes an artifact that only its owner may read, mode 0600.
     pub fn private(path: impl Into<String>, bytes: impl Into<Secret<Vec<u8>>>) -> Self {
         Self { mode: 0o600, ..Self::public(path, bytes) }
     }
 
-    /// The last part of the path.
+    /// The last component of the path.
     pub fn file_name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }

@@ -1,5 +1,5 @@
-//! Seed disks for cloud-init's NoCloud: a FAT or ISO 9660 volume with the label `CIDATA`, written and read in memory. The same files give
-//! the same bytes.
+//! Seed disks for cloud-init's NoCloud: FAT or ISO 9660 volumes with the label `CIDATA`, written and read in memory. The
+//! output is reproducible: the same files give the same bytes.
 
 use anyhow::{Context, Result, bail};
 use hadris_fat::sync::{FatFs, check, write as write_fat};
@@ -16,15 +16,15 @@ use hadris_storage::{BlockIndex, BlockSize, MemDevice};
 use crate::artifact::Artifact;
 use crate::secret::Secret;
 
-/// cloud-init's documentation, "NoCloud", source 2: the label is `cidata` or `CIDATA`. A FAT label has capital letters alone,
-/// and in an ISO 9660 volume small ones are no d-characters.
+/// The volume label. cloud-init accepts `cidata` or `CIDATA` (cloud-init's documentation, "NoCloud", source 2). Lower
+/// case is not valid in a FAT label, and lower-case letters are not d-characters of ISO 9660.
 const LABEL: &str = "CIDATA";
-/// What FAT disks are a multiple of.
+/// The size of a FAT disk in bytes is a multiple of this.
 const FAT_STEP: usize = 64 * 1024;
 const SECTOR: BlockSize = BlockSize::new(512).unwrap();
-/// ECMA-119 §6.1.2.
+/// Size of a logical sector in bytes, ECMA-119 §6.1.2.
 const ISO_SECTOR: BlockSize = BlockSize::new(2048).unwrap();
-/// A seed has four files at most; a disk with more than these is none.
+/// Maximum number of files. A seed has at most four, so a disk with more files than this is not a seed.
 const MOST_FILES: usize = 64;
 
 /// The filesystem of a disk.
@@ -35,29 +35,31 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a disk image says it is, whether or not the rest of it is whole; nothing where it is no image of these kinds.
+    /// Detects the filesystem from an image's signature, without checking the rest. Returns `None` if there is no known
+    /// signature.
     pub fn of(image: &[u8]) -> Option<Self> {
-        // ECMA-119 §8.1: a volume descriptor begins at sector 16, with its type before this.
+        // ECMA-119 §8.1: volume descriptors begin at sector 16. This identifier follows the descriptor's type byte.
         if image.get(16 * 2048 + 1..).is_some_and(|rest| rest.starts_with(b"CD001")) {
             return Some(Self::Iso);
         }
-        // Microsoft's FAT specification, "Boot Sector and BPB": a jump first, this signature last.
+        // Microsoft's FAT specification, "Boot Sector and BPB": the sector begins with a jump and ends with this
+        // signature.
         let jump = matches!(image, [0xeb, _, 0x90, ..] | [0xe9, ..]);
         (jump && image.get(510..512) == Some(&[0x55, 0xaa])).then_some(Self::Fat)
     }
 }
 
-/// A disk image taken apart.
+/// The contents of a disk image.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Disk {
     pub kind: Kind,
-    /// Empty where the volume has none.
+    /// Empty if the volume has no label.
     pub label: String,
-    /// The files of the root, as the disk lists them; folders and what is in them are left out.
+    /// The files in the root folder, in the disk's order. Subfolders and their files are left out.
     pub files: Vec<Artifact>,
 }
 
-/// A FAT disk with these files in its root.
+/// Makes a FAT disk with these files in its root folder.
 pub fn fat(files: &[Artifact]) -> Result<Vec<u8>> {
     let options = FatOptions::new()
         .with_label(VolumeLabel::new(LABEL).expect("11 letters at most, all of them capital"));
@@ -67,14 +69,16 @@ pub fn fat(files: &[Artifact]) -> Result<Vec<u8>> {
     Ok(image)
 }
 
-/// The size of a FAT disk for these files: their bytes; the allocation tables' at most 4 for each of the 512 and more of a
-/// cluster, twice; the 16 KiB of a root directory; and of each file's last cluster the rest.
+/// The size in bytes of a FAT disk for these files. It has room for the files' bytes, for two allocation tables with at
+/// most 4 bytes per cluster of at least 512 bytes, for a root folder of 16 KiB, and for the unused rest of each file's
+/// last cluster.
 fn fat_size(files: &[Artifact]) -> usize {
     let bytes: usize = files.iter().map(|file| file.bytes.len()).sum();
     (bytes + bytes / 32 + 18 * 1024 + files.len() * 8 * 1024).next_multiple_of(FAT_STEP)
 }
 
-/// An ISO 9660 disk with these files in its root, under the same names by Rock Ridge, which Linux reads, and by Joliet.
+/// Makes an ISO 9660 disk with these files in its root folder. The names are stored as Rock Ridge, which Linux reads, and
+/// as Joliet.
 pub fn iso(files: &[Artifact]) -> Result<Vec<u8>> {
     let options = IsoOptions::new()
         .with_id(IsoId::Volume, LABEL)
@@ -98,10 +102,12 @@ fn tree(files: &[Artifact]) -> Result<Tree> {
     Ok(tree)
 }
 
-/// Takes a disk image apart. What it allocates is bounded by the image's size, and so is what it reads, which `work` has after:
-/// the bytes of it, however often.
+/// Reads a disk image. Memory use is bounded by the size of the image. The number of bytes read is bounded too, and is
+/// added to `work`.
 ///
-/// Refuses what is no FAT or ISO 9660 disk, is cut short, contradicts itself, or would be read over and over again.
+/// # Errors
+/// Fails if the image is not a FAT or ISO 9660 disk, is cut short, is inconsistent, or would need the same bytes to be
+/// read many times.
 pub fn read(image: &[u8], work: &mut usize) -> Result<Disk> {
     match Kind::of(image) {
         Some(Kind::Fat) => read_fat(image, work).context("cannot read the FAT disk"),
@@ -110,7 +116,7 @@ pub fn read(image: &[u8], work: &mut usize) -> Result<Disk> {
     }
 }
 
-/// An image that counts what is read of it, and refuses when that is a multiple of itself.
+/// An image that counts the bytes that are read, and fails above a limit that depends on the image's size.
 struct Counted<'a> {
     device: MemDevice<&'a [u8]>,
     work: &'a mut usize,
@@ -119,9 +125,9 @@ struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     fn new(image: &'a [u8], block: BlockSize, work: &'a mut usize) -> Self {
-        /// Each byte is read a few times: by the check, by the one that lists, by the one that reads.
+        /// Each byte is read a few times: by the check, by the listing of the files, and by the reading of the files.
         const TIMES: usize = 6;
-        /// What the smallest disk takes.
+        /// Number of bytes that may be read from an image of any size.
         const LEAST: usize = 1 << 20;
         let most = work.saturating_add(LEAST + TIMES * image.len());
         Self { device: MemDevice::new(image, block), work, most }
@@ -157,7 +163,7 @@ impl BlockDevice for Counted<'_> {
 
 fn read_fat(image: &[u8], work: &mut usize) -> Result<Disk> {
     let mut wrong = None;
-    // Of its scratch memory 1 KiB is for a path, and a bit for each cluster.
+    // The check needs 1 KiB of its scratch memory for a path, and one bit for each cluster.
     let mut scratch = [0; 8 * 1024];
     check(&mut Counted::new(image, SECTOR, work), &mut scratch, |finding| {
         if finding.severity() == Severity::Error && wrong.is_none() {
@@ -182,7 +188,7 @@ fn read_iso(image: &[u8], work: &mut usize) -> Result<Disk> {
     read_root(&mut volume, Kind::Iso, image.len())
 }
 
-/// Reads the label and the root's files, as long as they are not more than `room` bytes together.
+/// Reads the label and the files of the root folder. Fails if the files have more than `room` bytes together.
 fn read_root(volume: &mut impl FileSystem, kind: Kind, mut room: usize) -> Result<Disk> {
     let mut label = [0; 384];
     let label = volume.label(&mut label)?.unwrap_or_default().trim_end().to_owned();
@@ -245,7 +251,7 @@ mod tests {
     const WRITERS: [(Kind, Write); 2] = [(Kind::Fat, fat), (Kind::Iso, iso)];
     const NAMES: [&str; 4] = ["meta-data", "network-config", "user-data", "vendor-data"];
 
-    /// A file of each size, none like another.
+    /// Makes a file of each size, all with different contents.
     fn files(sizes: &[usize]) -> Vec<Artifact> {
         let bytes = |n: usize, size| (0..size).map(|at| (at * (n + 3) % 251) as u8).collect::<Vec<_>>();
         NAMES
@@ -274,7 +280,7 @@ mod tests {
 
     #[test]
     fn files_come_back_from_a_disk_whatever_their_size() {
-        // The larger ones take seconds each without optimisation.
+        // Large files take seconds each in a build without optimisation.
         let large = if is_full() { &[3 << 20, 9 << 20, 20 << 20][..] } else { &[3 << 20] };
         let small = [0, 1, 511, 512, 2047, 2048, 4096, 14_000, 44_000, 65_536, 100_000, 1 << 20];
         for &size in small.iter().chain(large) {
@@ -300,7 +306,8 @@ mod tests {
         }
     }
 
-    /// Reads a damaged image, which must neither panic nor read the same over and over, and says whether it was refused.
+    /// Reads a damaged image and returns whether it was refused. Reading must not panic and must not read the same bytes
+    /// too often.
     fn is_refused(image: &[u8], words: &str) -> bool {
         let mut work = 0;
         let refused = catch_unwind(AssertUnwindSafe(|| super::read(image, &mut work).is_err()))
@@ -309,8 +316,9 @@ mod tests {
         refused
     }
 
-    /// The bytes that may be read of an image: six times its size and 1 MiB, and the read at which it is refused, which is at most
-    /// the image; twice, since a FAT disk is checked before its files are read.
+    /// Maximum number of bytes that may be read from an image. The limit is six times the image's size plus 1 MiB, and
+    /// the read that exceeds it has at most the size of the image. A FAT disk is read twice: to check it, and to read its
+    /// files.
     fn most_read(image: &[u8]) -> usize {
         2 * ((1 << 20) + 7 * image.len())
     }
@@ -349,7 +357,8 @@ mod tests {
         ) {
             let write = if iso_disk { iso } else { fat };
             let mut image = write(&files(&[40, 0, 3000])).unwrap();
-            // Volume descriptors are at sector 16 and the folders at 19; a FAT disk has both in its first sectors.
+            // The volume descriptors of an ISO disk are at sector 16 and the folders at sector 19. A FAT disk has both in
+            // its first sectors.
             for (at, byte) in changes {
                 let at = match at { _ if !iso_disk => at, 0..2048 => 16 * 2048 + at, _ => 19 * 2048 + at };
                 image[at] = byte;
@@ -402,7 +411,7 @@ mod tests {
         );
     }
 
-    /// Makes a disk by other people's programs.
+    /// Makes a disk with other programs and reads it. Returns `None` if a program is not installed.
     fn made_by(dir: &Path, script: &str) -> Option<Disk> {
         let programs = ["mkfs.fat", "mcopy", "genisoimage", "xorriso"];
         let program = programs.into_iter().find(|program| script.contains(program)).unwrap();

@@ -1,7 +1,9 @@
-//! hostseed makes a remote Docker host without SSH: the TLS identity, what a new VM boots from, and the client's side of it.
+//! hostseed creates remote Docker hosts without SSH: the TLS certificates, the user-data of a new VM, and the
+//! configuration of the docker CLI.
 //!
-//! The library is for hostseed's own programs and tests. A spec (what the user asked for) becomes a [`plan`] (checked and complete),
-//! an identity ([`pki`], the only randomness), artifacts ([`render`]) and a machine in the [`store`] (the only writer).
+//! This library is for hostseed's own programs and tests. A spec (the user's request) is validated into a [`plan`]. From
+//! the plan, [`pki`] makes certificates and new private keys, [`render`] makes artifacts, and the [`store`] (the only
+//! module that writes to the store's folder) saves the machine.
 
 pub mod artifact;
 pub mod cli;

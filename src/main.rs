@@ -1,4 +1,4 @@
-//! The program `hostseed`: parses the arguments, reads the clock once, runs the command and decides the exit status.
+//! The program `hostseed`: parses the arguments, reads the clock once, runs the command and sets the exit status.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
 
-/// The day of this version's release, in UTC. A clock that shows an earlier one is wrong, and so would be every certificate made by it.
-/// Changes with the version in Cargo.toml.
+/// The release date of this version, in UTC. A clock with an earlier date is wrong, and certificates made by it would
+/// have wrong dates. Update this together with the version in Cargo.toml.
 const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) {
     Ok(date) => date,
     Err(_) => panic!("no such day"),
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let ui = Ui { quiet: cli.quiet };
     match run(cli, ui) {
         Ok(status) => status,
-        // Whoever read the output has enough of it.
+        // The reader closed the pipe because it needs no more output.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             ui.error(&error);
@@ -98,8 +98,8 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Core dumps would hold the keys that are in memory. Where a program collects them, as systemd-coredump and apport do, the system
-/// tells it the limit, and it keeps to that (core(5)).
+/// Disables core dumps, because they would contain private keys. Programs that collect core dumps, such as
+/// systemd-coredump and apport, are told this limit by the system and obey it (core(5)).
 fn forbid_core_dumps() -> Result<()> {
     #[cfg(unix)]
     {
@@ -111,8 +111,8 @@ fn forbid_core_dumps() -> Result<()> {
     Ok(())
 }
 
-/// Refuses to make or judge certificates by a clock that cannot be right: one that was never set, on a board without a battery or in
-/// a new VM.
+/// Refuses to run with a clock that shows a date before this version's release. Such a clock was never set, for example
+/// on a board without a battery or in a new VM, and certificates would be made or verified with a wrong date.
 fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
     if now.date() >= RELEASED {
         return Ok(());
@@ -129,7 +129,7 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
     .into())
 }
 
-/// The store that was asked for, else Docker Machine's usual one.
+/// Opens the store that was given, or Docker Machine's default store.
 fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
     let named = asked.is_some() && asked != from_environment;
@@ -163,7 +163,7 @@ mod tests {
         let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
         let date =
             text("CHANGELOG.md").lines().find_map(|line| line.strip_prefix(&heading).map(str::to_owned));
-        // A version that is not released yet has no heading.
+        // An unreleased version has no heading with a date.
         if let Some(date) = date {
             assert_eq!(date, RELEASED.to_string());
         }

@@ -1,39 +1,40 @@
-//! Names and addresses as types that cannot hold a bad value. Reading one is the only way to get one,
-//! and a refusal says what is wrong and what to write instead.
+//! Validated names and addresses. Values can only be made by parsing, so they are always valid. An error says what is
+//! wrong with the text and suggests another one.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::diag::{Code, Diagnostic};
 
-/// The longest DNS label, RFC 1035 §2.3.4.
+/// Maximum length of a DNS label in bytes, RFC 1035 §2.3.4.
 const LABEL_MAX: usize = 63;
-/// The longest host name in text form without a final dot, RFC 1035 §2.3.4.
+/// Maximum length of a host name in text form, without a final dot, in bytes, RFC 1035 §2.3.4.
 const HOST_NAME_MAX: usize = 253;
-/// The longest common name in a certificate, `ub-common-name` of RFC 5280 Appendix A.1. A machine's
-/// name goes there.
+/// Maximum length of a common name in a certificate, `ub-common-name` of RFC 5280 Appendix A.1. A machine's name is the
+/// common name of its certificates.
 const COMMON_NAME_MAX: usize = 64;
 
-/// The name that always leads to the machine itself (RFC 6761 §6.3).
+/// The name that always resolves to the computer itself (RFC 6761 §6.3).
 const LOOPBACK: &str = "localhost";
 
-/// Device names of Windows, with or without an extension (Microsoft, "Naming Files, Paths, and Namespaces"). `CONIN$`, `CONOUT$` and
-/// `CLOCK$` have a character that no host name has.
+/// Device names of Windows, with or without an extension (Microsoft, "Naming Files, Paths, and Namespaces"). `CONIN$`,
+/// `CONOUT$` and `CLOCK$` are missing because `$` is not valid in a host name.
 const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
-/// These have one digit after them.
+/// Device names that are followed by one digit.
 const NUMBERED_DEVICES: [&str; 2] = ["COM", "LPT"];
 
-/// The shared authority's files in `certs/`, where each machine's own authority has a folder of the machine's name.
+/// File names of the shared CA in `certs/`. They are reserved because the folder of a machine's own CA is `certs/` and
+/// the machine's name.
 const SHARED_FILES: [&str; 4] = ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"];
 
-/// The name of a machine: a Docker Machine name (`^[a-zA-Z0-9][a-zA-Z0-9\-\.]*$`) that is also a host
-/// name, because it is a folder, a common name and a SAN.
+/// The name of a machine. It is valid for Docker Machine (`^[a-zA-Z0-9][a-zA-Z0-9\-\.]*$`) and is also a host name,
+/// because it is used as a folder name, a common name and a SAN.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MachineName(String);
 
 impl MachineName {
-    /// The name of a machine that is to be made. Refuses what [`parse`](Self::parse) refuses, and names that mean something else to
-    /// other programs: numbers that are read as an address, devices of Windows.
+    /// Parses the name of a new machine. Refuses the same names as [`parse`](Self::parse), and names with a special
+    /// meaning to other programs: numbers that are read as an address, `localhost`, and devices of Windows.
     pub fn parse_new(text: &str) -> Result<Self, Diagnostic> {
         let name = Self::parse(text)?;
         let instead = || format!("for example `host-{}`", text.replace('.', "-"));
@@ -67,7 +68,7 @@ impl MachineName {
         Ok(name)
     }
 
-    /// The name of a machine that may be there already.
+    /// Parses the name of a machine that can exist already.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         check_host_name(text, Code::InvalidName)?;
         if text.len() > COMMON_NAME_MAX {
@@ -103,16 +104,16 @@ impl fmt::Display for MachineName {
     }
 }
 
-/// What a client may dial: an IP address or a DNS name.
+/// An address that a client can connect to: an IP address or a DNS name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     Ip(IpAddr),
-    /// A host name in ASCII, or (as a SAN only) one with `*` for its first label.
+    /// An ASCII host name. In a SAN its first label can be `*`.
     Dns(String),
 }
 
 impl Address {
-    /// An address that a client dials.
+    /// Parses an address that a client connects to.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         if let Ok(ip) = text.parse::<IpAddr>() {
             if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
@@ -140,7 +141,7 @@ impl Address {
         Ok(Self::Dns(text.to_owned()))
     }
 
-    /// A name for a certificate: as [`parse`](Self::parse), and `*.example.com` too (RFC 6125 §6.4.3).
+    /// Parses a SAN: an address as for [`parse`](Self::parse), or a wildcard such as `*.example.com` (RFC 6125 §6.4.3).
     pub fn parse_san(text: &str) -> Result<Self, Diagnostic> {
         let san = |refused: Diagnostic| Diagnostic { code: Code::InvalidSan, ..refused };
         match text.strip_prefix("*.") {
@@ -158,7 +159,7 @@ impl Address {
         }
     }
 
-    /// As it stands in a URL: IPv6 in brackets (RFC 3986 §3.2.2).
+    /// The address as a URL's host. IPv6 addresses have brackets (RFC 3986 §3.2.2).
     pub fn in_url(&self) -> String {
         match self {
             Self::Ip(IpAddr::V6(ip)) => format!("[{ip}]"),
@@ -166,8 +167,8 @@ impl Address {
         }
     }
 
-    /// Whether this SAN covers what a client dials, by the rules of RFC 6125 §6.4: names without
-    /// regard to case, `*` for exactly one label.
+    /// Whether this SAN matches the address that a client connects to (RFC 6125 §6.4). Names are compared without regard
+    /// to case, and `*` matches exactly one label.
     pub fn covers(&self, dialled: &Address) -> bool {
         match (self, dialled) {
             (Self::Ip(a), Self::Ip(b)) => a == b,
@@ -191,8 +192,9 @@ impl fmt::Display for Address {
     }
 }
 
-/// What inet_aton(3) reads as an address: one to four numbers between dots, decimal, octal or hexadecimal, the last of which fills
-/// the bytes that are left. `0x` and octal numbers with an 8 or a 9, which only some systems accept, count too.
+/// Parses an address as inet_aton(3) does: one to four decimal, octal or hexadecimal numbers separated by dots, where the
+/// last one fills the remaining bytes. Also accepts `0x` without digits and octal numbers with an 8 or a 9, as only some
+/// systems do.
 fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     let number = |part: &str| {
         if let Some(hex) = strip_hex(part) {
@@ -215,12 +217,13 @@ fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(high | last))
 }
 
-/// Whether URL parsers and resolvers read a host as IPv4: its last label is a number (URL Standard, "ends in a number").
+/// Whether URL parsers and resolvers read a host as IPv4, because its last label is a number (URL Standard, "ends in a
+/// number").
 fn ends_in_number(text: &str) -> bool {
     text.rsplit('.').next().is_some_and(is_number)
 }
 
-/// Whether a label is a number in C's writing.
+/// Whether a label is a decimal, octal or hexadecimal number in C's notation.
 fn is_number(label: &str) -> bool {
     match strip_hex(label) {
         Some(hex) => hex.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -232,7 +235,7 @@ fn strip_hex(number: &str) -> Option<&str> {
     number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"))
 }
 
-/// Whether Windows opens a device by this name, whatever the folder.
+/// Whether Windows opens a device by this name in every folder.
 fn is_device(text: &str) -> bool {
     let stem = text.split('.').next().unwrap_or_default().to_ascii_uppercase();
     let numbered = |device: &str| {
@@ -241,7 +244,7 @@ fn is_device(text: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.into_iter().any(numbered)
 }
 
-/// Refuses what is no host name: letters, digits and hyphens (RFC 1123 §2.1) in labels of legal length.
+/// Checks that a text is a host name: labels of 1 to 63 letters, digits and hyphens (RFC 1123 §2.1).
 fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
     let refuse = |why: String| Err(Diagnostic::error(code, why));
     if text.is_empty() {
@@ -366,7 +369,7 @@ mod tests {
             );
             let complaint = MachineName::parse_new(address).unwrap_err();
             assert!(complaint.message.contains(read) && complaint.hint.is_some(), "{complaint}");
-            // One that is there already can be listed and removed.
+            // An existing machine with such a name can still be listed and removed.
             assert!(MachineName::parse(address).is_ok(), "{address}");
         }
         for broken in ["256.1", "1.2.3.4.5", "4294967296", "0x100000000", "1.2.3.256", "web.1", "web.0x7f"] {
@@ -374,7 +377,7 @@ mod tests {
             assert!(complaint.message.contains("IP address") && complaint.hint.is_some(), "{complaint}");
             assert!(MachineName::parse(broken).is_ok(), "{broken}");
         }
-        // The way out that is shown is one.
+        // The name that each hint suggests is valid.
         for refused in ["127.1", "1.2.3.4.5", "localhost", "NUL.txt", "7"] {
             let hint = MachineName::parse_new(refused).unwrap_err().hint.unwrap();
             let instead = hint.split('`').nth(1).unwrap();

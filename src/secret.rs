@@ -1,40 +1,43 @@
-//! Key material in memory: shown by nothing, wiped when dropped. The only module that knows how it is wiped.
+//! Private keys in memory. They are never shown in debug output, and are erased when dropped. No other module erases
+//! memory.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// A text or bytes that are, or may hold, a private key.
+/// A text or bytes that are a private key or can contain one.
 ///
-/// `Debug` shows nothing of it and there is no `Display`, so it cannot reach a log or an error by accident. Reading a text takes the
-/// word [`expose`](Self::expose). Bytes are the content of a file, most of which holds no key, and are read as a slice.
+/// The value is not shown by `Debug`, and there is no `Display`, so it cannot reach a log or an error by accident. To
+/// read a text, call [`expose`](Self::expose). Bytes are the content of a file that usually contains no key, and can be
+/// read as a slice.
 ///
-/// What was copied out of it, or moved while it grew, is not wiped: reserve enough before filling one.
+/// Copies of the value are not erased. Growing the value also leaves a copy behind, so reserve enough capacity before
+/// filling it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret<T: Zeroize = String>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes over a value, from now on wiped when dropped.
+    /// Takes ownership of a value and erases it when dropped.
     pub fn new(value: T) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// The value itself, for filling it.
+    /// The value, so that it can be filled.
     pub fn expose_mut(&mut self) -> &mut T {
         &mut self.0
     }
 }
 
 impl<T: Zeroize + Deref> Secret<T> {
-    /// The text or bytes, for writing them to where they belong.
+    /// The value, so that it can be written to its destination.
     pub fn expose(&self) -> &T::Target {
         &self.0
     }
 }
 
 impl Secret<String> {
-    /// The same memory as bytes.
+    /// Converts a text to bytes without copying it.
     pub fn into_bytes(mut self) -> Secret<Vec<u8>> {
         Secret::new(std::mem::take(&mut *self.0).into_bytes())
     }
@@ -66,21 +69,21 @@ impl From<String> for Secret<Vec<u8>> {
     }
 }
 
-/// A copy.
+/// Copies the text.
 impl From<&str> for Secret<Vec<u8>> {
     fn from(text: &str) -> Self {
         Self::new(text.into())
     }
 }
 
-/// A copy.
+/// Copies the bytes.
 impl From<&[u8]> for Secret<Vec<u8>> {
     fn from(bytes: &[u8]) -> Self {
         Self::new(bytes.into())
     }
 }
 
-/// What other crates hand out to be wiped.
+/// Takes over a value that another crate erases when it is dropped.
 impl<T: Zeroize> From<Zeroizing<T>> for Secret<T> {
     fn from(value: Zeroizing<T>) -> Self {
         Self(value)
@@ -105,7 +108,7 @@ mod tests {
         assert!(!format!("{artifact:?}").contains("PRIVATE"));
     }
 
-    /// Elsewhere a text with a key would be in memory that nobody wipes, or in a type that `Debug` shows.
+    /// Other modules must use `Secret`. Otherwise a private key could stay in memory or appear in debug output.
     #[test]
     fn no_other_module_wipes_memory_itself() {
         fn walk(dir: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {

@@ -1,12 +1,12 @@
-//! The only place that prints.
+//! Terminal input and output. No other module prints.
 //!
-//! Standard output has what was asked for and nothing else. Standard error has the rest, in lower case and without full stops:
-//! `error[CODE]:` for a problem and `hint:` for what to do about it, `note:` for what is worth knowing, and the next steps.
-//! Colour goes to terminals only, and NO_COLOR is honoured.
+//! Standard output contains only results. Standard error contains messages, in lower case and without full stops:
+//! `error[CODE]:` and `warning[CODE]:` for problems, `hint:` for solutions, `note:` for information, and the next steps.
+//! Colours are used only on terminals, and not if NO_COLOR is set.
 //!
-//! What is printed has in it what others wrote: specs, file names, user-data, records. [`safe`] escapes what commands a terminal,
-//! hides or turns round what is read, or begins a line of its own; colours are added after. Results that are other programs'
-//! input (artifacts, shell code) are printed as they are.
+//! Printed texts can contain other people's texts: specs, file names, user-data, records. [`safe`] escapes the characters
+//! that control a terminal, are invisible, change the direction of text or begin a new line. Colours are added
+//! afterwards. Results that are the input of other programs (artifacts, shell code) are not escaped.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -28,34 +28,37 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 const BOLD: Style = Style::new().bold();
 
-/// As `max_term_width` in `cli.rs`.
+/// Maximum number of columns, the same as `max_term_width` in `cli.rs`.
 const COLUMNS: usize = 100;
-/// What prose needs beside its indentation to be read at all.
+/// Minimum number of columns for readable text, without its indentation.
 const NARROWEST: usize = 40;
 
-/// A longer list of accepted values hides the message; the help and the tip remain.
+/// Maximum number of accepted values in a message. A longer list would hide the message; the help and the tip remain.
 const MOST_VALUES: usize = 30;
 
-/// How much is said.
+/// The command's output. `quiet` suppresses notes and next steps.
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
     pub quiet: bool,
 }
 
 impl Ui {
-    /// Prints a result.
+    /// Prints a result as it is.
     pub fn out(self, text: impl AsRef<[u8]>) -> Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
     }
 
-    /// Prints a result for programs.
+    /// Prints a result as JSON, with unsafe characters escaped.
     pub fn json<T: Serialize>(self, value: &T) -> Result<()> {
         self.out(safe_json(&serde_json::to_string_pretty(value)?) + "\n")
     }
 
-    /// Prints an artifact, unless it holds a key and standard output is a file that others can read, or it is no text and
-    /// standard output is a terminal. `instead` is the command that writes a file.
+    /// Prints an artifact. `instead` is the command that writes a file.
+    ///
+    /// # Errors
+    /// Fails if the artifact is binary and standard output is a terminal. Fails if the artifact contains a private key
+    /// and other users can read standard output.
     pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
@@ -70,7 +73,7 @@ impl Ui {
         self.out(&artifact.bytes[..])
     }
 
-    /// Prints columns as wide as they need to be, the first row as their heads.
+    /// Prints a table with columns of the necessary width. The first row is the header.
     pub fn table(self, rows: &[Vec<String>]) -> Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let rows: Vec<Vec<Cow<str>>> =
@@ -95,7 +98,7 @@ impl Ui {
         self.out(text)
     }
 
-    /// Prints names and their values, a line each; several values stand below each other.
+    /// Prints names and values, one per line. Further values of a name are printed below the first.
     pub fn details(self, rows: &[(&str, Vec<String>)]) -> Result<()> {
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut text = String::new();
@@ -107,7 +110,8 @@ impl Ui {
         self.out(text)
     }
 
-    /// Prints a problem of something that was verified, and what to do about it: problems are the result there.
+    /// Prints a problem that `verify` found, with its hint. It goes to standard output, because problems are the result
+    /// of `verify`.
     pub fn problem(self, problem: &Diagnostic) -> Result<()> {
         let style = match problem.severity {
             Severity::Error => RED,
@@ -122,25 +126,25 @@ impl Ui {
             .map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
     }
 
-    /// Prints what it comes to.
+    /// Prints the final result, green if it is good and red otherwise.
     pub fn verdict(self, is_good: bool, text: impl Display) -> Result<()> {
         let style = if is_good { GREEN } else { RED };
         show(format_args!("{style}{}{style:#}\n", safe(&text.to_string())))
     }
 
-    /// The columns that prose gets: the terminal's, and no more than help has.
+    /// The width for prose in columns: the terminal's width, limited to the width of the help.
     pub fn columns(self) -> usize {
         terminal_size().map_or(COLUMNS, |(Width(columns), _)| usize::from(columns).clamp(NARROWEST, COLUMNS))
     }
 
-    /// Tells something worth knowing.
+    /// Prints a note to standard error, unless `quiet` is set.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
             say(format_args!("{CYAN}note:{CYAN:#} {}\n", safe(&text.to_string())));
         }
     }
 
-    /// Tells what to do next: a heading and its lines, as they are.
+    /// Prints next steps to standard error, unless `quiet` is set: a heading and indented lines.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {
             say(format_args!("{BOLD}{}{BOLD:#}\n", safe(&heading.to_string())));
@@ -150,7 +154,8 @@ impl Ui {
         }
     }
 
-    /// Asks, on a terminal. Only `y` and `yes` are a yes. Without a terminal, `instead` is what does not ask.
+    /// Asks a question on the terminal. Only `y` and `yes` mean yes. If there is no terminal, the error's hint suggests
+    /// `instead`, a command that does not ask.
     pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let complaint =
@@ -163,7 +168,7 @@ impl Ui {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// Prints why a command failed: every problem of a report, or the error with its causes.
+    /// Prints the error of a failed command: every problem of a report, or the error with its causes.
     pub fn error(self, error: &anyhow::Error) {
         if let Some(report) = error.downcast_ref::<Report>() {
             report.0.iter().for_each(|problem| say(format_args!("{}", rendered(problem))));
@@ -172,7 +177,7 @@ impl Ui {
         let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         let coded = error.chain().find_map(|cause| cause.downcast_ref::<Diagnostic>());
         if let Some(problem) = coded {
-            // The message already has the place of each cause.
+            // The message already contains the place of each cause.
             let whole = Diagnostic { message, place: Place::default(), ..problem.clone() };
             return say(format_args!("{}", rendered(&whole)));
         }
@@ -181,15 +186,15 @@ impl Ui {
 }
 
 impl Ui {
-    /// Tells what clap says of the command line, or prints the help or version that was asked for. Returns the exit status.
+    /// Prints clap's message about the command line, or the help or version. Returns the exit status.
     pub fn usage(mut error: clap::Error) -> i32 {
         let status = error.exit_code();
         if !error.use_stderr() {
-            // When standard output is closed there is nobody to read the help.
+            // If standard output is closed, nobody reads the help.
             let _ = error.print();
             return status;
         }
-        // The words that were typed, before they become lines of the message.
+        // Escape the user's words now, before they are part of the lines of the message.
         let typed: Vec<(ContextKind, ContextValue)> = error
             .context()
             .filter_map(|(kind, value)| {
@@ -226,8 +231,8 @@ impl Ui {
     }
 }
 
-/// What must not reach a terminal, or a line of a message, as it is: control characters, line ends of any kind, marks that turn
-/// the direction of writing (Unicode's `Bidi_Control`), and characters that are not seen (Unicode's
+/// Whether a character must not be printed to a terminal or in a message: control characters, line ends of any kind,
+/// marks that change the direction of text (Unicode's `Bidi_Control`), and invisible characters (Unicode's
 /// `Default_Ignorable_Code_Point` without the variation selectors of emoji, and the empty Braille pattern).
 fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -237,12 +242,13 @@ fn is_unsafe(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether all of a text may be printed as it is.
+/// Whether a text can be printed as it is.
 pub fn is_safe(text: &str) -> bool {
     !text.contains(is_unsafe)
 }
 
-/// A text for one line of a terminal: what must not get there is `\n`, `\t`, `\r` or `\u{…}`.
+/// Escapes a text for one line of a terminal. Unsafe characters become `
+/// `, `\t`, `\r` or `\u{…}`.
 pub fn safe(text: &str) -> Cow<'_, str> {
     if is_safe(text) {
         return Cow::Borrowed(text);
@@ -257,7 +263,8 @@ pub fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// JSON with the same values in which all that [`safe`] escapes is `\uXXXX` (RFC 8259 §7). Its own line breaks stay.
+/// Escapes JSON without changing its values. Characters that [`safe`] would escape become `\uXXXX` (RFC 8259 §7). Line
+/// breaks between values stay.
 pub fn safe_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
@@ -271,7 +278,7 @@ pub fn safe_json(json: &str) -> String {
     safe
 }
 
-/// A diagnostic in lines: the code and the message, the place with its line of the file, and the hint.
+/// Formats a diagnostic: the code and the message, the place with its line of the file, and the hint.
 fn rendered(problem: &Diagnostic) -> String {
     let style = match problem.severity {
         Severity::Error => RED,
@@ -288,7 +295,7 @@ fn rendered(problem: &Diagnostic) -> String {
     text
 }
 
-/// `--> FILE:LINE:COLUMN`, and the line where it may be shown.
+/// Formats a place as `--> FILE:LINE:COLUMN`, followed by the line if it may be shown.
 fn source(place: &Place) -> String {
     let name = place.name();
     let name = safe(&name);
@@ -305,18 +312,18 @@ fn source(place: &Place) -> String {
     Renderer::styled().render(&[Group::with_level(Level::ERROR).element(snippet)]) + "\n"
 }
 
-/// Writes to standard output, with colours where it takes them.
+/// Writes to standard output, with colours if it supports them.
 fn show(text: std::fmt::Arguments) -> Result<()> {
     anstream::stdout().lock().write_fmt(text).context("cannot write to standard output")
 }
 
-/// Writes to standard error. When even that is closed there is nobody left to tell.
+/// Writes to standard error. Ignores errors, because there is no other place to report them.
 fn say(text: std::fmt::Arguments) {
     let _ = anstream::stderr().lock().write_fmt(text);
 }
 
-/// Refuses to write a private key to a stream that another user can read: a file that is world-readable, or a file or FIFO of
-/// somebody else's.
+/// Refuses to write a private key to a stream that another user can read: a world-readable file, or a file or FIFO that
+/// another user owns.
 #[cfg(unix)]
 fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -346,11 +353,11 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
     Ok(())
 }
 
-/// Whether a pipe has a name in a file system, so that anybody may have made it. With sudo the shell's own pipes belong to
-/// another user, and they have none.
+/// Whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
+/// also belong to another user, but they have no name.
 #[cfg(target_os = "linux")]
 fn has_name(pipe: &std::fs::File) -> bool {
-    // PIPEFS_MAGIC of statfs(2).
+    // PIPEFS_MAGIC, statfs(2).
     const PIPEFS: u64 = 0x5049_5045;
     rustix::fs::fstatfs(pipe)
         .is_ok_and(|status| u64::try_from(status.f_type).is_ok_and(|kind| kind != PIPEFS))

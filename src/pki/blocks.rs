@@ -1,5 +1,5 @@
-//! PEM files (RFC 7468), read strictly: every block must be whole and known, and only the decoded bytes of a block are kept.
-//! Text around the blocks is dropped, so it cannot reach another file.
+//! Reads PEM files (RFC 7468) strictly. Every block must be complete and of a known type. Only the decoded bytes of a
+//! block are kept, so text around the blocks cannot reach another file.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use crate::secret::Secret;
 
 /// The label of a certificate, RFC 7468 §5.1.
 pub const CERTIFICATE: &str = "CERTIFICATE";
-/// `openssl ecparam -genkey` writes the curve in a block of its own before the key.
+/// The label of a block with the curve's name, which `openssl ecparam -genkey` writes before the key.
 pub const EC_PARAMETERS: &str = "EC PARAMETERS";
-/// The older form of an EC key, RFC 5915 §4.
+/// The label of an EC key in the older format, RFC 5915 §4.
 pub const EC_PRIVATE_KEY: &str = "EC PRIVATE KEY";
-/// What every label of a private key ends with, those of encrypted keys too.
+/// The end of every label of a private key, including encrypted ones.
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 
-/// What a PEM file holds that it must not hold, or lacks.
+/// A problem with the contents of a PEM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A private key where none belongs, whole or not.
@@ -59,7 +59,10 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The certificates (DER) of a file that may hold nothing else in PEM; at least one.
+/// Reads the certificates of a PEM file as DER.
+///
+/// # Errors
+/// Fails if the file contains no certificate or a PEM block of another type.
 pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Fault> {
     if mentions_private_key(text) {
         return Err(Fault::PrivateKey);
@@ -74,7 +77,11 @@ pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Fault> {
     Ok(blocks.into_iter().map(Pem::into_contents).collect())
 }
 
-/// The private key of a file that may hold nothing else in PEM, the parameters of an EC key apart.
+/// Reads the private key of a PEM file.
+///
+/// # Errors
+/// Fails if the file does not contain exactly one private key, if the key is encrypted, or if the file contains a block
+/// of another type. The parameters of an EC key are allowed.
 pub fn private_key(text: &str) -> Result<Pem, Fault> {
     let blocks = blocks(text)?;
     let (keys, others): (Vec<Pem>, Vec<Pem>) =
@@ -91,24 +98,24 @@ pub fn private_key(text: &str) -> Result<Pem, Fault> {
     }
 }
 
-/// Whether a private key has a passphrase.
+/// Whether a private key is protected by a passphrase.
 pub fn is_encrypted(block: &Pem) -> bool {
-    // RFC 1421 §4.6.1.1: so OpenSSL's older forms say that there is a passphrase.
+    // OpenSSL's older formats mark an encrypted key with this header, RFC 1421 §4.6.1.1.
     let older = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
     older || block.tag() == "ENCRYPTED PRIVATE KEY"
 }
 
-/// One block in PEM: LF, 64 columns, as OpenSSL, Go and RFC 7468 §3 write it.
+/// Encodes one PEM block with LF and 64 columns, as OpenSSL, Go and RFC 7468 §3 do.
 pub fn encode(label: &str, der: &[u8]) -> String {
     pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
 }
 
-/// A private key in PEM, without anything that stood around it.
+/// Encodes a private key as PEM, without text around it.
 pub fn encode_key(key: &Pem) -> Secret {
     Secret::new(encode(key.tag(), key.contents()))
 }
 
-/// Every block of a text. Fails where one is not whole.
+/// Reads every block of a text. Fails if one is incomplete.
 fn blocks(text: &str) -> Result<Vec<Pem>, Fault> {
     let blocks = pem::parse_many(text).map_err(|_| Fault::Damaged)?;
     // The parser stops without an error at a block that has no end.
@@ -119,15 +126,15 @@ fn blocks(text: &str) -> Result<Vec<Pem>, Fault> {
     Ok(blocks)
 }
 
-/// Whether a line looks like the beginning or the end of a private key, also of one that no parser takes: indented, commented
-/// out, with another number of dashes, without an end.
+/// Whether a line looks like the beginning or the end of a private key. Also finds lines that a parser does not accept:
+/// indented, commented out, with another number of dashes, or without an end.
 fn mentions_private_key(text: &str) -> bool {
     text.lines()
         .map(str::to_ascii_uppercase)
         .any(|line| (line.contains("BEGIN ") || line.contains("END ")) && line.contains(PRIVATE_KEY))
 }
 
-/// A label comes from the file, and goes into a message.
+/// Replaces unsafe characters of a label and limits its length, because it comes from the file and is shown in a message.
 fn printable(label: &str) -> String {
     label.chars().take(40).map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
@@ -137,7 +144,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Text that ends no line of its own with a mark of PEM's.
+    /// Text without dashes, so that it contains no PEM marker.
     fn around() -> impl Strategy<Value = String> {
         "[^-]{0,200}"
     }

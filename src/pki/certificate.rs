@@ -1,4 +1,4 @@
-//! A certificate, read strictly from PEM, and what it says: SANs, fingerprint, validity, constraints.
+//! A certificate, read strictly from PEM, and its fields: SANs, fingerprint, validity, constraints.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,17 +18,18 @@ use super::blocks::{self, Fault};
 use super::{Purpose, Validity};
 use crate::names::Address;
 
-/// One certificate: its DER and nothing else, so that no text around it in a file can travel with it.
+/// One certificate. Only its DER is kept, so that no text around it in a file is copied with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
 }
 
 impl Certificate {
-    /// Reads a PEM text that holds one certificate and nothing else in PEM. Text around it is dropped.
+    /// Reads a PEM text that contains exactly one certificate. Text around the block is dropped.
     ///
     /// # Errors
-    /// A [`Fault`] where there is anything else: a private key whatever its state, a second certificate, another block.
+    /// Fails with a [`Fault`] if the text contains anything else: a private key, complete or not, a second certificate,
+    /// or another block.
     pub fn from_pem(text: &str) -> Result<Self, Fault> {
         let mut all = Self::chain_from_pem(text)?;
         match all.len() {
@@ -37,16 +38,18 @@ impl Certificate {
         }
     }
 
-    /// Reads a PEM text that holds a certificate, perhaps its chain after it, and nothing else in PEM.
+    /// Reads a PEM text that contains a certificate, optionally followed by its chain.
     ///
     /// # Errors
-    /// As [`from_pem`](Self::from_pem), without a limit on certificates.
+    /// Fails for the same reasons as [`from_pem`](Self::from_pem), except for further certificates.
     pub fn chain_from_pem(text: &str) -> Result<Vec<Self>, Fault> {
         blocks::certificates(text)?.into_iter().map(Self::from_der).collect()
     }
 
-    /// All certificates of somebody else's text, in its order, whatever else is in there. Fails where one of them cannot be
-    /// read, or where there is none.
+    /// Reads all certificates of a text from another program, in order. Ignores blocks of other types.
+    ///
+    /// # Errors
+    /// Fails if the text is not PEM, contains no certificate, or contains a certificate that cannot be read.
     pub fn all_from_pem(text: &str) -> Result<Vec<Self>> {
         let all = pem::parse_many(text).context("it is not PEM text")?;
         let certificates = all.into_iter().filter(|block| block.tag() == blocks::CERTIFICATE);
@@ -60,7 +63,7 @@ impl Certificate {
         }
     }
 
-    /// Reads DER. Bytes after the certificate are refused: they would travel with it.
+    /// Parses DER. Refuses bytes after the certificate, because they would be copied with it.
     pub(super) fn from_der(der: Vec<u8>) -> Result<Self, Fault> {
         match X509Certificate::from_der(&der) {
             Ok(([], _)) => Ok(Self { der }),
@@ -68,7 +71,7 @@ impl Certificate {
         }
     }
 
-    /// The certificate in PEM, encoded anew: LF, 64 columns, nothing around it.
+    /// Encodes the certificate as PEM with LF and 64 columns, without text around it.
     pub fn pem(&self) -> String {
         blocks::encode(blocks::CERTIFICATE, &self.der)
     }
@@ -81,13 +84,14 @@ impl Certificate {
         X509Certificate::from_der(&self.der).expect("checked when it was read").1
     }
 
-    /// SHA-256 of the certificate's DER, upper-case hex with colons, as `openssl x509 -fingerprint -sha256`.
+    /// SHA-256 of the certificate's DER, in upper-case hexadecimal with colons, as printed by
+    /// `openssl x509 -fingerprint -sha256`.
     pub fn fingerprint(&self) -> String {
         let hex: Vec<String> = Sha256::digest(&self.der).iter().map(|b| format!("{b:02X}")).collect();
         hex.join(":")
     }
 
-    /// Whether it is for a public key, which is DER as certificates have it (RFC 5280 §4.1.2.7).
+    /// Whether the certificate contains this public key, in the DER of RFC 5280 §4.1.2.7.
     pub(super) fn is_for(&self, public: &[u8]) -> bool {
         self.parsed().public_key().raw == public
     }
@@ -100,30 +104,31 @@ impl Certificate {
         }
     }
 
-    /// Whole days until the certificate ends; negative when it has.
+    /// Whole days until the certificate expires, rounded down. Negative after it has expired.
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
         self.validity().days_left(now)
     }
 
-    /// Organisation and common name and so on, as it is written in a line.
+    /// The subject on one line: organisation, common name and so on.
     pub fn subject(&self) -> String {
         self.parsed().subject().to_string()
     }
 
-    /// Its common name, where it has one.
+    /// The subject's common name, if it has one.
     pub fn common_name(&self) -> Option<String> {
         self.parsed().subject().iter_common_name().next()?.as_str().ok().map(str::to_owned)
     }
 
-    /// Whether it may be above others: its basic constraints say CA (RFC 5280 §4.2.1.9), and its key usage, where there is
-    /// one, that it signs certificates (§4.2.1.3).
+    /// Whether it can be a CA. Its basic constraints must say that it is a CA (RFC 5280 §4.2.1.9), and its key usage, if
+    /// present, must allow signing certificates (§4.2.1.3).
     pub fn is_authority(&self) -> bool {
         let parsed = self.parsed();
         let is_ca = parsed.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
         is_ca && parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()))
     }
 
-    /// Whether it, and what is below it, may be used for this: it says so, or says nothing (RFC 5280 §4.2.1.12).
+    /// Whether it, and certificates below it, can be used for `purpose`. Its extended key usage must contain the purpose
+    /// or be missing (RFC 5280 §4.2.1.12).
     pub fn allows(&self, purpose: Purpose) -> bool {
         self.parsed().extended_key_usage().is_ok_and(|usage| {
             usage.is_none_or(|usage| match purpose {
@@ -133,7 +138,8 @@ impl Certificate {
         })
     }
 
-    /// What about it is too weak for TLS today: RSA below 2048 bits, signatures over SHA-1 or MD5 (NIST SP 800-131A).
+    /// Describes why the certificate is too weak for TLS today: an RSA key with less than 2048 bits, or a signature with
+    /// SHA-1 or MD5 (NIST SP 800-131A).
     pub fn weakness(&self) -> Option<String> {
         const BROKEN: [(&str, &str); 5] = [
             ("1.2.840.113549.1.1.4", "MD5"),
@@ -153,12 +159,12 @@ impl Certificate {
         }
         let algorithm = parsed.signature_algorithm.algorithm.to_id_string();
         let (_, hash) = BROKEN.iter().find(|(oid, _)| *oid == algorithm)?;
-        // What signs an authority's own certificate is asked by nobody.
+        // No client checks the signature of a self-signed CA certificate.
         let own = parsed.issuer().as_raw() == parsed.subject().as_raw();
         (!own).then(|| format!("is signed with {hash}, which docker does not accept"))
     }
 
-    /// How many authorities may stand between this one and a leaf (RFC 5280 §4.2.1.9); any number where nothing is said.
+    /// Maximum number of intermediate CAs between this certificate and a leaf (RFC 5280 §4.2.1.9). `None` means no limit.
     pub fn path_len(&self) -> Option<u32> {
         self.parsed()
             .basic_constraints()
@@ -167,16 +173,17 @@ impl Certificate {
             .and_then(|constraints| constraints.value.path_len_constraint)
     }
 
-    /// Whether it limits the names below it (RFC 5280 §4.2.1.10), also where it cannot be read how.
+    /// Whether it has name constraints (RFC 5280 §4.2.1.10), even if they cannot be parsed.
     pub fn constrains_names(&self) -> bool {
         self.parsed().extensions().iter().any(|extension| extension.oid == OID_X509_EXT_NAME_CONSTRAINTS)
     }
 
-    /// What about it makes Go's crypto/x509, and so docker, refuse every chain below it, although webpki takes it for a trust
-    /// anchor: a critical extension that is not processed, a name constraint of a kind that is not, a malformed extension.
+    /// The reason why Go's crypto/x509, and so docker, refuses every chain below this CA, although webpki accepts it as a
+    /// trust anchor. The reasons are a critical extension that Go does not process, a name constraint of an unsupported
+    /// kind, and a malformed extension.
     pub fn unsupported(&self) -> Option<Unsupported> {
         let parsed = self.parsed();
-        // `ParseCertificate` refuses both.
+        // Go's `ParseCertificate` refuses both.
         if parsed.extensions_map().is_err() {
             return Some(Unsupported::Malformed("an extension twice"));
         }
@@ -187,7 +194,7 @@ impl Certificate {
         extensions.filter_map(unsupported).next()
     }
 
-    /// The addresses and DNS names that it is for, in its order.
+    /// The IP addresses and DNS names in its SANs, in order.
     pub fn sans(&self) -> Vec<Address> {
         let parsed = self.parsed();
         let Ok(Some(extension)) = parsed.subject_alternative_name() else {
@@ -201,7 +208,7 @@ impl Certificate {
         extension.value.general_names.iter().filter_map(address).collect()
     }
 
-    /// Whether a client that dials `address` accepts this certificate for it.
+    /// Whether one of its SANs matches `address`.
     pub fn covers(&self, address: &Address) -> bool {
         self.sans().iter().any(|san| san.covers(address))
     }
@@ -215,14 +222,14 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Why docker refuses every chain below an authority.
+/// The reason why docker refuses every chain below a CA.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsupported {
     /// A critical extension with this object identifier.
     Critical(String),
-    /// Name constraints for directory names, or for another kind of name that is not processed.
+    /// Name constraints for directory names, or for another unsupported kind of name.
     NameForm(&'static str),
-    /// Something that RFC 5280 forbids.
+    /// A violation of RFC 5280.
     Malformed(&'static str),
 }
 
@@ -236,9 +243,9 @@ impl fmt::Display for Unsupported {
     }
 }
 
-/// Go processes these when they are critical, in every release that docker was built with (crypto/x509, `parse.go`). It learned
-/// policy constraints, policy mappings and inhibitAnyPolicy only in Go 1.24, and refuses critical key identifiers and
-/// authority information access.
+/// Critical extensions that Go processes in every release that docker was built with (crypto/x509, `parse.go`). Go
+/// supports policy constraints, policy mappings and inhibitAnyPolicy only since Go 1.24, and refuses critical key
+/// identifiers and authority information access.
 const PROCESSED: [Oid; 7] = [
     OID_X509_EXT_KEY_USAGE,
     OID_X509_EXT_SUBJECT_ALT_NAME,
@@ -263,7 +270,7 @@ fn unsupported(extension: &X509Extension) -> Option<Unsupported> {
         _ if extension.oid == OID_X509_EXT_NAME_CONSTRAINTS => {
             Some(Unsupported::Malformed("name constraints that cannot be read"))
         }
-        // Go reads the names that a client can dial, and counts others as not processed.
+        // Go reads the names that a client can connect to. It treats an extension with only other names as not processed.
         ParsedExtension::SubjectAlternativeName(names) => {
             let known = |name: &GeneralName| {
                 matches!(
@@ -281,8 +288,9 @@ fn unsupported(extension: &X509Extension) -> Option<Unsupported> {
     }
 }
 
-/// webpki refuses every certificate below a constraint of directory names, OpenSSL compares them, and Go passes over them unless
-/// they are critical: no certificate below it is good for all of them.
+/// Checks the base of a name constraint. Directory names are refused because no certificate below such a constraint
+/// satisfies all clients: webpki refuses all of them, OpenSSL compares the names, and Go ignores the constraint unless it
+/// is critical.
 fn unsupported_base(base: &GeneralName, critical: bool) -> Option<Unsupported> {
     match base {
         GeneralName::DNSName(_) | GeneralName::RFC822Name(_) | GeneralName::URI(_) => None,
@@ -296,7 +304,8 @@ fn unsupported_base(base: &GeneralName, critical: bool) -> Option<Unsupported> {
     }
 }
 
-/// An address and a mask of the same length, the mask's ones before its zeros (RFC 5280 §4.2.1.10, RFC 4632).
+/// Whether the bytes are an address and a mask of the same length, with the mask's ones before its zeros (RFC 5280
+/// §4.2.1.10, RFC 4632).
 fn is_range(bytes: &[u8]) -> bool {
     let (8 | 32) = bytes.len() else { return false };
     let mask = &bytes[bytes.len() / 2..];

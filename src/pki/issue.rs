@@ -1,4 +1,4 @@
-//! Makes keys and certificates. The only randomness in hostseed is here.
+//! Makes private keys and certificates, with random keys and serial numbers.
 
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, Issuer, KeyPair, SerialNumber};
@@ -15,30 +15,30 @@ use crate::names::Address;
 use crate::plan::{AuthoritySource, HostRole, KeyType, Plan};
 use crate::secret::Secret;
 
-/// Makes an authority called `name`, good from an hour before `now` for ten years. It may have boot issuers below it only with
-/// `boot_issuers`.
+/// Makes a CA called `name`, valid from one hour before `now` for ten years. It can sign boot issuers only if
+/// `boot_issuers` is set.
 pub fn issue_authority(name: &str, key: KeyType, boot_issuers: bool, now: OffsetDateTime) -> Result<Pair> {
     let key = generate(key)?;
     let certificate = with_serial(profile::authority(name, boot_issuers, now))?.self_signed(&key)?;
     pair(&certificate, &key)
 }
 
-/// Makes the certificate of an authority of several machines whose key is there already. It may have boot issuers below it.
+/// Makes the certificate of a shared CA for an existing key. The CA can sign boot issuers.
 pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let certificate =
         with_serial(profile::authority(name, true, now))?.self_signed(&load::key_pair(&key)?)?;
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
-/// Makes the keys and certificates of a machine's host and client, signed by `authority`. The host's is the server's, or
-/// the boot issuer's, as the plan says.
+/// Makes the keys and certificates of a machine's host and client, signed by `authority`. The plan says whether the host
+/// gets a server certificate or a boot issuer.
 ///
-/// No certificate outlives the authority. Under an authority that limits names, the server's certificate has all names that the
-/// plan asks for, and of the others those that the authority may sign.
+/// No certificate is valid longer than the CA. If the CA has name constraints, the server's certificate contains all
+/// names that the plan asks for, and those default names that the CA may sign.
 ///
 /// # Errors
-/// Where the authority may have no boot issuer below it, or may not sign a name that is asked for; and where a TLS client or
-/// dockerd would not accept the result.
+/// Fails if the plan needs a boot issuer and the CA may not sign one, if the CA may not sign a name that the plan asks
+/// for, or if a TLS client or dockerd would not accept the result.
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
@@ -51,14 +51,15 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
         return Err(subject_not_repeatable().into());
     }
     let identity = Identity { authority, host, client };
-    // An authority of the machine's own has just been made, to fit.
+    // The machine's own CA was just made by hostseed, so its certificates need no check.
     if plan.ca != AuthoritySource::Own {
         check_accepted(plan, &identity, now)?;
     }
     Ok(identity)
 }
 
-/// A certificate must repeat its issuer's name byte for byte (RFC 5280 §6.1.3).
+/// The error for a CA whose subject hostseed cannot copy. A certificate must repeat its issuer's name byte for byte (RFC
+/// 5280 §6.1.3).
 fn subject_not_repeatable() -> Diagnostic {
     Diagnostic::error(
         Code::UnusableCa,
@@ -92,10 +93,11 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
     Ok(())
 }
 
-/// The SANs of the server's certificate: the plan's, without the usual ones that the CA's name constraints exclude.
+/// The SANs of the server's certificate: the plan's names, without the default ones that the CA's name constraints
+/// exclude.
 fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     let mut names = plan.sans();
-    // A CA with name constraints cannot sign a boot issuer: `host_profile` refuses that.
+    // A CA with name constraints cannot sign a boot issuer, which `host_profile` refuses.
     if !authority.constrains_names() || plan.host_role() == HostRole::BootIssuer {
         return Ok(names);
     }
@@ -117,7 +119,7 @@ fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     Ok(names)
 }
 
-/// Signs the host's certificate for an existing key, as [`issue_identity`] does for a new one.
+/// Signs the host's certificate for an existing key, as [`issue_identity`] does for a new key.
 pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
@@ -127,7 +129,7 @@ pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateT
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
 
-/// The contents of the host's certificate.
+/// The profile of the host's certificate.
 fn host_profile(
     plan: &Plan,
     names: &[Address],
@@ -145,7 +147,8 @@ fn host_profile(
             .hint("give `--address`, so that the CA signs the server's certificate itself, or use `--ca shared`")
             .into());
         }
-        // Otherwise only the boot would show it, at the latest with `localhost`.
+        // Without this check the error would first appear at boot, because the host's certificate always contains
+        // `localhost`.
         HostRole::BootIssuer if authority.certificate.constrains_names() => {
             return Err(Diagnostic::error(Code::CaNameConstraints, "the CA must not sign a boot issuer: it has name constraints, and the host's names are not known before boot",
             )
@@ -166,8 +169,8 @@ fn pair(certificate: &rcgen::Certificate, key: &KeyPair) -> Result<Pair> {
     Ok(Pair { certificate, key: private_pem(key)? })
 }
 
-/// PKCS#8 in its first version (RFC 5208). ring writes Ed25519 keys in the second (RFC 5958), with the public key behind the
-/// private one, and OpenSSL 3.0 reads no such thing.
+/// Encodes a private key as PKCS#8 version 1 (RFC 5208). ring writes Ed25519 keys as version 2 (RFC 5958) with the public
+/// key appended, which OpenSSL 3.0 cannot read.
 fn private_pem(key: &KeyPair) -> Result<Secret> {
     let mut info = PrivateKeyInfoRef::try_from(key.serialized_der()).ok().context("cannot read a new key")?;
     info.public_key = None;
@@ -179,7 +182,7 @@ fn private_pem(key: &KeyPair) -> Result<Secret> {
     Ok(Secret::from(pem))
 }
 
-/// 128 bits, more than the 64 that the CA/Browser Forum asks for, and within the 20 octets of RFC 5280 §4.1.2.2.
+/// Sets a random serial number of 128 bits. The CA/Browser Forum requires 64 bits, and RFC 5280 §4.1.2.2 allows 20 bytes.
 fn with_serial(mut params: CertificateParams) -> Result<CertificateParams> {
     let mut serial = [0; 16];
     SystemRandom::new().fill(&mut serial).ok().context("the system has no random numbers")?;
@@ -197,7 +200,7 @@ fn generate(key: KeyType) -> Result<KeyPair> {
     })
 }
 
-/// ring signs with RSA keys but makes none.
+/// Generates an RSA key with the `rsa` crate, because ring cannot generate RSA keys.
 fn generate_rsa(bits: usize) -> Result<KeyPair> {
     let key = rsa::PrivateKey::new(&mut getrandom::SysRng, bits).context("cannot make an RSA key")?;
     let der = key.to_pkcs8_der().context("cannot encode an RSA key")?;

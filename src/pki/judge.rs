@@ -1,4 +1,4 @@
-//! Whether a chain holds, in webpki's judgement: what a TLS client, and dockerd, would say of it.
+//! Verifies certificate chains with webpki, as TLS clients and dockerd do.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,19 +17,22 @@ use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::secret::Secret;
 
-/// What a certificate is shown for.
+/// The use of a certificate in a TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// By the daemon to its clients.
+    /// dockerd presents it to clients.
     Server,
-    /// By a client to the daemon.
+    /// A client presents it to dockerd.
     Client,
 }
 
-/// Judges a leaf for `purpose` under the authorities of `anchors`, with `chain` as what is sent along.
+/// Verifies a leaf for `purpose` with the CAs in `anchors` and the intermediate certificates in `chain`.
 ///
-/// It is judged at a moment when all of them are valid, where there is one, and else at `now`: an end that is past is
-/// told apart. The error says why it does not hold.
+/// Verifies at a time when the leaf and `chain` are all valid, if there is one, and otherwise at `now`. Expiry is
+/// reported separately.
+///
+/// # Errors
+/// Fails with the reason why the chain does not verify.
 pub fn judge(
     leaf: &Certificate,
     chain: &[Certificate],
@@ -52,8 +55,8 @@ pub fn judge(
     };
     let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch));
-    // webpki takes an anchor for a name, a key and name constraints; Go, and so docker, looks at its path length, its purpose and
-    // its critical extensions too.
+    // webpki uses only the name, the key and the name constraints of a trust anchor. Go, and so docker, also checks its
+    // path length, its purposes and its critical extensions.
     let limited = Cell::new(None);
     let check_anchor = |path: &VerifiedPath| {
         let anchor = trusted.iter().position(|anchor| anchor == path.anchor()).map(|n| &anchors[n]);
@@ -77,24 +80,24 @@ pub fn judge(
     verdict.map(drop).map_err(|error| limited.take().unwrap_or(error.into()))
 }
 
-/// Why a chain does not hold.
+/// The reason why a chain does not verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsound {
-    /// None of the authorities has signed it, or another of the same name has.
+    /// No CA in the anchors has signed it, or a different CA of the same name has.
     OtherAuthority,
-    /// It, or one above it, is not for this.
+    /// It, or a CA above it, is not for this purpose.
     Purpose,
-    /// An authority above it may have none below it.
+    /// The path length of a CA above it does not allow this many intermediate CAs.
     PathLength,
-    /// An authority above it limits names, and allows not this one.
+    /// The name constraints of a CA above it do not allow one of its names.
     Names,
-    /// The leaf is an authority's certificate.
+    /// The leaf is a CA certificate.
     Authority,
-    /// What should be an authority above it is none.
+    /// A certificate above it is not a CA certificate.
     NoAuthority,
-    /// The authority has something that docker does not support.
+    /// The CA has something that docker does not support.
     Unsupported(Unsupported),
-    /// Signed in a way that is not checked here.
+    /// Its signature algorithm is not supported here.
     Unchecked,
     Other(String),
 }
@@ -132,13 +135,13 @@ impl From<Error> for Unsound {
     }
 }
 
-/// Which of `names` the name constraints of an authority forbid (RFC 5280 §4.2.1.10).
+/// Returns the `names` that a CA's name constraints exclude (RFC 5280 §4.2.1.10).
 ///
-/// Each is judged in a certificate of its own below a stand-in with the same constraints: the authority's own key signs none of
-/// them.
+/// Each name is tested in a separate certificate below a temporary CA with the same constraints, so that the real CA
+/// signs no test certificate.
 ///
 /// # Errors
-/// Where the constraints cannot be read.
+/// Fails if the name constraints cannot be read.
 pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Result<Vec<Address>> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
@@ -159,7 +162,7 @@ pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Res
             ALL_VERIFICATION_ALGS,
             std::slice::from_ref(&anchor),
             &[],
-            // Within the stand-in's time, which is rcgen's default.
+            // A time within the validity of the temporary CA, which has rcgen's default dates.
             UnixTime::since_unix_epoch(std::time::Duration::from_secs(1 << 30)),
             KeyUsage::server_auth(),
             None,
@@ -180,8 +183,8 @@ pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Res
     Ok(forbidden)
 }
 
-/// A certificate of the kind that a boot issuer makes, for servers and clients both, to be judged in place of the issuer
-/// itself: webpki judges leaves. It has the issuer's own key, and nobody keeps it.
+/// Makes a test certificate below a boot issuer, for servers and clients. webpki verifies only leaves, so this
+/// certificate is verified in place of the issuer. It uses the issuer's own key and is never saved.
 pub fn trial_leaf(issuer: &Certificate, key: &Secret) -> Result<Certificate> {
     let key = load::key_pair(key)?;
     let validity = issuer.validity();

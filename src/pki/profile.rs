@@ -1,4 +1,4 @@
-//! What hostseed's certificates say, all of it. Pure: no keys, no randomness, no clock.
+//! The contents of hostseed's certificates. Uses no keys, no random numbers and no clock.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -9,18 +9,19 @@ use time::{Duration, OffsetDateTime};
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
 
-/// An authority outlives several generations of leaves.
+/// Validity of a CA. It must be longer than that of several renewed leaf certificates.
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
-/// A new VM's clock may lag until it has found a time server.
+/// Validity before the time of issue, because a new VM's clock can be slow until it has found a time server.
 const CLOCK_SKEW: Duration = Duration::hours(1);
-/// The organisation in each subject names the role, so the three subjects of a machine differ
-/// although its name is each one's common name; a chain of equal names is taken for self-signed.
+/// Organisations in the subjects, one for each role. A machine's certificates have the same common name, so the
+/// organisation makes their subjects different. A certificate with the same subject as its issuer would be treated as
+/// self-signed.
 const AUTHORITY: &str = "hostseed authority";
 const SERVER: &str = "hostseed server";
 const CLIENT: &str = "hostseed client";
 const BOOT_ISSUER: &str = "hostseed boot issuer";
 
-/// From when until when a certificate is good, both inclusive (RFC 5280 §4.1.2.5).
+/// The validity of a certificate. Both times are inclusive (RFC 5280 §4.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     pub not_before: OffsetDateTime,
@@ -29,19 +30,19 @@ pub struct Validity {
 
 impl Validity {
     fn new(now: OffsetDateTime, life: Duration) -> Self {
-        // X.509 has whole seconds.
+        // X.509 times have whole seconds.
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { not_before: now - CLOCK_SKEW, not_after: now + life }
     }
 
-    /// Whole days until the end; negative when it has passed.
+    /// Whole days until expiry, rounded down. Negative after expiry.
     pub fn days_left(&self, now: OffsetDateTime) -> i64 {
         (self.not_after - now).whole_seconds().div_euclid(24 * 60 * 60)
     }
 }
 
-/// An authority called `name`. `boot_issuers` leaves room for a boot issuer between it and a server's certificate (RFC 5280
-/// §4.2.1.9); without, its path length is 0, and nothing that it signs can sign anything.
+/// The profile of a CA called `name`. With `boot_issuers` its path length is 1, so that it can sign a boot issuer (RFC
+/// 5280 §4.2.1.9). Otherwise its path length is 0, and certificates that it signs cannot sign others.
 pub(super) fn authority(name: &str, boot_issuers: bool, now: OffsetDateTime) -> CertificateParams {
     let mut params = params(name, AUTHORITY, Validity::new(now, AUTHORITY_LIFE));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(u8::from(boot_issuers)));
@@ -49,7 +50,7 @@ pub(super) fn authority(name: &str, boot_issuers: bool, now: OffsetDateTime) -> 
     params
 }
 
-/// The daemon's certificate, for `names`.
+/// The profile of dockerd's certificate, with `names` as its SANs.
 pub(super) fn server(
     plan: &Plan,
     names: &[Address],
@@ -58,7 +59,7 @@ pub(super) fn server(
 ) -> CertificateParams {
     let mut params = leaf(plan, names, SERVER, authority, now);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // RSA key transport is still negotiated by some TLS 1.2 clients (RFC 5246 §7.4.2).
+    // Some TLS 1.2 clients still negotiate RSA key transport, which needs this usage (RFC 5246 §7.4.2).
     if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
         params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
     }
@@ -66,8 +67,9 @@ pub(super) fn server(
     params
 }
 
-/// The delegated authority that goes along: it signs servers and nothing else (RFC 5280 §4.2.1.12: a purpose that an
-/// authority's certificate lacks is lacking in all below it), and no further authority.
+/// The profile of the intermediate CA that is sent to the host. It can sign only server certificates, because a purpose
+/// that is missing in a CA certificate is missing in all certificates below it (RFC 5280 §4.2.1.12). It cannot sign other
+/// CAs.
 pub(super) fn boot_issuer(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
     let mut params = below(plan, BOOT_ISSUER, authority, now);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -76,7 +78,8 @@ pub(super) fn boot_issuer(plan: &Plan, authority: Validity, now: OffsetDateTime)
     params
 }
 
-/// The certificate of those who may command the daemon, beside a server's for `names`.
+/// The profile of the client certificate, which gives access to dockerd. `names` are the SANs of the server's
+/// certificate.
 pub(super) fn client(
     plan: &Plan,
     names: &[Address],
@@ -96,8 +99,8 @@ fn leaf(
     now: OffsetDateTime,
 ) -> CertificateParams {
     let mut params = below(plan, role, authority, now);
-    // OpenSSL holds a common name with a dot to an authority's name constraints too, where no DNS name is among the SANs. One that
-    // the authority may not sign stands elsewhere in the subject.
+    // If a certificate has no DNS name among its SANs, OpenSSL applies the name constraints to a common name with a dot.
+    // If the CA cannot sign the name, it is stored as the organisational unit instead.
     let name = plan.name.as_str();
     if name.contains('.') && !names.contains(&Address::Dns(name.to_owned())) {
         params.distinguished_name.remove(DnType::CommonName);
@@ -109,7 +112,7 @@ fn leaf(
     params
 }
 
-/// What an authority signs: never valid outside its own time.
+/// The common part of the profiles of certificates that a CA signs. They are never valid before or after the CA.
 fn below(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
     let asked = Validity::new(now, plan.valid_for.duration());
     let validity = Validity {

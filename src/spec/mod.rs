@@ -1,6 +1,5 @@
-//! What the user asked for, word for word, from flags or from a YAML file. Nothing is checked here but
-//! the file's shape: which fields there are, and that each is a text, a number or a list of those.
-//! What the words mean is decided in `plan/`.
+//! The user's request, word for word, from flags, from a YAML file or from a query. Only the structure is checked here:
+//! the known fields, and that each value is a text, a number, or a list of these. The values are validated in `plan/`.
 
 mod query;
 mod yaml;
@@ -13,62 +12,62 @@ use crate::options::{self, Definition, Host, Identity, Kind, Slot};
 pub use crate::options::Word;
 pub use yaml::{Document, MAX_BYTES};
 
-/// Where a spec's words are from.
+/// The source of a spec.
 #[derive(Debug, Clone, Default)]
 pub enum Origin {
     /// Flags and arguments.
     #[default]
     CommandLine,
     File(Document),
-    /// Of Terraform's external data source.
+    /// A query of Terraform's external data source.
     Query,
 }
 
-/// A machine or an image as asked for: the name and the [options](crate::options).
+/// A request for a machine or an image: the name and the [options](crate::options).
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
     pub name: Option<Word>,
     pub identity: Identity,
     pub host: Host,
     pub origin: Origin,
-    /// What is wrong with the shape of the file or the query. The other values are there all the same, so that all problems can
-    /// be reported at once.
+    /// Problems with the structure of the file or the query. The other fields are filled in all the same, so that all
+    /// problems can be reported at once.
     pub problems: Vec<Diagnostic>,
-    /// The fields that the file or the query names, whatever became of their values.
+    /// The fields that the file or the query contains, even if their values are invalid.
     pub given: Vec<String>,
 }
 
-/// The field that names the machine. It is no option, but the argument of `create`.
+/// The machine's name. On the command line it is an argument of `create` and not an option.
 const NAME: Definition = Definition { name: "name", kind: Kind::One };
 
 impl Spec {
-    /// What the flags of an image ask for.
+    /// Makes the spec of an image from its flags.
     pub fn of_image(host: Host) -> Self {
         Self { host, ..Self::default() }
     }
 
-    /// Every field: the name, and the options.
+    /// All fields: the name and the options.
     pub fn fields() -> impl Iterator<Item = &'static Definition> {
         [&NAME].into_iter().chain(options::all())
     }
 
     /// Reads a spec file. `file` is its name in diagnostics.
     ///
-    /// Unknown and repeated fields and values of the wrong type are in [`problems`](Self::problems).
+    /// Unknown fields, repeated fields and values of the wrong type are reported in [`problems`](Self::problems).
     ///
     /// # Errors
-    /// A text that is not YAML, or not a map.
+    /// Fails if the text is not YAML, exceeds a limit, or is not a map.
     pub fn from_yaml(file: &str, text: &str) -> Result<Self, Report> {
         yaml::read(file, text)
     }
 
-    /// Reads a query of Terraform's external data source, a flat map of texts: what is wrong with it is in
+    /// Reads a query of Terraform's external data source, a map from strings to strings. Problems are reported in
     /// [`problems`](Self::problems).
     pub fn from_query(query: &BTreeMap<String, String>) -> Self {
         query::read(query)
     }
 
-    /// Where a field's values go, and of what kind they are.
+    /// The kind of a field and the place of its values in this spec. Returns `None` if the field is unknown.
     fn slot(&mut self, field: &str) -> Option<(Kind, Slot<'_>)> {
         let kind = Self::fields().find(|definition| definition.name == field)?.kind;
         let slot = match field {
@@ -78,13 +77,13 @@ impl Spec {
         slot.map(|slot| (kind, slot))
     }
 
-    /// The fields given here that are a machine's and mean nothing to an image.
+    /// The given fields that apply only to a machine and not to an image.
     pub fn identity_fields(&self) -> Vec<&'static str> {
         let name = self.name.is_some().then_some(NAME.name);
         name.into_iter().chain(self.identity.given()).collect()
     }
 
-    /// How to give a field that value, for a hint: as this was given.
+    /// Formats a field with a value for a hint, in the syntax of this spec's source.
     pub fn flag(&self, field: &str, value: &str) -> String {
         match (&self.origin, value) {
             (Origin::File(_), _) => format!("`{field}: {value}`"),
@@ -94,7 +93,7 @@ impl Spec {
         }
     }
 
-    /// Makes a diagnostic one about `field`, at `word` where there is one.
+    /// Adds to a diagnostic the field, and the position of `word` if it is known.
     pub fn about(&self, field: &str, word: Option<&Word>, diagnostic: Diagnostic) -> Diagnostic {
         let name = match (&self.origin, field) {
             (Origin::CommandLine, "name") => "NAME".to_owned(),
@@ -109,7 +108,7 @@ impl Spec {
     }
 }
 
-/// The field that was probably meant.
+/// The known field with the most similar name, if one is similar enough.
 fn nearest(field: &str) -> Option<&'static str> {
     let wanted = field.to_lowercase().replace('_', "-");
     Spec::fields()

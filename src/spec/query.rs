@@ -1,5 +1,5 @@
-//! A query of Terraform's external data source in, words out. A query is a flat map of texts, so a list is a text too.
-//! Which fields are given is kept, also where what is given is no item.
+//! Reads a query of Terraform's external data source into a spec. All values of a query are strings, so a list is a
+//! string too. `given` also contains fields whose list is empty.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use super::{Origin, Spec};
 use crate::diag::{Code, Diagnostic};
 use crate::options::{Kind, Slot, Word};
 
-/// Reads a query: each key a field's name, with `_` for `-` where that is easier to write, and `addresses` for `address`. A
-/// text that is empty is none.
+/// Reads a query. Each key is the name of a field. `_` can be used instead of `-`, and `addresses` instead of `address`.
+/// Empty values count as missing.
 pub(super) fn read(query: &BTreeMap<String, String>) -> Spec {
     let mut spec = Spec { origin: Origin::Query, ..Spec::default() };
     for (key, text) in query.iter().filter(|(_, text)| !text.trim().is_empty()) {
@@ -48,7 +48,8 @@ fn fill(kind: Kind, slot: Slot, field: &str, text: &str) -> Result<(), Diagnosti
     Ok(())
 }
 
-/// `jsonencode([…])`, or a line each. Between addresses, where none can be in one, commas and blanks do as well.
+/// Parses a list: `jsonencode([…])`, or one item per line. Addresses and SANs can also be separated by commas and
+/// whitespace, which they never contain.
 fn list(field: &str, text: &str) -> Result<Vec<String>, Diagnostic> {
     if text.trim_start().starts_with('[') {
         return json(text);

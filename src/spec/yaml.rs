@@ -1,16 +1,16 @@
-//! A spec file's text in, its words with their places out.
+//! Reads a spec file into values with their positions.
 
 use super::{Origin, Spec, nearest};
 use crate::diag::{Code, Diagnostic, Place, Position, Report};
 use crate::options::{Kind, Slot, Word};
 use crate::yaml::{self, Node, Value};
 
-/// More than any spec needs.
+/// Maximum size of a spec file in bytes. No real spec needs more.
 pub const MAX_BYTES: usize = 1 << 20;
-/// A spec needs two, and has no use for so many brackets in texts.
+/// Maximum depth of `[` and `{`. A spec needs two, and its texts contain few brackets.
 const MAX_FLOW_DEPTH: usize = 32;
 
-/// A spec file's name and text.
+/// The name and text of a spec file.
 #[derive(Debug, Clone)]
 pub struct Document {
     pub file: String,
@@ -18,7 +18,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// A position in the file, with its line.
+    /// A place in this file. If the position is known, it includes the line.
     pub fn place(&self, position: Option<Position>) -> Place {
         let file = Place::file(&self.file);
         position.map_or_else(|| file.clone(), |position| file.in_text(&self.text, position))
@@ -76,7 +76,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
     Ok(spec)
 }
 
-/// Puts a field's values into their place, and complains of each that has the wrong type.
+/// Stores a field's values, and reports each value of the wrong type.
 fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) {
     match slot {
         Slot::One(one) => {
@@ -95,7 +95,7 @@ fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node,
     }
 }
 
-/// The entries of a map as `K=V`.
+/// Converts the entries of a map to `K=V`.
 fn pairs(entries: Vec<(Node, Node)>, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
     let (mut names, mut pairs) = (Vec::new(), Vec::new());
     for (key, value) in entries {
@@ -136,7 +136,7 @@ fn words(value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> 
 fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<Word> {
     let text = match &node.value {
         Value::Text(text) => text.clone(),
-        // A whole number reads the same however it is written; `28.10` as a number would be `28.1`.
+        // A whole number is unambiguous. A number such as `28.10` would become `28.1`.
         Value::Number(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
         other => {
             let mut complaint =

@@ -1,4 +1,5 @@
-//! A document as it is written: every node with its place, scalars with their style and tag, nothing interpreted.
+//! Reads a YAML document with the position of every node, and with the style and tag of every scalar. Scalars are not
+//! interpreted.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -8,40 +9,41 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use super::{Fault, MAX_NODES, max_text};
 use crate::diag::Position;
 
-/// As deep as serde_yaml goes; PyYAML ends at about 300.
+/// Maximum depth. serde_yaml has the same limit, and PyYAML has a limit of about 300.
 const MAX_DEPTH: usize = 128;
 
-/// A node. Aliases share the node that they stand for, whose place is that of its anchor.
+/// A node. An alias is the same node as its anchor, with the anchor's position.
 #[derive(Debug)]
 pub struct Node {
     pub start: Position,
-    /// A tag, `!!str` or `!name`, as its URI or its name.
+    /// The tag: for `!!str` its URI, for `!name` its name.
     pub tag: Option<String>,
     pub value: Value,
-    /// The nodes in this one, itself included, aliases followed.
+    /// Number of nodes in this one, including itself and the targets of aliases.
     nodes: usize,
-    /// The bytes of their scalars, aliases followed.
+    /// Length of all its scalars in bytes, including the targets of aliases.
     bytes: usize,
 }
 
-/// What a node is by its writing.
+/// The syntax of a node.
 #[derive(Debug)]
 pub enum Value {
     Scalar {
         text: String,
-        /// Without quotes and not a block: what it is depends on the reader's version of YAML.
+        /// Whether it is neither quoted nor a block. Then its type depends on the version of YAML that its reader uses.
         plain: bool,
     },
     List(Vec<Rc<Node>>),
-    /// In the order of the text, repeated keys included.
+    /// In the order of the text, including repeated keys.
     Map(Vec<(Rc<Node>, Rc<Node>)>),
 }
 
-/// Reads the only document of a text; none where there is nothing in it. Work is proportional to the text.
+/// Reads the only document of a text. Returns `None` if the text contains no document. The time is proportional to the
+/// length of the text.
 ///
 /// # Errors
-/// What the parser refuses; a second document; more than 128 levels; more values or text than any document needs, aliases
-/// followed.
+/// Fails if the parser refuses the text, if there is a second document, if nodes are nested more than 128 deep, or if
+/// there are more values or more text than any real document needs, including the targets of aliases.
 pub fn read(text: &str) -> Result<Option<Rc<Node>>, Fault> {
     let mut builder =
         Builder { open: Vec::new(), anchors: HashMap::new(), limit: max_text(text.len()), root: None };
@@ -60,21 +62,21 @@ fn position(marker: &Marker) -> Position {
     Position { line: marker.line(), column: marker.col() + 1 }
 }
 
-/// A list or a map that has not ended.
+/// An unfinished list or map.
 struct Open {
     start: Position,
     anchor: usize,
     tag: Option<String>,
     is_map: bool,
-    /// Of a map: keys and values in turn.
+    /// In a map, keys and values alternate.
     children: Vec<Rc<Node>>,
 }
 
 struct Builder {
     open: Vec<Open>,
-    /// By the parser's number.
+    /// The nodes with anchors, by the parser's number.
     anchors: HashMap<usize, Rc<Node>>,
-    /// The most bytes of text.
+    /// Maximum length of all texts in bytes.
     limit: usize,
     root: Option<Rc<Node>>,
 }
@@ -137,7 +139,7 @@ impl Builder {
 
     fn add(&mut self, anchor: usize, node: Node) -> Result<(), Fault> {
         let node = Rc::new(node);
-        // The parser numbers anchors from 1.
+        // The parser numbers anchors from 1. Zero means that there is no anchor.
         if anchor > 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
@@ -160,29 +162,29 @@ impl Builder {
     }
 }
 
-/// `tag:yaml.org,2002:str` for `!!str`, `!name` for a tag of somebody's own.
+/// The name of a tag: `tag:yaml.org,2002:str` for `!!str`, or `!name` for an application's own tag.
 fn name(tag: &Tag) -> String {
     format!("{}{}", tag.handle, tag.suffix)
 }
 
-/// How a node is written.
+/// The syntax of a node, as far as [`typed`](super::typed) needs it.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
-    /// As [`Node::tag`].
+    /// The tag, in the format of [`Node::tag`].
     pub tag: Option<String>,
-    /// The text of a scalar without quotes that is no block.
+    /// The text of a plain scalar, which is neither quoted nor a block.
     pub plain: Option<String>,
 }
 
 impl Written {
-    /// Whether the tag is one of YAML's own, as `str` in `!!str`.
+    /// Whether the tag is the given one of YAML's own, for example `str` for `!!str`.
     pub fn has_tag(&self, name: &str) -> bool {
         self.tag.as_deref().and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:")) == Some(name)
     }
 }
 
-/// The places of all nodes, and how they are written, in the order of serde_yaml's reading: a list or map before what is in it,
-/// aliases followed, and a tag of somebody's own as a node before what it is on.
+/// The positions and syntax of all nodes, in the order in which serde_yaml reads them. A list or map comes before its
+/// contents, aliases are followed, and an application's own tag is a separate node before its value.
 pub(super) fn nodes(root: &Node) -> Vec<(Position, Written)> {
     let mut nodes = Vec::with_capacity(root.nodes);
     let mut next = vec![root];
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn bombs_are_refused_before_they_go_off() {
-        // The parser has a limit of its own for these.
+        // The parser has its own limit for this.
         assert!(read(&"[".repeat(500_000)).is_err());
         assert!(fault(&format!("{}1{}", "[".repeat(129), "]".repeat(129))).contains("128 deep"));
         assert!(fault(&"- ".repeat(100_000)).contains("128 deep"));

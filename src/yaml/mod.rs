@@ -1,8 +1,9 @@
-//! YAML in two readings, and the only module that knows the libraries.
+//! Reads YAML in two ways. No other module uses the YAML libraries.
 //!
-//! [`typed`] reads what is written for hostseed (specs, records) with serde_yaml, which decides what each value is (YAML 1.2).
-//! [`marked`] reads what is written for others with saphyr-parser: every node knows its place and how it is written, so that the
-//! caller decides what it is to its real consumer. The places of the first reading come from the second.
+//! [`typed`] reads hostseed's own files (specs, records) with serde_yaml, which determines the type of each value (YAML
+//! 1.2). [`marked`] reads other programs' files with saphyr-parser. It returns the position and syntax of every node, so
+//! that the caller can interpret a node as the program that uses the file does. The positions in [`typed`] come from
+//! [`marked`].
 
 pub mod marked;
 pub mod typed;
@@ -11,27 +12,27 @@ pub use typed::{Node, Value, read};
 
 use crate::diag::Position;
 
-/// Aliases multiply nodes; what people write has a few thousand.
+/// Maximum number of nodes, because aliases can multiply them. Real documents have a few thousand.
 const MAX_NODES: usize = 100_000;
 
-/// The most text that the values of a document of `bytes` bytes may have together, where aliases repeat them.
+/// Maximum length in bytes of all values of a document of `bytes` bytes, because aliases can repeat values.
 fn max_text(bytes: usize) -> usize {
     (1 << 20) + 4 * bytes
 }
 
-/// Why a text is not YAML, or not within the limits, and where.
+/// The reason why a text is not YAML or exceeds a limit, and the position.
 #[derive(Debug)]
 pub struct Fault {
     pub position: Option<Position>,
     pub text: String,
-    /// Whether the text may be YAML, and exceeds a limit.
+    /// Whether a limit is exceeded. Then the text can be valid YAML.
     pub is_limit: bool,
 }
 
 impl Fault {
     const CUT_SHORT: &str = "a quote or bracket does not end, or the text is cut short";
 
-    /// What most often leads to a fault at such a place of `text`, the text that was read.
+    /// Suggests the most likely cause of the fault. `text` must be the text that was read.
     pub fn hint(&self, text: &str) -> Option<&'static str> {
         let Position { line, column } = self.position?;
         let mut lines = text.lines().skip(line.checked_sub(1)?);

@@ -1,6 +1,6 @@
-//! A text in, nodes with their values and places out, by serde_yaml. What they mean is for others.
+//! Reads a text into nodes with values and positions, using serde_yaml. The values are not interpreted here.
 //!
-//! serde_yaml tells a place only in an error; the places come from [`marked`](super::marked), node by node.
+//! serde_yaml reports positions only in errors, so the positions come from [`marked`](super::marked), node by node.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -13,14 +13,15 @@ use super::marked::{self, Written};
 use super::{Fault, MAX_NODES, max_text};
 use crate::diag::Position;
 
-/// Steps that the parser may take because of the depth of `[` and `{`: it goes through what is open at each token.
+/// Maximum number of steps that the parser may need because of nested `[` and `{`. At each token it visits all open
+/// brackets.
 const MAX_STEPS: usize = 20_000_000;
 
-/// One node of the text.
+/// A node of the text.
 pub struct Node {
-    /// None where the two readings of YAML differ in the nodes that they see.
+    /// `None` if serde_yaml and [`marked`](super::marked) see different nodes.
     pub start: Option<Position>,
-    /// How it is written; nothing where `start` is none.
+    /// The syntax of the node. Empty if `start` is `None`.
     pub written: Written,
     pub value: Value,
 }
@@ -28,18 +29,18 @@ pub struct Node {
 pub enum Value {
     Null,
     Bool(bool),
-    /// As a number of YAML 1.2 is written in the shortest way: `0o644` is `420` here.
+    /// A number in the shortest notation of YAML 1.2. `0o644` becomes `420`.
     Number(String),
     Text(String),
     List(Vec<Node>),
-    /// In the text's order, repeated keys included.
+    /// In the order of the text, including repeated keys.
     Map(Vec<(Node, Node)>),
-    /// A tag of the writer's own (`!name`), and what it is on.
+    /// An application's own tag (`!name`) and its value.
     Tagged(String, Box<Node>),
 }
 
 impl Value {
-    /// In words, for a message.
+    /// Describes the value in words, for a message.
     pub fn kind(&self) -> String {
         match self {
             Self::Null => "nothing".into(),
@@ -53,11 +54,14 @@ impl Value {
     }
 }
 
-/// Reads the one document of a text.
+/// Reads the only document of a text.
 ///
-/// The parser's time grows with the square of the depth of `[` and `{`, and it looks at its own limit of 128 levels only
-/// after: more than `max_flow_depth` are refused before, and a text that has many tokens so deep. Brackets inside quotes and blocks are counted too, where they have
-/// no partner.
+/// The parser's time is quadratic in the depth of `[` and `{`, and it checks its own limit of 128 levels too late. So
+/// this function first counts the brackets, including unmatched ones in quotes and blocks.
+///
+/// # Errors
+/// Fails if brackets are nested more than `max_flow_depth` deep, if too many tokens are nested deeply, or if the text is
+/// not YAML.
 pub fn read(text: &str, max_flow_depth: usize) -> Result<Node, Fault> {
     if let Some(position) = too_deep(text, max_flow_depth) {
         let text = format!("`[` and `{{` are nested more than {max_flow_depth} deep, or too often so deep");
@@ -77,7 +81,7 @@ fn place_of(error: &serde_yaml::Error) -> Option<Position> {
     error.location().map(|l| Position { line: l.line(), column: l.column() })
 }
 
-/// Where the text nests flow collections too deep.
+/// The first position at which brackets are nested too deeply.
 fn too_deep(text: &str, max: usize) -> Option<Position> {
     let mut depth = 0usize;
     let mut steps = 0usize;
@@ -98,7 +102,7 @@ fn too_deep(text: &str, max: usize) -> Option<Position> {
     None
 }
 
-/// Where the readings differ, no place is better than a wrong one.
+/// Removes all positions. If the two libraries see different nodes, the positions could be wrong.
 fn without_places(node: Node) -> Node {
     let all = |nodes: Vec<Node>| nodes.into_iter().map(without_places).collect();
     let value = match node.value {
@@ -112,12 +116,12 @@ fn without_places(node: Node) -> Node {
     Node { start: None, written: Written::default(), value }
 }
 
-/// Reads a node and all below it, and counts them.
+/// Reads a node and its contents, and counts the nodes.
 struct Reader {
     count: Cell<usize>,
-    /// Of each node that is still to be read.
+    /// The position and syntax of each remaining node.
     marks: RefCell<std::vec::IntoIter<(Position, Written)>>,
-    /// There were fewer of these than nodes.
+    /// Whether there were more nodes than marks.
     ran_out: Cell<bool>,
     text_left: Cell<usize>,
 }
@@ -132,7 +136,7 @@ impl Reader {
         }
     }
 
-    /// Whether there was a mark for each node, and a node for each mark.
+    /// Whether the number of marks equals the number of nodes.
     fn is_complete(&self) -> bool {
         !self.ran_out.get() && self.marks.borrow().len() == 0
     }
@@ -170,7 +174,7 @@ impl<'de> Visitor<'de> for &Reader {
         self.node(|| Ok(Value::Null))
     }
 
-    /// What serde_yaml calls an empty document.
+    /// serde_yaml calls this for an empty document.
     fn visit_none<E: de::Error>(self) -> Result<Node, E> {
         self.visit_unit()
     }
