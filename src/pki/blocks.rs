@@ -19,23 +19,23 @@ const PRIVATE_KEY: &str = "PRIVATE KEY";
 /// A problem with the contents of a PEM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// A private key where none belongs, whole or not.
+    /// A private key, complete or not, in a file that must not contain one.
     PrivateKey,
-    /// A block that is not whole, or whose contents are not base64.
+    /// A block that is incomplete or not valid base64.
     Damaged,
-    /// A block with a label that does not belong there.
+    /// A block with an unexpected label.
     Label(String),
-    /// No certificate.
+    /// The file contains no certificate.
     NoCertificate,
-    /// No private key.
+    /// The file contains no private key.
     NoPrivateKey,
-    /// That many certificates where one belongs.
+    /// The file contains this number of certificates instead of one.
     Certificates(usize),
-    /// That many private keys where one belongs.
+    /// The file contains this number of private keys instead of one.
     PrivateKeys(usize),
-    /// A private key with a passphrase.
+    /// The private key is protected by a passphrase.
     Encrypted,
-    /// A block that is not what its label says, or has bytes after it.
+    /// The contents of a block do not match its label, or are followed by more bytes.
     Unreadable,
 }
 

@@ -1,6 +1,6 @@
 //! Reads a text into nodes with values and positions, using serde_yaml. The values are not interpreted here.
 //!
-//! serde_yaml reports positions only in errors, so the positions come from [`marked`](super::marked), node by node.
+//! serde_yaml reports positions only in errors, so the positions come from [`marked`], node by node.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,7 +19,7 @@ const MAX_STEPS: usize = 20_000_000;
 
 /// A node of the text.
 pub struct Node {
-    /// `None` if serde_yaml and [`marked`](super::marked) see different nodes.
+    /// `None` if serde_yaml and [`marked`] see different nodes.
     pub start: Option<Position>,
     /// The syntax of the node. Empty if `start` is `None`.
     pub written: Written,
@@ -192,7 +192,7 @@ impl<'de> Visitor<'de> for &Reader {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
-        // `{:?}` keeps the point: `28.0` stays a number that is no whole one.
+        // `{:?}` keeps the decimal point, so that `28.0` is not a whole number.
         self.node(|| Ok(Value::Number(format!("{value:?}"))))
     }
 
@@ -224,7 +224,7 @@ impl<'de> Visitor<'de> for &Reader {
         })
     }
 
-    /// What serde_yaml calls a value with a tag.
+    /// serde_yaml calls this for a value with a tag.
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Node, A::Error> {
         self.node(|| {
             let (tag, content) = data.variant::<String>()?;

@@ -1,5 +1,5 @@
-//! What is known of clouds is whole, is kept to the byte, and is what `create --for` then tells: its commands are run here as
-//! a user would run them, up to the cloud itself.
+//! The data about clouds is complete, its limits are enforced to the byte, and `create --for` prints instructions that
+//! match it. The printed commands are run here as a user would run them, up to the cloud itself.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The most user-data by each cloud's document: as it is, and in base64 of hostseed's making. Counted by hand.
+/// Maximum size of user-data in bytes according to each cloud's documentation: for raw user-data, and for user-data that
+/// hostseed encodes as base64. Computed by hand.
 const LIMITS: [(&str, usize, Option<usize>); 11] = [
     ("alibaba", 32_768, Some(32_768)),
     ("aws", 16_384, Some(16_384)),
@@ -37,7 +38,7 @@ fn names(home: &Home) -> Vec<String> {
     clouds(home, "2376").iter().map(|cloud| cloud["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// All texts below a value.
+/// All strings in a JSON value.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -117,7 +118,7 @@ fn commands_are_shell_and_terraforms_lines_are_in_its_own_format() {
 
 const MIME: [&str; 6] = ["render", "web1", "--format", "mime", "--part", "part"];
 
-/// A script with as many bytes more as asked for.
+/// Makes a script that is longer by `pad` bytes.
 fn part(pad: usize) -> String {
     let comment: String =
         std::iter::repeat_n('x', pad).enumerate().map(|(n, x)| if n % 60 == 59 { '\n' } else { x }).collect();
@@ -125,7 +126,8 @@ fn part(pad: usize) -> String {
     format!("#!/bin/sh\n: <<'END'\n{comment}\nEND\n")
 }
 
-/// Renders with a part of the user's own that makes it `bytes` long, `bare` without its padding, and says whether it was taken.
+/// Renders user-data of `bytes` bytes by adding a script as padding, where `bare` is its size without padding. Returns
+/// whether it was accepted.
 fn render_padded(
     home: &Home,
     bare: usize,
@@ -182,7 +184,7 @@ fn limits_are_told_as_they_are_kept() {
     }
 }
 
-/// What `create --for` says, and the first command of its steps, run.
+/// Runs `create --for`. Returns its messages, and the output of the first command that it prints.
 fn create_for(home: &Home, cloud: &str, args: &[&str]) -> (String, Vec<u8>) {
     let output = home.run(&[&["create", cloud, "--for", cloud], args].concat());
     let told = String::from_utf8(output.stderr).unwrap();

@@ -1,8 +1,8 @@
-//! Each code of `hostseed explain` is produced by a test: it stands in a transcript, in another snapshot of what is printed, or in
-//! a string of a test in Rust, as it is printed. A code that nothing produces is dead, or nobody tests it.
+//! Each code that `hostseed explain` knows is produced by a test: it occurs in a transcript, in another snapshot, or, as
+//! it is printed, in a string of a Rust test. A code that no test produces is unused or untested.
 //!
-//! A snapshot proves that the code was printed. Of a string in Rust it is not known what the test does with it: it could assert
-//! that the code is not printed, or be skipped because a program is missing.
+//! A snapshot proves that the code was printed. A string in a Rust test does not prove that: the test can assert that the
+//! code is not printed, or be skipped because a program is missing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::support::{Home, files_below};
 
-/// Codes that no command can produce, each with the reason.
+/// Codes that no command can produce, with the reason.
 const NOT_TO_BE_PRODUCED: [(&str, &str); 1] =
     [("user-data-beginning", "it would report a fault of hostseed's own renderer")];
 
-/// The codes in a text, as they are printed: `error[CODE]` or `warning[CODE]`.
+/// The codes in a text in the format in which they are printed: `error[CODE]` or `warning[CODE]`.
 fn codes_in(text: &str) -> BTreeSet<String> {
     let after = ["error[", "warning["].into_iter().flat_map(|word| text.split(word).skip(1));
     let codes = after.filter_map(|rest| rest.split_once(']')).map(|(code, _)| code);
@@ -27,7 +27,7 @@ fn codes_in(text: &str) -> BTreeSet<String> {
     codes.filter(is_code).map(str::to_owned).collect()
 }
 
-/// The string literals of a Rust file, as they are written: no comments, and no documentation.
+/// The string literals of a Rust file in source form, without comments and documentation.
 fn string_literals(rust: TokenStream) -> Vec<String> {
     let is_documentation = |group: &Group| {
         let first = group.stream().into_iter().next();

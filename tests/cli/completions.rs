@@ -1,4 +1,4 @@
-//! Completions as bash, zsh and fish give them, manual pages as groff reads them, and the schema as Python's jsonschema applies it.
+//! Tests completions with bash, zsh and fish, manual pages with groff, and the schema with Python's jsonschema.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::extent::in_parallel;
 use crate::support::{Home, PYTHON, files_below, need, need_python_module, run};
 
-/// What is typed, and what is offered then.
+/// Words of a command line, and the values that the last word completes to.
 const CASES: [(&[&str], &[&str]); 5] = [
     (&["create", "--key", ""], &["p256", "p384", "ed25519", "rsa2048", "rsa4096"]),
     (&["bake", "--docker-channel", ""], &["stable", "test", "nightly"]),
@@ -16,7 +16,7 @@ const CASES: [(&[&str], &[&str]); 5] = [
     (&["ver"], &["verify"]),
 ];
 
-/// A home in which `completions` and `man` have written their files.
+/// A home folder with the files that `completions` and `man` write.
 fn home() -> Home {
     let home = Home::new();
     for (shell, file) in [("bash", "hostseed.bash"), ("zsh", "_hostseed"), ("fish", "hostseed.fish")] {

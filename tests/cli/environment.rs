@@ -1,6 +1,6 @@
-//! `env`, `config`, `url` and `ip` against what Docker Machine prints, and against the shells that evaluate it.
+//! Compares `env`, `config`, `url` and `ip` with Docker Machine's output, and evaluates them in real shells.
 //!
-//! `tests/cli/docker-machine/` has Docker Machine's own words, as it gives them to a user at `/home/user`.
+//! `tests/cli/docker-machine/` contains Docker Machine's output for a user at `/home/user`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use crate::support::{Home, is_printed, need, run};
 const VARIABLES: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 const RECORDED: [&str; 10] =
     ["bash", "sh", "zsh", "dash", "ksh", "fish", "powershell", "cmd", "tcsh", "emacs"];
-/// Shells that may be here, with the way to say "evaluate what this prints": one that keeps every character, and
-/// Docker Machine's own, which is in its hint.
+/// Shells to test if they are installed, each with two ways to evaluate a command's output: one that keeps every
+/// character, and the one in Docker Machine's hint.
 const SHELLS: [(&str, &str, &str); 7] = [
     ("bash", "eval \"$(CMD)\"", "eval $(CMD)"),
     ("sh", "eval \"$(CMD)\"", "eval $(CMD)"),
@@ -25,7 +25,7 @@ const SHELLS: [(&str, &str, &str); 7] = [
     ("tcsh", "eval `CMD`", "eval `CMD`"),
 ];
 
-/// What Docker Machine printed, for this home and by this program's name.
+/// Docker Machine's output, adapted to this home folder and this program's name.
 fn recording(home: &Home, name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/docker-machine").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -33,7 +33,7 @@ fn recording(home: &Home, name: &str) -> String {
         .replace("docker-machine ", "hostseed ")
 }
 
-/// A home with a machine.
+/// A home folder with a machine.
 fn home(options: &[&str]) -> Home {
     let home = Home::new();
     home.ok(&[&["create", "web1", "--quiet"], options].concat());
@@ -42,7 +42,7 @@ fn home(options: &[&str]) -> Home {
 
 const ADDRESS: [&str; 2] = ["--address", "203.0.113.7"];
 
-/// A program with ours found by its name, as users call it.
+/// A command that finds hostseed by its name in the path, as a user's does.
 fn program(home: &Home, program: &str, args: &[&str]) -> Command {
     let ours = home.command(&[]);
     let mut command = Command::new(program);
@@ -63,12 +63,12 @@ fn program(home: &Home, program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Our program's output, called through a shell's path.
+/// The output of a command line that calls hostseed by its name.
 fn typed(home: &Home, line: &str) -> String {
     String::from_utf8(run(&mut program(home, "sh", &["-c", line])).stdout).unwrap()
 }
 
-/// Runs a script in a shell that reads no startup files.
+/// A command that runs a script in a shell without startup files.
 fn shell(home: &Home, name: &str, script: &str) -> Command {
     let flags: &[&str] = match name {
         "zsh" | "tcsh" => &["-f", "-c"],
@@ -83,7 +83,7 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The values that a shell hands on after `script`, with a line for each that is set.
+/// The environment variables of a child process after `script`, one line for each variable that is set.
 fn environment_after(home: &Home, name: &str, script: &str) -> Vec<String> {
     let names = VARIABLES.join("|");
     let script =
@@ -158,7 +158,7 @@ fn every_shell_gets_the_values_and_loses_them_again() {
     }
 }
 
-/// Folders that a shell would make something else of.
+/// Names of folders with characters that are special in a shell.
 const ODD_FOLDERS: [&str; 10] = [
     "my machines",
     "it's mine",
@@ -427,7 +427,7 @@ fn an_ipv6_machine_has_brackets_in_urls_only() {
     }
 }
 
-/// Puts a machine of Docker Machine's own into the store: its record as recorded, its certificates from openssl.
+/// Creates a machine of Docker Machine in the store: its recorded `config.json`, and certificates from openssl.
 fn docker_machines_own(home: &Home, name: &str, driver: &str) -> PathBuf {
     let dir = home.machine(name);
     fs::create_dir_all(&dir).unwrap();

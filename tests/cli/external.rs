@@ -1,5 +1,5 @@
-//! `external` as Terraform drives it: a query on standard input, one flat object of texts on standard output, and asked
-//! again, the same answer and no new file.
+//! Tests `external` as Terraform uses it: it reads a query from standard input and writes one JSON object with string
+//! values to standard output. A repeated query gives the same answer and creates no file.
 
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -21,7 +21,7 @@ fn ask_text(home: &Home, query: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The answer: one object, texts alone, and nothing beside it.
+/// The answer: one object with string values, and no other output.
 fn answer(home: &Home, query: &Value) -> Map<String, Value> {
     let output = ask(home, query);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -31,7 +31,7 @@ fn answer(home: &Home, query: &Value) -> Map<String, Value> {
     answer
 }
 
-/// The error: on standard error alone, with status 1 or 2.
+/// The error, which must be on standard error only, with `status`, which is 1 or 2.
 fn error(home: &Home, query: &Value, status: i32) -> String {
     let output = ask(home, query);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,5 @@
-//! What a user sees and types: transcripts of the commands, the environment in each shell, Terraform's `external`, clouds, a terminal.
+//! Tests of the user interface: transcripts of commands, the environment in each shell, Terraform's `external`, clouds,
+//! and terminals.
 
 #[path = "../support/mod.rs"]
 mod support;

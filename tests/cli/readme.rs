@@ -1,4 +1,4 @@
-//! The README's commands work when they are pasted in order, on an empty home.
+//! Runs the README's commands in order in an empty home folder. All of them must succeed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::Home;
 
-/// Commands that need a VM, a network or a build. Stubs that succeed take their place.
+/// Commands that need a VM, a network or a build. They are replaced by stubs that succeed.
 const STUBS: [&str; 4] = ["cargo", "docker", "packer", "terraform"];
 
 /// The commands in the README's `console` blocks, in order.

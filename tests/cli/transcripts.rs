@@ -1,9 +1,10 @@
-//! Every transcript of `tests/cli/transcripts/` is what a user sees. A new case needs no Rust; `BLESS=1 cargo test --test cli`
-//! writes what is seen now.
+//! Compares every transcript in `tests/cli/transcripts/` with the current output. A new case needs no Rust code.
+//! `BLESS=1 cargo test --test cli` writes the current output.
 //!
-//! A line `$ COMMAND` is run by `sh` in a home of the transcript's own, where `< FILE` and the lines indented by
-//! four blanks below it have made a file. Then come standard output, standard error behind `! `, and `? N` where the
-//! exit status is not 0. `#` begins a remark, above the first command. What differs from run to run is redacted: `[HOME]`, `[TIME]`, `[DATE]`, `[SHA256]`.
+//! `sh` runs each line `$ COMMAND` in the transcript's own home folder. Before that, `< FILE` creates a file from the
+//! following lines that are indented by four spaces. After each command come its standard output, its standard error with
+//! the prefix `! `, and `? N` if the exit status N is not 0. A remark begins with `#` and is only allowed before the
+//! first command. Values that differ from run to run are replaced by `[HOME]`, `[TIME]`, `[DATE]`, `[SHA256]`.
 
 use std::fmt::Write;
 use std::fs;
@@ -53,7 +54,7 @@ fn replay(transcript: &str) -> String {
     seen
 }
 
-/// What a command prints, and a blank line.
+/// The output of a command, and a blank line.
 fn run(home: &Home, command: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_hostseed")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
@@ -73,7 +74,7 @@ fn run(home: &Home, command: &str) -> String {
     redact(&seen.replace(home.path().to_str().unwrap(), "[HOME]"))
 }
 
-/// Puts placeholders for times and fingerprints.
+/// Replaces times and fingerprints by placeholders.
 fn redact(text: &str) -> String {
     let has_shape = |word: &str, shape: &str| {
         word.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).eq(shape.chars())

@@ -1,5 +1,5 @@
-//! cloud-init's own judgement of user-data: `cloud-init schema -c` for many files in one process, as most of its time is Python's
-//! start.
+//! Runs cloud-init's own check of user-data, `cloud-init schema -c`. Checks many files in one process, because Python's
+//! start takes most of the time.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,12 +19,12 @@ for path in sys.argv[1:]:
     print(json.dumps({"valid": status in (None, 0), "said": said.getvalue()}))
 "#;
 
-/// Whether cloud-init is here, as a Python module too.
+/// Whether cloud-init is installed, both as a program and as a Python module.
 pub fn is_here() -> bool {
     need("cloud-init") && need_python_module("cloudinit")
 }
 
-/// For each file whether cloud-init takes it for a valid cloud-config, and what it says.
+/// Checks each file. Returns whether cloud-init accepts it as a cloud-config, and cloud-init's message.
 pub fn schema(files: &[PathBuf]) -> Vec<(bool, String)> {
     let output = run(Command::new(PYTHON).args(["-c", SCRIPT]).args(files));
     let judged: Vec<(bool, String)> = serde_json::Deserializer::from_slice(&output.stdout)

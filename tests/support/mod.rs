@@ -1,4 +1,4 @@
-//! What the tests share: a home of their own, the program under test, and the rule for skipping.
+//! Shared test helpers: a temporary home folder, the program under test, and the rule for skipped tests.
 
 #![allow(dead_code)] // Each test uses a part of it.
 
@@ -17,7 +17,7 @@ use std::process::{Command, Output, Stdio};
 #[allow(unused_imports)]
 pub use skip::{PYTHON, need, need_python_module, need_root, skip};
 
-/// A home folder of the test's own, gone with it.
+/// A temporary home folder for one test. It is removed when dropped.
 pub struct Home {
     dir: tempfile::TempDir,
 }
@@ -39,7 +39,7 @@ impl Home {
         self.store().join("machines").join(name)
     }
 
-    /// The program under test, in this home and with nothing else of the caller's environment that it looks at.
+    /// The program under test, with this home folder and without the environment variables that would affect it.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostseed"));
         command.args(args).env("HOME", self.path()).current_dir(self.path()).stdin(Stdio::null());
@@ -61,14 +61,14 @@ impl Home {
         self.command(args).output().unwrap()
     }
 
-    /// Runs it and returns its standard output; it has to succeed.
+    /// Runs the program, which must succeed, and returns its standard output.
     pub fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs it and returns its standard error; it has to fail with that status.
+    /// Runs the program, which must fail with `status`, and returns its standard error.
     pub fn fails(&self, status: i32, args: &[&str]) -> String {
         let output = self.run(args);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -77,8 +77,8 @@ impl Home {
     }
 }
 
-/// Whether a text that was printed has a diagnostic of this severity, with this code and these words: `error[CODE] WORDS` or
-/// `warning[CODE] WORDS`, or only the code.
+/// Whether a printed text contains a diagnostic with this severity, code and message: `error[CODE] WORDS` or
+/// `warning[CODE] WORDS`. Without words, only the severity and code are compared.
 pub fn is_printed(text: &str, expected: &str) -> bool {
     let (head, words) = expected.split_once(']').unwrap_or_else(|| panic!("no code in {expected:?}"));
     let words = words.trim_start();
@@ -87,7 +87,7 @@ pub fn is_printed(text: &str, expected: &str) -> bool {
     text.lines().any(|line| message(line) == Some(true))
 }
 
-/// All files below a folder, paths relative to it, sorted.
+/// All files below a folder, as sorted paths relative to it.
 pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     fn walk(dir: &Path, root: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -107,7 +107,7 @@ pub fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Runs another program; it has to succeed.
+/// Runs another program, which must succeed.
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(

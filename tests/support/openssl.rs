@@ -1,4 +1,4 @@
-//! What openssl says of certificates and keys.
+//! Inspects certificates and keys with openssl.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use super::extent::is_full;
 use super::{Home, run};
 
 pub const KEYS: [&str; 5] = ["p256", "p384", "ed25519", "rsa2048", "rsa4096"];
-/// Those that take no second to make, where the kind of key matters little.
+/// Key types that take less than a second to generate. For tests in which the key type matters little.
 pub const QUICK_KEYS: [&str; 4] = ["p256", "p384", "ed25519", "rsa2048"];
 
-/// The kinds of key that a test goes through: all of them in CI, elsewhere one of each family.
+/// Key types to test: all of them in CI, and one of each family elsewhere.
 pub fn keys() -> Vec<&'static str> {
     if is_full() { KEYS.to_vec() } else { vec!["p256", "ed25519", "rsa2048"] }
 }
 
-/// As [`keys`], of those that take no second to make.
+/// Like [`keys`], but only types that take less than a second to generate.
 pub fn quick_keys() -> Vec<&'static str> {
     if is_full() { QUICK_KEYS.to_vec() } else { vec!["p256", "rsa2048"] }
 }
 
 pub const LEAVES: [&str; 2] = ["server", "cert"];
-/// How long a test may have taken between looking at the clock and the certificate's time.
+/// Maximum time that a test may need between reading the clock and making a certificate.
 pub const SLACK: Duration = Duration::minutes(2);
 
 pub fn openssl(args: &[&str]) -> String {
@@ -36,7 +36,7 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Makes a machine with every kind of name in its certificate and returns its folder.
+/// Creates a machine with every kind of name in its certificate, and returns its folder.
 pub fn create(home: &Home, name: &str, options: &[&str]) -> PathBuf {
     let words = ["create", name, "--quiet", "--address", "203.0.113.7", "--address", "docker.example.com"];
     let sans = ["--address", "2001:db8::7", "--tls-san", "*.example.org"];
@@ -44,7 +44,7 @@ pub fn create(home: &Home, name: &str, options: &[&str]) -> PathBuf {
     home.machine(name)
 }
 
-/// Whether openssl takes a certificate under `ca`, with nothing of the system's in its trust.
+/// Whether openssl verifies a certificate with `ca` and without the system's CAs.
 pub fn verifies(ca: &Path, certificate: &Path, options: &[&str]) -> bool {
     verify(ca, certificate, options).status.success()
 }
@@ -61,7 +61,7 @@ pub fn assert_verifies(ca: &Path, certificate: &Path, options: &[&str]) {
     assert!(output.status.success(), "{} {options:?}: {said}", certificate.display());
 }
 
-/// What openssl says of an extension, `critical` included; empty where there is none.
+/// An extension as openssl prints it, including `critical`. Empty if the certificate does not have it.
 pub fn extension(certificate: &Path, name: &str) -> String {
     let output = openssl(&["x509", "-noout", "-in", text(certificate), "-ext", name]);
     let lines: Vec<_> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -70,7 +70,7 @@ pub fn extension(certificate: &Path, name: &str) -> String {
     if critical { format!("critical {value}") } else { value }
 }
 
-/// One of the fields that `openssl x509` prints as `name=value`.
+/// A field that `openssl x509` prints as `name=value`.
 pub fn field(certificate: &Path, option: &str) -> String {
     let args = ["x509", "-noout", "-in", text(certificate), "-dateopt", "iso_8601", "-sha256"];
     let output = openssl(&[&args[..], &[option, "-nameopt", "RFC2253"]].concat());

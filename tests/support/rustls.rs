@@ -1,4 +1,4 @@
-//! What webpki, rustls' judge, says of a chain.
+//! Verifies chains with webpki, the verifier of rustls.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// Judges a leaf for `usage` and `names` under `ca`, with the first certificates of the others as what the peer sent along.
+/// Verifies a leaf for `usage` and `names` with the CA in `ca`. The first certificate of each file in `sent` is an
+/// intermediate that the peer sent.
 pub fn judge(
     ca: &Path,
     leaf: &Path,
@@ -21,7 +22,7 @@ pub fn judge(
     judge_der(&anchors, &leaf, &sent, usage, names)
 }
 
-/// Judges a server's file under `ca`: its first certificate, with the rest of the file as its chain.
+/// Verifies a server's file with the CA in `ca`: its first certificate, with the rest of the file as its chain.
 pub fn judge_server(ca: &Path, server: &Path, names: &[&str]) -> Result<(), webpki::Error> {
     let ca = CertificateDer::from_pem_file(ca).unwrap();
     let anchors = [anchor_from_trusted_cert(&ca).unwrap()];

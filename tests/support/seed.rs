@@ -1,10 +1,10 @@
-//! What a seed carries, unpacked as a host unpacks it.
+//! Unpacks the files of a seed as a host does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What a seed puts on the host in the end: paths without the first `/`, modes, contents. Unpacked as the host does it,
-/// with each checksum verified. Nothing of what is no seed.
+/// The files that a seed creates on the host: paths without the first `/`, modes, contents. Verifies each checksum, as
+/// the host does. Ignores everything that is not part of a seed.
 pub fn on_the_host(seed: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
     if seed.starts_with(&[0x1f, 0x8b]) {
         return on_the_host(&gunzip(seed));
@@ -40,7 +40,7 @@ pub fn on_the_host(seed: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
     files
 }
 
-/// What `setup` brings within itself, in here-documents.
+/// The files that `setup` contains as here-documents.
 fn within_setup(setup: &str) -> Vec<(String, u32, Vec<u8>)> {
     let mut files = Vec::new();
     let mut lines = setup.lines();
@@ -75,7 +75,7 @@ fn in_cloud_config(seed: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The body of an archive's last part, where ours is, without its headers.
+/// The body of an archive's last part, which is hostseed's, without its headers.
 fn last_part(archive: &str) -> String {
     let end = archive.trim_end().rsplit('\n').next().unwrap().trim_end_matches("--");
     let part = archive.trim_end().trim_end_matches("--").trim_end_matches(end).rsplit(end).next().unwrap();

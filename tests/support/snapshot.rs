@@ -1,25 +1,26 @@
-//! Files in the repository that show what the program makes. A test compares each with what is made now; with `BLESS=1` in the
-//! environment the files are written anew, and the diff goes into the commit that caused it.
+//! Snapshot files in the repository, which show the program's output. A test compares each file with the current output.
+//! With `BLESS=1` in the environment it writes the files instead, and the diff is committed with the change that caused
+//! it.
 //!
-//! A large file that differs little from another one is kept as a unified diff: `setup.diff` stands where `setup` would, and its
-//! first line names the file that it is a diff of. [`read`] returns the content in either case.
+//! If a large file differs little from another one, only a unified diff is stored: `setup.diff` in place of `setup`. Its
+//! first line names the other file. [`read`] returns the content in both cases.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use diffy::{DiffOptions, Patch};
 
-/// More lines of one file's diff than this tell a reader nothing new.
+/// Maximum number of lines that are shown of one file's diff. More lines would not help a reader.
 const MAX_LINES: usize = 60;
 
-/// The comparisons of one test, reported together by [`finish`](Self::finish).
+/// The comparisons of one test. [`finish`](Self::finish) reports all differences together.
 #[derive(Default)]
 pub struct Snapshots {
     differences: Vec<String>,
 }
 
 impl Snapshots {
-    /// Compares a file with what is made now.
+    /// Compares a file with the current output.
     pub fn check(&mut self, path: &Path, made: &[u8]) {
         let kept = fs::read(path).ok();
         if kept.as_deref() == Some(made) {
@@ -40,9 +41,9 @@ impl Snapshots {
         self.differences.push(format!("{}:\n{}", path.display(), lines.join("\n")));
     }
 
-    /// Compares a file that is kept as a diff with what is made now, and returns the path that is kept. `bases` has the files that
-    /// may be the diff's base, with their content: the one with the shortest diff is used. The file is kept whole if no diff has
-    /// at most half its lines. Paths in the diff are relative to the repository.
+    /// Compares a file that can be stored as a diff with the current output, and returns the path that is stored. `bases`
+    /// are possible bases of the diff with their contents, and the one with the shortest diff is used. The whole file is
+    /// stored if every diff has more than half its lines. Paths in the diff are relative to the repository.
     pub fn check_as_diff(&mut self, path: &Path, made: &[u8], bases: &[(PathBuf, &[u8])]) -> PathBuf {
         let text = std::str::from_utf8(made).unwrap();
         let diffs = bases.iter().map(|(base_path, base)| {
@@ -63,7 +64,7 @@ impl Snapshots {
         kept
     }
 
-    /// Says that a file is made no more.
+    /// Reports a file that is no longer made, or removes it if `BLESS` is set.
     pub fn gone(&mut self, path: &Path) {
         match is_blessing() {
             true => fs::remove_file(path).unwrap(),
@@ -71,7 +72,7 @@ impl Snapshots {
         }
     }
 
-    /// Fails where anything differs. `test` is the name of the test's binary.
+    /// Fails if there is any difference. `test` is the name of the test's binary.
     pub fn finish(self, test: &str) {
         assert!(
             self.differences.is_empty(),
@@ -81,7 +82,7 @@ impl Snapshots {
     }
 }
 
-/// The content of a file in the repository, which may be kept as a diff.
+/// Reads a file in the repository, which can be stored as a diff.
 pub fn read(path: &Path) -> Vec<u8> {
     if path.exists() {
         return fs::read(path).unwrap();
@@ -93,14 +94,14 @@ pub fn read(path: &Path) -> Vec<u8> {
     applied(&base, &diff).into_bytes()
 }
 
-/// Where the diff of a file is kept.
+/// The path of a file's diff.
 fn diff_of(path: &Path) -> PathBuf {
     let mut diff = path.as_os_str().to_owned();
     diff.push(".diff");
     diff.into()
 }
 
-/// The file that a kept path stands for: `setup` for `setup.diff`.
+/// The file that a stored path stands for: `setup` for `setup.diff`.
 pub fn file_of(kept: &Path) -> PathBuf {
     if kept.extension().is_some_and(|extension| extension == "diff") {
         kept.with_extension("")
