@@ -127,7 +127,7 @@ fn part(pad: usize) -> String {
 }
 
 /// Renders user-data of `bytes` bytes by adding a script as padding, where `bare` is its size without padding. Returns
-/// whether it was accepted.
+/// the user-data, or the error message if it is refused.
 fn render_padded(
     home: &Home,
     bare: usize,

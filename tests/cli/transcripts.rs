@@ -1,7 +1,7 @@
 //! Compares every transcript in `tests/cli/transcripts/` with the current output. A new case needs no Rust code.
 //! `BLESS=1 cargo test --test cli` writes the current output.
 //!
-//! `sh` runs each line `$ COMMAND` in the transcript's own home folder. Before that, `< FILE` creates a file from the
+//! `sh` runs each line `$ COMMAND` in the transcript's own home folder. A line `< FILE` creates a file from the
 //! following lines that are indented by four spaces. After each command come its standard output, its standard error with
 //! the prefix `! `, and `? N` if the exit status N is not 0. A remark begins with `#` and is only allowed before the
 //! first command. Values that differ from run to run are replaced by `[HOME]`, `[TIME]`, `[DATE]`, `[SHA256]`.

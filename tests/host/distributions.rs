@@ -1,15 +1,16 @@
-//! What `setup` does on each distribution, and when things go wrong there: it runs in a root of busybox and stubs, and
-//! each case's transcript (the console's lines and every command, in order), exit status and files must be as
-//! `expected` says. `BLESS=1 cargo test --test host distributions` writes it anew.
+//! Runs `setup` on each distribution, including error cases. It runs in a root folder of busybox and stubs. Each case's
+//! transcript (the console's lines and every command, in order), exit status and files are compared with `expected`.
+//! `BLESS=1 cargo test --test host distributions` writes `expected`.
 //!
-//! A case is a folder, and a new one needs no Rust:
+//! A case is a folder, and a new one needs no Rust code:
 //! - `spec`: `script`, `bake` or `image` (a bake without identity), then options as for `hostseed create`
-//! - `os-release`: the distribution's
-//! - `answers/TOOL`: what that tool answers, in place of `stubs/answers/TOOL`; `packages/NAME` likewise, what installing it
-//!   puts there
-//! - `absent`: tools that the host lacks at first
-//! - `root/`: files that are there before
-//! - `before`: shell, run before with the words of `stubs/lib.sh`; `run`: in place of the one run of the `seed`
+//! - `os-release`: the distribution's file
+//! - `answers/TOOL`: the answers of that tool, instead of those in `stubs/answers/TOOL`; likewise `packages/NAME`, the
+//!   files that the package installs
+//! - `absent`: tools that are missing on the host at first
+//! - `root/`: files that exist before the run
+//! - `before`: a shell script that runs first and can use the functions of `stubs/lib.sh`; `run`: a script that replaces
+//!   the single run of the `seed`
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -59,7 +60,7 @@ fn is_root() -> bool {
     run(Command::new("id").arg("-u")).stdout == b"0\n"
 }
 
-/// Plays a case in a root of its own, and returns its transcript and what it left.
+/// Runs a case in its own root folder, and returns its transcript and the resulting files.
 fn play(cases: &Path, case: &Path) -> String {
     let home = Home::new();
     let root = home.path().join("root");
@@ -96,7 +97,7 @@ fn play(cases: &Path, case: &Path) -> String {
     steady(&text)
 }
 
-/// The script that a user would give to the host.
+/// The script that a user gives to the host.
 fn rendered(home: &Home, form: &str, options: &[&str]) -> String {
     if form == "image" {
         return home.ok(&[&["bake"], options].concat());
@@ -105,7 +106,7 @@ fn rendered(home: &Home, form: &str, options: &[&str]) -> String {
     home.ok(&["render", "web1", "--format", form])
 }
 
-/// A root with busybox for the shell and coreutils, stubs for everything else, and what the case adds.
+/// Creates a root folder with busybox for the shell and coreutils, stubs for all other programs, and the case's files.
 fn furnish(root: &Path, cases: &Path, case: &Path, systemd_runs: bool) {
     for dir in
         ["bin", "dev", "etc/ssl/certs", "root", "run", "stub/state", "tmp", "usr/bin", "usr/sbin", "var/log"]
@@ -139,7 +140,7 @@ fn furnish(root: &Path, cases: &Path, case: &Path, systemd_runs: bool) {
     }
 }
 
-/// Copies a file, or all files below a folder, over what is there.
+/// Copies a file, or all files below a folder, and replaces existing files.
 fn copy(from: &Path, to: &Path) {
     if from.is_file() {
         fs::copy(from, to).unwrap();
@@ -151,8 +152,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs shell in the root, its output added to the transcript, as a host with a name of its own and no network. Who is not
-/// root is root in a namespace.
+/// Runs a shell script in the root folder with a separate host name and no network, and adds its output to the
+/// transcript. A user other than root becomes root in a user namespace.
 fn enter(root: &Path, shell: &str) {
     let null = root.join("dev/null");
     if !null.exists() {
@@ -172,7 +173,7 @@ fn enter(root: &Path, shell: &str) {
     command.status().unwrap();
 }
 
-/// Mode and content of every file that is the host's and not the test's.
+/// The mode and content of every file that belongs to the host and not to the test.
 fn snapshot(root: &Path) -> BTreeMap<PathBuf, (u32, String)> {
     let is_hosts = |path: &PathBuf| {
         !["bin", "dev", "stub", "usr/bin", "usr/lib/systemd"].iter().any(|dir| path.starts_with(dir))
@@ -190,7 +191,7 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, (u32, String)> {
     files_below(root).into_iter().filter(is_hosts).map(describe).collect()
 }
 
-/// Lines of a file that a transcript shows: repositories, status, the drop-in's listeners, links.
+/// Whether a transcript shows this line of a file: repositories, status, the drop-in's listeners, links.
 fn worth_showing(path: &Path, line: &str) -> bool {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("sources" | "repo" | "json") => true,
@@ -201,8 +202,8 @@ fn worth_showing(path: &Path, line: &str) -> bool {
     }
 }
 
-/// What differs from run to run and from machine to machine is named instead: temporary folders, checksums, times, the
-/// architecture. A few lines that come again and again are there once, with how often.
+/// Replaces parts that differ between runs or computers by names: temporary folders, checksums, times, the architecture.
+/// A repeated group of lines is shown once, with its number of repetitions.
 fn steady(text: &str) -> String {
     let mut steady = String::new();
     let mut rest = text;

@@ -1,10 +1,10 @@
-//! Every case of `golden/` renders to what it says there: the seed, what lands on the host, what is kept in the store,
-//! and each file's mode. `BLESS=1 cargo test --test host golden` writes the cases anew.
+//! Every case of `golden/` renders to the files in its folder: the seed, the files on the host, the files in the store,
+//! and each file's mode. `BLESS=1 cargo test --test host golden` writes the cases.
 //!
-//! A case is a folder with `command`, what a user types after `hostseed`, `spec.yaml`, and `input`, the files that the command
-//! names, if any. A large file that differs little from that of another case is kept as a diff (`setup.diff` in place of `setup`).
-//! The certificates and keys are those of `tests/identities`, which were made once with `hostseed create`: a new machine's are never
-//! twice the same.
+//! A case is a folder with `command` (a command line without `hostseed`), `spec.yaml`, and, if the command names files,
+//! `input`. If a large file differs little from that of another case, only a diff is stored (`setup.diff` in place of
+//! `setup`). The certificates and keys are those of `tests/identities`, which were made once with `hostseed create`,
+//! because those of a new machine are different each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,11 +15,12 @@ use crate::support::seed::on_the_host;
 use crate::support::snapshot::Snapshots;
 use crate::support::{Home, files_below, mode};
 
-/// What a certificate's key may be: each has a folder in `tests/identities`.
+/// Key types of certificates. Each has a folder in `tests/identities`.
 const KINDS: [&str; 5] = ["p256", "p384", "ed25519", "rsa2048", "rsa4096"];
 
-/// Large files that are nearly the same in many cases. These are kept whole, and others of the same name as a diff against one of
-/// them. With a boot issuer `setup` is twice as long, and `bake.sh` has other payloads with an identity.
+/// Large files that are nearly the same in many cases. These are stored whole, and other files of the same name as a diff
+/// against one of them. There are several because `setup` is twice as long with a boot issuer, and `bake.sh` has other
+/// payloads with an identity.
 const WHOLE: [&str; 5] = [
     "minimal/host/usr/local/lib/hostseed/setup",
     "no-address/host/usr/local/lib/hostseed/setup",
@@ -59,7 +60,7 @@ fn every_case_renders_to_its_golden_tree() {
     snapshots.finish("host");
 }
 
-/// Everything that a case makes, by path.
+/// All files that a case makes, by path.
 fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let home = Home::new();
     for input in files_below(case).iter().filter(|path| is_input(path)) {
@@ -118,7 +119,7 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     tree.into_iter().map(|(path, bytes)| (case.join(path), bytes)).collect()
 }
 
-/// A text as it would be if the store were the usual one of somebody.
+/// Replaces the path of the test's store by a fixed one.
 fn at_home(home: &Home, bytes: Vec<u8>) -> Vec<u8> {
     match String::from_utf8(bytes) {
         Ok(text) => text.replace(home.store().to_str().unwrap(), "/home/user/.docker/machine").into_bytes(),
@@ -126,7 +127,7 @@ fn at_home(home: &Home, bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// What the case calls the file or the folder that is rendered.
+/// The name of the rendered file or folder in the case.
 fn seed_name<'a>(args: &[&'a str]) -> &'a str {
     let format = args.iter().skip_while(|word| **word != "--format").nth(1);
     match format.copied() {
@@ -140,8 +141,8 @@ fn seed_name<'a>(args: &[&'a str]) -> &'a str {
     }
 }
 
-/// Replaces a machine's identity, which is never twice the same, by one that was made once. A case whose output shows more of
-/// its certificate than the size has an identity of its own.
+/// Replaces a machine's identity, which differs each time, by a stored one. A case whose output shows more of its
+/// certificate than the size has its own identity.
 fn put_identity(case: &Path, machine: &Path) {
     let plan = fs::read_to_string(machine.join("machine.yaml")).unwrap();
     let kind = KINDS.iter().find(|kind| plan.contains(&format!("key: \"{kind}\""))).unwrap();
@@ -155,7 +156,7 @@ fn put_identity(case: &Path, machine: &Path) {
     }
 }
 
-/// What belongs to the case itself, and is not rendered.
+/// Whether a file is an input of the case and not rendered.
 fn is_input(path: &Path) -> bool {
     path == Path::new("command") || path == Path::new("spec.yaml") || path.starts_with("input")
 }

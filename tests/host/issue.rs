@@ -1,7 +1,8 @@
-//! A host with a boot issuer makes its own certificate: under each shell, at other times, killed between any two steps.
+//! A host with a boot issuer makes its own certificate. The script is tested with each shell, at other times, and killed
+//! between any two steps.
 //!
-//! The script runs as on a host, in namespaces of its own: what it sees of `/etc/docker`, `/usr/local`, `/run` and `/var` are
-//! folders of the test, and its network and host name are the test's too.
+//! The script runs in separate namespaces: its `/etc/docker`, `/usr/local`, `/run` and `/var` are folders of the test,
+//! and it has its own network and host name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,10 +22,11 @@ use crate::support::rustls::judge_server;
 use crate::support::seed::on_the_host;
 use crate::support::{Home, mode, need, need_root, run};
 
-/// What restarts the daemon: the first, because systemd counts the starts of Docker's unit and ours with them.
+/// Commands that restart dockerd. The first one is needed because systemd's limit for starts of Docker's unit counts
+/// hostseed's restarts too.
 const RESTART: [&str; 2] =
     ["systemctl reset-failed docker.service docker.socket", "systemctl --no-block restart docker.service"];
-/// `ROOT COMMAND…`: runs the command where the folders below ROOT are the host's. Nothing of this machine can change.
+/// `ROOT COMMAND…`: runs the command with the folders below ROOT as the host's. The command cannot change other files.
 const SANDBOX: &str = r#"
 set -eu
 root=$1
@@ -47,7 +49,8 @@ END
 eval "$PREPARE"
 exec "$@"
 "#;
-/// Notes each call, and knows of Docker what `/run/docker` says: whether it is active, and whether it is enabled.
+/// A stub of systemctl that records each call. `/run/docker` contains Docker's state: whether it is active, and whether
+/// it is enabled.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 read -r active enabled </run/docker
 case $1 in
@@ -58,18 +61,18 @@ esac
 "#;
 const SYSTEMD_RUN: &str = "#!/bin/sh\necho \"systemd-run $*\" >>/var/calls\n";
 const ISSUE: &str = "/usr/local/lib/hostseed/issue";
-/// What every certificate here is for, unless a test does something about it.
+/// The names in every certificate, unless a test changes something.
 const USUAL_NAMES: [&str; 6] = ["10.0.0.5", "127.0.0.1", "2001:db8::5", "host1", "localhost", "web1"];
 const ONE_MORE_ADDRESS: &str = "ip address add 10.0.0.6/24 dev eth0";
 
-/// A host that has been given the seed of `web1`.
+/// A host that has the seed of `web1`.
 struct Host {
     home: Home,
     shell: Vec<&'static str>,
     host_name: String,
-    /// Shell commands inside, before the script runs.
+    /// A shell script that runs in the host before the issuing script.
     prepare: String,
-    /// What the clock shows, from now: as `faketime` has it.
+    /// The host's clock as an argument of `faketime`, relative to now.
     at: Option<&'static str>,
 }
 
@@ -110,7 +113,7 @@ impl Host {
         host
     }
 
-    /// As `setup` does it: certificates and script, of a machine that is made for it.
+    /// Creates a machine and copies its certificates and script to the host, as `setup` does.
     fn apply_seed(&self, options: &[&str]) {
         self.home.run(&["rm", "-y", "web1"]);
         self.home.ok(&[&["create", "web1", "--quiet"], options].concat());
@@ -168,12 +171,12 @@ impl Host {
         fs::read_to_string(self.root().join("var/log/hostseed.log")).unwrap()
     }
 
-    /// Docker from now on, `active enabled` for one.
+    /// Sets Docker's state, for example `active enabled`.
     fn docker_is(&self, state: &str) {
         fs::write(self.root().join("run/docker"), format!("{state}\n")).unwrap();
     }
 
-    /// What systemd was told since this was asked last.
+    /// Returns the calls of systemctl since the last call of this function.
     fn calls(&self) -> Vec<String> {
         let calls = fs::read_to_string(self.root().join("var/calls")).unwrap();
         fs::write(self.root().join("var/calls"), "").unwrap();
@@ -195,7 +198,7 @@ impl Host {
         self.inside(&[&self.shell, &[ISSUE][..], options].concat())
     }
 
-    /// Runs the script and returns what it told the console; it has to succeed.
+    /// Runs the script, which must succeed, and returns its output on the console.
     #[track_caller]
     fn issues(&self, options: &[&str]) -> String {
         let output = self.issue(options).output().unwrap();
@@ -205,8 +208,8 @@ impl Host {
         said
     }
 
-    /// Runs the script, which has to fail, and returns what it was told to have failed of. With `--no-restart` it is called by
-    /// `setup`, which reads that in the log and tells it.
+    /// Runs the script, which must fail, and returns its error message. With `--no-restart` the caller is `setup`, which
+    /// reads the message in the log and prints it.
     #[track_caller]
     fn fails(&self, options: &[&str]) -> String {
         let output = self.issue(options).output().unwrap();
@@ -222,7 +225,7 @@ impl Host {
         why.to_owned()
     }
 
-    /// What keeps a daemon from starting with the pair, or its clients from taking it.
+    /// The reason why dockerd cannot start with the pair, or why its clients do not accept it.
     fn wrong_with_pair(&self) -> Option<String> {
         let (ca, certificate, key) = (self.docker_dir().join("ca.pem"), self.certificate(), self.key());
         // What comes with the certificate is all that a client gets of its chain.
@@ -243,7 +246,7 @@ impl Host {
         assert_eq!(self.leftovers(), Vec::<String>::new());
     }
 
-    /// What has no business there once the script has ended well.
+    /// Files that must not exist after a successful run.
     fn leftovers(&self) -> Vec<String> {
         let current = fs::read_link(self.docker_dir().join("issued")).unwrap_or_default();
         let wanted = [
@@ -269,7 +272,7 @@ impl Host {
         left
     }
 
-    /// Runs the script, which has no reason to change anything.
+    /// Runs the script, which must not change anything.
     #[track_caller]
     fn assert_leaves_all(&self, options: &[&str], why: &str) -> String {
         let before = (self.pair(), fs::read_link(self.docker_dir().join("issued")).unwrap());
@@ -283,7 +286,7 @@ impl Host {
         said
     }
 
-    /// Runs the script, which has a reason for another pair.
+    /// Runs the script, which must replace the pair.
     #[track_caller]
     fn assert_renews(&self, options: &[&str], why: &str) -> String {
         let before = [self.certificate(), self.key()].map(|file| fs::read(file).unwrap_or_default());
@@ -1075,8 +1078,8 @@ fn a_word_that_it_does_not_know_is_refused() {
     assert!(!host.certificate().exists());
 }
 
-/// Runs the script with bash, and kills it and all that it has started before it runs its next command, once it has run as
-/// many as `steps`. Whether it came to that.
+/// Runs the script with bash, and kills it and all its child processes after `steps` commands. Returns whether it was
+/// killed.
 fn killed_after(host: &Host, steps: usize) -> bool {
     // A pipe with a byte for each step: all subshells draw on it.
     const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
@@ -1089,7 +1092,7 @@ fn killed_after(host: &Host, steps: usize) -> bool {
     !status.success()
 }
 
-/// What is there, with nothing in it that differs from one run to the next.
+/// The files of the host, without anything that differs from run to run.
 fn shape(host: &Host) -> BTreeMap<String, String> {
     fn walk(dir: &Path, root: &Path, shape: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -1122,8 +1125,8 @@ fn shape(host: &Host) -> BTreeMap<String, String> {
     shape
 }
 
-/// Kills the script after each number of steps, on a host as `begin` leaves it, until it comes to its end; `check` says what
-/// is wrong after a kill, and after the run that follows.
+/// Kills the script after each number of steps, on a host that `begin` prepares, until it finishes. `check` returns the
+/// problems after a kill and after the following run.
 fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> Vec<String>) {
     let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
     let seen: Mutex<BTreeSet<BTreeMap<String, String>>> = Mutex::default();
@@ -1174,7 +1177,7 @@ fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> 
     assert!(steps > 150 && states > 5, "{steps} steps, {states} states: they are not counted");
 }
 
-/// What is wrong with what is there after a kill, whatever it came to.
+/// The problems that must not occur after a kill at any step.
 fn wrong_with_keys(host: &Host) -> Vec<String> {
     let mut wrong = Vec::new();
     for name in names_in(&host.docker_dir()).iter().filter(|name| name.starts_with("issued-")) {

@@ -1,4 +1,4 @@
-//! What reaches the host: the rendered files, and what `setup` and `issue` do with them in a root of their own.
+//! Tests of the host: the rendered files, and `setup` and `issue` in a root folder of their own.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,7 @@
-//! What `issue` asks which cloud for the host's public address, and what it makes of the answer: the script that a machine
-//! really gets, in a network of its own where `metadata/cloud.py` plays the cloud, in every mood.
+//! Tests how `issue` gets the host's public address from each cloud's metadata service, and how it handles errors. It
+//! runs the script of a real machine in a separate network, where `metadata/cloud.py` plays the cloud.
 //!
-//! Nothing of this machine is written to: each host is a folder with `/usr` and the like bound into it read-only.
+//! The tests do not change this computer: each host is a folder with read-only bind mounts of `/usr` and similar folders.
 
 use std::fmt::Write;
 use std::fs;
@@ -15,14 +15,14 @@ use crate::support::extent::sample;
 use crate::support::openssl::{assert_verifies, public_key_of_certificate, public_key_of_key, sans, text};
 use crate::support::{Home, PYTHON, need, need_root, run, seed, skip};
 
-/// As `cloud.py` has them: the public addresses, and none that a test may find in a certificate.
+/// The public addresses in `cloud.py`. An empty list means that the certificate must contain no public address.
 const PUBLIC: &[&str] = &["198.51.100.7"];
 const BOTH: &[&str] = &["198.51.100.7", "198.51.100.8"];
 const NONE: &[&str] = &[];
-/// What the host is reachable as without its cloud's help: as asked for, and as it finds itself.
+/// The host's names and addresses without a metadata service: those that the user gave, and those of its interfaces.
 const OWN: [&str; 7] =
     ["web1", "localhost", "127.0.0.1", "docker.example.com", "host7", "host7.example.net", "10.0.0.5"];
-/// With what an answer may not cost.
+/// Maximum duration of a run, however the metadata service answers.
 const BOUND: Duration = Duration::from_secs(30);
 
 const AWS: &[&str] = &[
@@ -58,7 +58,7 @@ const ROUTER: &[&str] = &["GET 10.1.1.1/latest/meta-data/public-ipv4"];
 const TENCENT: &[&str] = &["GET 169.254.0.23/latest/meta-data/public-ipv4"];
 const URL: &[&str] = &["GET 192.0.2.80:8080/ip?format=text"];
 
-/// What cloud-init recorded, the cloud that is really there, which public addresses it has, and what it is asked.
+/// The name that cloud-init recorded, the real cloud, its public addresses, and the expected requests.
 type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
 const CLOUDS: &[Case] = &[
@@ -100,14 +100,14 @@ const CLOUDS: &[Case] = &[
     ("", "none", NONE, &[]),
 ];
 
-/// In an answer with an address.
+/// Faults of an answer that contains an address.
 const FAULTS: [&str; 11] = [
     "silent", "slow", "huge", "refused", "garbage", "html", "shell", "notfound", "two", "spaces", "redirect",
 ];
-/// In a token.
+/// Faults of an answer that contains a token.
 const TOKEN_FAULTS: [&str; 2] = ["private-token-html", "private-token-newline"];
 
-/// One each of the ways to get an address; two clouds that differ by their URL alone fail alike.
+/// One cloud for each method to get an address. Clouds that differ only in their URL fail in the same way.
 const WAYS: [&str; 8] = ["aws", "aliyun", "akamai", "azure", "digitalocean", "hetzner", "scaleway", "url"];
 
 #[test]
@@ -172,7 +172,7 @@ fn can_run() -> bool {
     need_root() && tools.into_iter().all(need) && (Path::new(PYTHON).exists() || skip(PYTHON))
 }
 
-/// Each case on a host of its own. Much of a case's time is waiting.
+/// Runs each case on its own host. Runs several at once, because a case mostly waits.
 fn all_at_once(cases: Vec<(&'static Case, &'static str)>) {
     let (queue, wrong) = (Mutex::new(cases), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -190,7 +190,7 @@ fn all_at_once(cases: Vec<(&'static Case, &'static str)>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is wrong after one run with that fault.
+/// The problems after one run with a fault.
 fn check((recorded, cloud, public, requests): &Case, fault: &str) -> Option<String> {
     let host = Host::new(recorded);
     let ran = host.run(cloud, fault);
@@ -235,8 +235,8 @@ struct Ran {
 }
 
 impl Host {
-    /// A host as the seed leaves it, before its first certificate. `recorded` is what cloud-init wrote down: the cloud's
-    /// name, what else there is to know of it, and options for `create`.
+    /// Makes a host that has its seed but no certificate yet. `recorded` is cloud-init's record: the cloud's name and its
+    /// other details, followed by options for `create`.
     fn new(recorded: &str) -> Self {
         let (recorded, options) = recorded.split_once("--").unwrap_or((recorded, ""));
         let option = format!("--{options}");
@@ -261,7 +261,7 @@ impl Host {
         Self { root, _home: home }
     }
 
-    /// Runs `issue` while that cloud is there.
+    /// Runs `issue` with this cloud and this fault.
     fn run(&self, cloud: &str, fault: &str) -> Ran {
         let started = Instant::now();
         let mut unshare = Command::new("unshare");
@@ -291,7 +291,8 @@ impl Host {
         names
     }
 
-    /// What holds after every run: a client takes the certificate, the key is its own, nobody's words were run.
+    /// Checks the rules for every run: a client accepts the certificate, the key matches it, and no text of an answer was
+    /// run as a command.
     fn wrong(&self) -> String {
         let mut wrong = String::new();
         let docker = self.root.join("etc/docker");
@@ -319,7 +320,8 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// What cloud-init leaves in its folder. An older one, here Exoscale's, has no `cloud-id`, and some hosts have no cloud-init.
+/// Writes the files that cloud-init leaves in its folder. Older versions, here Exoscale's, have no `cloud-id`. With an
+/// empty `recorded` the host has no cloud-init.
 fn record(dir: &Path, recorded: &str) {
     let (cloud, more) = recorded.split_once(' ').unwrap_or((recorded, ""));
     if cloud.is_empty() {
@@ -340,7 +342,7 @@ fn record(dir: &Path, recorded: &str) {
     put(&dir.join("ds-identify.log"), format!("{seen}\nDMI_CHASSIS_ASSET_TAG=none\n").as_bytes());
 }
 
-/// Puts the host together within namespaces of its own, which end with it: ROOT CLOUD FAULT SHELL.
+/// Builds the host in separate namespaces, which end with it. Arguments: ROOT CLOUD FAULT SHELL.
 const ENTER: &str = r#"
 mount --make-rprivate /
 cd "$1"

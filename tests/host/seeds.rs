@@ -1,5 +1,5 @@
-//! Other people's programs read what hostseed renders: shells and shellcheck the scripts, cloud-init the user-data.
-//! And no form of a seed holds a key that has no business there.
+//! Checks the rendered files with other programs: scripts with shells and shellcheck, user-data with cloud-init. Also
+//! checks that no format of a seed contains a private key that does not belong there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-/// The golden files of that name, each content once, in a folder of their own. Those that are kept as a diff against another one
-/// are only among them where nothing may be left out.
+/// The golden files of that name, in a temporary folder and without duplicates. Files that are stored as a diff are
+/// included only if all repetitions must run.
 fn golden(name: &str, begins: &[u8]) -> (TempDir, Vec<PathBuf>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut different = BTreeMap::new();
@@ -38,7 +38,8 @@ fn golden(name: &str, begins: &[u8]) -> (TempDir, Vec<PathBuf>) {
     (dir, files)
 }
 
-/// The different scripts of the golden cases. Those in base64 are in another one as they are.
+/// The different scripts of the golden cases. Scripts in base64 are left out, because another case contains them as plain
+/// text.
 fn scripts() -> (Vec<TempDir>, Vec<PathBuf>) {
     let (dirs, files): (Vec<_>, Vec<_>) =
         ["setup", "issue", "user-data.sh", "bake.sh"].map(|name| golden(name, b"#!")).into_iter().unzip();
@@ -160,7 +161,7 @@ fn a_key_in_anothers_place_does_not_travel() {
     home.ok(&["render", "web1"]);
 }
 
-/// Every form of a machine's seed, as options of `render`.
+/// Every format of a machine's seed, as options of `render`.
 const FORMS: [&str; 14] = [
     "--format cloud-config",
     "--format script",
@@ -178,7 +179,7 @@ const FORMS: [&str; 14] = [
     "--format ignition --base64",
 ];
 
-/// All that a command writes, with whatever is packed in it.
+/// The output of a command, including everything that is encoded in it.
 fn everything(home: &Home, command: &[&str], options: &str) -> Vec<u8> {
     let out = home.path().join("out");
     let options: Vec<_> = options.split_whitespace().collect();
@@ -194,7 +195,7 @@ fn everything(home: &Home, command: &[&str], options: &str) -> Vec<u8> {
     everything
 }
 
-/// A text and, again and again, everything in it that is base64 or gzip.
+/// A text and, recursively, everything in it that is encoded as base64 or gzip.
 fn unpacked(bytes: &[u8]) -> Vec<u8> {
     let mut all = bytes.to_vec();
     let mut plain = Vec::new();
@@ -228,7 +229,8 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-/// A key as PEM, as the base64 within, and the secret part of its DER: the public part is in a certificate.
+/// Forms of a private key to search for: the PEM text, its base64, and the secret part of its DER. The public part also
+/// occurs in a certificate.
 fn forms(pem: &str) -> Vec<Vec<u8>> {
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = STANDARD.decode(&body).unwrap();

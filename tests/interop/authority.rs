@@ -1,4 +1,4 @@
-//! Authorities that somebody else made: what `--ca` takes, what it refuses, and that their files stay as they are.
+//! CAs from other programs: which ones `--ca` accepts and refuses, and that their files never change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use time::{Duration, OffsetDateTime};
 use crate::support::openssl::*;
 use crate::support::{Home, files_below, mode, need, run};
 
-/// An authority made by openssl in a folder of its own.
+/// A CA that openssl made in its own folder.
 struct Elsewhere {
     dir: PathBuf,
 }
 
-/// When it is good, from now.
+/// Start and end of the validity, relative to now.
 type Life = (Duration, Duration);
 const USUAL_LIFE: Life = (Duration::minutes(-5), Duration::days(1080));
 const DOCKER_MACHINE: &str = "basicConstraints = critical, CA:TRUE\n\
@@ -24,7 +24,7 @@ const CA: &str = "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, key
     subjectKeyIdentifier = hash\n";
 
 impl Elsewhere {
-    /// `key` is openssl's command that writes the key to standard output.
+    /// Makes a CA. `key` is openssl's command that writes the key to standard output.
     fn new(home: &Home, name: &str, key: &[&str], extensions: &str, life: Life) -> Self {
         let dir = home.path().join(name);
         fs::create_dir(&dir).unwrap();
@@ -48,7 +48,7 @@ impl Elsewhere {
         text(&self.dir)
     }
 
-    /// `openssl ca`, since nothing else of openssl 3.0 takes any two dates.
+    /// Makes the certificate with `openssl ca`, because no other command of openssl 3.0 accepts any two dates.
     fn certify(&self, extensions: &str, (from, until): Life) {
         let work = self.dir.with_extension("work");
         fs::create_dir(&work).unwrap();
@@ -78,7 +78,7 @@ impl Elsewhere {
     }
 }
 
-/// Each form of key that an authority made elsewhere may have, with the command that makes it and its first line.
+/// Each format of a CA's private key from another program: the command that makes it, and its first line.
 const FOREIGN_KEYS: [(&str, &[&str], &str); 9] = [
     ("rsa-pkcs1", &["genrsa", "-traditional", "2048"], "-----BEGIN RSA PRIVATE KEY-----"),
     (
@@ -181,7 +181,7 @@ fn a_relative_folder_is_found_from_where_the_user_stands() {
     assert_signed_by(&home, "web1", &authority.certificate(), true);
 }
 
-/// A store with Docker Machine's own authority in it: RSA-2048, PKCS#1, an organisation for a subject.
+/// A store with a CA of Docker Machine: RSA-2048, PKCS#1, and only an organisation in its subject.
 fn docker_machines_store(home: &Home) -> PathBuf {
     let authority = Elsewhere::new(home, "dm", FOREIGN_KEYS[0].1, DOCKER_MACHINE, USUAL_LIFE);
     let certs = home.store().join("certs");
@@ -353,7 +353,7 @@ fn an_authority_of_several_machines_signs_a_boot_issuer_only_where_that_is_asked
     }
 }
 
-/// Tries to make a machine under an authority that is no good: one clear message, and no trace of the try.
+/// Tries to create a machine under an unusable CA. Checks that there is one clear message and that nothing is written.
 fn assert_refused(home: &Home, dir: &Path, told: &str) {
     let secrets: Vec<String> = fs::read_to_string(dir.join("ca-key.pem"))
         .map(|key| {

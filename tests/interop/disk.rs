@@ -1,4 +1,4 @@
-//! Seed disks, as other people's programs see them: blkid as udev and cloud-init do, mtools, isoinfo, fsck.
+//! Reads seed disks with other programs: blkid as udev and cloud-init use it, mtools, isoinfo, fsck.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::support::{Home, mode, need, run};
 const FILES: [&str; 3] = ["meta-data", "network-config", "user-data"];
 const NETWORK: &str = "version: 2\nethernets: {cable: {match: {name: \"en*\"}, dhcp4: true}}\n";
 
-/// A machine, its seed in the folder `seed`, and the disks with the same.
+/// Creates a machine. Returns its seed in the folder `seed`, and disks with the same files.
 fn seed(home: &Home) -> (PathBuf, PathBuf, PathBuf) {
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     fs::write(home.path().join("network"), NETWORK).unwrap();

@@ -1,5 +1,5 @@
-//! Ignition itself takes the configs: its validator finds nothing, and its `files` stage puts into a root what the golden
-//! tree of the case says.
+//! Tests the configs with Ignition itself. Its validator must find no problem, and its `files` stage must create the
+//! files of the case's golden tree.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,12 +11,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Debian's Ignition, which it has for dracut alone.
+/// Debian's Ignition, which is only packaged for dracut.
 const IGNITION: &str = "/usr/lib/dracut/modules.d/30ignition/ignition";
-/// As it calls 3.4.0 up to its release 2.14, and what the specification became without a change to what is used here.
+/// The name of specification 3.4.0 in Ignition before its release 2.14. The fields that hostseed uses are the same in
+/// both.
 const EXPERIMENTAL: &str = "3.4.0-experimental";
 
-/// The golden cases with a config.
+/// The golden cases that contain a config.
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let cases = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
@@ -25,7 +26,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// A config for the Ignition that is there.
+/// Adapts a config to the installed version of Ignition.
 fn for_this_ignition(config: &str, dir: &Path) -> PathBuf {
     let mut json: Value = serde_json::from_str(config).unwrap();
     assert_eq!(json["ignition"]["version"], "3.4.0");
@@ -35,7 +36,7 @@ fn for_this_ignition(config: &str, dir: &Path) -> PathBuf {
     path
 }
 
-/// Applies a config to an empty root and returns that root.
+/// Applies a config to an empty root folder and returns the folder.
 fn apply(config: &Path, dir: &Path) -> PathBuf {
     let root = dir.join("root");
     // Debian's is built for SELinux and labels what it writes. Here are no labels.

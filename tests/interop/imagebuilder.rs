@@ -1,5 +1,5 @@
-//! The component that `--format imagebuilder` makes, held against what EC2 Image Builder documents. Its phases are run by
-//! `tests/boot/cases/imagebuilder-bookworm.sh`.
+//! Compares the component of `--format imagebuilder` with EC2 Image Builder's documentation.
+//! `tests/boot/cases/imagebuilder-bookworm.sh` runs its phases.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::{Home, PYTHON, mode, need, need_python_module, run, seed};
 
-/// Reads a document as YAML, checks it, and prints the commands of its steps.
+/// Parses a document as YAML, checks it, and prints the commands of its steps.
 const READ: &str = r#"
 import json, sys, yaml, jsonschema
 document = yaml.safe_load(open(sys.argv[1], encoding="utf-8"))
@@ -16,7 +16,7 @@ commands = {phase["name"]: step["inputs"]["commands"] for phase in document["pha
 json.dump({phase: command for phase, (command,) in commands.items()}, sys.stdout)
 "#;
 
-/// Labels and variables that would mean something to YAML, and to Image Builder.
+/// Labels and variables with characters that are special in YAML and in Image Builder.
 const NASTY: [&str; 6] = [
     "--engine-label",
     "a={{ build.Bake.outputs.stdout }}",
@@ -26,7 +26,8 @@ const NASTY: [&str; 6] = [
     "C={{ loop.value }} grün",
 ];
 
-/// The documents of an image without an identity, of machines with one of each kind, and of one on a finished image.
+/// The documents of an image without an identity, of a machine with each kind of identity, and of a machine on a finished
+/// image.
 fn documents(home: &Home) -> Vec<(&'static str, String)> {
     home.ok(&[&["create", "web1.example.com", "--quiet", "--address", "203.0.113.7"], &NASTY[..]].concat());
     home.ok(&["create", "fleet", "--quiet", "--key", "rsa2048"]);
@@ -95,7 +96,7 @@ fn shellcheck_finds_nothing_in_its_scripts() {
     }
 }
 
-/// EC2 Image Builder API Reference, CreateComponent: `data` has 16 000 characters at most.
+/// `data` has at most 16 000 characters (EC2 Image Builder API Reference, CreateComponent).
 #[test]
 fn the_document_says_how_it_is_given_to_image_builder() {
     let home = Home::new();

@@ -1,4 +1,5 @@
-//! Other people's programs as judges: openssl, Go's and Rust's TLS, disk tools, cloud-init, Ignition, Packer, Terraform.
+//! Tests with other programs: openssl, the TLS libraries of Go and Rust, disk tools, cloud-init, Ignition, Packer,
+//! Terraform.
 
 #[path = "../support/mod.rs"]
 mod support;

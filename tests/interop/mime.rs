@@ -1,5 +1,5 @@
-//! cloud-init's own code takes the multipart archive apart: the user's parts are there byte for byte, and the work of both
-//! parties is done.
+//! cloud-init's own code reads the multipart archive. The user's parts must arrive byte for byte, and both hostseed's and
+//! the user's parts must take effect.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,14 +10,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_yaml::Value;
 
-/// What cloud-init makes of user-data: the cloud-config of all parts together, and the scripts that it would run.
+/// cloud-init's result for user-data: the merged cloud-config of all parts, and the scripts that it would run.
 struct Applied {
     parts: Vec<Vec<u8>>,
     config: Value,
     scripts: BTreeMap<String, Vec<u8>>,
 }
 
-/// Renders `parts` beside a machine's own and has cloud-init process them; nothing where there is no cloud-init.
+/// Renders `parts` together with a machine's own parts, and processes them with cloud-init. Returns `None` if cloud-init
+/// is not installed.
 fn applied(parts: &[(&str, &[u8])], options: &[&str]) -> Option<Applied> {
     if !need_python_module("cloudinit") {
         return None;
@@ -54,7 +55,7 @@ impl Applied {
         self.list("write_files").iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Ours is all there, and Docker is set up before anything of the user's runs.
+    /// Checks that all of hostseed's files are there, and that Docker is set up before any of the user's commands runs.
     #[track_caller]
     fn assert_ours(&self) {
         for file in ["ca.pem", "server.pem", "server-key.pem", "10-machine.conf"] {

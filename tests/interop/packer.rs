@@ -1,5 +1,5 @@
-//! The template that `--format packer` makes, as Packer itself reads it. That it bakes is shown by
-//! `tests/boot/cases/packer-null-bookworm.sh`.
+//! Packer reads the template of `--format packer`. `tests/boot/cases/packer-null-bookworm.sh` tests that it bakes an
+//! image.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::support::{Home, mode, need, run};
 
 const HOST: &str = "ssh_host=203.0.113.7";
 
-/// The folders of an image without an identity, and of machines with one of each kind.
+/// The template folders of an image without an identity, and of a machine with each kind of identity.
 fn templates(home: &Home) -> Vec<PathBuf> {
     home.ok(&["create", "web1.example.com", "--quiet", "--address", "203.0.113.7"]);
     home.ok(&["create", "fleet", "--quiet"]);
@@ -32,7 +32,7 @@ fn ok(args: &[&str], dir: &Path) {
     assert!(output.status.success(), "{args:?} {}: {}", dir.display(), String::from_utf8_lossy(&said));
 }
 
-/// What Packer says; it has to fail.
+/// Runs Packer, which must fail, and returns its output.
 fn fails(args: &[&str], dir: &Path) -> String {
     let output = packer(args, dir);
     let said = [&output.stdout[..], &output.stderr[..]].concat();
@@ -90,7 +90,7 @@ fn wrong_variables_are_refused() {
     ok(&["validate", "-var", "ssh_host=2001:db8::7", "-var", "ssh_port=65535"], dir);
 }
 
-/// What is commented, to be used, without its `#`. The other comments begin with a capital, or with `##`.
+/// Removes the `#` of commented examples. Other comments begin with a capital letter or with `##`.
 fn uncommented(text: &str) -> String {
     let line = |line: &str| {
         let code = line.trim_start();

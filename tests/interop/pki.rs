@@ -1,4 +1,5 @@
-//! The identity that `create` makes, judged by openssl: names, times, purposes, keys, and TLS between the pairs.
+//! Checks the certificates and keys of `create` with openssl: names, times, purposes, keys, and TLS connections between
+//! server and client.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -324,7 +325,7 @@ fn what_create_and_inspect_print_of_certificates_is_what_openssl_prints() {
     }
 }
 
-/// Makes a machine whose host issues its own certificate, and returns its folder.
+/// Creates a machine whose host issues its own certificate, and returns its folder.
 fn create_issuer(home: &Home, name: &str, options: &[&str]) -> PathBuf {
     home.ok(&[&["create", name, "--quiet"], options].concat());
     home.machine(name)
@@ -403,7 +404,7 @@ fn a_boot_issuer_lives_two_years_or_as_asked_and_never_longer_than_its_authority
 const SERVERS: &str = "serverAuth";
 const CLIENTS: &str = "clientAuth";
 
-/// What a thief of a boot issuer's key could sign: a certificate below `issuer`, its files called `name`.
+/// A certificate below `issuer`, as the thief of a boot issuer's key could make it. Its files are called `name`.
 fn signed_below(dir: &Path, name: &str, issuer: &str, extensions: &str) -> PathBuf {
     let file = |name: &str, suffix: &str| dir.join(format!("{name}{suffix}"));
     let (key, request, wording) = (file(name, "-key.pem"), file(name, ".request"), file(name, ".extensions"));
@@ -431,7 +432,7 @@ fn signed_below(dir: &Path, name: &str, issuer: &str, extensions: &str) -> PathB
     certificate
 }
 
-/// The extensions of a leaf for those purposes.
+/// The extensions of a leaf certificate for these purposes.
 fn leaf_for(purposes: &str) -> String {
     format!(
         "basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\n\
@@ -539,7 +540,7 @@ fn a_stolen_boot_issuer_makes_no_further_issuer() {
     }
 }
 
-/// A TLS server that wants a client's certificate and sends back each line reversed.
+/// A TLS server that requires a client certificate and sends back each line reversed.
 struct Server {
     process: Child,
     port: String,
@@ -584,7 +585,7 @@ impl Server {
         Self { process, port }
     }
 
-    /// Whether a client that trusts `ca`, with or without the pair of files, gets an answer.
+    /// Whether a client that trusts `ca` gets an answer. `pair` is its client certificate and key, if it has one.
     fn answers(&self, ca: &Path, pair: Option<(PathBuf, PathBuf)>, protocol: &str) -> bool {
         let mut command = Command::new("openssl");
         command

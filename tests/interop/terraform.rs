@@ -1,5 +1,5 @@
-//! The module that `render --format terraform` makes, read, planned and applied by Terraform itself: the oldest that it says
-//! it takes, a new one, and whichever is in the path. No provider and no registry is asked for anything.
+//! Terraform reads, plans and applies the module of `render --format terraform`. Tests the oldest supported version, a
+//! new one, and the one in the path. No provider and no registry is contacted.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde_json::Value;
 const ADDRESSES: [&str; 6] =
     ["--address", "203.0.113.7", "--address", "docker.example.com", "--address", "2001:db8::7"];
 
-/// Those that there are, of two versions that CI has.
+/// The installed Terraform programs: two versions that CI has, and the one in the path.
 fn terraforms() -> Vec<&'static str> {
     let mut programs: Vec<_> =
         ["terraform-1.0", "terraform-1.15"].into_iter().filter(|name| need(name)).collect();
@@ -22,7 +22,8 @@ fn terraforms() -> Vec<&'static str> {
     programs
 }
 
-/// A home with machines and their modules: `server`, whose certificate is made, and `issuer`, which makes it at boot.
+/// A home folder with machines and their modules: `server`, whose certificate exists, and `issuer`, whose host makes it
+/// at boot.
 fn modules() -> Home {
     let home = Home::new();
     home.ok(&[&["create", "server", "--quiet", "--tls-san", "*.Example.org"], &ADDRESSES[..]].concat());
@@ -54,7 +55,7 @@ fn ok(program: &str, dir: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What it says on standard error, without the frame and the line breaks that it puts in; it has to fail.
+/// Runs Terraform, which must fail. Returns its standard error without the frame and the line breaks that Terraform adds.
 fn fails(program: &str, dir: &Path, args: &[&str]) -> String {
     let output = terraform(program, dir, args);
     assert!(!output.status.success(), "{program} {args:?} was to fail");
@@ -62,7 +63,7 @@ fn fails(program: &str, dir: &Path, args: &[&str]) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A configuration of its own folder, initialised.
+/// Makes and initialises a configuration in its own folder.
 fn root(program: &str, home: &Home, text: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir_in(home.path()).unwrap();
     fs::write(dir.path().join("main.tf"), text).unwrap();
@@ -70,7 +71,7 @@ fn root(program: &str, home: &Home, text: &str) -> tempfile::TempDir {
     dir
 }
 
-/// A root module that uses one of the machines' and shows all that it tells.
+/// A root module that uses a machine's module and prints all its outputs.
 fn shown(machine: &str, arguments: &str) -> String {
     let sensitive = ["user_data", "user_data_base64", "user_data_gzip_base64"];
     let open = ["docker_host", "cert_path", "ca_file", "cert_file", "key_file", "port", "name"];
@@ -184,7 +185,7 @@ fn the_inputs_are_taken_as_clients_take_them() {
     }
 }
 
-/// An `env --address` of hostseed's own is the measure.
+/// The module must refuse the same addresses as `env --address`.
 #[test]
 fn the_addresses_that_are_refused_are_those_that_hostseed_refuses() {
     let home = modules();
@@ -290,7 +291,8 @@ fn the_addresses_that_are_refused_are_those_that_hostseed_refuses() {
     }
 }
 
-/// An address of the VM that boots from the user-data: no circle, and the check is made once the address is known.
+/// The VM's address can come from the VM that uses the user-data. There must be no dependency cycle, and the address is
+/// checked once it is known.
 #[test]
 fn an_address_may_come_from_the_vm() {
     let home = modules();

@@ -1,4 +1,4 @@
-//! What hostseed keeps in the store to be faster: whatever is done to it, commands do the same and never wait.
+//! Tests the caches in the store. However they are damaged, commands give the same results and never hang.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -13,7 +13,7 @@ use crate::interruption::{calls, in_namespace, may_mount, may_trace, tamper, unf
 use crate::planted::{ends, fifo};
 use crate::support::{Home, mode, need_root, run};
 
-/// A store with a machine `a`, whose CA has signed for `b` too, and a machine `c`. Its lock file says so.
+/// A store with machines `a` and `c`, and `b`, which `a`'s CA has signed. The lock file contains this.
 fn home_of_three() -> Home {
     let home = Home::new();
     for args in [&["a"][..], &["b", "--ca", ".docker/machine/certs/a"], &["c"]] {
@@ -26,7 +26,7 @@ fn lock(home: &Home) -> PathBuf {
     home.store().join("hostseed.lock")
 }
 
-/// The CA stays as long as a machine of its own does, and goes afterwards.
+/// Checks that the CA of `a` cannot be removed while the other machine exists, and can be removed afterwards.
 fn assert_ca_is_kept(home: &Home, other: &str) {
     let stderr = home.fails(1, &["rm", "-y", "a"]);
     assert!(stderr.contains(&format!("signs for `{other}` too")), "{stderr}");
@@ -82,7 +82,7 @@ fn a_lock_file_that_others_can_write_is_refused() {
     );
 }
 
-/// The time of these commands must not grow with the number of machines.
+/// These commands must take the same time however many machines exist.
 #[test]
 fn commands_on_one_machine_read_no_other() {
     if !may_trace() {
@@ -115,9 +115,9 @@ fn commands_on_one_machine_read_no_other() {
     }
 }
 
-/// As many machines as the store has an index for, and more.
+/// More machines than the store needs for an index.
 const MANY: usize = 110;
-/// A file that has changed more recently is not in the index.
+/// Age after which a changed file can be in the index.
 const SETTLED: Duration = Duration::from_millis(3200);
 
 fn copy_machine(home: &Home, from: &str, to: &str) {
@@ -133,7 +133,7 @@ fn copy_machine(home: &Home, from: &str, to: &str) {
     }
 }
 
-/// Many machines: most can be read, some are Docker Machine's, damaged, or behind links.
+/// Many machines. Most are valid, and some are Docker Machine's, damaged, or behind links.
 fn home_of_many() -> Home {
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
@@ -156,7 +156,7 @@ fn index(home: &Home) -> PathBuf {
     home.store().join("hostseed.index")
 }
 
-/// What is listed, as a table and in JSON.
+/// The output of `ls`, as a table and as JSON.
 fn listed(home: &Home) -> [String; 2] {
     [&["ls"][..], &["ls", "--json"]].map(|args| {
         let output = ends(home, args);
@@ -165,7 +165,7 @@ fn listed(home: &Home) -> [String; 2] {
     })
 }
 
-/// What is listed of another store with the same files, which has no index.
+/// The output of `ls` for the same files without an index.
 fn listed_without(home: &Home) -> [String; 2] {
     let kept = home.path().join("kept");
     let had = fs::rename(index(home), &kept).is_ok();
@@ -177,7 +177,7 @@ fn listed_without(home: &Home) -> [String; 2] {
     listed
 }
 
-/// With an index of all its machines that can be in one.
+/// A store with an index of all machines that an index can contain.
 fn home_with_index() -> (Home, [String; 2]) {
     let home = home_of_many();
     sleep(SETTLED);
@@ -186,12 +186,12 @@ fn home_with_index() -> (Home, [String; 2]) {
     (home, listed)
 }
 
-/// The index, decoded.
+/// Decodes the index.
 fn content(bytes: &[u8]) -> serde_json::Value {
     serde_json::from_slice(&bytes[65..]).unwrap()
 }
 
-/// An index that says something else of a machine, and is whole.
+/// Makes a valid index with a wrong entry for one machine.
 fn forged(bytes: &[u8]) -> Vec<u8> {
     let mut content = content(bytes);
     content["machines"]["web1"]["url"] = "tcp://192.0.2.66:2376".into();

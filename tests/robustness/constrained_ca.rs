@@ -1,5 +1,6 @@
-//! CAs whose certificate limits what is below it: what `create` makes under one is accepted by every client, or `create` refuses
-//! and writes nothing. Judged by openssl, by rustls and, as Go has it, by the docker CLI.
+//! CAs that limit the certificates below them. Either all clients accept the certificates that `create` makes, or
+//! `create` refuses the CA and writes nothing. The certificates are verified with openssl, rustls and the docker CLI,
+//! which uses Go.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,7 +15,7 @@ use crate::support::{Home, PYTHON, files_below, need, need_python_module, run, r
 
 const ADDRESS: &str = "203.0.113.7";
 
-/// Makes a CA with further extensions, as `openssl req -addext` takes them.
+/// Makes a CA with further extensions, in the syntax of `openssl req -addext`.
 fn ca(home: &Home, name: &str, extensions: &[&str]) -> PathBuf {
     let dir = home.path().join(name);
     fs::create_dir(&dir).unwrap();
@@ -41,7 +42,7 @@ fn ca(home: &Home, name: &str, extensions: &[&str]) -> PathBuf {
     dir
 }
 
-/// Serves what `docker version` asks for, with a server's certificate of those files.
+/// A server for `docker version`, with a server certificate from the given files.
 const DAEMON: &str = r#"
 import http.server, ssl, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -92,8 +93,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Whether the docker CLI accepts a server, which it dials as `host`, and is accepted: Go's judgement of the server's certificate,
-/// and what it says. Nothing where the CLI is missing.
+/// Whether the docker CLI accepts a server that it reaches as `host`, and the server accepts the CLI, with the CLI's
+/// output. `None` if the CLI is missing.
 fn docker_accepts(home: &Home, dir: &Path, server: &Path, key: &Path, host: &str) -> Option<(bool, String)> {
     if !need("docker") || !need_python_module("ssl") {
         return None;
@@ -114,7 +115,7 @@ fn docker_accepts(home: &Home, dir: &Path, server: &Path, key: &Path, host: &str
     Some((output.status.success(), said))
 }
 
-/// Has all judges look at a machine's certificates, for the names and addresses that it has to be good for.
+/// Verifies a machine's certificates with all verifiers, for `names`.
 fn assert_accepted(home: &Home, name: &str, names: &[&str]) {
     let dir = home.machine(name);
     let (ca, server, client) = (dir.join("ca.pem"), dir.join("server.pem"), dir.join("cert.pem"));
@@ -135,7 +136,8 @@ fn assert_accepted(home: &Home, name: &str, names: &[&str]) {
     }
 }
 
-/// Tries to make a machine under a CA in every way: one clear message, and nothing is written. Returns what was said.
+/// Tries to create a machine under a CA in every way. Each must fail with one clear message and write nothing. Returns
+/// the messages.
 fn assert_refused(home: &Home, dir: &Path, options: &[&str], told: &[&str]) {
     let before = files_below(home.path());
     let words = [&["create", "web1.example.net", "--ca", text(dir)], options].concat();
@@ -262,7 +264,7 @@ fn names_that_are_asked_for_and_that_a_ca_must_not_sign_are_refused_by_name() {
     assert_refused(&home, &addresses, &["--address", ADDRESS], &["`203.0.113.7`"]);
 }
 
-/// Extensions of a CA below which docker accepts nothing, and what is said of them.
+/// Extensions of a CA under which docker accepts no certificate, with the expected part of the message.
 const UNSUPPORTED: [(&str, &str, &str); 8] = [
     ("unknown", "1.2.3.4=critical,ASN1:UTF8String:x", "`1.2.3.4`"),
     ("policy", "policyConstraints=critical,requireExplicitPolicy:3", "`2.5.29.36`"),
@@ -312,7 +314,7 @@ fn a_ca_with_a_negative_serial_number_is_refused() {
     assert_refused(&home, &dir, &["--address", ADDRESS], &["a negative serial number", text(&dir)]);
 }
 
-/// Its extended key usage is malformed. Only the check of the certificates that it signs shows that.
+/// The CA's extended key usage is malformed, which only shows when the certificates below it are verified.
 #[test]
 fn a_ca_that_signs_certificates_that_docker_would_refuse_is_refused() {
     if !need("openssl") {
@@ -327,7 +329,7 @@ fn a_ca_that_signs_certificates_that_docker_would_refuse_is_refused() {
     assert_refused(&home, &dir, &["--address", ADDRESS], &[told]);
 }
 
-/// A CA with a constraint of directory names, which openssl reads from a file alone.
+/// Makes a CA with a constraint of directory names, which openssl can only read from a file.
 fn in_directory(home: &Home, name: &str, constraint: &str) -> PathBuf {
     let dir = ca(home, name, &[]);
     let config = home.path().join(format!("{name}.cnf"));

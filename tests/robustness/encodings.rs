@@ -1,4 +1,4 @@
-//! A private key that somebody put into user-data is found in every encoding that the README names, and in these in each other.
+//! A private key in user-data is found in every encoding that the README lists, and in nested encodings.
 
 use std::io::Write;
 
@@ -49,7 +49,7 @@ fn zlib(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What makes a text of any bytes.
+/// Encodings of bytes as text.
 const TEXTS: [(&str, Encode); 12] = [
     ("base64", |bytes| STANDARD.encode(bytes).into_bytes()),
     ("base64 in lines", |bytes| wrapped(&STANDARD.encode(bytes), 76).into_bytes()),
@@ -67,7 +67,7 @@ const TEXTS: [(&str, Encode); 12] = [
     ("percent-encoding", |bytes| percent(bytes, "%20")),
 ];
 
-/// What makes bytes of a text.
+/// Encodings of text as bytes.
 const BYTES: [(&str, Encode); 7] = [
     ("itself", <[u8]>::to_vec),
     ("gzip", gzip),

@@ -1,5 +1,5 @@
-//! A full disk, a Ctrl-C or a kill -9 at any moment: strace fails or kills each system call of each command that writes in
-//! its turn, and afterwards everything is as before or as it should be.
+//! Simulates a full disk, Ctrl-C and kill -9 at any moment. For each command that writes, strace fails or kills each
+//! system call in turn. Afterwards the change must be complete or have no effect.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,13 +24,14 @@ const FILES: [(&str, u32); 9] = [
     ("server.pem", 0o644),
     ("user-data", 0o600),
 ];
-/// Outside CI one call in so many is tampered with. It shares no factor with the pattern of calls that writing a file makes.
+/// Outside CI only one of this many system calls is tested. The number has no common factor with the number of calls that
+/// write a file.
 const ONE_IN: usize = 13;
-/// What changes a file system, and what a change is made durable and exclusive with.
+/// System calls that change files, sync them or lock them.
 const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,fchmod,fchmodat,chmod,flock,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,ftruncate";
 
-/// Whether strace is there and may trace.
+/// Whether strace is installed and allowed.
 pub fn may_trace() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
     need("strace")
@@ -40,7 +41,7 @@ pub fn may_trace() -> bool {
         }) || skip("the right to trace"))
 }
 
-/// A call that the program made: the nth of its kind, from 1.
+/// A system call of the program. `nth` counts calls of the same name from 1.
 pub struct Call {
     pub name: String,
     nth: usize,
@@ -68,7 +69,7 @@ fn strace(home: &Home, options: &[&str], args: &[&str]) -> Command {
     command
 }
 
-/// The calls of a run that succeeds which touch something in `home`, in their order.
+/// The system calls of a successful run that use files in `home`, in order.
 pub fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
     let trace = home.path().join("trace");
     let trace_option = format!("trace={CHANGES}");
@@ -92,14 +93,14 @@ pub fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
     calls
 }
 
-/// Runs with one call tampered with.
+/// Runs the program and injects a fault into one system call.
 pub fn tamper(home: &Home, call: &Call, how: &str, args: &[&str]) -> Output {
     let name = &call.name;
     let inject = format!("inject={name}:{how}:when={}", call.nth);
     strace(home, &["-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject], args).output().unwrap()
 }
 
-/// Temporary files and folders, a journal, and a lock that should be gone, anywhere below `dir`.
+/// Temporary files and folders, journals, and output lock files below `dir`, which must not be left.
 pub fn unfinished(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {
@@ -114,7 +115,7 @@ pub fn unfinished(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Nothing that may hold a key is open to others, wherever it lies.
+/// Checks that other users cannot read any file that can contain a private key.
 fn assert_private(store: &Path, at: &str) {
     for file in files_below(store) {
         let path = store.join(&file);
@@ -129,7 +130,7 @@ fn assert_private(store: &Path, at: &str) {
     }
 }
 
-/// Whether the machine is there; if so, it has to be there with everything.
+/// Whether the machine exists. If it does, checks that it is complete.
 fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     let dir = home.machine(name);
     let listed = home.ok(&["ls", "-q"]).lines().any(|line| line == name);
@@ -167,7 +168,7 @@ fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     true
 }
 
-/// The authority of a machine is whole and is the one that its certificates name.
+/// Checks that a machine's CA is complete and is the one that signed its certificates.
 fn assert_authority(home: &Home, machine: &str, authority: &str, at: &str) {
     let certs = home.store().join("certs").join(authority);
     let key = fs::read_to_string(certs.join("ca-key.pem"))
@@ -178,7 +179,7 @@ fn assert_authority(home: &Home, machine: &str, authority: &str, at: &str) {
     assert!(same, "{at}: certs/{authority}/ca.pem is another authority's");
 }
 
-/// How a store looks before the command that is interrupted, and who signs.
+/// The store before the interrupted command, and the CA of the new machine.
 #[derive(Clone, Copy)]
 struct Start {
     other_machine: bool,
@@ -207,7 +208,7 @@ impl Start {
         if self.shared { "" } else { "web1" }
     }
 
-    /// What holds after any interruption, and that the user gets on by doing it again.
+    /// Checks that the store is valid after an interruption, and that the command succeeds when it is repeated.
     fn check(self, home: &Home, at: &str) {
         assert_private(&home.store(), at);
         if self.other_machine {
@@ -227,7 +228,7 @@ impl Start {
     }
 }
 
-/// Fails each call of `create` once.
+/// Fails each system call of `create` once.
 fn fail_each_call(start: Start, error: &str, told: &str) {
     if !may_trace() {
         return;
@@ -267,7 +268,7 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
     }
 }
 
-/// Stops `create` by a signal before each of its calls.
+/// Stops `create` with a signal before each of its system calls.
 fn stop_before_each_call(start: Start, signal: &str) {
     if !may_trace() {
         return;
@@ -323,7 +324,7 @@ fn ctrl_c_at_any_moment_leaves_no_machine_or_a_whole_one() {
     stop_before_each_call(Start::EMPTY, "INT");
 }
 
-/// Runs a script of `sh` as root of a mount namespace of its own, which an ordinary user may have too.
+/// A command that runs a `sh` script as root in a separate mount namespace, which an ordinary user can also create.
 pub fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).args(args);
@@ -452,7 +453,7 @@ fn without_home_a_named_store_is_enough() {
     assert!(matches!(bare.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&bare.stderr));
 }
 
-/// Everything about the files of a store that a needless write would change.
+/// Contents and metadata of a store's files, which show whether a file was written.
 fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64, u64)> {
     let mut paths = files_below(dir);
     let parents: Vec<_> =
@@ -497,7 +498,7 @@ fn a_folder_or_link_of_that_name_is_somebodys_and_stays() {
     assert_eq!(fs::read_link(home.machine("web2")).unwrap(), Path::new("/nowhere"));
 }
 
-/// Runs several at once and waits for them all.
+/// Runs several commands at once and waits for all of them.
 fn at_once(home: &Home, commands: &[Vec<&str>]) -> Vec<Output> {
     let start =
         |args: &Vec<&str>| home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -569,7 +570,7 @@ fn machines_made_at_once_under_the_shared_authority_have_one_authority() {
     }
 }
 
-/// Interrupts a command at each of its calls, in each way, and lets `check` look at what is left.
+/// Interrupts a command at each of its system calls, in each way, and calls `check` for the result.
 fn interrupt_each_call(
     start: impl Fn() -> Home,
     args: &[&str],
@@ -600,7 +601,7 @@ fn create_both(home: &Home) {
     home.ok(&["create", "web2", "--address", "203.0.113.8", "--quiet"]);
 }
 
-/// Every private key in a store belongs to a machine that `ls` shows.
+/// Checks that every private key in a store belongs to a machine that `ls` lists.
 fn assert_no_stray_key(home: &Home, at: &str) {
     let listed = home.ok(&["ls", "-q"]);
     for file in files_below(&home.store()) {
@@ -733,20 +734,21 @@ fn address_interrupted_at_any_moment_is_recorded_in_both_files_or_in_none() {
     });
 }
 
-/// The files of a folder by their bytes, without temporary ones.
+/// The contents of a folder's files, without temporary files.
 fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = files_below(dir).into_iter();
     let named = files.filter(|file| !file.iter().any(|part| part.to_string_lossy().starts_with(".hostseed")));
     named.map(|file| (file.clone(), fs::read(dir.join(file)).unwrap())).collect()
 }
 
-/// Makes what a killed command left as old as if nobody had come by for an hour.
+/// Makes a file that an interrupted command left look one hour old.
 fn age(path: &Path) {
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     fs::File::open(path).unwrap().set_modified(hour_ago).unwrap();
 }
 
-/// Interrupts a command that writes `out`, a file or a folder, in the home folder, where old files are if it `exists`.
+/// Interrupts a command that writes `out`, a file or a folder, in the home folder. If `exists` is set, `out` contains old
+/// files first.
 fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
     if !may_trace() {
         return;
@@ -894,7 +896,8 @@ fn two_who_write_the_same_folder_at_once_leave_no_mixture() {
     }
 }
 
-/// A disk on which no rename works from the nth on, so that nothing can be undone either: the next command finishes.
+/// After the nth rename all renames fail, so the change can be neither completed nor undone. The next command finishes
+/// it.
 #[test]
 fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command() {
     if !may_trace() {

@@ -1,5 +1,5 @@
-//! Attacks on hostseed, each as a test: key files with more in them than they should have, files and folders that another user
-//! controls, commands killed at any moment, input made to be slow or to command the terminal.
+//! Attacks on hostseed, each as a test: PEM files with unexpected contents, files and folders that another user controls,
+//! commands killed at any moment, and input that is slow to process or tries to control the terminal.
 #![cfg(target_os = "linux")]
 
 #[path = "../support/mod.rs"]

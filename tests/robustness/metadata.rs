@@ -1,4 +1,4 @@
-//! Containers that ask for the user-data where every process of a host may have it: at the cloud's metadata service.
+//! Tests the firewall rules that keep containers from reading the user-data from the cloud's metadata service.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +12,8 @@ const DROP_IN: &str = "etc/systemd/system/docker.service.d/10-machine.conf";
 const BLOCKED: &str = "169.254.169.254 169.254.42.42 169.254.0.23 100.100.100.200 168.63.129.16 fd00:ec2::254 fd20:ce::254 \
     fd00:100::100:200 fd00:c1::a9fe:a9fe fd00:42::42 fd00:a9fe:a9fe::1";
 
-/// The drop-ins in all that was rendered to a place: one, unless a folder has the seed in two forms.
+/// The systemd drop-ins in all files rendered to a place. There is one, or two if a folder contains the seed in two
+/// formats.
 fn drop_ins(home: &Home, out: &str) -> Vec<String> {
     let out = home.path().join(out);
     let files = match out.is_dir() {
@@ -23,7 +24,7 @@ fn drop_ins(home: &Home, out: &str) -> Vec<String> {
     landed.filter(|(path, ..)| path == DROP_IN).map(|(_, _, text)| String::from_utf8(text).unwrap()).collect()
 }
 
-/// What nft is told before the daemon starts.
+/// The rules that nft gets before dockerd starts.
 fn rules(drop_in: &str) -> String {
     let (_, rest) = drop_in.split_once("\nExecStartPre=nft \"").expect("the drop-in runs nft");
     rest.split_once("\"\n").unwrap().0.replace("\\\n", " ")

@@ -1,4 +1,4 @@
-//! Names that mean something else to other programs: numbers that are read as an address, devices of Windows.
+//! Names with a special meaning to other programs: numbers that are read as an address, and devices of Windows.
 
 use std::fs;
 

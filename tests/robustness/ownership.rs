@@ -1,4 +1,5 @@
-//! A store that another user owns or can write to: refused, as ssh(1) and gpg(1) do, unless the user insists.
+//! A store that another user owns or can write to is refused, as by ssh(1) and gpg(1), unless the user overrides the
+//! check.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -33,7 +34,8 @@ const COMMANDS: [&[&str]; 7] = [
 const WRITABLE: &str = "error[writable-by-others]";
 const FOREIGN: &str = "error[foreign-owner]";
 
-/// All commands refuse the store with this code and name `path`, and use it with the override (`rm` is not tried).
+/// Checks that all commands refuse the store with this code and name `path`, and that they accept it with the override
+/// (`rm` is not tested).
 #[track_caller]
 fn assert_refused(home: &Home, code: &str, path: &Path, told: &str) {
     let named = format!("{code} `{}`", path.display());

@@ -1,5 +1,6 @@
-//! PEM files with more in them than they should have: private keys, further certificates, text. Nothing of that travels, to the
-//! machine's folder or to the host, and what could be meant as a secret or as a CA is refused before anything is written.
+//! PEM files with unexpected contents: private keys, further certificates, text. Nothing of them is copied to the
+//! machine's folder or to the host. A file that can contain a secret or a second CA is refused before anything is
+//! written.
 
 use std::cell::Cell;
 use std::fs;
@@ -17,7 +18,7 @@ const CREATE: [&str; 4] = ["create", "web1", "--address", "203.0.113.7"];
 const FORMATS: [&str; 9] =
     ["cloud-config", "script", "mime", "ignition", "nocloud", "bake", "packer", "imagebuilder", "terraform"];
 
-/// A CA in a folder of its own, made by hostseed, and another one's certificate.
+/// A CA in its own folder, made by hostseed, and the certificate of another CA.
 struct Ca {
     dir: PathBuf,
     certificate: String,
@@ -65,7 +66,7 @@ impl Ca {
     }
 }
 
-/// The lines of a PEM text that are key material.
+/// The lines of a PEM text that contain key material.
 fn secrets(pem: &str) -> Vec<&str> {
     pem.lines().filter(|line| line.len() >= 16 && !line.contains("-----")).collect()
 }
@@ -79,7 +80,7 @@ fn indented(pem: &str, by: &str) -> String {
     pem.lines().map(|line| format!("{by}{line}\n")).collect()
 }
 
-/// A key in every state in which somebody may have left it beside a certificate.
+/// A private key in each state in which it can be left next to a certificate.
 fn keys(key: &str) -> Vec<(&'static str, String)> {
     let begin = "-----BEGIN PRIVATE KEY-----\n";
     let body = key.lines().nth(1).unwrap();
@@ -105,7 +106,8 @@ fn keys(key: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Tries a CA in every way in which one can be given: nothing is written, nothing of the key is shown. Returns what was said.
+/// Tries a CA with each option that accepts one. Checks that nothing is written and no part of the key is printed.
+/// Returns the messages.
 fn assert_refused(home: &Home, ca: &Ca, case: &str) -> String {
     let spec = home.path().join("spec.yaml");
     fs::write(&spec, format!("name: web1\naddress: 203.0.113.7\nca: {}\n", ca.option())).unwrap();
@@ -245,7 +247,7 @@ fn a_key_file_holds_one_key_and_at_most_the_parameters_of_its_curve() {
     }
 }
 
-/// Text in which nothing is PEM, with a word that can be looked for.
+/// A text without PEM that contains a marker to search for.
 fn around() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
@@ -261,7 +263,7 @@ fn around() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The same block otherwise: line ends, indentation, blanks.
+/// The same block with other line ends, indentation or spaces.
 fn otherwise(pem: &str, how: u8) -> String {
     match how {
         0 => pem.replace('\n', "\r\n"),
@@ -345,14 +347,15 @@ fn of_any_bundle_only_the_single_certificate_of_the_key_is_accepted() {
     result.unwrap();
 }
 
-/// A machine of each role, and the folder in which it is rendered.
+/// Creates a machine of each role. Returns their names, each with the file name of the host's certificate without its
+/// extension.
 fn machines(home: &Home) -> [(&'static str, &'static str); 2] {
     home.ok(&["create", "plain", "--quiet", "--address", "203.0.113.7"]);
     home.ok(&["create", "issues", "--quiet"]);
     [("plain", "server"), ("issues", "issuer")]
 }
 
-/// What `render` makes in a format: all its files.
+/// All files that `render` makes in a format.
 fn rendered(home: &Home, name: &str, format: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let out = home.path().join("out");
     home.ok(&["render", name, "--format", format, "--out", out.to_str().unwrap()]);

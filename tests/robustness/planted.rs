@@ -1,4 +1,4 @@
-//! What another user, or the user, has put where hostseed is to write: FIFOs, devices, links, files and folders of others'.
+//! Files that were planted where hostseed writes: FIFOs, devices, links, and files and folders of other users.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Home, files_below, is_printed, mode, need_root, run};
 
-/// Longer than any of these commands takes, on any machine: what is not done by then waits for ever.
+/// Longer than any of these commands takes on any computer. A command that runs longer hangs.
 const FOR_EVER: Duration = Duration::from_secs(60);
 const STRANGER: u32 = 12345;
 
@@ -17,7 +17,7 @@ pub fn fifo(path: &Path) {
     run(Command::new("mkfifo").arg(path));
 }
 
-/// Runs a command that must end by itself.
+/// Runs a command and checks that it does not hang.
 pub fn ends(home: &Home, args: &[&str]) -> Output {
     let mut child = home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -31,7 +31,7 @@ pub fn ends(home: &Home, args: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// A command fails and prints what is `told`, as in [`is_printed`], and a hint.
+/// Checks that a command fails and prints `told`, in the format of [`is_printed`], and a hint.
 #[track_caller]
 fn refused(home: &Home, args: &[&str], told: &str) -> String {
     let output = ends(home, args);
@@ -66,7 +66,7 @@ fn a_fifo_as_output_gets_no_byte() {
     assert_eq!(read, 0, "a byte of it was in the FIFO");
 }
 
-/// Bytes that are in a FIFO now.
+/// Reads the bytes that are in a FIFO now.
 fn read_without_waiting(reader: &fs::File, bytes: &mut [u8]) -> usize {
     use std::io::Read;
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(reader));
@@ -195,12 +195,12 @@ fn in_an_output_folder_fifos_and_links_get_nothing() {
     assert_eq!(files_below(&home.path().join("out")), before);
 }
 
-/// A journal as hostseed writes it for the folder with inode number `folder`.
+/// A journal in hostseed's format for the folder with inode number `folder`.
 fn journal(folder: u64, renames: &serde_json::Value, delete: &[&str]) -> String {
     serde_json::json!({ "version": 1, "folder": folder, "renames": renames, "delete": delete }).to_string()
 }
 
-/// One rename of what has inode number `what`.
+/// A rename of the file with inode number `what`.
 fn rename(what: u64, from: &str, to: &str, kind: &str) -> serde_json::Value {
     serde_json::json!({ "what": what, "from": from, "to": to, "kind": kind })
 }
@@ -265,7 +265,8 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
     }
 }
 
-/// A rename whose old name is missing looks as if it was made; undoing it must not move what has the new name and is something else.
+/// If the old name of a rename is missing, the rename looks complete. Undoing it must not move a different file that has
+/// the new name.
 #[test]
 fn a_planted_journal_undoes_nothing_that_was_not_done() {
     for numbers_are_known in [false, true] {
@@ -290,7 +291,7 @@ fn a_planted_journal_undoes_nothing_that_was_not_done() {
     }
 }
 
-/// A store that came in an archive, with its journal and a link in it.
+/// A store from an archive, which contains a journal and a link.
 #[test]
 fn a_store_that_was_packed_with_a_journal_deletes_nothing_elsewhere() {
     let home = home();

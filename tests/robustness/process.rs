@@ -1,4 +1,4 @@
-//! What the process itself gives away, and what it believes: core dumps with keys in them, a clock that cannot be right.
+//! Tests the process itself: core dumps must not contain private keys, and a clock that is certainly wrong is not used.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Home, files_below, is_printed, need, need_root, run, skip};
 
-/// The limit of core dumps of a process, soft and hard, as the kernel has it.
+/// A process's soft and hard limit of core dumps, from the kernel.
 fn core_limit(process: u32) -> Option<[String; 2]> {
     let limits = fs::read_to_string(format!("/proc/{process}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size"))?;
@@ -15,7 +15,7 @@ fn core_limit(process: u32) -> Option<[String; 2]> {
     Some([words.next()?, words.next()?])
 }
 
-/// A command that waits for its standard input, with as high a limit of core dumps as there may be.
+/// A command that waits for standard input, started with the highest possible limit of core dumps.
 fn waiting(home: &Home, args: &[&str]) -> Child {
     let plain = home.command(args);
     let mut command = Command::new("sh");
@@ -51,7 +51,7 @@ fn no_command_leaves_a_core_dump() {
     }
 }
 
-/// An account without an entry in the list of users, as in a container, has no home folder but by `HOME`.
+/// An account without an entry in the user database, as in a container, has no home folder except `HOME`.
 #[test]
 fn without_a_home_folder_nothing_is_guessed() {
     if !(need_root() && need("setpriv")) {
@@ -71,7 +71,7 @@ fn without_a_home_folder_nothing_is_guessed() {
     assert!(stderr.starts_with("error[no-home]: "), "{stderr}");
 }
 
-/// Runs a command when the clock shows `at`, in UTC.
+/// Runs a command with the clock set to `at`, in UTC.
 fn at(home: &Home, at: &str, args: &[&str], input: &str) -> (Option<i32>, String) {
     fs::write(home.path().join("input"), input).unwrap();
     let plain = home.command(args);

@@ -1,6 +1,6 @@
-//! A package repository that answers with more than the expected key, or with another one: only that key reaches the file that
-//! apt and rpm trust, whatever gpg makes of the rest. `install_official` of a rendered `setup` runs here with the real curl and
-//! gpg; what apt and dnf make of the file is tested in `tests/boot/cases/repository-key-*.sh`.
+//! A package repository can answer with more than the expected key, or with another one. Only the expected key must reach
+//! the file that apt and rpm trust, however gpg handles the rest. `install_official` of a rendered `setup` runs here with
+//! the real curl and gpg. `tests/boot/cases/repository-key-*.sh` test how apt and dnf use the file.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use std::thread;
 use crate::support::seed::on_the_host;
 use crate::support::{Home, need, run};
 
-/// `setup` up to where it begins to work, and then one step of it, below a folder.
+/// The beginning of `setup` without its main part, followed by one of its steps, with all paths below a folder.
 const HARNESS: &str = r#"
 root=$1 tmp=$1/tmp state=$1/state log=$1/log family=apt published=debian
 mkdir -p "$tmp" "$state"
@@ -32,8 +32,8 @@ struct Mirror {
 }
 
 impl Mirror {
-    /// Makes the keys and serves each answer at `/VARIANT/linux/debian/gpg`, its length announced, and at
-    /// `/chunked/VARIANT/linux/debian/gpg`, its length not announced.
+    /// Makes the keys. Serves each answer at `/VARIANT/linux/debian/gpg` with its length, and at
+    /// `/chunked/VARIANT/linux/debian/gpg` without.
     fn new(home: &Home) -> Self {
         let folder = home.path().join("keys");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boot/repository-keys");
@@ -54,7 +54,7 @@ impl Mirror {
         fs::read_to_string(self.folder.join("fingerprint").join(key)).unwrap().trim().to_owned()
     }
 
-    /// Lets a host fetch that answer, while it expects `key`.
+    /// Lets a host fetch an answer while it expects `key`.
     fn ask(&self, home: &Home, answer: &str, key: &str) -> (Output, Option<Vec<u8>>) {
         let name = host_name(answer);
         let mirror = format!("{}/{answer}", self.url);
@@ -130,7 +130,7 @@ fn serve(mut stream: TcpStream, answers: &Path) -> std::io::Result<()> {
     stream.write_all(b"0\r\n\r\n")
 }
 
-/// What gpg prints, with a keyring of its own and without an agent.
+/// Runs gpg with its own keyring and without an agent, and returns its output.
 fn gpg(home: &Path, words: &[&str]) -> Vec<u8> {
     let homedir = home.to_str().unwrap();
     run(Command::new("gpg").args(["--quiet", "--batch", "--no-autostart", "--homedir", homedir]).args(words))

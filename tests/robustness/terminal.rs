@@ -1,5 +1,5 @@
-//! Whoever writes a spec, a query, a file's name, user-data or a record cannot command the terminal that hostseed prints to, turn
-//! round what is read there, or put a line of their own between hostseed's.
+//! The author of a spec, a query, a file name, user-data or a record cannot control the terminal that hostseed prints to,
+//! change the direction of its text, or add lines to its messages.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::Home;
 
-/// Each with what it does to whoever reads it raw.
+/// Hostile texts, each with its effect on a terminal.
 const HOSTILE: [(&str, &str); 8] = [
     ("an escape sequence", "a\u{1b}[2J\u{1b}]0;x\u{7}b"),
     ("an escape in one byte", "a\u{9b}2Jb"),
@@ -21,7 +21,7 @@ const HOSTILE: [(&str, &str); 8] = [
     ("lines", "a\nerror: all is lost\nhint: run this\nb"),
 ];
 
-/// What has to be nowhere in what is printed.
+/// Whether a character must never be printed.
 fn is_raw(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0041}' | '\u{3164}' | '\u{115f}' | '\u{34f}' | '\u{2800}')
@@ -37,7 +37,7 @@ fn run(home: &Home, entrance: &str, args: &[&str]) -> Run {
     Run { entrance: entrance.to_owned(), command: home.command(args), input: Vec::new() }
 }
 
-/// Every way in for a text.
+/// Passes a text to hostseed through each possible input.
 fn entrances(home: &Home, text: &str) -> Vec<Run> {
     let mut runs = Vec::new();
     let argument = !text.contains('\0');
@@ -192,7 +192,7 @@ fn json_has_the_values_that_were_written() {
     }
 }
 
-/// Another user's record, or one from a backup, becomes words of a shell in `env` and `config`.
+/// Another user's record, or one from a backup, becomes part of a shell command in `env` and `config`.
 #[test]
 fn a_record_that_somebody_else_wrote_cannot_run_anything_or_command_the_terminal() {
     let home = Home::new();
@@ -261,7 +261,7 @@ fn a_folder_in_the_store_with_a_hostile_name_is_no_machine() {
     }
 }
 
-/// The line that `env` prints as a comment has the words of its own command line.
+/// `env` prints a comment that contains its own command line.
 #[test]
 fn a_line_end_in_a_word_of_env_begins_no_command() {
     let home = Home::new();

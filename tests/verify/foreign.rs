@@ -1,5 +1,5 @@
-//! Somebody else's user-data. `foreign/NAME.yaml` is verified, and `NAME.txt` beside it is what is said, without the first rows;
-//! `BLESS=1 cargo test --test verify` writes it anew.
+//! User-data from other programs. `foreign/NAME.yaml` is verified, and `NAME.txt` contains the expected output without
+//! its first rows. `BLESS=1 cargo test --test verify` writes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// What is said of a case, and the status.
+/// The output and the exit status for a case.
 fn judged(case: &Path) -> (String, i32) {
     let home = Home::new();
     let name = case.file_name().unwrap().to_str().unwrap();
@@ -37,7 +37,8 @@ fn somebody_elses_user_data_gets_the_answers_that_are_written_beside_it() {
     snapshots.finish("verify");
 }
 
-/// It judges shapes, and no host: so it may find nothing where we do. What it refuses must not be fine to us.
+/// cloud-init's schema checks only the structure, so hostseed may report more problems. hostseed must report a problem in
+/// each case that cloud-init refuses.
 #[test]
 fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
     if !cloud_init::is_here() {

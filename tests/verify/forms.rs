@@ -1,4 +1,4 @@
-//! Each form that hostseed renders is fine to `verify`, and what it says of it is so.
+//! `verify` accepts each format that hostseed renders, and describes it correctly.
 
 use serde_json::Value;
 
@@ -172,7 +172,7 @@ fn programs_tell_problems_apart_by_their_codes() {
     }
 }
 
-/// The names that `--for` takes.
+/// The values that `--for` accepts.
 pub fn clouds(home: &Home) -> Vec<String> {
     let all: Value = serde_json::from_str(&home.ok(&["clouds", "--json"])).unwrap();
     let names: Vec<String> =

@@ -1,4 +1,5 @@
-//! A key that has no business in a seed is found in every form of it, wherever somebody put it, and never shown.
+//! A private key that does not belong into a seed is found in every format of the key and in every place, and is never
+//! printed.
 
 use std::fs;
 
@@ -11,9 +12,9 @@ use crate::{Said, base64, gzip, home, render, verify, verify_bytes, write};
 struct Stray {
     name: &'static str,
     pem: String,
-    /// Its certificate, where that comes along.
+    /// The matching certificate if the seed contains it, otherwise empty.
     certificate: String,
-    /// What is said of it.
+    /// The expected words of the message.
     words: &'static str,
 }
 

@@ -1,5 +1,6 @@
-//! `hostseed verify`: what was rendered is fine in every form and from every place; what is damaged, missing, too large or where
-//! it must not be is named; and somebody else's cloud-config gets answers that hold.
+//! Tests of `hostseed verify`. It accepts rendered user-data in every format and from every source. It reports user-data
+//! that is damaged, incomplete, too large or in the wrong place. It gives correct results for other people's
+//! cloud-configs.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,7 +23,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use support::{Home, is_printed};
 
-/// What `verify` says.
+/// The result of `verify`.
 pub struct Said {
     pub status: i32,
     pub text: String,
@@ -35,7 +36,7 @@ impl Said {
         assert!(!self.text.contains("warning[") && !self.text.contains("error["), "{}", self.text);
     }
 
-    /// It fails, and prints one of these, each as in [`is_printed`].
+    /// Checks that it failed and printed one of these, in the format of [`is_printed`].
     #[track_caller]
     pub fn names(&self, case: &str, one_of: &[&str]) {
         assert_eq!(self.status, 1, "{case}: {}", self.text);
@@ -48,7 +49,7 @@ impl Said {
     }
 }
 
-/// Verifies a file of the home.
+/// Verifies a file in the home folder.
 pub fn verify(home: &Home, args: &[&str]) -> Said {
     let output = home.run(&[&["verify"], args].concat());
     let text =
@@ -61,7 +62,7 @@ pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Said {
     said_of(home.command(&[&["verify", "-"], args].concat()), bytes)
 }
 
-/// What a command says that has bytes on its standard input.
+/// Runs a command with these bytes on its standard input.
 pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -73,18 +74,18 @@ pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
     Said { status: output.status.code().expect("no signal"), text }
 }
 
-/// The answer for programs.
+/// The JSON output of `verify` for a file.
 pub fn json(home: &Home, file: &str) -> Value {
     json_with(home, file, &[])
 }
 
-/// As [`json`], with further options.
+/// Does the same as [`json`], with further options.
 pub fn json_with(home: &Home, file: &str, options: &[&str]) -> Value {
     let output = home.run(&[&["verify", file, "--json"], options].concat());
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A home with `web1`, which has a certificate, and `web2`, which has a boot issuer.
+/// A home folder with `web1`, which has a server certificate, and `web2`, which has a boot issuer.
 pub fn home() -> Home {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);

@@ -1,4 +1,4 @@
-//! A seed that hostseed rendered and that is damaged is never fine, whatever the damage: the manifest names all that belongs to it.
+//! A damaged seed of hostseed's own never passes, however it is damaged, because its manifest lists all its parts.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::support::Home;
 use crate::support::extent::{sample, stride};
 use crate::{home, write};
 
-/// The line that begins a manifest in a text, and the entry in an Ignition config.
+/// The prefix of a manifest's line in a text, and the manifest's path in an Ignition config.
 const MARKER: &str = "# hostseed-manifest: ";
 const MANIFEST: &str = "/opt/hostseed/manifest.json";
 
-/// A rendered text, and the folder in which it is one of several files.
+/// A rendered text. If it is one of several files, also their folder.
 struct Form {
     name: String,
     text: String,
@@ -24,7 +24,7 @@ struct Form {
 }
 
 impl Form {
-    /// The errors for another text in the place of this one.
+    /// The errors if the text is replaced by another one.
     fn errors(&self, text: &str) -> Vec<String> {
         let bytes = |text: &str| Secret::new(text.as_bytes().to_vec());
         let input = match &self.folder {
@@ -49,7 +49,7 @@ impl Form {
     }
 }
 
-/// Each form of both kinds of machine, compressed ones as what is in them, and of an image.
+/// All formats of both kinds of machine and of an image. Compressed formats are uncompressed.
 fn forms(home: &Home) -> Vec<Form> {
     write(home, "own.yaml", "#cloud-config\npackages: [jq]\n");
     let mut forms = Vec::new();
@@ -190,7 +190,7 @@ fn a_manifest_that_is_damaged_or_of_another_version_is_never_fine() {
     }
 }
 
-/// Where the contents of a seed's files are: base64 of gzip; in what is compressed as a whole they are as they are.
+/// The ranges of the seed's payloads, which are base64 of gzip, or plain if the whole seed is compressed.
 fn payloads(form: &Form) -> Vec<(usize, usize)> {
     let text = &form.text;
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');

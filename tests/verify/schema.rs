@@ -1,4 +1,4 @@
-//! `verify --schema` asks the real cloud-init, and says so where there is none.
+//! `verify --schema` runs the real cloud-init, and reports if it is not installed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -93,7 +93,7 @@ fn a_key_is_in_no_argument_and_in_no_file() {
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
-/// A config that is larger than a pipe's buffer, and a program that reads nothing of it.
+/// The config is larger than a pipe's buffer, and the program reads nothing of it.
 #[test]
 fn a_program_that_reads_nothing_does_not_hang() {
     let home = Home::new();

@@ -1,5 +1,5 @@
-//! User-data where it is found again: in a cloud's answers, in Terraform's state and what it prints, in a component of Image
-//! Builder, in a folder.
+//! User-data in the output of other programs: in a cloud's answers, in Terraform's state and output, in a component of
+//! Image Builder, and in a folder.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn json_without_user_data_says_so() {
     }
 }
 
-/// A state that the real program made, with what providers would have in it.
+/// A state that the real Terraform made, with the contents that providers would add.
 fn terraform(home: &Home) -> Option<impl Fn(&[&str]) -> String> {
     if !need("terraform") {
         return None;
