@@ -25,7 +25,7 @@ const SECTOR: BlockSize = BlockSize::new(512).unwrap();
 /// Size of a logical sector in bytes, ECMA-119 §6.1.2.
 const ISO_SECTOR: BlockSize = BlockSize::new(2048).unwrap();
 /// Maximum number of files. A seed has at most four, so a disk with more files than this is not a seed.
-const MOST_FILES: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// The filesystem of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +120,17 @@ pub fn read(image: &[u8], work: &mut usize) -> Result<Disk> {
 struct Counted<'a> {
     device: MemDevice<&'a [u8]>,
     work: &'a mut usize,
-    most: usize,
+    limit: usize,
 }
 
 impl<'a> Counted<'a> {
     fn new(image: &'a [u8], block: BlockSize, work: &'a mut usize) -> Self {
         /// Each byte is read a few times: by the check, by the listing of the files, and by the reading of the files.
-        const TIMES: usize = 6;
+        const READS_PER_BYTE: usize = 6;
         /// Number of bytes that may be read from an image of any size.
-        const LEAST: usize = 1 << 20;
-        let most = work.saturating_add(LEAST + TIMES * image.len());
-        Self { device: MemDevice::new(image, block), work, most }
+        const MIN_LIMIT: usize = 1 << 20;
+        let limit = work.saturating_add(MIN_LIMIT + READS_PER_BYTE * image.len());
+        Self { device: MemDevice::new(image, block), work, limit }
     }
 }
 
@@ -153,7 +153,7 @@ impl BlockDevice for Counted<'_> {
         buf: &mut [u8],
     ) -> Result<(), hadris_io::Error<Self::Error>> {
         *self.work += buf.len();
-        if *self.work > self.most {
+        if *self.work > self.limit {
             let kind = ErrorKind::Corrupt;
             return Err(hadris_io::Error::new(kind, "the same is read over and over again"));
         }
@@ -199,8 +199,8 @@ fn read_root(volume: &mut impl FileSystem, kind: Kind, mut room: usize) -> Resul
         if !entry.file_type().is_file() {
             continue;
         }
-        if files.len() == MOST_FILES {
-            bail!("it has more than {MOST_FILES} files");
+        if files.len() == MAX_FILES {
+            bail!("it has more than {MAX_FILES} files");
         }
         let name = String::from_utf8_lossy(entry.name().as_bytes()).into_owned();
         let bytes = read_file(volume, &entry, &mut room).with_context(|| format!("file `{name}`"))?;
@@ -266,7 +266,7 @@ mod tests {
         files.iter().map(|file| (file.path.as_str(), &file.bytes[..])).collect()
     }
 
-    fn assert_comes_back(sizes: &[usize]) {
+    fn assert_round_trip(sizes: &[usize]) {
         let files = files(sizes);
         let backwards: Vec<_> = files.iter().rev().cloned().collect();
         for (kind, write) in WRITERS {
@@ -279,30 +279,30 @@ mod tests {
     }
 
     #[test]
-    fn files_come_back_from_a_disk_whatever_their_size() {
+    fn files_of_many_sizes_are_read_back_unchanged() {
         // Large files take seconds each in a build without optimisation.
         let large = if is_full() { &[3 << 20, 9 << 20, 20 << 20][..] } else { &[3 << 20] };
         let small = [0, 1, 511, 512, 2047, 2048, 4096, 14_000, 44_000, 65_536, 100_000, 1 << 20];
         for &size in small.iter().chain(large) {
-            assert_comes_back(&[38, 0, size, 0]);
-            assert_comes_back(&[38, 0, size]);
-            assert_comes_back(&[size, size]);
+            assert_round_trip(&[38, 0, size, 0]);
+            assert_round_trip(&[38, 0, size]);
+            assert_round_trip(&[size, size]);
         }
     }
 
     #[test]
-    fn a_disk_has_little_to_spare() {
+    fn a_disk_has_little_unused_space() {
         let files = files(&[40, 0, 14_000]);
-        for ((kind, write), most) in WRITERS.into_iter().zip([64 * 1024, 384 * 1024]) {
-            assert!(write(&files).unwrap().len() <= most, "{kind:?}");
+        for ((kind, write), limit) in WRITERS.into_iter().zip([64 * 1024, 384 * 1024]) {
+            assert!(write(&files).unwrap().len() <= limit, "{kind:?}");
         }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn files_of_any_sizes_come_back(sizes in prop::collection::vec(0..300_000usize, 1..5)) {
-            assert_comes_back(&sizes);
+        fn files_of_random_sizes_are_read_back_unchanged(sizes in prop::collection::vec(0..300_000usize, 1..5)) {
+            assert_round_trip(&sizes);
         }
     }
 
@@ -312,19 +312,19 @@ mod tests {
         let mut work = 0;
         let refused = catch_unwind(AssertUnwindSafe(|| super::read(image, &mut work).is_err()))
             .unwrap_or_else(|_| panic!("{words}"));
-        assert!(work <= most_read(image), "{words}: {work} bytes read of {}", image.len());
+        assert!(work <= max_bytes_read(image), "{words}: {work} bytes read of {}", image.len());
         refused
     }
 
     /// Maximum number of bytes that may be read from an image. The limit is six times the image's size plus 1 MiB, and
     /// the read that exceeds it has at most the size of the image. A FAT disk is read twice: to check it, and to read its
     /// files.
-    fn most_read(image: &[u8]) -> usize {
+    fn max_bytes_read(image: &[u8]) -> usize {
         2 * ((1 << 20) + 7 * image.len())
     }
 
     #[test]
-    fn what_is_read_over_and_over_again_is_refused() {
+    fn a_disk_that_needs_too_many_reads_is_refused() {
         let image = [0; 64 * 1024];
         let mut work = 0;
         let mut counted = Counted::new(&image, SECTOR, &mut work);
@@ -367,7 +367,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_no_image_is_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..2048), boot: bool) {
+        fn bytes_that_are_not_an_image_are_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..2048), boot: bool) {
             if boot && bytes.len() >= 512 {
                 bytes[0] = 0xe9;
                 bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_named() {
+    fn damage_is_reported_with_its_cause() {
         let damaged = |write: Write, at: usize, bytes: &[u8]| {
             let mut image = write(&files(&[40, 0, 14_000])).unwrap();
             image[at..at + bytes.len()].copy_from_slice(bytes);
@@ -412,7 +412,7 @@ mod tests {
     }
 
     /// Makes a disk with other programs and reads it. Returns `None` if a program is not installed.
-    fn made_by(dir: &Path, script: &str) -> Option<Disk> {
+    fn disk_made_by(dir: &Path, script: &str) -> Option<Disk> {
         let programs = ["mkfs.fat", "mcopy", "genisoimage", "xorriso"];
         let program = programs.into_iter().find(|program| script.contains(program)).unwrap();
         if !skip::need(program) || program == "mkfs.fat" && !skip::need("mcopy") {
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_that_others_made_are_read() {
+    fn disks_of_other_programs_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let files = files(&[40, 0, 14_000]);
         for file in &files {
@@ -441,7 +441,7 @@ mod tests {
             ("cidata", format!("genisoimage -quiet -V cidata -J -o disk {names}")),
             ("cidata", format!("xorriso -as mkisofs -V cidata -r -o disk {names}")),
         ] {
-            let Some(disk) = made_by(dir.path(), &script) else { continue };
+            let Some(disk) = disk_made_by(dir.path(), &script) else { continue };
             assert_eq!(disk.label, label, "{script}");
             let mut got = disk.files;
             got.sort_by(|a, b| a.path.cmp(&b.path));

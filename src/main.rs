@@ -154,12 +154,12 @@ mod tests {
     }
 
     #[test]
-    fn the_release_date_is_no_day_to_come() {
+    fn the_release_date_is_not_in_the_future() {
         assert!(RELEASED <= OffsetDateTime::now_utc().date());
     }
 
     #[test]
-    fn the_release_date_is_the_changelogs() {
+    fn the_release_date_matches_the_changelog() {
         let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
         let date =
             text("CHANGELOG.md").lines().find_map(|line| line.strip_prefix(&heading).map(str::to_owned));

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_machine_is_not_called_what_other_programs_read_otherwise() {
+    fn a_new_machine_name_has_no_special_meaning_to_other_programs() {
         for good in
             ["web1", "a1", "1a", "0xfg", "1.a", "localhost1", "console", "com10", "nul1", "con-1", "web.con"]
         {
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_san_covers_what_a_client_would_accept() {
+    fn a_san_covers_the_addresses_that_a_client_accepts() {
         let san = |s| Address::parse_san(s).unwrap();
         let dialled = |s| Address::parse(s).unwrap();
         assert!(san("WEB1.example.com").covers(&dialled("web1.Example.com")));
@@ -446,7 +446,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_accepted_name_is_a_plain_word_everywhere(text in ".{0,80}") {
+        fn an_accepted_name_needs_no_quoting(text in ".{0,80}") {
             if let Ok(name) = MachineName::parse(&text) {
                 prop_assert!(name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.'));
                 prop_assert!(!name.as_str().starts_with(['-', '.']));
@@ -454,7 +454,7 @@ mod tests {
         }
 
         #[test]
-        fn any_address_reads_back_as_itself(text in "\\PC{0,40}") {
+        fn any_address_is_parsed_from_its_own_text(text in "\\PC{0,40}") {
             if let Ok(address) = Address::parse(&text) {
                 prop_assert_eq!(Address::parse(&address.to_string()).unwrap(), address);
             }

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_a_key() {
+    fn debug_output_contains_no_key() {
         let text = Secret::new("PRIVATE KEY".to_owned());
         assert_eq!(format!("{text:?} {:?}", text.clone().into_bytes()), "Secret(…) Secret(…)");
         let artifact = crate::artifact::Artifact::private("key.pem", "PRIVATE KEY");
@@ -110,7 +110,7 @@ mod tests {
 
     /// Other modules must use `Secret`. Otherwise a private key could stay in memory or appear in debug output.
     #[test]
-    fn no_other_module_wipes_memory_itself() {
+    fn no_other_module_erases_memory() {
         fn walk(dir: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();

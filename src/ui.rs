@@ -29,12 +29,12 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 const BOLD: Style = Style::new().bold();
 
 /// Maximum number of columns, the same as `max_term_width` in `cli.rs`.
-const COLUMNS: usize = 100;
+const MAX_COLUMNS: usize = 100;
 /// Minimum number of columns for readable text, without its indentation.
-const NARROWEST: usize = 40;
+const MIN_COLUMNS: usize = 40;
 
 /// Maximum number of accepted values in a message. A longer list would hide the message; the help and the tip remain.
-const MOST_VALUES: usize = 30;
+const MAX_VALUES: usize = 30;
 
 /// The command's output. `quiet` suppresses notes and next steps.
 #[derive(Debug, Clone, Copy)]
@@ -119,37 +119,38 @@ impl Ui {
         };
         let (level, code) = (problem.severity.name(), problem.code.name());
         let text = problem.to_string();
-        show(format_args!("{style}{level}[{code}]:{style:#} {}\n", safe(&text)))?;
+        print_to_stdout(format_args!("{style}{level}[{code}]:{style:#} {}\n", safe(&text)))?;
         problem
             .hint
             .as_deref()
-            .map_or(Ok(()), |hint| show(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
+            .map_or(Ok(()), |hint| print_to_stdout(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
     }
 
     /// Prints the final result, green if it is good and red otherwise.
     pub fn verdict(self, is_good: bool, text: impl Display) -> Result<()> {
         let style = if is_good { GREEN } else { RED };
-        show(format_args!("{style}{}{style:#}\n", safe(&text.to_string())))
+        print_to_stdout(format_args!("{style}{}{style:#}\n", safe(&text.to_string())))
     }
 
     /// The width for prose in columns: the terminal's width, limited to the width of the help.
     pub fn columns(self) -> usize {
-        terminal_size().map_or(COLUMNS, |(Width(columns), _)| usize::from(columns).clamp(NARROWEST, COLUMNS))
+        terminal_size()
+            .map_or(MAX_COLUMNS, |(Width(columns), _)| usize::from(columns).clamp(MIN_COLUMNS, MAX_COLUMNS))
     }
 
     /// Prints a note to standard error, unless `quiet` is set.
     pub fn note(self, text: impl Display) {
         if !self.quiet {
-            say(format_args!("{CYAN}note:{CYAN:#} {}\n", safe(&text.to_string())));
+            print_to_stderr(format_args!("{CYAN}note:{CYAN:#} {}\n", safe(&text.to_string())));
         }
     }
 
     /// Prints next steps to standard error, unless `quiet` is set: a heading and indented lines.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {
-            say(format_args!("{BOLD}{}{BOLD:#}\n", safe(&heading.to_string())));
+            print_to_stderr(format_args!("{BOLD}{}{BOLD:#}\n", safe(&heading.to_string())));
             for line in lines {
-                say(format_args!("  {}\n", safe(line)));
+                print_to_stderr(format_args!("  {}\n", safe(line)));
             }
         }
     }
@@ -162,7 +163,7 @@ impl Ui {
                 Diagnostic::error(Code::NoTerminal, "there is no terminal to ask on, nothing was changed");
             bail!(Report::from(complaint.hint(format!("`{instead}` does not ask"))));
         }
-        say(format_args!("{} [y/N] ", safe(&question.to_string())));
+        print_to_stderr(format_args!("{} [y/N] ", safe(&question.to_string())));
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
@@ -171,7 +172,10 @@ impl Ui {
     /// Prints the error of a failed command: every problem of a report, or the error with its causes.
     pub fn error(self, error: &anyhow::Error) {
         if let Some(report) = error.downcast_ref::<Report>() {
-            report.0.iter().for_each(|problem| say(format_args!("{}", rendered(problem))));
+            report
+                .0
+                .iter()
+                .for_each(|problem| print_to_stderr(format_args!("{}", format_diagnostic(problem))));
             return;
         }
         let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
@@ -179,9 +183,9 @@ impl Ui {
         if let Some(problem) = coded {
             // The message already contains the place of each cause.
             let whole = Diagnostic { message, place: Place::default(), ..problem.clone() };
-            return say(format_args!("{}", rendered(&whole)));
+            return print_to_stderr(format_args!("{}", format_diagnostic(&whole)));
         }
-        say(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
+        print_to_stderr(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
     }
 }
 
@@ -214,7 +218,7 @@ impl Ui {
             .collect();
         for (kind, value) in typed {
             let count = if let ContextValue::Strings(texts) = &value { texts.len() } else { 0 };
-            if kind == ContextKind::ValidValue && count > MOST_VALUES {
+            if kind == ContextKind::ValidValue && count > MAX_VALUES {
                 error.remove(kind);
             } else {
                 error.insert(kind, value);
@@ -224,8 +228,8 @@ impl Ui {
         let lines: Vec<Cow<str>> = text.trim_end().lines().map(safe).collect();
         let text = lines.join("\n");
         match text.strip_prefix("error: ") {
-            Some(text) => say(format_args!("{RED}error:{RED:#} {text}\n")),
-            None => say(format_args!("{text}\n")),
+            Some(text) => print_to_stderr(format_args!("{RED}error:{RED:#} {text}\n")),
+            None => print_to_stderr(format_args!("{text}\n")),
         }
         status
     }
@@ -279,7 +283,7 @@ pub fn safe_json(json: &str) -> String {
 }
 
 /// Formats a diagnostic: the code and the message, the place with its line of the file, and the hint.
-fn rendered(problem: &Diagnostic) -> String {
+fn format_diagnostic(problem: &Diagnostic) -> String {
     let style = match problem.severity {
         Severity::Error => RED,
         Severity::Warning => YELLOW,
@@ -287,7 +291,7 @@ fn rendered(problem: &Diagnostic) -> String {
     let (level, code) = (problem.severity.name(), problem.code.name());
     let mut text = format!("{style}{level}[{code}]:{style:#} {}\n", safe(&problem.message));
     if !problem.place.is_empty() {
-        text += &source(&problem.place);
+        text += &format_place(&problem.place);
     }
     if let Some(hint) = &problem.hint {
         text += &format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
@@ -296,7 +300,7 @@ fn rendered(problem: &Diagnostic) -> String {
 }
 
 /// Formats a place as `--> FILE:LINE:COLUMN`, followed by the line if it may be shown.
-fn source(place: &Place) -> String {
+fn format_place(place: &Place) -> String {
     let name = place.name();
     let name = safe(&name);
     let Some(position) = place.position else { return format!(" --> {name}\n") };
@@ -313,12 +317,12 @@ fn source(place: &Place) -> String {
 }
 
 /// Writes to standard output, with colours if it supports them.
-fn show(text: std::fmt::Arguments) -> Result<()> {
+fn print_to_stdout(text: std::fmt::Arguments) -> Result<()> {
     anstream::stdout().lock().write_fmt(text).context("cannot write to standard output")
 }
 
 /// Writes to standard error. Ignores errors, because there is no other place to report them.
-fn say(text: std::fmt::Arguments) {
+fn print_to_stderr(text: std::fmt::Arguments) {
     let _ = anstream::stderr().lock().write_fmt(text);
 }
 
@@ -330,7 +334,7 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
     let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
     let metadata = file.metadata()?;
     let mode = metadata.mode() & 0o7777;
-    let is_fifo = metadata.file_type().is_fifo() && has_name(&file);
+    let is_fifo = metadata.file_type().is_fifo() && is_named_pipe(&file);
     if (metadata.is_file() || is_fifo) && metadata.uid() != rustix::process::geteuid().as_raw() {
         let kind = if is_fifo { "FIFO" } else { "file" };
         return Err(Diagnostic::error(
@@ -356,7 +360,7 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
 /// Whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
 /// also belong to another user, but they have no name.
 #[cfg(target_os = "linux")]
-fn has_name(pipe: &std::fs::File) -> bool {
+fn is_named_pipe(pipe: &std::fs::File) -> bool {
     // PIPEFS_MAGIC, statfs(2).
     const PIPEFS: u64 = 0x5049_5045;
     rustix::fs::fstatfs(pipe)
@@ -364,7 +368,7 @@ fn has_name(pipe: &std::fs::File) -> bool {
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]
-fn has_name(_: &std::fs::File) -> bool {
+fn is_named_pipe(_: &std::fs::File) -> bool {
     false
 }
 
@@ -379,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_commands_a_terminal_is_escaped_and_what_is_read_stays() {
+    fn control_characters_are_escaped_and_text_stays() {
         for (raw, printed) in [
             ("plain `text` ä 日本 🙂", "plain `text` ä 日本 🙂"),
             ("a\u{1b}[31mb", "a\\u{1b}[31mb"),
@@ -402,7 +406,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_printed_is_safe(text in any::<String>()) {
+        fn escaped_text_is_safe(text in any::<String>()) {
             prop_assert!(is_safe(&safe(&text)));
         }
     }

@@ -145,27 +145,27 @@ mod tests {
     use proptest::prelude::*;
 
     /// Text without dashes, so that it contains no PEM marker.
-    fn around() -> impl Strategy<Value = String> {
+    fn text_without_pem() -> impl Strategy<Value = String> {
         "[^-]{0,200}"
     }
 
     proptest! {
         #[test]
-        fn nothing_around_a_certificate_is_kept(before in around(), after in around(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
+        fn text_around_a_certificate_is_dropped(before in text_without_pem(), after in text_without_pem(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
             let clean = encode(CERTIFICATE, &der);
             let read = certificates(&format!("{before}\n{clean}{after}")).unwrap();
             prop_assert_eq!(read.iter().map(|der| encode(CERTIFICATE, der)).collect::<String>(), clean);
         }
 
         #[test]
-        fn nothing_around_a_key_is_kept(before in around(), after in around(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
+        fn text_around_a_key_is_dropped(before in text_without_pem(), after in text_without_pem(), der in proptest::collection::vec(any::<u8>(), 1..300)) {
             let clean = encode("RSA PRIVATE KEY", &der);
             let read = private_key(&format!("{before}\n{clean}{after}")).unwrap();
             prop_assert!(encode_key(&read) == Secret::new(clean));
         }
 
         #[test]
-        fn a_file_with_a_private_key_is_no_file_of_certificates(
+        fn certificates_with_a_private_key_are_refused(
             before in ".{0,40}", label in "([A-Z]{1,9} ){0,2}PRIVATE KEY", indent in "[ \t>#]{0,4}", body in "[A-Za-z0-9+/=\n]{0,80}", end in any::<bool>(), first in any::<bool>(),
         ) {
             let certificate = encode(CERTIFICATE, b"der");
@@ -176,14 +176,14 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "(.|\n|-----BEGIN |-----END |CERTIFICATE|EC PARAMETERS|PRIVATE KEY|-----){0,40}") {
+        fn no_text_makes_the_reader_panic(text in "(.|\n|-----BEGIN |-----END |CERTIFICATE|EC PARAMETERS|PRIVATE KEY|-----){0,40}") {
             let _ = certificates(&text).map(|all| assert!(!all.is_empty()));
             let _ = private_key(&text);
         }
     }
 
     #[test]
-    fn parameters_stand_beside_an_ec_key_alone() {
+    fn ec_parameters_are_only_allowed_with_an_ec_key() {
         let block = |label| encode(label, b"der");
         let ec = block(EC_PARAMETERS) + &block(EC_PRIVATE_KEY);
         assert_eq!(encode_key(&private_key(&ec).unwrap()).expose(), block(EC_PRIVATE_KEY));

@@ -294,7 +294,7 @@ fn unsupported(extension: &X509Extension) -> Option<Unsupported> {
 fn unsupported_base(base: &GeneralName, critical: bool) -> Option<Unsupported> {
     match base {
         GeneralName::DNSName(_) | GeneralName::RFC822Name(_) | GeneralName::URI(_) => None,
-        GeneralName::IPAddress(range) => (!is_range(range))
+        GeneralName::IPAddress(range) => (!is_address_range(range))
             .then_some(Unsupported::Malformed("name constraints with an address range that cannot be read")),
         GeneralName::DirectoryName(_) => Some(Unsupported::NameForm("directory names")),
         _ if critical => {
@@ -306,7 +306,7 @@ fn unsupported_base(base: &GeneralName, critical: bool) -> Option<Unsupported> {
 
 /// Whether the bytes are an address and a mask of the same length, with the mask's ones before its zeros (RFC 5280
 /// §4.2.1.10, RFC 4632).
-fn is_range(bytes: &[u8]) -> bool {
+fn is_address_range(bytes: &[u8]) -> bool {
     let (8 | 32) = bytes.len() else { return false };
     let mask = &bytes[bytes.len() / 2..];
     let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();

@@ -71,7 +71,7 @@ pub(super) fn server(
 /// that is missing in a CA certificate is missing in all certificates below it (RFC 5280 §4.2.1.12). It cannot sign other
 /// CAs.
 pub(super) fn boot_issuer(plan: &Plan, authority: Validity, now: OffsetDateTime) -> CertificateParams {
-    let mut params = below(plan, BOOT_ISSUER, authority, now);
+    let mut params = signed_by_ca(plan, BOOT_ISSUER, authority, now);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -98,7 +98,7 @@ fn leaf(
     authority: Validity,
     now: OffsetDateTime,
 ) -> CertificateParams {
-    let mut params = below(plan, role, authority, now);
+    let mut params = signed_by_ca(plan, role, authority, now);
     // If a certificate has no DNS name among its SANs, OpenSSL applies the name constraints to a common name with a dot.
     // If the CA cannot sign the name, it is stored as the organisational unit instead.
     let name = plan.name.as_str();
@@ -113,7 +113,7 @@ fn leaf(
 }
 
 /// The common part of the profiles of certificates that a CA signs. They are never valid before or after the CA.
-fn below(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
+fn signed_by_ca(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
     let asked = Validity::new(now, plan.valid_for.duration());
     let validity = Validity {
         not_before: asked.not_before.max(authority.not_before),

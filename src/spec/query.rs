@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_written_as_terraform_can() {
+    fn lists_are_read_in_each_notation_of_terraform() {
         for addresses in ["10.0.0.1,web1", "10.0.0.1, web1", "10.0.0.1\nweb1\n", r#"["10.0.0.1","web1"]"#] {
             assert_eq!(
                 texts(&spec(&[("addresses", addresses)]).identity.addresses),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_names_the_key_as_it_was_written() {
+    fn problems_name_the_key_as_it_was_written() {
         let spec = spec(&[
             ("adress", "x"),
             ("engine_env", "[1]"),

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_field_is_guessed() {
+    fn a_misspelt_field_gets_a_suggestion() {
         for (wrong, right) in [
             ("adress", "address"),
             ("tls_san", "tls-san"),
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_are_refused_before_they_go_off() {
+    fn yaml_bombs_are_refused() {
         let deep = "[".repeat(500_000);
         assert!(problems(&deep)[0].contains("nested more than 32 deep"));
         let blocks = "- ".repeat(100_000);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_may_stand_for_a_list_and_a_map_for_pairs() {
+    fn a_list_accepts_one_value_and_pairs_accept_a_map() {
         let spec = read("s.yaml", "address: 10.0.0.1\nengine-env: {A: b, C: '1'}\nport: 2377\n").unwrap();
         assert_eq!(spec.identity.addresses[0].text, "10.0.0.1");
         assert_eq!(spec.host.engine_env.iter().map(|w| w.text.as_str()).collect::<Vec<_>>(), ["A=b", "C=1"]);
@@ -236,7 +236,7 @@ mod tests {
         }
 
         #[test]
-        fn a_quoted_text_arrives_as_written(text in "\\PC{0,60}") {
+        fn a_quoted_text_is_read_unchanged(text in "\\PC{0,60}") {
             let yaml = format!("engine-label: [{}]\n", serde_json::to_string(&text).unwrap());
             if let Ok(spec) = read("s.yaml", &yaml) && spec.problems.is_empty() {
                 prop_assert_eq!(&spec.host.engine_labels[0].text, &text);

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_byte_anywhere_makes_all_of_it_unknown() {
+    fn a_cache_with_a_changed_byte_is_ignored() {
         let value = vec!["web1".to_owned(), "web2".to_owned()];
         let bytes = encode(&value).unwrap();
         assert_eq!(decode::<Vec<String>>(&bytes), Some(value));

@@ -139,11 +139,11 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     let write = || -> std::io::Result<bool> {
         let mut file = files::private_options().create_new(true).write(true).open(&temporary)?;
         file.write_all(&bytes)?;
-        let is_in_time = is_in_time(&file.metadata()?);
-        if is_in_time {
+        let is_clock_consistent = is_clock_consistent(&file.metadata()?);
+        if is_clock_consistent {
             std::fs::rename(&temporary, root.join(NAME))?;
         }
-        Ok(is_in_time)
+        Ok(is_clock_consistent)
     };
     if !matches!(write(), Ok(true)) {
         let _ = files::delete(&temporary);
@@ -152,7 +152,7 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
 
 /// Whether the time of a file that was just written agrees with this computer's clock. If a file server's clock differs,
 /// hostseed cannot tell which files have just changed.
-fn is_in_time(metadata: &std::fs::Metadata) -> bool {
+fn is_clock_consistent(metadata: &std::fs::Metadata) -> bool {
     let Ok(changed) = metadata.modified() else { return false };
     let now = SystemTime::now();
     let skew = now.duration_since(changed).or_else(|_| changed.duration_since(now));

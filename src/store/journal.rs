@@ -114,14 +114,14 @@ impl Rename {
     }
 
     /// Whether hostseed can have written this rename into a journal of this scope.
-    fn is_sound(&self, scope: Scope) -> bool {
+    fn is_allowed_in(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
             (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
             (Kind::Remove, Scope::Output) => false,
             (Kind::New | Kind::Replace, _) => is_temporary(&self.from),
         };
         is_ours
-            && [&self.from, &self.to].into_iter().all(|name| is_below(name) && scope.allows(name))
+            && [&self.from, &self.to].into_iter().all(|name| is_inside_folder(name) && scope.allows(name))
             && self.before.as_deref().is_none_or(|name| is_temporary(name) && scope.allows(name))
     }
 }
@@ -181,7 +181,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     let journal: Journal =
         serde_json::from_str(&text).map_err(|error| unusable(&format!("cannot be read: {error}")))?;
     if journal.version != VERSION
-        || !journal.renames.iter().all(|rename| rename.is_sound(scope))
+        || !journal.renames.iter().all(|rename| rename.is_allowed_in(scope))
         || !journal.delete.iter().all(|name| is_temporary(name) && scope.allows(name))
     {
         return Err(unusable("is no journal of this version").into());
@@ -224,11 +224,11 @@ fn exists(path: &Path) -> io::Result<bool> {
 }
 
 /// Whether a path in a journal stays inside the journal's folder.
-fn is_below(name: &Path) -> bool {
+fn is_inside_folder(name: &Path) -> bool {
     name.file_name().is_some() && name.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Whether the last component of a path is a temporary name.
 fn is_temporary(name: &Path) -> bool {
-    is_below(name) && name.file_name().and_then(OsStr::to_str).is_some_and(temporary::is_name)
+    is_inside_folder(name) && name.file_name().and_then(OsStr::to_str).is_some_and(temporary::is_name)
 }

@@ -63,16 +63,16 @@ impl Store {
         let mut known = index.unwrap_or_default();
         let listed = self.list_each(&names, &known, now);
 
-        let read = listed.iter().filter(|(_, entry)| matches!(entry, Cached::Now(_))).count();
-        let kept = listed.iter().filter(|(_, entry)| matches!(entry, Cached::Before)).count();
+        let read = listed.iter().filter(|(_, entry)| matches!(entry, Cached::Read(_))).count();
+        let kept = listed.iter().filter(|(_, entry)| matches!(entry, Cached::Unchanged)).count();
         if uses_index && (read > 0 || known.len() > kept) {
             let mut entries = Index::default();
             for (listing, cached) in &listed {
                 let name = listing.name.as_str();
                 let entry = match cached {
-                    Cached::Now(entry) => Some(Entry::clone(entry)),
-                    Cached::Before => known.remove(name),
-                    Cached::No => None,
+                    Cached::Read(entry) => Some(Entry::clone(entry)),
+                    Cached::Unchanged => known.remove(name),
+                    Cached::Uncacheable => None,
                 };
                 entries.extend(entry.map(|entry| (name.to_owned(), entry)));
             }
@@ -106,7 +106,7 @@ impl Store {
             && stamps(&dir, entry.role).as_ref() == Some(&entry.stamps)
             && let Some(listing) = entry.listing(name)
         {
-            return (listing, Cached::Before);
+            return (listing, Cached::Unchanged);
         }
         let folder = dir.symlink_metadata();
         let role = self.host_role(name);
@@ -123,7 +123,7 @@ impl Store {
         });
         let listing = Listing { name: name.clone(), endpoint, certificate };
         let entry = stamps.and_then(|stamps| Entry::new(stamps, &listing));
-        (listing, entry.map_or(Cached::No, |entry| Cached::Now(Box::new(entry))))
+        (listing, entry.map_or(Cached::Uncacheable, |entry| Cached::Read(Box::new(entry))))
     }
 
     /// Checks the folder of a machine and the files that its entry is made from.
@@ -140,11 +140,11 @@ impl Store {
 /// Whether a listed machine has an entry in the index.
 enum Cached {
     /// The index has a current entry.
-    Before,
+    Unchanged,
     /// The machine was read now, and this entry can be added to the index.
-    Now(Box<Entry>),
+    Read(Box<Entry>),
     /// The machine cannot be cached: it cannot be read, changed a moment ago, or contains a link.
-    No,
+    Uncacheable,
 }
 
 fn certificate_file(role: HostRole) -> String {

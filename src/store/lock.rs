@@ -26,13 +26,13 @@ impl Lock {
     /// Locks the store. Waits while another process has the lock.
     pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
         let path = root.join(STORE);
-        Ok(Self { file: locked(&path, &path, trust)?, temporary: None })
+        Ok(Self { file: open_and_lock(&path, &path, trust)?, temporary: None })
     }
 
     /// Locks the store. Returns `None` if another process has the lock.
     pub fn try_on_store(root: &Path, trust: Trust) -> Result<Option<Self>> {
         let path = root.join(STORE);
-        let file = opened(&path, &path, trust)?;
+        let file = open_lock_file(&path, &path, trust)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file, temporary: None })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -66,10 +66,10 @@ impl Lock {
     pub fn on_output(dir: &Path, shown: &Path) -> Result<Self> {
         let (path, shown) = (dir.join(OUTPUT), shown.join(OUTPUT));
         loop {
-            let file = locked(&path, &shown, Trust::Checked)?;
+            let file = open_and_lock(&path, &shown, Trust::Checked)?;
             // The previous process can have removed the lock file after this process opened it. Then the lock is on a
             // deleted file, so try again.
-            if is_at(&file, &path).map_err(|error| failed(Action::Lock, &shown, &error))? {
+            if is_still_at(&file, &path).map_err(|error| failed(Action::Lock, &shown, &error))? {
                 return Ok(Self { file, temporary: Some(path) });
             }
         }
@@ -86,14 +86,14 @@ impl Drop for Lock {
 }
 
 /// Opens and locks a file.
-fn locked(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
-    let file = opened(path, shown, trust)?;
+fn open_and_lock(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
+    let file = open_lock_file(path, shown, trust)?;
     file.lock().map_err(|error| failed(Action::Lock, shown, &error))?;
     Ok(file)
 }
 
 /// Opens a lock file. Fails at once for a FIFO, a link or another user's file.
-fn opened(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
+fn open_lock_file(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
     let open = || {
         let mut options = private_options();
         without_following(options.create(true).truncate(false).read(true).write(true)).open(path)
@@ -118,7 +118,7 @@ fn refused(path: &Path, shown: &Path) -> Diagnostic {
 }
 
 /// Whether `path` still names the open file.
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

@@ -41,7 +41,7 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
         return Err(failed(Action::Write, path, &io::ErrorKind::NotFound.into()));
     };
     check_replaceable(&place.path(), path, artifact)?;
-    sweep(&place.folder, parent(path), abandoned(now))?;
+    sweep(&place.folder, parent(path), abandoned_before(now))?;
     change(&place.folder, parent(path), |transaction| transaction.put_file(Path::new(&place.name), artifact))
 }
 
@@ -59,7 +59,7 @@ pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Re
         Ok(metadata) if metadata.is_dir() => Folder::enter(&place.path(), dir)?.put(artifacts, now),
         Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
-            sweep(&place.folder, parent(dir), abandoned(now))?;
+            sweep(&place.folder, parent(dir), abandoned_before(now))?;
             change(&place.folder, parent(dir), |transaction| {
                 transaction.put_dir(Path::new(&place.name), artifacts)
             })
@@ -67,7 +67,7 @@ pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Re
     }
 }
 
-fn abandoned(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
+fn abandoned_before(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
     Some((now.into(), ABANDONED))
 }
 
@@ -83,25 +83,25 @@ struct Place {
 impl Place {
     /// Follows the links of a path to the final folder and name. Returns `None` if the folder does not exist.
     fn find(path: &Path) -> Result<Option<Self>> {
-        let mut way = path.to_owned();
+        let mut current = path.to_owned();
         for _ in 0..MAX_LINKS {
-            let Some(name) = way.file_name().map(ToOwned::to_owned) else {
+            let Some(name) = current.file_name().map(ToOwned::to_owned) else {
                 return Err(failed(Action::Write, path, &io::ErrorKind::NotADirectory.into()));
             };
-            let Some(place) = Self::enter(parent(&way), name)? else { return Ok(None) };
+            let Some(place) = Self::enter(parent(&current), name)? else { return Ok(None) };
             let is_there = match place.path().symlink_metadata() {
                 Ok(metadata) if metadata.is_symlink() => {
-                    refuse_planted(&place.folder, &way)?;
-                    let target =
-                        fs::read_link(place.path()).map_err(|error| failed(Action::Read, &way, &error))?;
-                    way = parent(&way).join(target);
+                    refuse_planted_link(&place.folder, &current)?;
+                    let target = fs::read_link(place.path())
+                        .map_err(|error| failed(Action::Read, &current, &error))?;
+                    current = parent(&current).join(target);
                     continue;
                 }
                 Ok(_) => true,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => false,
                 Err(error) => return Err(failed(Action::Write, path, &error)),
             };
-            if !is_there && way != path {
+            if !is_there && current != path {
                 break;
             }
             return Ok(Some(place));
@@ -127,7 +127,7 @@ impl Place {
 }
 
 /// Refuses to follow a link in a world-writable folder, because any user can have created it.
-fn refuse_planted(folder: &Path, link: &Path) -> Result<()> {
+fn refuse_planted_link(folder: &Path, link: &Path) -> Result<()> {
     #[cfg(unix)]
     if trust::is_world_writable(
         &fs::metadata(folder).map_err(|error| failed(Action::Read, parent(link), &error))?,
@@ -158,7 +158,7 @@ impl<'a> Folder<'a> {
         let folder = Self { path: path.to_owned(), shown };
         let metadata = fs::metadata(&folder.path).map_err(|_| missing())?;
         if !trust::is_own(&metadata) {
-            return Err(foreign(shown));
+            return Err(foreign_owner(shown));
         }
         Ok(folder)
     }
@@ -166,7 +166,7 @@ impl<'a> Folder<'a> {
     fn put(&self, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
         let _lock = Lock::on_output(&self.path, self.shown)?;
         recover(&self.path, self.shown, Trust::Checked, Scope::Output)?;
-        sweep(&self.path, self.shown, abandoned(now))?;
+        sweep(&self.path, self.shown, abandoned_before(now))?;
         for artifact in artifacts {
             check_replaceable(&self.path.join(&artifact.path), &self.shown.join(&artifact.path), artifact)?;
         }
@@ -189,7 +189,7 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
         return Err(not_regular(shown, &metadata));
     }
     if !trust::is_own(&metadata) {
-        return Err(foreign(shown));
+        return Err(foreign_owner(shown));
     }
     #[cfg(unix)]
     {
@@ -222,7 +222,7 @@ fn not_regular(shown: &Path, metadata: &Metadata) -> anyhow::Error {
     Diagnostic::error(Code::NotRegularFile, message).hint(hint).into()
 }
 
-fn foreign(shown: &Path) -> anyhow::Error {
+fn foreign_owner(shown: &Path) -> anyhow::Error {
     let message = format!("`{}` belongs to another user (nothing was changed)", shown.display());
     Diagnostic::error(Code::ForeignOwner, message).hint("choose another name").into()
 }

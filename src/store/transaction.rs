@@ -144,7 +144,7 @@ impl<'a> Transaction<'a> {
     fn write_journal(&mut self) -> Result<()> {
         for n in 0..self.renames.len() {
             if self.renames[n].kind == Kind::Replace {
-                self.keep_before(n)?;
+                self.keep_replaced_file(n)?;
             }
         }
         // The temporary files are synced to the disk before the journal that lists them.
@@ -164,7 +164,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Gives the file that will be replaced a second name, so that it can be restored.
-    fn keep_before(&mut self, n: usize) -> Result<()> {
+    fn keep_replaced_file(&mut self, n: usize) -> Result<()> {
         let target = self.renames[n].to.clone();
         let there = self.base.join(&target);
         let read = |error| failed(Action::Read, &self.shown.join(&target), &error);

@@ -113,29 +113,29 @@ mod unix {
         Link { path: &'a Path, owner: u32, within: &'a Metadata },
     }
 
-    /// Walks along a path, one name at a time, and calls `look` for each folder and link. Each folder is opened before it
+    /// Walks along a path, one name at a time, and calls `visit` for each folder and link. Each folder is opened before it
     /// is shown, so nobody can replace it in between. `action` is used in errors. Returns the open folder, or `None` if a
     /// folder does not exist.
     fn walk(
         path: &Path,
         action: Action,
-        mut look: impl FnMut(Step) -> Result<()>,
+        mut visit: impl FnMut(Step) -> Result<()>,
     ) -> Result<Option<OwnedFd>> {
         let failed = |error: Errno, path: &Path| files::failed(action, path, &error.into());
         let mut rest: VecDeque<OsString> = parts(path);
-        let mut way = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
-        let mut folder = open_folder(rustix::fs::CWD, &way).map_err(|error| failed(error, &way))?;
-        let mut metadata = metadata_of(&folder, &way)?;
-        look(Step::Folder(&way, &metadata))?;
+        let mut current = if path.is_absolute() { PathBuf::from("/") } else { PathBuf::from(".") };
+        let mut folder = open_folder(rustix::fs::CWD, &current).map_err(|error| failed(error, &current))?;
+        let mut metadata = metadata_of(&folder, &current)?;
+        visit(Step::Folder(&current, &metadata))?;
         let mut links = 0;
         while let Some(name) = rest.pop_front() {
-            let next = if way == Path::new(".") { PathBuf::from(&name) } else { way.join(&name) };
+            let next = if current == Path::new(".") { PathBuf::from(&name) } else { current.join(&name) };
             let status = match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Err(Errno::NOENT) => return Ok(None),
                 status => status.map_err(|error| failed(error, &next))?,
             };
             if FileType::from_raw_mode(status.st_mode) == FileType::Symlink {
-                look(Step::Link { path: &next, owner: status.st_uid, within: &metadata })?;
+                visit(Step::Link { path: &next, owner: status.st_uid, within: &metadata })?;
                 links += 1;
                 if links > MAX_LINKS {
                     return Err(failed(Errno::LOOP, &next));
@@ -149,16 +149,17 @@ mod unix {
                     rest.push_front(part);
                 }
                 if target.is_absolute() {
-                    way = PathBuf::from("/");
-                    folder = open_folder(rustix::fs::CWD, &way).map_err(|error| failed(error, &way))?;
-                    metadata = metadata_of(&folder, &way)?;
+                    current = PathBuf::from("/");
+                    folder =
+                        open_folder(rustix::fs::CWD, &current).map_err(|error| failed(error, &current))?;
+                    metadata = metadata_of(&folder, &current)?;
                 }
                 continue;
             }
             folder = open_folder(&folder, Path::new(&name)).map_err(|error| failed(error, &next))?;
-            way = next;
-            metadata = metadata_of(&folder, &way)?;
-            look(Step::Folder(&way, &metadata))?;
+            current = next;
+            metadata = metadata_of(&folder, &current)?;
+            visit(Step::Folder(&current, &metadata))?;
         }
         Ok(Some(folder))
     }
@@ -195,7 +196,7 @@ mod unix {
             let metadata = fs::metadata(path).map_err(|error| files::failed(Action::Read, path, &error))?;
             check_owner(path, metadata.uid(), role.into())?;
             if metadata.mode() & 0o022 != 0 {
-                return Err(writable(path, &metadata));
+                return Err(writable_by_others(path, &metadata));
             }
             Ok(())
         }
@@ -212,7 +213,7 @@ mod unix {
                     let is_open = metadata.mode() & STICKY == 0
                         && (metadata.mode() & 0o002 != 0
                             || metadata.mode() & 0o020 != 0 && !is_private_group(metadata));
-                    if is_open { Err(writable(path, metadata)) } else { Ok(()) }
+                    if is_open { Err(writable_by_others(path, metadata)) } else { Ok(()) }
                 }
                 Step::Link { path, owner, .. } => check_owner(path, owner, Owned::Above),
             })
@@ -225,7 +226,7 @@ mod unix {
                 return Ok(());
             }
             check_owner(path, metadata.uid(), Owned::Store)?;
-            if metadata.mode() & 0o022 != 0 { Err(writable(path, metadata)) } else { Ok(()) }
+            if metadata.mode() & 0o022 != 0 { Err(writable_by_others(path, metadata)) } else { Ok(()) }
         }
 
         /// Checks a file of the store. If other users can access it, corrects its mode and returns a message. Succeeds if
@@ -268,7 +269,7 @@ mod unix {
                         path.display()
                     ),
                 )
-                .hint(format!("`chmod {mended:o} {}` as its owner, {OVERRIDE}", shell(path)))
+                .hint(format!("`chmod {mended:o} {}` as its owner, {OVERRIDE}", shell_quoted(path)))
                 .into());
             }
             let path = path.display();
@@ -316,7 +317,7 @@ mod unix {
         if owner == user || what != Owned::Store && owner == ROOT {
             return Ok(());
         }
-        let whose = if owner == unmapped() && owner != ROOT {
+        let whose = if owner == overflow_uid() && owner != ROOT {
             "a user of outside this container or user namespace".to_owned()
         } else {
             format!("user {owner}")
@@ -329,7 +330,7 @@ mod unix {
             // No user creates folders as root by intention. The likely mistake is a system folder such as `/tmp` as the
             // store.
             _ if owner == ROOT || what == Owned::Above => format!("{OWN_FOLDER}; {OVERRIDE}"),
-            _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell(path)),
+            _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell_quoted(path)),
         };
         Err(Diagnostic::error(Code::ForeignOwner, format!(
             "`{}` belongs to {whose}, and you are user {user}: its owner could replace keys (nothing was changed)",
@@ -340,12 +341,12 @@ mod unix {
     }
 
     /// The ID that stands for users outside the user namespace (user_namespaces(7)).
-    fn unmapped() -> u32 {
+    fn overflow_uid() -> u32 {
         let number = fs::read_to_string("/proc/sys/kernel/overflowuid");
         number.ok().and_then(|number| number.trim().parse().ok()).unwrap_or(65534)
     }
 
-    fn writable(path: &Path, metadata: &Metadata) -> anyhow::Error {
+    fn writable_by_others(path: &Path, metadata: &Metadata) -> anyhow::Error {
         let mode = metadata.mode() & 0o7777;
         Diagnostic::error(Code::WritableByOthers, format!(
             "`{}` has mode {mode:04o} and belongs to user {} and group {}: other users can write it and could replace keys (nothing was changed)",
@@ -354,14 +355,14 @@ mod unix {
             metadata.gid()
         ))
         .hint(match mode & STICKY {
-            0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell(path)),
+            0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell_quoted(path)),
             // In a shared folder such as `/tmp` other users need this mode.
             _ => format!("{OWN_FOLDER}; {OVERRIDE}"),
         })
         .into()
     }
 
-    fn shell(path: &Path) -> String {
+    fn shell_quoted(path: &Path) -> String {
         crate::templates::shell_word(&path.display().to_string())
     }
 

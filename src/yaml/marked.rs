@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_know_their_places_and_how_they_are_written() {
+    fn nodes_have_their_position_and_syntax() {
         let root = read("a: 0644\nb:\n- !!binary |\n  QQ==\n- \"yes\"\n").unwrap().unwrap();
         let Value::Map(entries) = &root.value else { panic!() };
         let written = |node: &Node| match &node.value {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn bombs_are_refused_before_they_go_off() {
+    fn yaml_bombs_are_refused() {
         // The parser has its own limit for this.
         assert!(read(&"[".repeat(500_000)).is_err());
         assert!(fault(&format!("{}1{}", "[".repeat(129), "]".repeat(129))).contains("128 deep"));

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_has_a_hint_where_its_place_tells_the_cause() {
+    fn a_fault_has_a_hint_if_its_position_shows_the_cause() {
         for (text, hint) in [
             ("a:\n- path: b\n\tcontent: c\n", "no tabs"),
             ("a: \"b\nc: d\n", "does not end"),
