@@ -111,8 +111,11 @@ fn forbid_core_dumps() -> Result<()> {
     Ok(())
 }
 
-/// Refuses to run with a clock that shows a date before this version's release. Such a clock was never set, for example
-/// on a board without a battery or in a new VM, and certificates would be made or verified with a wrong date.
+/// Checks the clock for commands that make or verify certificates.
+///
+/// # Errors
+/// Fails if the clock shows a date before this version's release. Such a clock was never set, for example on a board
+/// without a battery or in a new VM.
 fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
     if now.date() >= RELEASED {
         return Ok(());

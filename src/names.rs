@@ -114,6 +114,9 @@ pub enum Address {
 
 impl Address {
     /// Parses an address that a client connects to.
+    ///
+    /// # Errors
+    /// Fails if the text is neither an IP address nor a host name, or if no client can connect to the IP address.
     pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         if let Ok(ip) = text.parse::<IpAddr>() {
             if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {

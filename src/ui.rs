@@ -155,8 +155,10 @@ impl Ui {
         }
     }
 
-    /// Asks a question on the terminal. Only `y` and `yes` mean yes. If there is no terminal, the error's hint suggests
-    /// `instead`, a command that does not ask.
+    /// Asks a question on the terminal. Only `y` and `yes` mean yes.
+    ///
+    /// # Errors
+    /// Fails if there is no terminal. The hint suggests `instead`, a command that does not ask.
     pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let complaint =

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
 
-/// Validity of a CA. It must be longer than that of several renewed leaf certificates.
+/// Validity of a CA. It outlasts several generations of leaf certificates.
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
 /// Validity before the time of issue, because a new VM's clock can be slow until it has found a time server.
 const CLOCK_SKEW: Duration = Duration::hours(1);

@@ -33,7 +33,7 @@ pub struct Spec {
     /// Problems with the structure of the file or the query. The other fields are filled in all the same, so that all
     /// problems can be reported at once.
     pub problems: Vec<Diagnostic>,
-    /// The fields that the file or the query contains, even if their values are invalid.
+    /// The fields that the file contains, even if their values are invalid, or that the query contains with valid values.
     pub given: Vec<String>,
 }
 

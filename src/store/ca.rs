@@ -16,6 +16,9 @@ use crate::plan::{AuthoritySource, Plan};
 
 impl Store {
     /// Checks who owns and who can write the folder and the files of a CA that will sign.
+    ///
+    /// # Errors
+    /// Fails if another user could replace the CA's private key.
     pub fn check_authority(&self, source: &AuthoritySource) -> Result<()> {
         let (dir, role) = match source {
             AuthoritySource::Own => return Ok(()),
@@ -28,6 +31,9 @@ impl Store {
 
     /// Loads the CA that a plan names: the store's shared CA, or the CA in another folder. Returns `None` if the CA must
     /// be created first.
+    ///
+    /// # Errors
+    /// Fails if the CA's files are missing, cannot be read, or do not make a usable CA.
     pub fn authority(&self, source: &AuthoritySource, now: OffsetDateTime) -> Result<Option<Pair>> {
         let dir = match source {
             AuthoritySource::Own => return Ok(None),

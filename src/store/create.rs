@@ -97,6 +97,9 @@ impl Store {
 
     /// Refuses a name that is taken by a machine. Also refuses a name if the new CA's folder exists; that folder is never
     /// touched.
+    ///
+    /// # Errors
+    /// Fails if the name is taken.
     pub fn refuse_taken(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         if self.has(name) {
             return Err(Diagnostic::error(
@@ -134,6 +137,9 @@ impl Store {
     }
 
     /// Records the address of a machine's host.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist, its record cannot be read, or the store cannot be written.
     pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
         let writing = self.lock()?;
         let record = self.record(name)?;

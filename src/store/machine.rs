@@ -27,6 +27,9 @@ impl Store {
     }
 
     /// Reads a machine's record: `config.json`, which Docker Machine calls its configuration.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist, another user can change it, or its record cannot be read.
     pub fn record(&self, name: &MachineName) -> Result<Record> {
         self.require(name)?;
         self.read_record(name)
@@ -54,11 +57,17 @@ impl Store {
     }
 
     /// The path of a machine's folder as text.
+    ///
+    /// # Errors
+    /// Fails if the path is not UTF-8.
     pub fn machine_path(&self, name: &MachineName) -> Result<String> {
         as_text(&self.machine_dir(name)).map(ToOwned::to_owned)
     }
 
     /// Reads the plan that a machine was created from.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist, another user can change it, or hostseed did not create it.
     pub fn plan(&self, name: &MachineName) -> Result<Plan> {
         self.require(name)?;
         self.read_plan(name)
@@ -125,6 +134,9 @@ impl Store {
 
     /// Reads one of a machine's certificates: `ca`, `server`, `issuer` or `cert`. If a file other than `ca` contains a
     /// chain, returns the first certificate.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or if `ca.pem` contains more than one certificate.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         let path = self.machine_dir(name).join(format!("{file}.pem"));
         let text = files::read(&path)?;

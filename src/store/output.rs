@@ -47,6 +47,9 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
 
 /// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`]. A new folder has mode
 /// 0700. In an existing folder either all files change or none, and other files stay.
+///
+/// # Errors
+/// Fails for the reasons of [`put_artifact`], or if another user owns the folder.
 pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
     // Paths like `.` have no file name, and exist.
     if dir.file_name().is_none() {

@@ -44,7 +44,7 @@ impl Record {
             let address = Address::parse(&address).ok().context("its address cannot be read")?;
             url = self::url(&address, port.unwrap_or(DEFAULT_PORT));
         }
-        // The URL becomes part of a shell command. These characters have no special meaning in a shell.
+        // The URL becomes part of a shell command. These characters neither end a word nor start a command.
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:/@[]+,=".contains(&b);
         ensure!(url.bytes().all(is_plain), "its address `{url}` has a character that no address has");
         let uri: http::Uri = url.parse().ok().context("it has no address recorded")?;

@@ -71,6 +71,9 @@ pub fn still_there(left: &[PathBuf]) -> String {
 
 /// Removes the current user's temporary files and folders from `dir`. If `age` is given as a time and a duration, removes
 /// only those that are at least that old at that time. Follows no links.
+///
+/// # Errors
+/// Fails if a file cannot be deleted. The error names the files with private keys that are left.
 pub fn sweep(dir: &Path, shown: &Path, age: Option<(SystemTime, Duration)>) -> Result<()> {
     let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     for entry in entries.flatten() {

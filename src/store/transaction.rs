@@ -262,7 +262,7 @@ impl<'a> Transaction<'a> {
         self.remove_journal()
     }
 
-    /// Removes the journal. If a power failure restores it, it lists only completed renames, so recovery is harmless.
+    /// Removes the journal. If a power failure restores it after a complete change, recovery finds every rename made.
     fn remove_journal(&self) -> Result<()> {
         fs::remove_file(self.base.join(JOURNAL))
             .map_err(|error| write_failed(cannot(Action::Remove, &self.shown.join(JOURNAL), &error)))

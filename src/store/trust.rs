@@ -209,7 +209,7 @@ mod unix {
             walk(path, Action::Read, |step| match step {
                 Step::Folder(path, metadata) => {
                     check_owner(path, metadata.uid(), Owned::Above)?;
-                    // In a folder with the sticky bit, only the owner of a file can rename it.
+                    // In a folder with the sticky bit, only the owner of a file or of the folder can rename the file.
                     let is_open = metadata.mode() & STICKY == 0
                         && (metadata.mode() & 0o002 != 0
                             || metadata.mode() & 0o020 != 0 && !is_private_group(metadata));
