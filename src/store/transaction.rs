@@ -259,7 +259,10 @@ impl<'a> Transaction<'a> {
                 .map_err(|error| write_failed(cannot(Action::Undo, &self.shown.join(&rename.to), &error)))?;
         }
         self.folders().iter().for_each(|folder| files::sync_dir(folder));
-        self.remove_journal()
+        self.remove_journal()?;
+        // If a power failure restored the journal, recovery would make the change that is reported as failed.
+        files::sync_dir(self.base);
+        Ok(())
     }
 
     /// Removes the journal. If a power failure restores it after a complete change, recovery finds every rename made.
