@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use crate::secret::Secret;
 use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::encoding::{self, Bytes};
+use crate::secret::Secret;
 
 /// Minimum length of base64 that can contain a private key, in characters. The shortest key, Ed25519 in PKCS#8 (RFC 8410 §7), has
 /// 48 bytes, which are 64 characters. The limit is slightly lower.

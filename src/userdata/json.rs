@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fmt;
 
-use crate::secret::Secret;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -13,6 +12,7 @@ use super::encoding::{self, Bytes, GZIP};
 use super::mime;
 use super::problems::Problems;
 use crate::diag::{Code, Diagnostic, Place, Position};
+use crate::secret::Secret;
 
 /// Maximum number of values in a document. A Terraform state has about 50 values for each resource. Each value needs up to 150
 /// bytes of memory.

@@ -1,7 +1,5 @@
 //! Decodes gzip, base64, MIME and archives. Then the first line decides the kind of each document, as in cloud-init.
 
-use crate::secret::Secret;
-
 use super::budget::Budget;
 use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
 use super::encoding::{self, Bytes, GZIP};
@@ -9,6 +7,7 @@ use super::problems::{Problems, at_offset, head};
 use super::seed::{Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
 use crate::diag::{Code, Diagnostic, Place};
+use crate::secret::Secret;
 
 /// Maximum number of nested layers. Real user-data has fewer, even with gzip in base64 in MIME.
 const MAX_LAYERS: usize = 8;

@@ -1,14 +1,13 @@
 //! Reads hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): its settings for the machine, and the
 //! files that it contains and installs.
 
-use crate::secret::Secret;
-
 use super::host_state::{File, HostState};
 use super::manifest::Entry;
 use super::paths::{ISSUE, LIB, OPT};
 use super::problems::Problems;
 use super::script::here_documents;
 use crate::diag::Place;
+use crate::secret::Secret;
 
 /// The settings in a `setup` script.
 #[derive(Debug, Default, PartialEq, Eq)]

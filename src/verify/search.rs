@@ -8,11 +8,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::secret::Secret;
 use base64::engine::GeneralPurpose;
 use sha2::{Digest, Sha256};
 
 use crate::pki::{Certificate, StrayKey};
+use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::encoded::{
     LONGEST_GAP, SHORTEST, SHORTEST_BYTES, STANDARD, URL_SAFE, begins_something, decode, find, from_hex,

@@ -1,9 +1,8 @@
 //! Reads a cloud-config's `write_files` as cloud-init's `cc_write_files` does.
 
-use crate::secret::Secret;
-
 use super::read::{Reader, misspelt};
 use crate::diag::{Code, Diagnostic};
+use crate::secret::Secret;
 use crate::userdata::document::{get, kind_of};
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{DEFAULT_MODE, File};

@@ -1,9 +1,8 @@
 //! Extracts the scripts from a component.
 
-use crate::secret::Secret;
-
 use super::MAX_BYTES;
 use crate::diag::{Code, Diagnostic, Place};
+use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::digest::sha256;

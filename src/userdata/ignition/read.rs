@@ -1,10 +1,10 @@
 //! Reads an Ignition config, specification 3: files, units and merged configs. Any error in a config prevents the boot.
 
-use crate::secret::Secret;
 use data_url::DataUrl;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::cloud_config::within;
 use crate::userdata::digest::{sha256, sha512};

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::secret::Secret;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::encoding::{Bytes, unbase64};
 use crate::userdata::problems::{Problems, at_offset};
