@@ -6,7 +6,7 @@ mod place;
 use std::fmt;
 
 pub use codes::Code;
-pub use place::{Excerpt, Place, Position};
+pub use place::{Excerpt, Place, Position, lines};
 
 /// How serious a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -88,7 +88,7 @@ impl Excerpt {
 
     /// The line at `position`. None where `text` has no such line, where the line is long, or where it may hold a secret.
     pub fn new(text: &str, position: Position) -> Option<Self> {
-        let line = text.split('\n').nth(position.line.checked_sub(1)?)?.trim_end_matches('\r');
+        let line = lines(text).nth(position.line.checked_sub(1)?)?;
         let column = position.column.checked_sub(1)?;
         let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
         let is_key = |run: &str| {
@@ -107,6 +107,11 @@ impl Excerpt {
     }
 }
 
+/// The lines of a text as YAML counts them: each ends with LF, CR LF or CR (YAML 1.2 §5.4).
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +124,8 @@ mod tests {
     fn an_excerpt_is_the_line_of_its_position() {
         assert_eq!(excerpt("a: 1\r\nport: 0\n", 2, 7), Some(("port: 0".into(), 6)));
         assert_eq!(excerpt("a: 1\r\nport: 0\n", 1, 99), Some(("a: 1".into(), 4)));
+        assert_eq!(excerpt("# a\rport: 0\r\nb: 1\n", 2, 7), Some(("port: 0".into(), 6)));
+        assert_eq!(excerpt("# a\rport: 0\r\nb: 1\n", 3, 1), Some(("b: 1".into(), 0)));
         assert_eq!(excerpt("a: 1\n", 2, 1), None);
         assert_eq!(excerpt("a: 1\n", 7, 1), None);
     }

@@ -10,7 +10,7 @@ pub mod typed;
 
 pub use typed::{Node, Value, read};
 
-use crate::diag::Position;
+use crate::diag::{self, Position};
 
 /// Maximum number of nodes, because aliases can multiply them. Real documents have a few thousand.
 const MAX_NODES: usize = 100_000;
@@ -35,8 +35,8 @@ impl Fault {
     /// Suggests the most likely cause of the fault. `text` must be the text that was read.
     pub fn hint(&self, text: &str) -> Option<&'static str> {
         let Position { line, column } = self.position?;
-        let mut lines = text.lines().skip(line.checked_sub(1)?);
-        let Some(line) = lines.next() else { return Some(Self::CUT_SHORT) };
+        let mut lines = diag::lines(text).skip(line.checked_sub(1)?);
+        let Some(line) = lines.next().filter(|line| !line.is_empty()) else { return Some(Self::CUT_SHORT) };
         let is_tabbed = |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
         if is_tabbed(line) || lines.next().is_some_and(is_tabbed) {
             return Some("YAML takes no tabs for indentation");

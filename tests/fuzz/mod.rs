@@ -379,7 +379,7 @@ fn yaml_nodes(bytes: &[u8]) {
     }
     let text = text(bytes);
     let Ok(root) = yaml::read(&text, 1000) else { return };
-    check(&root, &text.split('\n').collect::<Vec<_>>(), root.start.is_some());
+    check(&root, &crate::diag::lines(&text).collect::<Vec<_>>(), root.start.is_some());
 }
 
 fn certificates(bytes: &[u8]) {
