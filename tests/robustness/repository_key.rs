@@ -76,6 +76,11 @@ impl Mirror {
         let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
         let setup = String::from_utf8(setup.clone()).unwrap();
         let (functions, _) = setup.split_once("\nbegin\n").expect("`setup` works from there on");
+        // If `setup` called one of these by another name, it would write to this computer.
+        for replaced in HARNESS.lines().filter_map(|line| line.split_once("() {")).map(|(name, _)| name) {
+            let is_function = functions.contains(&format!("\n{replaced}() {{"));
+            assert!(is_function || replaced == "dpkg", "`setup` has no function `{replaced}`");
+        }
         let root = home.path().join(&name);
         fs::create_dir(&root).unwrap();
         let script = root.join("script");
