@@ -364,7 +364,8 @@ fn yaml_nodes(bytes: &[u8]) {
             let rest: String =
                 lines.get(start.line - 1).map_or("", |line| line).chars().skip(start.column - 1).collect();
             let word = plain.split_whitespace().next().unwrap_or_default();
-            // An anchor or a tag may be before it.
+            // A byte order mark, an anchor or a tag may be before it.
+            let rest = rest.trim_start_matches('\u{feff}');
             assert!(rest.contains(word) || rest.starts_with(['&', '!']), "{word:?} in {rest:?}");
         }
         match &node.value {
