@@ -11,6 +11,7 @@ pub mod clouds;
 pub mod commands;
 pub mod delivery;
 pub mod diag;
+pub mod digest;
 pub mod disk;
 pub mod names;
 pub mod options;

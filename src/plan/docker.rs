@@ -3,6 +3,7 @@
 use super::Field;
 use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
+use crate::digest::is_sha256;
 use crate::spec::{Spec, Word};
 
 /// The repository of Docker's own packages.
@@ -255,7 +256,7 @@ fn version(text: &str) -> Result<String, Diagnostic> {
 
 fn sha256(text: &str) -> Result<String, Diagnostic> {
     let digits = text.to_lowercase();
-    if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if is_sha256(&digits) {
         return Ok(digits);
     }
     Err(Diagnostic::error(

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::digest::sha256;
 
 /// Length of a SHA-256 in hexadecimal digits.
 const CHECKSUM: usize = 64;
@@ -52,7 +53,7 @@ impl Stamp {
 /// Encodes a value as two lines: the SHA-256 of the JSON in hexadecimal, then the JSON.
 pub fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
-    let mut bytes = checksum(&json).into_bytes();
+    let mut bytes = sha256(&json).into_bytes();
     bytes.push(b'\n');
     bytes.extend(json);
     Ok(bytes)
@@ -62,11 +63,7 @@ pub fn encode(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let (sum, json) = bytes.split_at_checked(CHECKSUM)?;
     let json = json.strip_prefix(b"\n")?;
-    (sum == checksum(json).as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()
-}
-
-fn checksum(json: &[u8]) -> String {
-    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    (sum == sha256(json).as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
 #[cfg(test)]

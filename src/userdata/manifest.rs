@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::digest::sha256;
 use super::payload::PayloadEncoding;
+use crate::digest::{is_sha256, sha256};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Place};
@@ -62,9 +62,8 @@ impl TryFrom<String> for Entry {
         let (Some(sha256), Some(mode), Some(path)) = (words.next(), words.next(), words.next()) else {
             return Err("no `SHA256 MODE PATH`");
         };
-        let is_sum = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
         match u32::from_str_radix(mode, 8) {
-            Ok(mode) if is_sum && path.starts_with('/') => {
+            Ok(mode) if is_sha256(sha256) && path.starts_with('/') => {
                 Ok(Self { sha256: sha256.to_owned(), mode, path: path.to_owned() })
             }
             _ => Err("no `SHA256 MODE PATH`"),

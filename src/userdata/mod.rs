@@ -7,7 +7,6 @@ pub mod cloud_config;
 pub mod component;
 pub mod content_type;
 pub mod contents;
-pub mod digest;
 pub mod document;
 pub mod encoded;
 pub mod encoding;

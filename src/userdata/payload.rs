@@ -3,8 +3,8 @@
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
-use super::digest::sha256;
 use super::encoding;
+use crate::digest::sha256;
 use crate::secret::Secret;
 
 /// The encoding of the files inside a seed.

@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 
 use crate::diag::{Code, Diagnostic};
+use crate::digest::{is_sha256, sha256};
 use crate::userdata::budget::Budget;
-use crate::userdata::digest::sha256;
 use crate::userdata::host_state::HostState;
 use crate::userdata::problems::Problems;
 
 /// Checks the checksums in commands that verify a file before they continue: `echo 'SUM  /path' | sha256sum -c && …`.
 pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
     let (mut sums, mut damaged): (HashMap<&str, String>, Vec<String>) = Default::default();
-    let is_sum = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
     for inline in host.inline.iter().filter(|inline| inline.text.expose().contains("sha256sum")) {
         if !budget.take(4 * inline.text.expose().len()) {
             return;
@@ -22,7 +21,7 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
             .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
             .filter(|word| !word.is_empty())
             .collect();
-        for pair in words.windows(2).filter(|pair| is_sum(pair[0]) && pair[1].starts_with('/')) {
+        for pair in words.windows(2).filter(|pair| is_sha256(pair[0]) && pair[1].starts_with('/')) {
             let [sum, path] = [pair[0], pair[1]];
             let file = host.file(path);
             if let Some(file) = file

@@ -2,8 +2,8 @@
 //! of each file on the host.
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::digest::sha256;
 use crate::userdata::budget::Budget;
-use crate::userdata::digest::sha256;
 use crate::userdata::host_state::HostState;
 use crate::userdata::manifest::{Entry, Found, Manifest};
 use crate::userdata::paths::{self, SETUP};

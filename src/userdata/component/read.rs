@@ -2,10 +2,10 @@
 
 use super::MAX_BYTES;
 use crate::diag::{Code, Diagnostic, Place};
+use crate::digest::sha256;
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
-use crate::userdata::digest::sha256;
 use crate::userdata::document::{Document, get};
 use crate::userdata::host_state::HostState;
 use crate::userdata::problems::{Problems, head};

@@ -6,9 +6,9 @@ use minijinja::context;
 
 use super::MAX_BYTES;
 use crate::diag::{Code, Diagnostic};
+use crate::digest::sha256;
 use crate::templates;
 use crate::userdata::contents::Contents;
-use crate::userdata::digest::sha256;
 use crate::userdata::script;
 
 /// Maximum length for `create-component --data`, in characters (EC2 Image Builder API Reference, CreateComponent).

@@ -4,10 +4,10 @@ use data_url::DataUrl;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::digest::{sha256, sha512};
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::cloud_config::within;
-use crate::userdata::digest::{sha256, sha512};
 use crate::userdata::encoded;
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{DEFAULT_MODE, File, HostState, InlineText};

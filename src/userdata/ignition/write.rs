@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
-use crate::userdata::digest::sha512;
+use crate::digest::sha512;
 use crate::userdata::encoding::base64;
 use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, UNITS};

@@ -2,7 +2,7 @@
 
 use super::{META_DATA, NETWORK_CONFIG};
 use crate::artifact::Artifact;
-use crate::userdata::digest::sha256;
+use crate::digest::sha256;
 
 /// Returns the files of the seed with this user-data. The instance-id contains a hash of the content, so that cloud-init applies
 /// a changed seed like the first one (cloud-init, "Instance metadata": user-data runs once for each instance-id).

@@ -4,8 +4,8 @@
 use crate::secret::Secret;
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::digest::sha256;
 use crate::userdata::budget::Budget;
-use crate::userdata::digest::sha256;
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::manifest::Manifest;

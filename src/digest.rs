@@ -7,6 +7,11 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// Whether a text is a SHA-256 in hexadecimal, in upper or lower case.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// The SHA-512 of some bytes, as 128 hexadecimal digits.
 pub fn sha512(bytes: &[u8]) -> String {
     hex(&Sha512::digest(bytes))
