@@ -96,9 +96,7 @@ pub(super) fn make<T>(
 
 fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
     match plan.ca {
-        AuthoritySource::Own => {
-            pki::issue_authority(plan.name.as_str(), plan.key, plan.boot_issuer.is_some(), now)
-        }
+        AuthoritySource::Own => pki::issue_own_authority(plan, now),
         // A later machine with the shared CA may have a boot issuer.
         AuthoritySource::Shared | AuthoritySource::Dir(_) => {
             pki::issue_authority(SHARED, plan.key, true, now)

@@ -137,7 +137,7 @@ impl SeedAsked {
                 let hints = SizeHints {
                     gzip: Some("`gzip = \"true\"`".into()),
                     small_key: "`key = \"p256\"`".into(),
-                    address: "`addresses`".into(),
+                    address: None,
                     image: "`docker = \"none\"`".into(),
                 };
                 delivery::render_for(cloud, delivery, (plan, identity), &self.form, delivery.base64, &hints)

@@ -47,7 +47,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
             let hints = SizeHints {
                 gzip: Some(format!("`--for {} --gzip`", cloud.name)),
                 small_key: "`--key p256` at `create`".into(),
-                address: "`--address` at `create`".into(),
+                address: None,
                 image: "`--docker none` at `create`".into(),
             };
             let seed = delivery::render_for(cloud, delivery, (&plan, &identity), &form, base64, &hints)?;

@@ -16,7 +16,8 @@ pub struct SizeHints {
     /// None if the user cannot choose the compression.
     pub gzip: Option<String>,
     pub small_key: String,
-    pub address: String,
+    /// None for a stored machine, whose CA is not at hand to try it.
+    pub address: Option<String>,
     pub image: String,
 }
 
@@ -26,10 +27,10 @@ impl SizeHints {
         Self {
             gzip: None,
             small_key: spec.flag("key", "p256"),
-            address: match plan.addresses.is_empty() {
+            address: Some(match plan.addresses.is_empty() {
                 true => spec.flag("address", "ADDRESS"),
                 false => format!("no {}", spec.flag("boot-issuer", "true")),
-            },
+            }),
             image: spec.flag("docker", "none"),
         }
     }
@@ -81,7 +82,6 @@ pub(super) fn sized(size: usize, gzip: bool) -> String {
 
 fn possible_changes(cloud: &Cloud, subject: &Subject, hints: &SizeHints) -> Vec<Change> {
     let Subject { plan, form, deliveries, .. } = subject;
-    let is_rsa = matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096);
     let can_sign = subject.signer.is_some();
     let can_compress = hints.gzip.is_some()
         && !matches!(form, Form::Ignition(_))
@@ -89,8 +89,8 @@ fn possible_changes(cloud: &Cloud, subject: &Subject, hints: &SizeHints) -> Vec<
         && deliveries.iter().all(|delivery| !delivery.gzip);
     [
         (Change::Gzip, can_compress),
-        (Change::SmallKey, can_sign && is_rsa),
-        (Change::Address, can_sign && plan.boot_issuer.is_some()),
+        (Change::SmallKey, can_sign && plan.key.is_rsa()),
+        (Change::Address, can_sign && hints.address.is_some() && plan.boot_issuer.is_some()),
         (Change::Image, plan.host.docker.install != Install::None),
     ]
     .into_iter()
@@ -156,9 +156,7 @@ fn signed(plan: &Plan, other: &Plan, identity: &Identity, now: OffsetDateTime) -
         return Ok(Identity { host, ..identity.clone() }.for_host());
     }
     let authority = match plan.ca {
-        AuthoritySource::Own => {
-            pki::issue_authority(plan.name.as_str(), other.key, other.boot_issuer.is_some(), now)?
-        }
+        AuthoritySource::Own => pki::issue_own_authority(other, now)?,
         AuthoritySource::Shared | AuthoritySource::Dir(_) => authority.clone(),
     };
     Ok(pki::issue_identity(other, authority, now)?.for_host())
@@ -170,7 +168,7 @@ impl Change {
         match self {
             Self::Gzip => hints.gzip.clone().unwrap_or_default(),
             Self::SmallKey => hints.small_key.clone(),
-            Self::Address => hints.address.clone(),
+            Self::Address => hints.address.clone().unwrap_or_default(),
             Self::Image => format!("{} with an image of `hostseed bake`", hints.image),
         }
     }

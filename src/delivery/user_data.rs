@@ -7,7 +7,7 @@ use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::diag::{Code, Diagnostic};
 use crate::pki::HostIdentity;
-use crate::plan::{KeyType, Plan};
+use crate::plan::Plan;
 use crate::render::{self, Form, Format, Packing, Rendered};
 use crate::userdata::open;
 
@@ -76,7 +76,7 @@ pub fn render_for(
     let deliveries = std::slice::from_ref(delivery);
     let mut advice = advice::advice(cloud, &Subject { plan, host, form, deliveries, signer: None }, hints)?;
     // How small they get is not known here: only the CA's key could sign the certificates for a trial.
-    if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
+    if plan.key.is_rsa() {
         advice.push(format!("{} makes the certificates smaller", hints.small_key));
     }
     let error = Diagnostic::error(Code::UserDataTooLarge, message);

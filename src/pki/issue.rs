@@ -23,6 +23,11 @@ pub fn issue_authority(name: &str, key: KeyType, boot_issuers: bool, now: Offset
     pair(&certificate, &key)
 }
 
+/// Makes a machine's own CA. It can sign a boot issuer only if the plan has one.
+pub fn issue_own_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
+    issue_authority(plan.name.as_str(), plan.key, plan.boot_issuer.is_some(), now)
+}
+
 /// Makes the certificate of a shared CA for an existing key. The CA can sign boot issuers.
 pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let certificate =

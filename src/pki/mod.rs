@@ -9,7 +9,7 @@ mod profile;
 mod stray;
 
 pub use certificate::{Certificate, Unsupported};
-pub use issue::{certify_authority, certify_host, issue_authority, issue_identity};
+pub use issue::{certify_authority, certify_host, issue_authority, issue_identity, issue_own_authority};
 pub use judge::{Purpose, Unsound, judge, trial_leaf};
 pub use load::{load_authority, private_key};
 pub use profile::Validity;

@@ -7,7 +7,7 @@ use rcgen::{
 use time::{Duration, OffsetDateTime};
 
 use crate::names::Address;
-use crate::plan::{KeyType, Plan};
+use crate::plan::Plan;
 
 /// Validity of a CA. It outlasts several generations of leaf certificates.
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
@@ -60,7 +60,7 @@ pub(super) fn server(
     let mut params = leaf(plan, names, SERVER, authority, now);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     // Some TLS 1.2 clients still negotiate RSA key transport, which needs this usage (RFC 5246 §7.4.2).
-    if matches!(plan.key, KeyType::Rsa2048 | KeyType::Rsa4096) {
+    if plan.key.is_rsa() {
         params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
     }
     params.subject_alt_names = names.iter().map(san).collect();

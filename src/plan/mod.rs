@@ -96,6 +96,11 @@ impl KeyType {
     pub fn name(self) -> &'static str {
         check::name_of(&Self::ALL, self)
     }
+
+    /// True for RSA of any size.
+    pub fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa4096)
+    }
 }
 
 /// The validity of a leaf certificate, in whole hours.

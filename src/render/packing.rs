@@ -1,10 +1,8 @@
 //! Compresses and encodes a whole text. The same text always gives the same bytes.
 
 use crate::artifact::Artifact;
+use crate::clouds::Cloud;
 use crate::userdata::encoding::{base64, gzip, gzip_smallest};
-
-/// Amazon EC2's limit in bytes, the lowest of the clouds that support compressed user-data.
-const LOWEST_LIMIT: usize = 16_384;
 
 /// The encoding of a whole text, from `--gzip` and `--base64`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,14 +20,31 @@ impl Packing {
     }
 }
 
-/// Compresses a text. Uses the slower compression if it may bring the size below [`LOWEST_LIMIT`].
+/// Compresses a text. Uses the slower compression if it may bring the size below the limit of every cloud.
 fn gzip_below_limit(bytes: &[u8]) -> Vec<u8> {
     let packed = gzip(bytes);
-    let is_near = packed.len() > LOWEST_LIMIT && packed.len() <= LOWEST_LIMIT + LOWEST_LIMIT / 10;
+    let limit = lowest_limit();
+    let is_near = packed.len() > limit && packed.len() <= limit + limit / 10;
     if is_near { gzip_smallest(bytes) } else { packed }
+}
+
+/// The lowest limit of the clouds that support compressed user-data, in bytes.
+fn lowest_limit() -> usize {
+    let limits = Cloud::ALL.into_iter().filter_map(|cloud| cloud.raw_limit(cloud.delivery(true)?.base64));
+    limits.min().expect("Amazon EC2 has a limit")
 }
 
 fn with_bytes(file: Artifact, pack: impl Fn(&[u8]) -> Vec<u8>) -> Artifact {
     let bytes = pack(&file.bytes);
     Artifact { bytes: bytes.into(), ..file }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_limit_is_that_of_amazon_ec2() {
+        assert_eq!(lowest_limit(), 16_384);
+    }
 }
