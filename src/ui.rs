@@ -113,17 +113,8 @@ impl Ui {
     /// Prints a problem that `verify` found, with its hint. It goes to standard output, because problems are the result
     /// of `verify`.
     pub fn problem(self, problem: &Diagnostic) -> Result<()> {
-        let style = match problem.severity {
-            Severity::Error => RED,
-            Severity::Warning => YELLOW,
-        };
-        let (level, code) = (problem.severity.name(), problem.code.name());
-        let text = problem.to_string();
-        print_to_stdout(format_args!("{style}{level}[{code}]:{style:#} {}\n", safe(&text)))?;
-        problem
-            .hint
-            .as_deref()
-            .map_or(Ok(()), |hint| print_to_stdout(format_args!("{CYAN}hint:{CYAN:#} {}\n", safe(hint))))
+        let text = first_line(problem, &problem.to_string()) + &hint_line(problem);
+        print_to_stdout(format_args!("{text}"))
     }
 
     /// Prints the final result, green if it is good and red otherwise.
@@ -286,19 +277,24 @@ pub fn safe_json(json: &str) -> String {
 
 /// Formats a diagnostic: the code and the message, the place with its line of the file, and the hint.
 fn format_diagnostic(problem: &Diagnostic) -> String {
+    let place = if problem.place.is_empty() { String::new() } else { format_place(&problem.place) };
+    first_line(problem, &problem.message) + &place + &hint_line(problem)
+}
+
+/// Formats the severity and the code of a diagnostic, followed by `text`.
+fn first_line(problem: &Diagnostic, text: &str) -> String {
     let style = match problem.severity {
         Severity::Error => RED,
         Severity::Warning => YELLOW,
     };
     let (level, code) = (problem.severity.name(), problem.code.name());
-    let mut text = format!("{style}{level}[{code}]:{style:#} {}\n", safe(&problem.message));
-    if !problem.place.is_empty() {
-        text += &format_place(&problem.place);
-    }
-    if let Some(hint) = &problem.hint {
-        text += &format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
-    }
-    text
+    format!("{style}{level}[{code}]:{style:#} {}\n", safe(text))
+}
+
+/// Formats the hint of a diagnostic. Empty if there is none.
+fn hint_line(problem: &Diagnostic) -> String {
+    let line = |hint: &String| format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
+    problem.hint.as_ref().map(line).unwrap_or_default()
 }
 
 /// Formats a place as `--> FILE:LINE:COLUMN`, followed by the line if it may be shown.

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
-use crate::diag::{Code, Diagnostic, Place, Severity};
+use crate::diag::{Code, Diagnostic, Place};
 use crate::verify::Bytes;
 
 /// cloud-configs of one input that are checked; each takes about a second.
@@ -68,10 +68,7 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
     // A heading without anything behind it.
     for note in notes.filter(|line| !line.ends_with(':')) {
         let text = format!("is not as cloud-init's schema wants it: {}", masked(&note));
-        found.push(Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(Code::CloudInitSchema, text)
-        });
+        found.push(Diagnostic::warning(Code::CloudInitSchema, text));
     }
     Ok(found)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::own_seed::{AGAIN, UNCHANGED};
 use crate::diag::{Code, Diagnostic};
 use crate::digest::{is_sha256, sha256};
 use crate::userdata::budget::Budget;
@@ -40,11 +41,8 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                         "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
                         inline.name
                     );
-                    problems.error(
-                        &file.place,
-                        Diagnostic::error(Code::PayloadDamaged, text)
-                            .hint("fetch or paste the seed again, whole and unchanged"),
-                    );
+                    problems
+                        .error(&file.place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
                 }
                 None if host.unreadable.contains(path) => {}
                 None => {
@@ -52,11 +50,7 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                         "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
                         inline.name
                     );
-                    problems.error(
-                        &inline.place,
-                        Diagnostic::error(Code::PayloadMissing, text)
-                            .hint("fetch or paste the seed again, whole"),
-                    );
+                    problems.error(&inline.place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
                 }
             }
         }

@@ -10,8 +10,8 @@ use crate::userdata::paths::{self, SETUP};
 use crate::userdata::problems::Problems;
 use crate::userdata::setup::{self, Setup};
 
-const AGAIN: &str = "fetch or paste the seed again, whole";
-const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
+pub(super) const AGAIN: &str = "fetch or paste the seed again, whole";
+pub(super) const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
 
 /// Checks the seed, and moves its files to the paths where `setup` installs them. None if there is no readable `setup`.
 pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut Problems) -> Option<Setup> {
@@ -160,7 +160,7 @@ fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: 
     if !host.damaged.contains(&staged) && sha256(&file.bytes) != *sum {
         report_damage(&staged, sum, &file.place, problems);
     }
-    if file.mode & 0o077 != 0 && String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY") {
+    if file.is_shared() && String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY") {
         let text = format!(
             "`{staged}` holds a private key and can be read by others than root (mode {:04o})",
             file.mode
