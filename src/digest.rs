@@ -7,7 +7,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Whether a text is a SHA-256 in hexadecimal, in upper or lower case.
+/// Returns whether a text is a SHA-256 in hexadecimal, in upper or lower case.
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -170,7 +170,7 @@ impl Address {
         }
     }
 
-    /// Whether this SAN matches the address that a client connects to (RFC 6125 §6.4). Names are compared without regard
+    /// Returns whether this SAN matches the address that a client connects to (RFC 6125 §6.4). Names are compared without regard
     /// to case, and `*` matches exactly one label.
     pub fn covers(&self, dialled: &Address) -> bool {
         match (self, dialled) {
@@ -220,13 +220,13 @@ fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(high | last))
 }
 
-/// Whether URL parsers and resolvers read a host as IPv4, because its last label is a number (URL Standard, "ends in a
+/// Returns whether URL parsers and resolvers read a host as IPv4, because its last label is a number (URL Standard, "ends in a
 /// number").
 fn ends_in_number(text: &str) -> bool {
     text.rsplit('.').next().is_some_and(is_number)
 }
 
-/// Whether a label is a decimal, octal or hexadecimal number in C's notation.
+/// Returns whether a label is a decimal, octal or hexadecimal number in C's notation.
 fn is_number(label: &str) -> bool {
     match strip_hex(label) {
         Some(hex) => hex.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -238,7 +238,7 @@ fn strip_hex(number: &str) -> Option<&str> {
     number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"))
 }
 
-/// Whether Windows opens a device by this name in every folder.
+/// Returns whether Windows opens a device by this name in every folder.
 fn is_device(text: &str) -> bool {
     let stem = text.split('.').next().unwrap_or_default().to_ascii_uppercase();
     let numbered = |device: &str| {

@@ -228,7 +228,7 @@ impl Ui {
     }
 }
 
-/// Whether a character must not be printed to a terminal or in a message: control characters, line ends of any kind,
+/// Returns whether a character must not be printed to a terminal or in a message: control characters, line ends of any kind,
 /// marks that change the direction of text (Unicode's `Bidi_Control`), and invisible characters (Unicode's
 /// `Default_Ignorable_Code_Point` without the variation selectors of emoji, and the empty Braille pattern).
 fn is_unsafe(c: char) -> bool {
@@ -239,7 +239,7 @@ fn is_unsafe(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a text can be printed as it is.
+/// Returns whether a text can be printed as it is.
 pub fn is_safe(text: &str) -> bool {
     !text.contains(is_unsafe)
 }
@@ -355,7 +355,7 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
     Ok(())
 }
 
-/// Whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
+/// Returns whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
 /// also belong to another user, but they have no name.
 #[cfg(target_os = "linux")]
 fn is_named_pipe(pipe: &std::fs::File) -> bool {

@@ -38,17 +38,17 @@ pub struct Cloud {
     pub base64: Base64,
     /// The menu path to the field for user-data in its console.
     pub console: &'static str,
-    /// What else to do there with user-data in base64. If there is nothing, the console treats base64 as the text itself, which only
+    /// An additional step there for user-data in base64. If there is nothing, the console treats base64 as the text itself, which only
     /// cloud-init can decode ([`Base64::Value`]).
     pub console_base64: Option<&'static str>,
     pub firewall: Firewall,
     /// The encodings in which it accepts user-data, the simplest first.
     pub deliveries: &'static [Delivery],
-    /// What users easily overlook.
+    /// Facts that users easily overlook.
     pub notes: &'static [&'static str],
 }
 
-/// What a VM boots from.
+/// The object that a VM boots from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed {
     UserData,
@@ -67,7 +67,7 @@ pub enum Limit {
     Unpublished,
 }
 
-/// Who decodes base64.
+/// The program that decodes base64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base64 {
     /// The cloud: the host gets the decoded bytes.
@@ -78,7 +78,7 @@ pub enum Base64 {
     Text,
 }
 
-/// Whether the cloud supports compressed user-data.
+/// The support for compressed user-data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gzip {
     /// As binary data.
@@ -100,9 +100,9 @@ pub struct Firewall {
 /// One encoding of user-data that a cloud accepts, and how to create a VM with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whether the file is compressed.
+    /// True if the file is compressed.
     pub gzip: bool,
-    /// Whether the file is base64.
+    /// True if the file is base64.
     pub base64: bool,
     /// The command that creates the VM; none if the command line cannot use this encoding.
     pub command: Option<&'static str>,
@@ -155,7 +155,7 @@ impl Cloud {
         }
     }
 
-    /// Whether `raw` bytes of user-data fit, delivered in base64 or not.
+    /// Returns whether `raw` bytes of user-data fit, delivered in base64 or not.
     pub fn fits(&self, raw: usize, base64: bool) -> bool {
         self.limit().is_none_or(|limit| self.charged(raw, base64) <= limit)
     }
@@ -167,7 +167,7 @@ impl Cloud {
         Some(if counts_base64 { limit / 4 * 3 } else { limit })
     }
 
-    /// Whether the cloud or cloud-init decodes base64.
+    /// Returns whether the cloud or cloud-init decodes base64.
     pub fn supports_base64(&self) -> bool {
         self.base64 != Base64::Text
     }
@@ -177,7 +177,7 @@ impl Cloud {
         self.deliveries.iter().find(|delivery| delivery.gzip == gzip)
     }
 
-    /// Whether and how the cloud supports compressed user-data.
+    /// Returns whether and how the cloud supports compressed user-data.
     pub fn gzip(&self) -> Gzip {
         match self.delivery(true) {
             None => Gzip::No,

@@ -1,4 +1,4 @@
-//! cloud-init's own schema, for `verify --schema`: the program is asked, since only it knows the schema of its version.
+//! Runs cloud-init's own schema check for `verify --schema`, because only the installed cloud-init knows the schema of its version.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
@@ -6,14 +6,15 @@ use std::process::{Command, Stdio};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::verify::Bytes;
 
-/// cloud-configs of one input that are checked; each takes about a second.
+/// Maximum number of cloud-configs of one input that are checked. Each takes about a second.
 const MOST: usize = 32;
-/// A quoted text that is longer is not repeated in a message: it may be the content of a file.
+/// Maximum length of a quoted text in a message. A longer one may be the content of a file.
 const LONGEST_QUOTED: usize = 24;
-/// A run of so many letters of base64 may be part of a key.
+/// Maximum length of a run of base64 letters in a message. A longer one may be part of a key.
 const LONGEST_RUN: usize = 20;
 
-/// What `cloud-init schema` says of each cloud-config. It reads them on standard input, so that no file and no argument has a key.
+/// Runs `cloud-init schema` on each cloud-config and returns its findings. It passes them on standard input, so that no file and no
+/// argument contains a key.
 pub fn check_schema(cloud_configs: &[(Place, Bytes)]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for (place, text) in cloud_configs.iter().take(MOST) {
@@ -46,12 +47,13 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
         .map_err(failed)?;
     let mut stdin = child.stdin.take().expect("it is piped");
     let output = std::thread::scope(|scope| {
-        // It may answer before it has read everything; then nobody takes the rest.
+        // cloud-init may exit before it has read everything. Then writing fails, which is no error.
         scope.spawn(move || drop(stdin.write_all(text)));
         child.wait_with_output()
     });
     let output = output.map_err(failed)?;
-    // Errors are on standard error. Standard output has what is deprecated, and the file's name where it is valid.
+    // Errors are on standard error. Standard output has deprecations, and the file's name if the config is valid. cloud-init has
+    // no output for programs, so the lines are told apart by the file's name and by the colon of a heading.
     let lines = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
@@ -65,7 +67,7 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
         ));
     }
     let notes = lines(&output.stdout).into_iter().filter(|line| !line.contains("/dev/stdin"));
-    // A heading without anything behind it.
+    // A heading has no finding of its own.
     for note in notes.filter(|line| !line.ends_with(':')) {
         let text = format!("is not as cloud-init's schema wants it: {}", masked(&note));
         found.push(Diagnostic::warning(Code::CloudInitSchema, text));
@@ -73,7 +75,7 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
     Ok(found)
 }
 
-/// A message of cloud-init's, which repeats values of the config, without what may be a secret.
+/// Removes possible secrets from a message of cloud-init, which repeats values of the config.
 fn masked(message: &str) -> String {
     const NOT_SHOWN: &str = "the message is not shown, since it repeats a private key";
     if message.contains("PRIVATE KEY") || message.contains("-----BEGIN") {

@@ -113,7 +113,7 @@ struct View {
 #[derive(Serialize)]
 struct LimitView {
     bytes: usize,
-    /// What is counted: `raw` or `base64`.
+    /// The encoding that is counted: `raw` or `base64`.
     counts: &'static str,
     /// The most bytes of user-data that fit.
     raw_bytes: usize,

@@ -217,7 +217,7 @@ fn listed(values: &[String]) -> String {
     if listed.is_empty() { "nothing".into() } else { listed.join(", ") }
 }
 
-/// Whether two values of a field are equivalent.
+/// Returns whether two values of a field are equivalent.
 fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
     let sorted = |values: &[String]| {
         let mut values = values.to_vec();

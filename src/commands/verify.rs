@@ -25,7 +25,7 @@ pub struct Question<'a> {
     pub file: &'a Path,
     /// The target cloud, whose limit is enforced.
     pub cloud: Option<&'static Cloud>,
-    /// Whether warnings fail too.
+    /// True if warnings fail too.
     pub strict: bool,
     /// cloud-init's own schema is asked as well.
     pub schema: bool,
@@ -197,7 +197,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 #[derive(Serialize)]
 struct View<'a> {
     input: &'a str,
-    /// Whether the exit status is 0.
+    /// True if the exit status is 0.
     fine: bool,
     seeds: &'a [Summary],
     problems: Vec<ProblemView<'a>>,

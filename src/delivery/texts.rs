@@ -111,7 +111,7 @@ fn prose(columns: usize, first: &str, next: &str, text: &str) -> String {
     textwrap::fill(text, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
 }
 
-/// Whether every cloud accepts this name for a VM. Compute Engine is the strictest, with the labels of RFC 1035.
+/// Returns whether every cloud accepts this name for a VM. Compute Engine is the strictest, with the labels of RFC 1035.
 fn is_name_everywhere(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.ends_with('-')

@@ -3,7 +3,7 @@
 /// Defines the codes: for each its explanation as documentation, whose first line is the title, and its name.
 macro_rules! codes {
     ($($(#[doc = $line:literal])+ $Code:ident = $name:literal,)+) => {
-        /// What kind of problem a diagnostic reports.
+        /// The kind of problem that a diagnostic reports.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
             $($(#[doc = $line])+ $Code,)+
@@ -314,7 +314,7 @@ codes! {
     /// Pass it with `--network-config`, or remove it.
     StaleNetworkConfig = "stale-network-config",
 
-    // What `verify` reports: user-data as a whole.
+    // Problems that `verify` reports: user-data as a whole.
     /// User-data, or a part of it, is empty
     ///
     /// A host would do nothing with it. Often a file was cut short, or a variable was empty where it was
@@ -374,7 +374,7 @@ codes! {
     /// ends.
     LineEnds = "line-ends",
 
-    // What `verify` reports: formats.
+    // Problems that `verify` reports: formats.
     /// cloud-init cannot read a MIME archive
     ///
     /// An archive begins with `MIME-Version: 1.0` and a `Content-Type: multipart/mixed` that names its
@@ -467,7 +467,7 @@ codes! {
     /// It has phases, each with steps, each with an action, and is at most 64 KiB long.
     ImageBuilderComponent = "imagebuilder-component",
 
-    // What `verify` reports: seeds that hostseed rendered.
+    // Problems that `verify` reports: seeds that hostseed rendered.
     /// A seed has files that hostseed rendered, and no manifest
     ///
     /// Each seed that hostseed renders has a manifest that names its files with their SHA-256. Without it
@@ -491,7 +491,7 @@ codes! {
     /// It is not executable, nothing runs it, or the files in the seed are not those that it expects.
     SetupUnusable = "setup-unusable",
 
-    // What `verify` reports: the daemon.
+    // Problems that `verify` reports: the daemon.
     /// A `daemon.json` is not a JSON object
     ///
     /// dockerd does not start with it.
@@ -518,7 +518,7 @@ codes! {
     /// A drop-in has to clear `ExecStart` before it sets it, in the section `[Service]`, once.
     DaemonCommandLine = "daemon-command-line",
 
-    // What `verify` reports: certificates and keys.
+    // Problems that `verify` reports: certificates and keys.
     /// A certificate cannot be read
     ///
     /// The file has to hold certificates in PEM.

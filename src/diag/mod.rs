@@ -37,7 +37,7 @@ pub struct Diagnostic {
     pub place: Place,
     /// One sentence, lower case, without a full stop.
     pub message: String,
-    /// What the user can do, in the same form.
+    /// An action for the user, in the same form.
     pub hint: Option<String>,
 }
 

@@ -48,7 +48,7 @@ impl Place {
         Self { excerpt: Excerpt::new(text, position), ..self.at(Some(position)) }
     }
 
-    /// Whether this is no place in a file.
+    /// Returns whether this is no place in a file.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

@@ -98,7 +98,7 @@ pub fn private_key(text: &str) -> Result<Pem, Fault> {
     }
 }
 
-/// Whether a private key is protected by a passphrase.
+/// Returns whether a private key is protected by a passphrase.
 pub fn is_encrypted(block: &Pem) -> bool {
     // OpenSSL's older formats mark an encrypted key with this header, RFC 1421 §4.6.1.1.
     let older = block.headers().get("Proc-Type").is_some_and(|value| value.contains("ENCRYPTED"));
@@ -126,7 +126,7 @@ fn blocks(text: &str) -> Result<Vec<Pem>, Fault> {
     Ok(blocks)
 }
 
-/// Whether a line looks like the beginning or the end of a private key. Also finds lines that a parser does not accept:
+/// Returns whether a line looks like the beginning or the end of a private key. Also finds lines that a parser does not accept:
 /// indented, commented out, with another number of dashes, or without an end.
 fn mentions_private_key(text: &str) -> bool {
     text.lines()

@@ -91,7 +91,7 @@ impl Certificate {
         hex.join(":")
     }
 
-    /// Whether the certificate contains this public key, in the DER of RFC 5280 §4.1.2.7.
+    /// Returns whether the certificate contains this public key, in the DER of RFC 5280 §4.1.2.7.
     pub(super) fn is_for(&self, public: &[u8]) -> bool {
         self.parsed().public_key().raw == public
     }
@@ -119,7 +119,7 @@ impl Certificate {
         self.parsed().subject().iter_common_name().next()?.as_str().ok().map(str::to_owned)
     }
 
-    /// Whether it can be a CA. Its basic constraints must say that it is a CA (RFC 5280 §4.2.1.9), and its key usage, if
+    /// Returns whether it can be a CA. Its basic constraints must say that it is a CA (RFC 5280 §4.2.1.9), and its key usage, if
     /// present, must allow signing certificates (§4.2.1.3).
     pub fn is_authority(&self) -> bool {
         let parsed = self.parsed();
@@ -127,7 +127,7 @@ impl Certificate {
         is_ca && parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.key_cert_sign()))
     }
 
-    /// Whether it, and certificates below it, can be used for `purpose`. Its extended key usage must contain the purpose
+    /// Returns whether it, and certificates below it, can be used for `purpose`. Its extended key usage must contain the purpose
     /// or be missing (RFC 5280 §4.2.1.12).
     pub fn allows(&self, purpose: Purpose) -> bool {
         self.parsed().extended_key_usage().is_ok_and(|usage| {
@@ -173,7 +173,7 @@ impl Certificate {
             .and_then(|constraints| constraints.value.path_len_constraint)
     }
 
-    /// Whether it has name constraints (RFC 5280 §4.2.1.10), even if they cannot be parsed.
+    /// Returns whether it has name constraints (RFC 5280 §4.2.1.10), even if they cannot be parsed.
     pub fn constrains_names(&self) -> bool {
         self.parsed().extensions().iter().any(|extension| extension.oid == OID_X509_EXT_NAME_CONSTRAINTS)
     }
@@ -208,7 +208,7 @@ impl Certificate {
         extension.value.general_names.iter().filter_map(address).collect()
     }
 
-    /// Whether one of its SANs matches `address`.
+    /// Returns whether one of its SANs matches `address`.
     pub fn covers(&self, address: &Address) -> bool {
         self.sans().iter().any(|san| san.covers(address))
     }
@@ -304,7 +304,7 @@ fn unsupported_base(base: &GeneralName, critical: bool) -> Option<Unsupported> {
     }
 }
 
-/// Whether the bytes are an address and a mask of the same length, with the mask's ones before its zeros (RFC 5280
+/// Returns whether the bytes are an address and a mask of the same length, with the mask's ones before its zeros (RFC 5280
 /// §4.2.1.10, RFC 4632).
 fn is_address_range(bytes: &[u8]) -> bool {
     let (8 | 32) = bytes.len() else { return false };

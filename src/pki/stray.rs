@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Certificate, blocks, load};
 
-/// What a private key is for, as far as its encoding tells.
+/// The kind of a private key, as far as its encoding tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// PKCS#8, PKCS#1 or SEC1.
@@ -36,7 +36,7 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// What hostseed knows about a private key. It does not contain the key.
+/// The facts that hostseed knows about a private key. It does not contain the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrayKey {
     pub kind: KeyKind,
@@ -74,7 +74,7 @@ impl StrayKey {
         Self::from_pem(&Pem::new(tag, der))
     }
 
-    /// Whether the key is neither truncated nor damaged.
+    /// Returns whether the key is neither truncated nor damaged.
     pub fn is_whole(&self) -> bool {
         self.kind != KeyKind::Broken
     }
@@ -89,12 +89,12 @@ impl StrayKey {
         Self { kind, public, digest }
     }
 
-    /// Whether the certificate has this key's public key.
+    /// Returns whether the certificate has this key's public key.
     pub fn belongs_to(&self, certificate: &Certificate) -> bool {
         self.public.as_deref().is_some_and(|public| certificate.is_for(public))
     }
 
-    /// Whether the key could be read, so that [`belongs_to`](Self::belongs_to) can be true.
+    /// Returns whether the key could be read, so that [`belongs_to`](Self::belongs_to) can be true.
     pub fn is_known(&self) -> bool {
         self.public.is_some()
     }

@@ -142,7 +142,7 @@ pub fn web_url(text: &str) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-/// Whether a URL that [`web_url`] accepts uses TLS.
+/// Returns whether a URL that [`web_url`] accepts uses TLS.
 pub fn is_https(url: &str) -> bool {
     url.parse::<http::Uri>().is_ok_and(|uri| uri.scheme() == Some(&http::uri::Scheme::HTTPS))
 }

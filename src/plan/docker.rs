@@ -44,7 +44,7 @@ pub struct InstallScript {
 }
 
 impl InstallScript {
-    /// Whether the script is fetched over TLS.
+    /// Returns whether the script is fetched over TLS.
     pub fn is_https(&self) -> bool {
         check::is_https(&self.url)
     }

@@ -69,7 +69,7 @@ pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
-    /// Whether containers are blocked from the cloud's metadata service.
+    /// True if containers are blocked from the cloud's metadata service.
     pub block_metadata: bool,
 }
 
@@ -257,7 +257,7 @@ impl Plan {
         sans
     }
 
-    /// Whether the user asked for this SAN, or clients connect to it.
+    /// Returns whether the user asked for this SAN, or clients connect to it.
     pub fn asks_for(&self, san: &Address) -> bool {
         self.addresses.contains(san) || self.tls_sans.contains(san) || self.dialled() == *san
     }

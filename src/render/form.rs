@@ -60,12 +60,12 @@ impl Format {
         found.map(|(name, _)| *name).expect("the list has every form")
     }
 
-    /// Whether a cloud can give this format to a new VM as user-data.
+    /// Returns whether a cloud can give this format to a new VM as user-data.
     pub fn is_user_data(self) -> bool {
         matches!(self, Self::CloudConfig | Self::Script | Self::Mime | Self::Ignition)
     }
 
-    /// Whether the format consists of several files.
+    /// Returns whether the format consists of several files.
     pub fn is_folder(self) -> bool {
         matches!(self, Self::NoCloud | Self::Packer | Self::Terraform)
     }

@@ -58,7 +58,7 @@ impl Store {
         pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
     }
 
-    /// Whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
+    /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
         let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
@@ -77,7 +77,7 @@ impl Store {
         }
     }
 
-    /// Whether a machine's CA certificate is the one in `dir`.
+    /// Returns whether a machine's CA certificate is the one in `dir`.
     pub(super) fn is_signed_from(&self, name: &MachineName, dir: &Path) -> bool {
         let certificates =
             [self.machine_dir(name), dir.to_owned()].map(|dir| files::read(&dir.join("ca.pem")));

@@ -40,7 +40,7 @@ impl Stamp {
         }
     }
 
-    /// Whether the inode last changed before `time`, which is counted from 1970.
+    /// Returns whether the inode last changed before `time`, which is counted from 1970.
     pub fn changed_before(&self, time: Duration) -> bool {
         let Self(.., seconds, nanoseconds) = *self;
         let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(seconds), u32::try_from(nanoseconds)) else {

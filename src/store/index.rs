@@ -39,7 +39,7 @@ pub type Index = HashMap<String, Entry>;
 pub struct Stamps(pub [Stamp; 3]);
 
 impl Stamps {
-    /// Whether all files last changed so long ago that a further change would change their stamps.
+    /// Returns whether all files last changed so long ago that a further change would change their stamps.
     pub fn are_settled(&self, now: OffsetDateTime) -> bool {
         let Ok(settled) = SystemTime::from(now).duration_since(SystemTime::UNIX_EPOCH + SETTLED) else {
             return false;
@@ -150,7 +150,7 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     }
 }
 
-/// Whether the time of a file that was just written agrees with this computer's clock. If a file server's clock differs,
+/// Returns whether the time of a file that was just written agrees with this computer's clock. If a file server's clock differs,
 /// hostseed cannot tell which files have just changed.
 fn is_clock_consistent(metadata: &std::fs::Metadata) -> bool {
     let Ok(changed) = metadata.modified() else { return false };

@@ -104,7 +104,7 @@ impl Rename {
         Ok(())
     }
 
-    /// Whether `path` is the renamed file or folder, by its inode number.
+    /// Returns whether `path` is the renamed file or folder, by its inode number.
     fn is_at(&self, path: &Path) -> io::Result<bool> {
         match path.symlink_metadata() {
             Ok(metadata) => Ok(inode(&metadata) == self.what),
@@ -113,7 +113,7 @@ impl Rename {
         }
     }
 
-    /// Whether hostseed can have written this rename into a journal of this scope.
+    /// Returns whether hostseed can have written this rename into a journal of this scope.
     fn is_allowed_in(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
             (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
@@ -137,14 +137,14 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a path is allowed in this scope. In an output folder a subfolder can be a link to any other folder, so
+    /// Returns whether a path is allowed in this scope. In an output folder a subfolder can be a link to any other folder, so
     /// hostseed never writes into subfolders.
     fn allows(self, name: &Path) -> bool {
         self == Self::Store || name.components().count() == 1
     }
 }
 
-/// Whether there is a journal, and so an unfinished change.
+/// Returns whether there is a journal, and so an unfinished change.
 pub fn is_unfinished(base: &Path) -> bool {
     base.join(JOURNAL).symlink_metadata().is_ok()
 }
@@ -223,12 +223,12 @@ fn exists(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether a path in a journal stays inside the journal's folder.
+/// Returns whether a path in a journal stays inside the journal's folder.
 fn is_inside_folder(name: &Path) -> bool {
     name.file_name().is_some() && name.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Whether the last component of a path is a temporary name.
+/// Returns whether the last component of a path is a temporary name.
 fn is_temporary(name: &Path) -> bool {
     is_inside_folder(name) && name.file_name().and_then(OsStr::to_str).is_some_and(temporary::is_name)
 }

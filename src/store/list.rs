@@ -137,7 +137,7 @@ impl Store {
     }
 }
 
-/// Whether a listed machine has an entry in the index.
+/// The index entry of a listed machine.
 enum Cached {
     /// The index has a current entry.
     Unchanged,

@@ -117,7 +117,7 @@ fn refused(path: &Path, shown: &Path) -> Diagnostic {
     not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed makes its lock file itself")
 }
 
-/// Whether `path` still names the open file.
+/// Returns whether `path` still names the open file.
 fn is_still_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {

@@ -41,7 +41,7 @@ use trust::{Content, Role};
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Whether commands need `--store` to use this store.
+    /// True if commands need `--store` to use this store.
     named: bool,
     trust: Trust,
     /// Messages about corrected modes that are not printed yet.
@@ -125,7 +125,7 @@ impl Store {
         self.certs().join(name.as_str())
     }
 
-    /// Whether a machine with this name exists.
+    /// Returns whether a machine with this name exists.
     pub fn has(&self, name: &MachineName) -> bool {
         self.machine_dir(name).symlink_metadata().is_ok()
     }

@@ -26,7 +26,7 @@ pub fn new_name() -> io::Result<String> {
     Ok(format!("{PREFIX}{hex}"))
 }
 
-/// Whether a name has the format of [`new_name`].
+/// Returns whether a name has the format of [`new_name`].
 pub fn is_name(name: &str) -> bool {
     name.strip_prefix(PREFIX).is_some_and(|random| {
         random.len() == 2 * RANDOM && random.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// Whether the owners and modes of the store are checked. On Windows nothing is checked.
+/// The choice to check the owners and modes of the store or not. On Windows nothing is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     Checked,
@@ -97,12 +97,12 @@ mod unix {
         metadata.uid() == user()
     }
 
-    /// Whether the user can write to a folder.
+    /// Returns whether the user can write to a folder.
     pub fn may_write(folder: &Path) -> bool {
         rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
     }
 
-    /// Whether every user can create files in a folder.
+    /// Returns whether every user can create files in a folder.
     pub fn is_world_writable(folder: &Metadata) -> bool {
         folder.mode() & 0o002 != 0
     }
@@ -284,7 +284,7 @@ mod unix {
         }
     }
 
-    /// Whether a folder's group has only one member by convention: the user's private group, whose ID is the user ID
+    /// Returns whether a folder's group has only one member by convention: the user's private group, whose ID is the user ID
     /// (useradd's USERGROUPS_ENAB), or root's group.
     fn is_private_group(folder: &Metadata) -> bool {
         folder.gid() == ROOT || folder.gid() == user()

@@ -68,7 +68,7 @@ impl Budget {
         self.exhausted.set(true);
     }
 
-    /// Whether some work was skipped.
+    /// Returns whether some work was skipped.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.get()
     }
@@ -78,7 +78,7 @@ impl Budget {
         self.unseen.set(true);
     }
 
-    /// Whether some content was not checked because of its compression or nesting.
+    /// Returns whether some content was not checked because of its compression or nesting.
     pub fn left_something_unseen(&self) -> bool {
         self.unseen.get()
     }

@@ -18,10 +18,10 @@ pub struct Contents {
     /// The machine's name. Empty for an image that is not a machine yet.
     pub machine: String,
     pub port: u16,
-    /// Whether the seed only prepares an image and starts nothing.
+    /// True if the seed only prepares an image and starts nothing.
     pub image: bool,
     pub has_identity: bool,
-    /// Whether the identity is a boot issuer.
+    /// True if the identity is a boot issuer.
     pub issues: bool,
     /// The files that `setup` installs. Their paths are relative to `/`.
     pub payloads: Vec<Artifact>,
@@ -32,7 +32,7 @@ pub struct Contents {
 /// The differences between a cloud-config and a script.
 pub struct Form {
     pub template: &'static str,
-    /// Whether the manifest names the encoding of the files.
+    /// True if the manifest names the encoding of the files.
     pub names_encoding: bool,
 }
 

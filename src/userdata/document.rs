@@ -76,7 +76,7 @@ impl<'a> Document<'a> {
         self.place.at(node.start)
     }
 
-    /// Whether the value has the tag `!!binary`, so that the YAML reader itself decodes it as base64.
+    /// Returns whether the value has the tag `!!binary`, so that the YAML reader itself decodes it as base64.
     pub fn is_binary(&self, node: &Node) -> bool {
         node.written.has_tag("binary")
     }

@@ -31,7 +31,7 @@ pub const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
 /// Decodes base64url (RFC 4648 §5).
 pub const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
 
-/// Whether a text can contain a private key: it has the label `PRIVATE KEY`, or a run of encoded bytes that is long enough.
+/// Returns whether a text can contain a private key: it has the label `PRIVATE KEY`, or a run of encoded bytes that is long enough.
 pub fn may_hold_key(text: &str) -> bool {
     let bytes = text.as_bytes();
     let mut found = text.contains("PRIVATE KEY");
@@ -55,12 +55,12 @@ pub fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Whether a byte is a letter of base64 (RFC 4648 §4), without `=`.
+/// Returns whether a byte is a letter of base64 (RFC 4648 §4), without `=`.
 pub fn is_standard(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')
 }
 
-/// Whether a byte is a letter of base64url (RFC 4648 §5), without `=`.
+/// Returns whether a byte is a letter of base64url (RFC 4648 §5), without `=`.
 pub fn is_url_safe(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
@@ -130,7 +130,7 @@ pub fn runs(bytes: &[u8], is_letter: fn(u8) -> bool, take: &mut dyn FnMut(&[Rang
     }
 }
 
-/// Whether the rest of the line is empty.
+/// Returns whether the rest of the line is empty.
 fn ends_line(bytes: &[u8], at: usize) -> bool {
     let rest = &bytes[at..];
     let blank = rest.iter().take(LONGEST_GAP).take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
@@ -172,7 +172,7 @@ pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) ->
     (decoded, if without_last == 0 { whole } else { without_last.min(whole) })
 }
 
-/// Whether the bytes begin like a format that can contain a key: DER, PEM, gzip, xz or zlib.
+/// Returns whether the bytes begin like a format that can contain a key: DER, PEM, gzip, xz or zlib.
 pub fn begins_something(bytes: &[u8]) -> bool {
     let magic: [&[u8]; 4] = [&[0x30, 0x81], &[0x30, 0x82], &encoding::GZIP, &encoding::XZ];
     magic.iter().any(|magic| bytes.starts_with(magic))

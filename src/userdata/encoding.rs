@@ -190,7 +190,7 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
     })
 }
 
-/// Whether the text has only characters of base64. A file name can have that too, so a minimum length is required.
+/// Returns whether the text has only characters of base64. A file name can have that too, so a minimum length is required.
 pub fn is_base64(text: &[u8]) -> bool {
     const SHORTEST: usize = 24;
     let letters = text.iter().filter(|b| !b.is_ascii_whitespace());

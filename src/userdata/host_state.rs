@@ -34,7 +34,7 @@ impl File {
         String::from_utf8_lossy(&self.bytes)
     }
 
-    /// Whether the group or other users have any access to the file.
+    /// Returns whether the group or other users have any access to the file.
     pub fn is_shared(&self) -> bool {
         self.mode & 0o077 != 0
     }
@@ -63,7 +63,7 @@ pub struct HostState {
     pub inline: Vec<InlineText>,
     /// Paths of files whose content cannot be decoded, which has been reported.
     pub unreadable: HashSet<String>,
-    /// Whether a command or script runs hostseed's `setup`.
+    /// True if a command or script runs hostseed's `setup`.
     pub runs_setup: bool,
     /// Paths of files that were reported as damaged or missing.
     pub damaged: HashSet<String>,
@@ -77,7 +77,7 @@ pub struct HostState {
     pub unchecked: Vec<String>,
     /// The hostname that the seed sets.
     pub hostname: Option<String>,
-    /// Whether Ignition processes the seed, on a system with Docker preinstalled.
+    /// True if Ignition processes the seed, on a system with Docker preinstalled.
     pub ignition: bool,
     /// The systemd units that Ignition enables.
     pub enabled: Vec<String>,

@@ -208,7 +208,7 @@ pub fn only_its_digest() -> Diagnostic {
     .hint("verify the file that it was made from, or what the cloud's API answers")
 }
 
-/// Whether a field with this name contains user-data: `user_data`, `UserData`, `customData`, `user_data_base64`,
+/// Returns whether a field with this name contains user-data: `user_data`, `UserData`, `customData`, `user_data_base64`,
 /// `guestinfo.userdata`, …
 pub fn is_user_data(name: &str) -> bool {
     let bare: String = name.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_lowercase();

@@ -34,8 +34,8 @@ fn sent(bytes: &[u8], budget: &Budget) -> Sent {
     }
 }
 
-/// Whether the user-data begins with something that a host recognizes, without leading white space: gzip, a MIME header, a first
-/// line that cloud-init knows ("User-Data Formats"), or Ignition's JSON.
+/// Returns whether the user-data begins with something that a host recognizes, without leading white space: gzip, a MIME header, a
+/// first line that cloud-init knows ("User-Data Formats"), or Ignition's JSON.
 pub fn has_beginning(bytes: &[u8]) -> bool {
     let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
     bytes.starts_with(&GZIP)
@@ -292,7 +292,7 @@ impl Opener<'_> {
     }
 }
 
-/// Whether a text begins with the base64 of a known beginning, even if it is damaged further on.
+/// Returns whether a text begins with the base64 of a known beginning, even if it is damaged further on.
 fn begins_as_base64(text: &str) -> bool {
     // The base64 of gzip, `#cloud-`, `#!/`, `Content-Type`, `MIME-Ver`.
     ["H4sI", "I2Nsb3Vk", "IyEv", "Q29udGVudC1UeXBl", "TUlNRS1W"]

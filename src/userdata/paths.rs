@@ -36,12 +36,12 @@ pub fn staged(path: &str) -> String {
     format!("{STAGING}/{}", file_name(path))
 }
 
-/// Whether the path is in the staging folder.
+/// Returns whether the path is in the staging folder.
 pub fn is_staged(path: &str) -> bool {
     path.strip_prefix(STAGING).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether only a hostseed seed writes a file to this path.
+/// Returns whether only a hostseed seed writes a file to this path.
 pub fn is_own(path: &str) -> bool {
     is_staged(path) || path == SETUP
 }

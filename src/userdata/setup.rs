@@ -15,7 +15,7 @@ pub struct Setup {
     /// The machine's name. Empty for an image that is not a machine yet.
     pub machine: String,
     pub port: Option<u16>,
-    /// Whether the script only prepares an image and starts nothing.
+    /// True if the script only prepares an image and starts nothing.
     pub image: bool,
     /// The staged files that the script installs. None if the script has no such list.
     pub payloads: Option<Vec<Entry>>,

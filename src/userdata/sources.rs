@@ -93,12 +93,12 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
     vec![(open(bytes, place, budget, problems), HostState::default())]
 }
 
-/// Whether the file name is that of a Packer or Terraform file.
+/// Returns whether the file name is that of a Packer or Terraform file.
 fn is_hcl_file(name: &str) -> bool {
     [".tf", ".tfvars", ".hcl"].iter().any(|end| name.ends_with(end))
 }
 
-/// Whether a text is probably HCL, or Terraform's output for humans: it assigns something to a name for user-data.
+/// Returns whether a text is probably HCL, or Terraform's output for humans: it assigns something to a name for user-data.
 fn assigns_user_data(text: &str) -> bool {
     let is_name = |name: &str| {
         let name = name.trim_matches(|c: char| c.is_whitespace() || "+-~\"".contains(c));
@@ -115,7 +115,7 @@ fn not_read() -> Diagnostic {
     Diagnostic::error(Code::HclNotRead, text).hint(hint)
 }
 
-/// Whether a text is an Ignition config: it begins with `ignition`, or has `ignition.version` somewhere. No other JSON has that.
+/// Returns whether a text is an Ignition config: it begins with `ignition`, or has `ignition.version` somewhere, as no other JSON.
 fn is_ignition(text: &str) -> bool {
     let bare: String = text.chars().take(200).filter(|c| !c.is_whitespace()).collect();
     bare.starts_with("{\"ignition\":")
@@ -245,7 +245,7 @@ fn folder(
     found
 }
 
-/// Whether the file has a seed's name, or else begins like one.
+/// Returns whether the file has a seed's name, or else begins like one.
 fn looks_like_seed(file: &Beside) -> bool {
     let name = file.name.as_str();
     let named = name.starts_with("user-data") || name.ends_with(".ign") || name.ends_with(".gz");

@@ -112,7 +112,7 @@ fn float(text: &str) -> Option<Scalar> {
     (begins && whole_is_legal && digits(fraction) && exponent.is_none_or(signed)).then_some(Scalar::Float)
 }
 
-/// Whether the text is a date such as `2001-12-14`, with or without a time after it.
+/// Returns whether the text is a date such as `2001-12-14`, with or without a time after it.
 fn is_timestamp(text: &str) -> bool {
     let date = text.get(..10).is_some_and(|date| {
         date.bytes().enumerate().all(|(n, b)| if matches!(n, 4 | 7) { b == b'-' } else { b.is_ascii_digit() })

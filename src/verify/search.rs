@@ -44,9 +44,9 @@ pub struct Everything {
     pub files: Vec<Found>,
     pub inline: Vec<Found>,
     pub parts: Vec<Found>,
-    /// Whether there are more different keys than the limit.
+    /// True if there are more different keys than the limit.
     pub too_many_keys: bool,
-    /// Whether there are more different certificates than the limit.
+    /// True if there are more different certificates than the limit.
     pub too_many_certificates: bool,
 }
 

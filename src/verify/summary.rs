@@ -27,7 +27,7 @@ pub struct Summary {
     pub too_large_for: Vec<&'static str>,
     pub host: Option<String>,
     pub port: Option<u16>,
-    /// Whether the seed only prepares an image and starts nothing.
+    /// True if the seed only prepares an image and starts nothing.
     pub image: bool,
     pub authority: Option<Certified>,
     pub server: Option<Certified>,

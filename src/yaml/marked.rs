@@ -30,7 +30,7 @@ pub struct Node {
 pub enum Value {
     Scalar {
         text: String,
-        /// Whether it is neither quoted nor a block. Then its type depends on the version of YAML that its reader uses.
+        /// True if it is neither quoted nor a block. Then its type depends on the version of YAML that its reader uses.
         plain: bool,
     },
     List(Vec<Rc<Node>>),
@@ -177,7 +177,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// Whether the tag is the given one of YAML's own, for example `str` for `!!str`.
+    /// Returns whether the tag is the given one of YAML's own, for example `str` for `!!str`.
     pub fn has_tag(&self, name: &str) -> bool {
         self.tag.as_deref().and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:")) == Some(name)
     }

@@ -25,7 +25,7 @@ fn max_text(bytes: usize) -> usize {
 pub struct Fault {
     pub position: Option<Position>,
     pub text: String,
-    /// Whether a limit is exceeded. Then the text can be valid YAML.
+    /// True if a limit is exceeded. Then the text can be valid YAML.
     pub is_limit: bool,
 }
 

@@ -121,7 +121,7 @@ struct Reader {
     count: Cell<usize>,
     /// The position and syntax of each remaining node.
     marks: RefCell<std::vec::IntoIter<(Position, Written)>>,
-    /// Whether there were more nodes than marks.
+    /// True if there were more nodes than marks.
     ran_out: Cell<bool>,
     text_left: Cell<usize>,
 }
@@ -136,7 +136,7 @@ impl Reader {
         }
     }
 
-    /// Whether the number of marks equals the number of nodes.
+    /// Returns whether the number of marks equals the number of nodes.
     fn is_complete(&self) -> bool {
         !self.ran_out.get() && self.marks.borrow().len() == 0
     }

@@ -27,7 +27,7 @@ const FIELDS: [&str; 12] = [
     "ssh_authorized_keys",
     "ssh_keys",
 ];
-/// Whether a text without a known first line is probably a cloud-config.
+/// Returns whether a text without a known first line is probably a cloud-config.
 pub fn is_likely(text: &str) -> bool {
     text.lines().any(|line| {
         FIELDS.iter().any(|field| line.strip_prefix(field).is_some_and(|rest| rest.starts_with(':')))
@@ -71,7 +71,7 @@ pub struct Reader<'a> {
     pub budget: &'a Budget,
     pub host: &'a mut HostState,
     pub problems: &'a mut Problems,
-    /// Whether the document writes a file to one of hostseed's own paths.
+    /// True if the document writes a file to one of hostseed's own paths.
     pub has_payload: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::yaml::{Node, Value};
 
 const WHOLE: &str = "fetch or paste the component again, whole";
 
-/// Whether a text is probably a component. Only components have these two fields.
+/// Returns whether a text is probably a component. Only components have these two fields.
 pub fn is_component(text: &str) -> bool {
     let has = |field: &str| text.lines().any(|line| line.starts_with(field));
     has("schemaVersion:") && has("phases:")

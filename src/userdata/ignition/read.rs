@@ -29,7 +29,7 @@ struct Reader<'a> {
     budget: &'a Budget,
     host: &'a mut HostState,
     problems: &'a mut Problems,
-    /// Whether the media type of a data URL marks a hostseed payload.
+    /// True if the media type of a data URL marks a hostseed payload.
     has_payload: bool,
 }
 

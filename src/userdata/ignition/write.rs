@@ -86,7 +86,7 @@ impl Merged {
     }
 }
 
-/// Whether a version is `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
+/// Returns whether a version is `3.MINOR.PATCH` (Semantic Versioning 2.0.0), with or without `-experimental`.
 fn is_third(version: &str) -> bool {
     let numbers: Vec<_> = version.trim_end_matches("-experimental").split('.').collect();
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

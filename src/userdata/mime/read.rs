@@ -31,7 +31,7 @@ pub struct MimePart {
     pub bytes: Bytes,
 }
 
-/// Whether a text begins with a header, as a message does. [`parts`] checks cloud-init's own rule, which is `MIME-Version:` near
+/// Returns whether a text begins with a header, as a message does. [`parts`] checks cloud-init's own rule, `MIME-Version:` near
 /// the beginning.
 pub fn is_message(text: &str) -> bool {
     let first = text.trim_start().lines().next().unwrap_or_default().to_lowercase();

@@ -18,7 +18,7 @@ pub struct Beside {
     pub bytes: Bytes,
 }
 
-/// Whether the files are a NoCloud seed, which has a meta-data file.
+/// Returns whether the files are a NoCloud seed, which has a meta-data file.
 pub fn is_seed(files: &[Beside]) -> bool {
     files.iter().any(|file| file.name == META_DATA)
 }
