@@ -19,7 +19,7 @@ pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Proble
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {
         let text = format!("is a cloud-config-archive, which is a list, and is {}", kind_of(&root.value));
-        problems.error(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
+        problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         return Vec::new();
     };
     let mut entries = Vec::new();

@@ -38,7 +38,7 @@ impl<'a> Document<'a> {
                 text.len(),
                 MAX_BYTES >> 20
             );
-            problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
+            problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
             return None;
         }
         if !budget.take(budget::YAML * text.len()) {
@@ -49,7 +49,7 @@ impl<'a> Document<'a> {
                 if root.start.is_none() && !matches!(root.value, Value::Null) {
                     let text = "is YAML that readers understand differently";
                     let problem = Diagnostic::error(Code::YamlSyntax, text);
-                    problems.error(place, problem.hint("write it without tags and anchors"));
+                    problems.add(place, problem.hint("write it without tags and anchors"));
                     return None;
                 }
                 let document = Self { place: place.at(None), budget };
@@ -57,15 +57,15 @@ impl<'a> Document<'a> {
                 Some((document, root))
             }
             Err(fault) => {
-                let complaint = match fault.is_limit {
+                let problem = match fault.is_limit {
                     true => Diagnostic::error(Code::VerifyLimit, format!("is not checked: {}", fault.text)),
                     false => Diagnostic::error(Code::YamlSyntax, format!("is no valid YAML: {}", fault.text)),
                 };
-                let complaint = match fault.hint(text) {
-                    Some(hint) => complaint.hint(hint),
-                    None => complaint,
+                let problem = match fault.hint(text) {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
                 };
-                problems.error(&place.at(fault.position), complaint);
+                problems.add(&place.at(fault.position), problem);
                 None
             }
         }
@@ -106,9 +106,9 @@ impl<'a> Document<'a> {
             (Value::Tagged(..), None) => return None,
             (other, None) => kind_of(other).to_owned(),
         };
-        let complaint =
+        let problem =
             Diagnostic::error(Code::YamlType, format!("{what} must be a text, and is {found} to cloud-init"));
-        problems.error(&self.place(node), complaint.hint("put it in quotes"));
+        problems.add(&self.place(node), problem.hint("put it in quotes"));
         None
     }
 
@@ -126,7 +126,7 @@ impl<'a> Document<'a> {
                         && !seen.insert(name)
                     {
                         let text = format!("`{}` is given twice, and the last one alone counts", head(name));
-                        problems.error(
+                        problems.add(
                             &self.place(key),
                             Diagnostic::error(Code::YamlDuplicateKey, text).hint("make one of the two"),
                         );
@@ -138,7 +138,7 @@ impl<'a> Document<'a> {
             Value::Tagged(tag, _) => {
                 let text =
                     format!("has the tag `!{}`, which cloud-init's reader refuses", tag.escape_debug());
-                problems.error(
+                problems.add(
                     &self.place(node),
                     Diagnostic::error(Code::YamlTag, text).hint("leave out the tag, or quote the text"),
                 );

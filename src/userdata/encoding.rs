@@ -166,11 +166,11 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
         };
         match error {
             DecodeError::InvalidByte(n, byte) if byte != b'=' => {
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::error(
                     Code::UserDataDamaged,
                     format!("is base64 with a `{}` in it", char::from(byte).escape_default()),
                 );
-                (offset_of(n), complaint.hint("fetch or paste it again, whole and unchanged"))
+                (offset_of(n), problem.hint("fetch or paste it again, whole and unchanged"))
             }
             DecodeError::InvalidByte(n, _) => (
                 offset_of(n),

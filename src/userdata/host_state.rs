@@ -105,9 +105,9 @@ impl HostState {
             return earlier.bytes.extend_from_slice(&file.bytes);
         }
         let text = format!("`{}` is written twice, the last one stays", file.path);
-        problems.warning(
+        problems.add(
             &file.place,
-            Diagnostic::error(Code::FileTwice, text).hint(format!("the other one is at {}", earlier.place)),
+            Diagnostic::warning(Code::FileTwice, text).hint(format!("the other one is at {}", earlier.place)),
         );
         *earlier = file;
     }

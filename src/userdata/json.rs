@@ -43,12 +43,12 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
             let position = Some(Position { line: error.line(), column: error.column().max(1) });
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            let complaint = Diagnostic::error(Code::JsonSyntax, format!("is no valid JSON: {message}"));
-            let complaint = match error.is_eof() {
-                true => complaint.hint("it is cut short: fetch or paste it again, whole"),
-                false => complaint,
+            let problem = Diagnostic::error(Code::JsonSyntax, format!("is no valid JSON: {message}"));
+            let problem = match error.is_eof() {
+                true => problem.hint("it is cut short: fetch or paste it again, whole"),
+                false => problem,
             };
-            problems.error(&place.at(position), complaint);
+            problems.add(&place.at(position), problem);
             None
         }
     }
@@ -154,7 +154,7 @@ pub fn candidates(value: Value, place: &Place, budget: &Budget, problems: &mut P
         }
     });
     for place in hidden {
-        problems.warning(&place, only_its_digest());
+        problems.add(&place, only_its_digest());
     }
     found
 }
@@ -200,8 +200,8 @@ pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
 }
 
 /// The problem to report if an input has only the SHA-1 of the user-data.
-pub fn only_its_digest() -> Diagnostic {
-    Diagnostic::error(
+fn only_its_digest() -> Diagnostic {
+    Diagnostic::warning(
         Code::HiddenUserData,
         "is only the SHA-1 of the user-data, as older providers of Terraform's keep it",
     )

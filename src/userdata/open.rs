@@ -61,25 +61,25 @@ impl Opener<'_> {
     fn unwrap_layers(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
         if depth > MAX_LAYERS {
             let text = format!("is wrapped more than {MAX_LAYERS} times");
-            return self.problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
+            return self.problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         }
         // The cost of checking the beginning, UTF-8 and base64, and of keeping a copy.
         if !self.budget.take(4 * bytes.len() + 64) {
             return;
         }
         if bytes.trim_ascii().is_empty() {
-            return self.problems.error(place, Diagnostic::error(Code::UserDataEmpty, "is empty"));
+            return self.problems.add(place, Diagnostic::error(Code::UserDataEmpty, "is empty"));
         }
         if bytes.starts_with(&GZIP) {
             if self.layers.contains(&"gzip") || around.is_some_and(|around| !around.gzip) {
-                let complaint = Diagnostic::error(Code::WrongLayer, "is gzip where cloud-init unpacks none");
+                let problem = Diagnostic::error(Code::WrongLayer, "is gzip where cloud-init unpacks none");
                 let hint = "compress it once, as a whole; a part of MIME needs the type `application/gzip`";
-                self.problems.error(place, complaint.hint(hint));
+                self.problems.add(place, problem.hint(hint));
             }
             self.layer("gzip", around);
             return match encoding::gunzip(bytes, self.budget) {
                 Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
-                Err(complaint) => self.problems.error(place, complaint),
+                Err(problem) => self.problems.add(place, problem),
             };
         }
         let Some(text) = self.text(bytes, place) else { return };
@@ -101,22 +101,21 @@ impl Opener<'_> {
         if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
             self.problems
-                .error(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
+                .add(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
             return None;
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            let complaint =
-                Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not read");
-            self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
+            let problem = Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not read");
+            self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
             return None;
         }
         let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
             Some(rest) => {
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::error(
                     Code::UserDataText,
                     "begins with a byte order mark, so cloud-init does not see its first line",
                 );
-                self.problems.error(place, complaint.hint("save it as UTF-8 without a byte order mark"));
+                self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
                 rest
             }
             None => bytes,
@@ -125,20 +124,20 @@ impl Opener<'_> {
             Ok(text) if !text.contains('\0') => Some(text),
             Ok(text) => {
                 let at = text.find('\0').unwrap_or_default();
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::error(
                     Code::UserDataText,
                     "is neither text nor gzip: it has a zero byte here",
                 );
-                self.problems.error(&at_offset(place, bytes, at), complaint);
+                self.problems.add(&at_offset(place, bytes, at), problem);
                 None
             }
             Err(error) => {
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::error(
                     Code::UserDataText,
                     "is neither gzip nor text in UTF-8: it stops being that here",
                 );
-                let complaint = complaint.hint("save it as UTF-8; or fetch it again, as it was made");
-                self.problems.error(&at_offset(place, bytes, error.valid_up_to()), complaint);
+                let problem = problem.hint("save it as UTF-8; or fetch it again, as it was made");
+                self.problems.add(&at_offset(place, bytes, error.valid_up_to()), problem);
                 None
             }
         }
@@ -154,12 +153,12 @@ impl Opener<'_> {
                 match Kind::of(text).filter(|kind| *kind != Kind::Script) {
                     Some(other) => self.part(other, text, place, merge),
                     None => {
-                        let complaint = Diagnostic::error(
+                        let problem = Diagnostic::error(
                             Code::FirstLine,
                             "is to be run as a script, and does not begin with `#!`",
                         );
                         self.problems
-                            .error(place, complaint.hint("begin with `#!/bin/sh`, with nothing before it"));
+                            .add(place, problem.hint("begin with `#!/bin/sh`, with nothing before it"));
                         self.part(kind, text, place, merge);
                     }
                 }
@@ -190,15 +189,15 @@ impl Opener<'_> {
             None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
             None if encoding::is_base64(text.as_bytes()) || begins_as_base64(text) => {
                 if depth > 0 {
-                    let complaint = Diagnostic::error(Code::WrongLayer, "is base64 where nothing decodes it");
+                    let problem = Diagnostic::error(Code::WrongLayer, "is base64 where nothing decodes it");
                     let hint = "encode it once, as a whole; a part of MIME needs `Content-Transfer-Encoding: base64`";
-                    self.problems.error(place, complaint.hint(hint));
+                    self.problems.add(place, problem.hint(hint));
                 }
                 self.layer("base64", around);
                 match encoding::unbase64(text.as_bytes(), self.budget) {
                     Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
-                    Err((offset, complaint)) => {
-                        self.problems.error(&at_offset(place, text.as_bytes(), offset), complaint);
+                    Err((offset, problem)) => {
+                        self.problems.add(&at_offset(place, text.as_bytes(), offset), problem);
                     }
                 }
             }
@@ -214,7 +213,7 @@ impl Opener<'_> {
             let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
             let hint =
                 "`text/cloud-config`, `text/x-shellscript`, or `text/plain` for what its first line says";
-            return self.problems.warning(&part.place, Diagnostic::error(Code::ContentType, text).hint(hint));
+            return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
         let around = Around { kind, merge: part.merge.as_deref(), gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
@@ -235,18 +234,18 @@ impl Opener<'_> {
         let start = text.trim_start();
         let first = start.lines().next().unwrap_or_default();
         if start.len() < text.len() && kind == Kind::Script {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::FirstLine,
                 "has white space before `#!`, so the kernel does not take it for a script",
             );
-            self.problems.error(place, complaint.hint("begin with `#!`, with nothing before it"));
+            self.problems.add(place, problem.hint("begin with `#!`, with nothing before it"));
         } else if start.len() < text.len() {
             let text = format!(
                 "has white space before `{first}`; some of what reads user-data looks at the first line alone"
             );
-            self.problems.warning(
+            self.problems.add(
                 place,
-                Diagnostic::error(Code::FirstLine, text).hint("begin with it, with nothing before it"),
+                Diagnostic::warning(Code::FirstLine, text).hint("begin with it, with nothing before it"),
             );
         }
         if kind == Kind::CloudConfig && !first.starts_with(CLOUD_CONFIG_LINE) {
@@ -254,9 +253,9 @@ impl Opener<'_> {
                 "begins with `{}`, which not all that reads user-data takes for `#cloud-config`",
                 head(first)
             );
-            self.problems.warning(
+            self.problems.add(
                 place,
-                Diagnostic::error(Code::FirstLine, text).hint("write `#cloud-config`, in lower case"),
+                Diagnostic::warning(Code::FirstLine, text).hint("write `#cloud-config`, in lower case"),
             );
         }
     }
@@ -275,10 +274,10 @@ impl Opener<'_> {
             None => {
                 let text = format!("begins with nothing that a host boots from: `{}`", head(first));
                 let hint = "user-data begins with `#cloud-config`, `#!`, a MIME header, or is gzip; Ignition is JSON";
-                return self.problems.error(place, Diagnostic::error(Code::FirstLine, text).hint(hint));
+                return self.problems.add(place, Diagnostic::error(Code::FirstLine, text).hint(hint));
             }
         };
-        self.problems.error(
+        self.problems.add(
             place,
             Diagnostic::error(Code::FirstLine, why)
                 .hint("make `#cloud-config` the first line, with nothing before it"),

@@ -66,18 +66,10 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Adds an error at a place.
-    pub fn error(&mut self, place: &Place, problem: Diagnostic) {
-        self.add(Diagnostic { severity: Severity::Error, ..problem }.at(place.clone()));
-    }
-
-    /// Adds a warning at a place.
-    pub fn warning(&mut self, place: &Place, problem: Diagnostic) {
-        self.add(Diagnostic { severity: Severity::Warning, ..problem }.at(place.clone()));
-    }
-
-    /// Adds a problem, unless the same problem was reported before.
-    fn add(&mut self, problem: Diagnostic) {
+    /// Adds an error or a warning at a place, unless the same problem was reported before. Limits the number of problems of each
+    /// severity.
+    pub fn add(&mut self, place: &Place, problem: Diagnostic) {
+        let problem = problem.at(place.clone());
         let count = match problem.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -147,9 +139,9 @@ mod tests {
         let mut problems = Problems::default();
         let place = Place::file("f");
         for n in 0..MAX_PER_SEVERITY * 3 {
-            problems.warning(&place.within("x"), Diagnostic::error(Code::UserDataEmpty, format!("{n}")));
+            problems.add(&place.within("x"), Diagnostic::warning(Code::UserDataEmpty, format!("{n}")));
         }
-        problems.error(&place, Diagnostic::error(Code::UserDataEmpty, "bad"));
+        problems.add(&place, Diagnostic::error(Code::UserDataEmpty, "bad"));
         let reported = problems.into_sorted();
         assert_eq!(reported.len(), MAX_PER_SEVERITY + 2);
         assert_eq!((reported[0].message.as_str(), reported[0].severity), ("bad", Severity::Error));

@@ -57,13 +57,12 @@ pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(See
 fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     if bytes.len() > MAX_BYTES {
         let text = format!("is larger than {} MiB, and no seed is", MAX_BYTES >> 20);
-        problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
+        problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
     }
     if bytes.starts_with(b"QFI\xfb") {
-        let complaint = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, of which nothing is read here");
-        problems
-            .error(place, complaint.hint("`qemu-img convert -O raw FILE seed.img`, if it is a seed disk"));
+        let problem = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, of which nothing is read here");
+        problems.add(place, problem.hint("`qemu-img convert -O raw FILE seed.img`, if it is a seed disk"));
         return Vec::new();
     }
     if let Some(kind) = disk::Kind::of(bytes) {
@@ -87,7 +86,7 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         return vec![(seed, host)];
     }
     if Kind::of(text).is_none() && (is_hcl_file(&place.name()) || assigns_user_data(text)) {
-        problems.error(place, not_read());
+        problems.add(place, not_read());
         return Vec::new();
     }
     vec![(open(bytes, place, budget, problems), HostState::default())]
@@ -167,10 +166,10 @@ fn open_each(
         }
     }
     if seeds.is_empty() && problems.count() == before {
-        let complaint = Diagnostic::error(Code::NoUserData, "has no user-data in it");
-        problems.error(
+        let problem = Diagnostic::error(Code::NoUserData, "has no user-data in it");
+        problems.add(
             place,
-            complaint
+            problem
                 .hint("a text that begins with `#cloud-config` or `#!`, MIME, Ignition, or base64 of these"),
         );
     }
@@ -198,7 +197,7 @@ fn on_disk(
     let files = match read {
         Ok(disk) => nocloud::on_disk(disk, place, problems),
         Err(error) => {
-            problems.error(
+            problems.add(
                 place,
                 Diagnostic::error(
                     Code::SeedDisk,
@@ -235,7 +234,7 @@ fn folder(
         seeds.into_iter().map(|Beside { place, bytes, .. }| Candidate { place, bytes }).collect();
     // The folder's user-data may be written in HCL.
     if no_seeds && beside.iter().any(|file| is_hcl_file(&file.name)) {
-        problems.error(place, not_read());
+        problems.add(place, not_read());
         return Vec::new();
     }
     let mut found = open_each(candidates, place, budget, problems);
@@ -270,9 +269,9 @@ fn no_cloud(
             continue;
         }
         if encoding::is_base64(&file.bytes) {
-            let complaint =
+            let problem =
                 Diagnostic::error(Code::WrongLayer, "is base64, which nothing decodes on a seed disk");
-            problems.error(&file.place, complaint.hint("put it there as it is"));
+            problems.add(&file.place, problem.hint("put it there as it is"));
         }
         let opened = open(&file.bytes, &file.place, budget, problems);
         seed.layers.extend(opened.layers);

@@ -41,8 +41,7 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                         "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
                         inline.name
                     );
-                    problems
-                        .error(&file.place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
+                    problems.add(&file.place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
                 }
                 None if host.unreadable.contains(path) => {}
                 None => {
@@ -50,7 +49,7 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                         "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
                         inline.name
                     );
-                    problems.error(&inline.place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+                    problems.add(&inline.place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
                 }
             }
         }

@@ -28,20 +28,20 @@ pub fn command_line<'a>(
         }
         for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
             if &*setting.section != "Service" {
-                problems.error(&file.place, exec_start_outside_service(file, &setting));
+                problems.add(&file.place, exec_start_outside_service(file, &setting));
             } else if setting.value.is_empty() {
                 commands = 0;
             } else {
                 commands += 1;
                 if commands > 1 {
-                    problems.error(&file.place, second_exec_start(file, &setting));
+                    problems.add(&file.place, second_exec_start(file, &setting));
                 }
                 if effective.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
                     let text = format!(
                         "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
                         file.path
                     );
-                    problems.error(
+                    problems.add(
                         &file.place,
                         Diagnostic::error(Code::DaemonCommandLine, text)
                             .hint("leave out its ExecStart lines"),
@@ -55,7 +55,7 @@ pub fn command_line<'a>(
     let words = shell_words::split(&line);
     if words.is_err() {
         let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
-        problems.error(&file.place, Diagnostic::error(Code::DaemonCommandLine, text));
+        problems.add(&file.place, Diagnostic::error(Code::DaemonCommandLine, text));
     }
     Some((file, words.ok()?))
 }

@@ -114,7 +114,7 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
     match serde_json::from_slice(&file.bytes) {
         Ok(Value::Object(fields)) => Some(fields),
         Ok(_) => {
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(
                     Code::DaemonJson,
@@ -125,7 +125,7 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
         }
         Err(error) => {
             let text = format!("`{}` is no valid JSON, and dockerd does not start: {error}", file.path);
-            problems.error(&file.place, Diagnostic::error(Code::DaemonJson, text));
+            problems.add(&file.place, Diagnostic::error(Code::DaemonJson, text));
             None
         }
     }
@@ -148,7 +148,7 @@ fn check_set_twice(
                 "`{}` sets `{field}`, which dockerd refuses beside {short} in its command line",
                 file.path
             );
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(Code::DaemonOptionTwice, text)
                     .hint(format!("remove `{field}` from {DAEMON_JSON}")),
@@ -162,7 +162,7 @@ fn check_set_twice(
             file.path
         );
         let hint = "remove `hosts`, and set -H in a drop-in; or let a drop-in set ExecStart without -H";
-        problems.error(&file.place, Diagnostic::error(Code::DaemonOptionTwice, text).hint(hint));
+        problems.add(&file.place, Diagnostic::error(Code::DaemonOptionTwice, text).hint(hint));
     }
 }
 
@@ -179,19 +179,20 @@ fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Pro
         if local {
             let text =
                 format!("`{}` opens {host} without TLS: every process on the host is root by it", file.path);
-            problems.warning(
+            problems.add(
                 &file.place,
-                Diagnostic::error(Code::OpenDockerPort, text).hint("leave it out: the unix socket is there"),
+                Diagnostic::warning(Code::OpenDockerPort, text)
+                    .hint("leave it out: the unix socket is there"),
             );
         } else if daemon.tls {
             let text = format!(
                 "`{}` opens {host} with --tls, which asks no client who it is: whoever reaches the port is root",
                 file.path
             );
-            problems.error(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
+            problems.add(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         } else {
             let text = format!("`{}` opens {host} without TLS: whoever reaches the port is root", file.path);
-            problems.error(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
+            problems.add(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         }
     }
 }
@@ -202,7 +203,7 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
             "`{}` has --tlsverify and no `-H tcp://…`: nobody reaches the daemon from outside",
             file.path
         );
-        problems.error(
+        problems.add(
             &file.place,
             Diagnostic::error(Code::DaemonUnreachable, text).hint("add `-H tcp://0.0.0.0:2376`"),
         );
@@ -214,8 +215,7 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
             "`{}` has no `-H fd://` or `-H unix://…`: docker on the host itself finds no daemon",
             file.path
         );
-        problems
-            .warning(&file.place, Diagnostic::error(Code::DaemonUnreachable, text).hint("add `-H fd://`"));
+        problems.add(&file.place, Diagnostic::warning(Code::DaemonUnreachable, text).hint("add `-H fd://`"));
     }
 }
 
@@ -228,7 +228,7 @@ fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut 
             "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
             file.path
         );
-        problems.error(
+        problems.add(
             &file.place,
             Diagnostic::error(Code::DaemonUnreachable, text).hint("give the unit `\"enabled\": true`"),
         );
@@ -251,7 +251,7 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
                     "`{}` has --tlsverify without --{flag}: dockerd looks in /root/.docker",
                     file.path
                 );
-                problems.error(
+                problems.add(
                     &file.place,
                     Diagnostic::error(Code::DaemonTlsFiles, text)
                         .hint(format!("add `--{flag} /etc/docker/…`")),
@@ -262,7 +262,7 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
             Some(_) if issues && flag != "tlscacert" => {}
             Some(path) => {
                 let text = format!("`{}` has --{flag} {path}, which is not in the seed", file.path);
-                problems.error(
+                problems.add(
                     &file.place,
                     Diagnostic::error(Code::DaemonTlsFiles, text)
                         .hint("bring it along, or name the file that is brought"),

@@ -9,7 +9,7 @@ use crate::userdata::seed::Part;
 pub fn check(part: &Part, text: &str, problems: &mut Problems) {
     let is_script = matches!(part.kind, Kind::Script | Kind::Boothook);
     if is_script && text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
-        problems.error(
+        problems.add(
             &part.place,
             Diagnostic::error(Code::UserDataEmpty, "is a script without a command")
                 .hint("fetch or paste it again, whole"),

@@ -93,12 +93,12 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
     if file.mode & 0o002 != 0 {
         let text = format!("`{path}` can be changed by everybody (mode {:04o})", file.mode);
         problems
-            .error(&file.place, Diagnostic::error(Code::WritableCertificate, text).hint("give it mode 0644"));
+            .add(&file.place, Diagnostic::error(Code::WritableCertificate, text).hint("give it mode 0644"));
     }
     let certificates = match Certificate::all_from_pem(&file.text()) {
         Ok(certificates) => certificates,
         Err(error) => {
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(
                     Code::CertificateUnreadable,
@@ -113,26 +113,26 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
         let validity = certificate.validity();
         if now > validity.not_after {
             let text = format!("{which} expired on {}", validity.not_after.date());
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(Code::CertificateTime, text).hint("make the machine again"),
             );
         } else if now < validity.not_before {
             let text = format!("{which} is not valid before {}", moment(validity.not_before));
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(Code::CertificateTime, text)
                     .hint("wait for that, or set this computer's clock"),
             );
         } else if validity.not_after - now < SOON {
             let text = format!("{which} expires soon, on {}", validity.not_after.date());
-            problems.warning(
+            problems.add(
                 &file.place,
-                Diagnostic::error(Code::CertificateExpiresSoon, text).hint("make the machine again before"),
+                Diagnostic::warning(Code::CertificateExpiresSoon, text).hint("make the machine again before"),
             );
         }
         if let Some(weakness) = certificate.weakness() {
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(Code::WeakCertificate, format!("{which} {weakness}"))
                     .hint("make it again with P-256"),
@@ -155,7 +155,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn error(&mut self, file: &File, code: Code, text: String, hint: &str) {
-        self.problems.error(&file.place, Diagnostic::error(code, text).hint(hint));
+        self.problems.add(&file.place, Diagnostic::error(code, text).hint(hint));
     }
 
     fn authorities(&mut self, file: &File) {
@@ -220,9 +220,9 @@ impl Judge<'_> {
                 ),
                 Unsound::Unchecked => {
                     let text = format!("`{path}` is signed in a way that hostseed does not check");
-                    return self.problems.warning(
+                    return self.problems.add(
                         &file.place,
-                        Diagnostic::error(Code::CertificateChain, text)
+                        Diagnostic::warning(Code::CertificateChain, text)
                             .hint("`openssl verify -CAfile ca.pem server.pem` tells"),
                     );
                 }

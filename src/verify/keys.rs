@@ -69,12 +69,12 @@ pub fn judge(
 /// Reports that there were too many private keys or certificates to check all of them.
 pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
-        let complaint = Diagnostic::error(Code::VerifyLimit, "has more private keys than are looked at");
-        problems.error(place, complaint.hint("a host needs one: leave out the others"));
+        let problem = Diagnostic::error(Code::VerifyLimit, "has more private keys than are looked at");
+        problems.add(place, problem.hint("a host needs one: leave out the others"));
     }
     if found.too_many_certificates {
-        let complaint = Diagnostic::error(Code::NotChecked, "has more certificates than are looked at");
-        problems.warning(place, complaint.hint("verify the parts one by one"));
+        let problem = Diagnostic::warning(Code::NotChecked, "has more certificates than are looked at");
+        problems.add(place, problem.hint("verify the parts one by one"));
     }
 }
 
@@ -98,21 +98,21 @@ impl Judge<'_> {
                 key.kind, file.mode
             );
             self.problems
-                .error(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
+                .add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
         }
         if let Some(owner) = file.foreign_owner() {
             let text =
                 format!("`{path}` holds {} and belongs to `{}`, not to root", key.kind, owner.escape_debug());
-            self.problems.warning(
+            self.problems.add(
                 &file.place,
-                Diagnostic::error(Code::KeyOwner, text).hint("leave out the owner, or make it `root:root`"),
+                Diagnostic::warning(Code::KeyOwner, text).hint("leave out the owner, or make it `root:root`"),
             );
         }
         match self.whose(&key) {
             Ok(whose) => self.held.push(Held { whose, path: Some(path.clone()), mode: Some(file.mode) }),
             Err(problem) => {
                 let problem = by_its_name(problem.about(format_args!("`{path}`")), file.name());
-                self.problems.error(&file.place, problem);
+                self.problems.add(&file.place, problem);
             }
         }
         self.seen.insert(*key.id());
@@ -127,9 +127,9 @@ impl Judge<'_> {
             let text = format!(
                 "`{name}` is the host's SSH key: whoever reads the user-data can pose as this host to `ssh`"
             );
-            self.problems.warning(
+            self.problems.add(
                 place,
-                Diagnostic::error(Code::SshHostKey, text).hint("leave it out, and the host makes its own"),
+                Diagnostic::warning(Code::SshHostKey, text).hint("leave it out, and the host makes its own"),
             );
         } else {
             match self.whose(&key) {
@@ -139,7 +139,7 @@ impl Judge<'_> {
                         Some(name) => problem.about(format_args!("`{name}`")),
                         None => problem,
                     };
-                    self.problems.error(place, problem);
+                    self.problems.add(place, problem);
                 }
             }
         }

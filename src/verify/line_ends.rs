@@ -14,18 +14,18 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
     }
     match part.kind {
         Kind::Script | Kind::Boothook => {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::LineEnds,
                 "is a script with Windows line ends: `sh` takes the return for a part of each last word",
             );
-            problems.error(&part.place, complaint.hint(HINT));
+            problems.add(&part.place, problem.hint(HINT));
         }
         Kind::CloudConfig => {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::warning(
                 Code::LineEnds,
                 "has Windows line ends, which stay in what is pasted from it into scripts",
             );
-            problems.warning(&part.place, complaint.hint(HINT));
+            problems.add(&part.place, problem.hint(HINT));
         }
         _ => {}
     }

@@ -54,8 +54,7 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
                     };
                     let hint =
                         "give the part `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()`";
-                    problems
-                        .error(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
+                    problems.add(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
                 }
                 Some(_) => {}
             }

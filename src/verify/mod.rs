@@ -70,17 +70,17 @@ fn judge_all(
         cloud_configs.extend(own.map(|part| (part.place, part.bytes)));
     }
     if budget.is_exhausted() {
-        let complaint = Diagnostic::error(
+        let problem = Diagnostic::error(
             Code::VerifyLimit,
             "is too large to be looked through: there may be keys and mistakes in what was not looked at",
         );
-        problems.error(&place, complaint.hint("verify its parts one by one"));
+        problems.add(&place, problem.hint("verify its parts one by one"));
     } else if budget.left_something_unseen() {
-        let complaint = Diagnostic::error(
+        let problem = Diagnostic::warning(
             Code::NotChecked,
             "has something compressed in it that is too large to be looked into, too deep, or of a kind that is not: a key may be in there",
         );
-        problems.warning(&place, complaint.hint("take it out, or unpack it and verify what is in it"));
+        problems.add(&place, problem.hint("take it out, or unpack it and verify what is in it"));
     }
     Verdict { seeds, problems: problems.into_sorted(), cloud_configs }
 }

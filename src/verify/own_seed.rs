@@ -18,11 +18,11 @@ pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut
     let manifests = std::mem::take(&mut host.manifests);
     let is_ours = !manifests.is_empty() || host.unmarked.is_some();
     if let Some(place) = &host.unmarked {
-        let complaint = Diagnostic::error(
+        let problem = Diagnostic::error(
             Code::ManifestMissing,
             "has files of hostseed's, and no manifest that names them",
         );
-        problems.error(place, complaint.hint(AGAIN));
+        problems.add(place, problem.hint(AGAIN));
     }
     for Found { place, lines, manifest } in manifests {
         match manifest {
@@ -30,10 +30,10 @@ pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut
                 check_manifest(&manifest, &place, host, budget, problems);
                 if let Some(wanted) = manifest.lines.filter(|wanted| *wanted > lines) {
                     let text = format!("has {lines} lines, and {wanted} when hostseed rendered it");
-                    problems.error(&place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+                    problems.add(&place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
                 }
             }
-            Err(complaint) => problems.error(&place, complaint),
+            Err(problem) => problems.add(&place, problem),
         }
     }
     if host.ignition {
@@ -62,7 +62,7 @@ fn check_manifest(
         let Some(file) = host.file(&waits).or_else(|| host.file(path)) else {
             let missing = if host.ignition || path == SETUP { path } else { &waits };
             let text = format!("`{missing}` is missing: the manifest of the seed names it");
-            problems.error(place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+            problems.add(place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
             host.damaged.insert(waits);
             continue;
         };
@@ -75,7 +75,7 @@ fn check_manifest(
         }
     }
     for (phase, sum) in &manifest.phases {
-        let complaint = match host.phases.get(phase) {
+        let problem = match host.phases.get(phase) {
             Some(found) if found == sum => continue,
             Some(_) => {
                 let text = format!(
@@ -90,13 +90,13 @@ fn check_manifest(
                 Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN)
             }
         };
-        problems.error(place, complaint);
+        problems.add(place, problem);
     }
 }
 
 fn report_damage(path: &str, sum: &str, place: &Place, problems: &mut Problems) {
     let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
-    problems.error(place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
+    problems.add(place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
 }
 
 /// Checks that `setup` is present, that it runs, and that it lists the staged files.
@@ -111,7 +111,7 @@ fn check_setup(
         if is_ours && !host.unreadable.contains(SETUP) {
             let text =
                 format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
-            problems.error(seed, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+            problems.add(seed, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
         }
         return None;
     };
@@ -121,24 +121,23 @@ fn check_setup(
     let (text, place) = (file.text().into_owned(), file.place.clone());
     if file.mode & 0o100 == 0 {
         let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
-        problems.error(&place, Diagnostic::error(Code::SetupUnusable, text).hint("give it mode 0755"));
+        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("give it mode 0755"));
     }
     if !host.runs_setup {
         let text = format!("brings `{SETUP}`, and nothing runs it");
-        problems.error(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(AGAIN));
+        problems.add(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(AGAIN));
     }
     let setup = Setup::read(&text);
     if setup.payloads.is_none() {
         let text = format!("`{SETUP}` is none of hostseed's, or is cut short: it has no list of payloads");
-        problems.error(&place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
+        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
     }
     for payload in setup.payloads.iter().flatten() {
         put_in_place(host, payload, &place, problems);
     }
     for file in host.files().iter().filter(|file| paths::is_staged(&file.path)) {
         let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
-        problems
-            .error(&file.place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
+        problems.add(&file.place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
     }
     setup::attach(host, &text, &place, problems);
     Some(setup)
@@ -153,7 +152,7 @@ fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: 
             host.unreadable.insert(path.clone());
         } else if !host.damaged.contains(&staged) {
             let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
-            problems.error(setup, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+            problems.add(setup, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
         }
         return;
     };
@@ -165,7 +164,7 @@ fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: 
             "`{staged}` holds a private key and can be read by others than root (mode {:04o})",
             file.mode
         );
-        problems.error(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
+        problems.add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
     }
     host.rename(&staged, path, *mode);
 }

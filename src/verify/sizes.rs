@@ -19,7 +19,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
     match (sent.gzip, cloud.gzip()) {
         (true, Gzip::No) => {
             let text = format!("is compressed, which {title} is not known to hand on");
-            problems.error(
+            problems.add(
                 place,
                 Diagnostic::error(Code::EncodingNotSupported, text)
                     .hint(format!("`hostseed render NAME --for {name}` chooses the form")),
@@ -27,7 +27,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
         }
         (true, Gzip::InBase64) if sent.base64.is_none() => {
             let text = format!("is compressed, and {title} takes that in base64 alone");
-            problems.error(
+            problems.add(
                 place,
                 Diagnostic::error(Code::EncodingNotSupported, text).hint("render it with `--gzip --base64`"),
             );
@@ -36,7 +36,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
     }
     if sent.base64.is_some() && !cloud.supports_base64() {
         let text = format!("is base64, which neither {title} nor cloud-init decodes");
-        problems.error(
+        problems.add(
             place,
             Diagnostic::error(Code::EncodingNotSupported, text).hint("render it without `--base64`"),
         );
@@ -53,7 +53,7 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
                 "`--gzip` makes it smaller; an image of `hostseed bake` needs the identity alone (`--docker none`)"
             }
         };
-        problems.error(place, Diagnostic::error(Code::UserDataTooLarge, text).hint(help));
+        problems.add(place, Diagnostic::error(Code::UserDataTooLarge, text).hint(help));
     }
 }
 

@@ -43,14 +43,14 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     let fields = match &root.value {
         Value::Map(fields) => fields,
         Value::Null => {
-            return problems.error(
+            return problems.add(
                 place,
                 Diagnostic::error(Code::UserDataEmpty, "has no fields: there is nothing in it but comments"),
             );
         }
         other => {
             let text = format!("is a cloud-config, which is a map of fields, and is {}", kind_of(other));
-            return problems.error(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
+            return problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         }
     };
     let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
@@ -76,14 +76,9 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Adds an error at the place of `node`.
-    pub fn error(&mut self, node: &Node, complaint: Diagnostic) {
-        self.problems.error(&self.document.place(node), complaint);
-    }
-
-    /// Adds a warning at the place of `node`.
-    pub fn warning(&mut self, node: &Node, complaint: Diagnostic) {
-        self.problems.warning(&self.document.place(node), complaint);
+    /// Adds a problem at the place of `node`.
+    pub fn add(&mut self, node: &Node, problem: Diagnostic) {
+        self.problems.add(&self.document.place(node), problem);
     }
 
     fn field(&mut self, name: &str, key: &Node, value: &Node) {
@@ -92,9 +87,11 @@ impl Reader<'_> {
             "runcmd" | "bootcmd" => self.commands(name, value),
             _ => {
                 if let Some(near) = misspelt(name, &FIELDS) {
-                    let complaint =
-                        Diagnostic::error(Code::UnknownKey, format!("cloud-init knows no `{}`", head(name)));
-                    self.warning(key, complaint.hint(format!("did you mean `{near}`?")));
+                    let problem = Diagnostic::warning(
+                        Code::UnknownKey,
+                        format!("cloud-init knows no `{}`", head(name)),
+                    );
+                    self.add(key, problem.hint(format!("did you mean `{near}`?")));
                 }
                 self.gather(name, value);
             }
@@ -106,7 +103,7 @@ impl Reader<'_> {
     fn commands(&mut self, field: &str, value: &Node) {
         let Value::List(items) = &value.value else {
             let text = format!("`{field}` must be a list of commands, got {}", kind_of(&value.value));
-            return self.error(
+            return self.add(
                 value,
                 Diagnostic::error(Code::CloudConfigShape, text).hint("begin each command with `- `"),
             );
@@ -128,7 +125,7 @@ impl Reader<'_> {
                         Value::Map(_) => "put the whole command in quotes: a `: ` in it makes it a map",
                         _ => "put it in quotes",
                     };
-                    self.error(item, Diagnostic::error(Code::CommandType, text).hint(hint));
+                    self.add(item, Diagnostic::error(Code::CommandType, text).hint(hint));
                     continue;
                 }
             };
@@ -147,20 +144,17 @@ impl Reader<'_> {
                 }
                 Value::Number(text) => {
                     let text = text.clone();
-                    let complaint = format!(
+                    let problem = format!(
                         "a word of a command of `{field}` is a number to cloud-init, whose schema refuses it"
                     );
-                    self.warning(
-                        word,
-                        Diagnostic::error(Code::CommandType, complaint).hint("put it in quotes"),
-                    );
+                    self.add(word, Diagnostic::warning(Code::CommandType, problem).hint("put it in quotes"));
                     line.push(text);
                 }
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
                     let text =
                         format!("a word of a command of `{field}` must be a text, and is {}", kind_of(other));
-                    self.error(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
+                    self.add(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
                     return None;
                 }
             }
@@ -182,7 +176,7 @@ impl Reader<'_> {
         };
         let text =
             format!("a word of a command of `{field}` is {arrives} to cloud-init, and arrives as that");
-        self.warning(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
+        self.add(word, Diagnostic::warning(Code::CommandType, text).hint("put it in quotes"));
     }
 
     /// Adds all texts below a field to the inline texts, because they may contain a private key.

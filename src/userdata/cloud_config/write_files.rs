@@ -20,7 +20,7 @@ impl Reader<'_> {
     pub fn write_files(&mut self, value: &Node) {
         let Value::List(entries) = &value.value else {
             let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
-            return self.error(
+            return self.add(
                 value,
                 Diagnostic::error(Code::CloudConfigShape, text).hint("begin each file with `- path: …`"),
             );
@@ -31,7 +31,7 @@ impl Reader<'_> {
                 other => {
                     let text =
                         format!("entry {} of `write_files` must be a map, got {}", n + 1, kind_of(other));
-                    self.error(
+                    self.add(
                         entry,
                         Diagnostic::error(Code::CloudConfigShape, text)
                             .hint("`- path: …` with `content: …` below it"),
@@ -44,7 +44,7 @@ impl Reader<'_> {
     fn write_file(&mut self, entry: &Node, fields: &[(Node, Node)]) {
         self.check_names(fields);
         let Some(node) = get(fields, "path") else {
-            return self.error(
+            return self.add(
                 entry,
                 Diagnostic::error(
                     Code::WriteFilesEntry,
@@ -57,7 +57,7 @@ impl Reader<'_> {
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", head(path));
             let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";
-            self.error(node, Diagnostic::error(Code::WriteFilesEntry, text).hint(hint));
+            self.add(node, Diagnostic::error(Code::WriteFilesEntry, text).hint(hint));
         }
         let mode = match get(fields, "permissions") {
             Some(node) => self.permissions(node, path),
@@ -79,7 +79,7 @@ impl Reader<'_> {
             let text = format!(
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
             );
-            self.warning(entry, Diagnostic::error(Code::WriteFilesEntry, text).hint("leave out `defer`"));
+            self.add(entry, Diagnostic::warning(Code::WriteFilesEntry, text).hint("leave out `defer`"));
         }
         // The cost includes the path, because problems and the file copy it.
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
@@ -97,15 +97,15 @@ impl Reader<'_> {
                 && !FILE_FIELDS.contains(&name.as_str())
                 && name != "<<"
             {
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::warning(
                     Code::UnknownKey,
                     format!("a file of `write_files` has no `{}`", head(name)),
                 );
                 let known =
                     misspelt(name, &FILE_FIELDS).or_else(|| (name == "mode").then_some("permissions"));
-                self.warning(
+                self.add(
                     key,
-                    complaint.hint(match known {
+                    problem.hint(match known {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("it has {}", FILE_FIELDS.join(", ")),
                     }),
@@ -123,7 +123,7 @@ impl Reader<'_> {
             (Value::Text(text), Some(Scalar::Text)) => octal(text).unwrap_or_else(|| {
                 let text =
                     format!("`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`", head(text));
-                self.error(
+                self.add(
                     node,
                     Diagnostic::error(Code::FileMode, text)
                         .hint("four octal digits in quotes, as `\"0600\"`"),
@@ -142,15 +142,15 @@ impl Reader<'_> {
                     let text = format!(
                         "`{path}`: `permissions` without quotes is the number {number} to cloud-init, whose schema refuses it"
                     );
-                    self.warning(
+                    self.add(
                         node,
-                        Diagnostic::error(Code::FileMode, text).hint(quoted(&format!("{mode:04o}"))),
+                        Diagnostic::warning(Code::FileMode, text).hint(quoted(&format!("{mode:04o}"))),
                     );
                 } else {
                     let text = format!(
                         "`{path}`: `permissions` without quotes is the number {number} to cloud-init, which is mode {mode:04o}"
                     );
-                    self.error(
+                    self.add(
                         node,
                         Diagnostic::error(Code::FileMode, text)
                             .hint(quoted(&format!("{:04o}", meant.unwrap_or(DEFAULT_MODE)))),
@@ -162,7 +162,7 @@ impl Reader<'_> {
             (Value::Number(number), Some(Scalar::Text)) => number.parse().unwrap_or(DEFAULT_MODE),
             (other, scalar) => {
                 let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
-                self.error(
+                self.add(
                     node,
                     Diagnostic::error(
                         Code::FileMode,
@@ -184,9 +184,9 @@ impl Reader<'_> {
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
                 Some(_) => self.host.unchecked.push(format!("`{path}`, which the host fetches")),
-                None => self.warning(
+                None => self.add(
                     entry,
-                    Diagnostic::error(
+                    Diagnostic::warning(
                         Code::WriteFilesEntry,
                         format!("`{path}` has no `content`, and will be empty"),
                     ),
@@ -203,7 +203,7 @@ impl Reader<'_> {
         let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };
         if steps.first() == Some(&Step::Gzip) {
             let text = format!("`{path}`: `encoding: gzip` alone needs a `content` with the tag `!!binary`");
-            self.error(
+            self.add(
                 node,
                 Diagnostic::error(Code::FileEncoding, text)
                     .hint("base64 in `content`, and `encoding: gz+b64`"),
@@ -212,14 +212,14 @@ impl Reader<'_> {
         }
         for step in steps {
             let unpacked = match step {
-                Step::Base64 => encoding::unbase64(&bytes, self.budget).map_err(|(_, complaint)| complaint),
+                Step::Base64 => encoding::unbase64(&bytes, self.budget).map_err(|(_, problem)| problem),
                 Step::Gzip if bytes.starts_with(&encoding::GZIP) => encoding::gunzip(&bytes, self.budget),
                 Step::Gzip => Err(Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not")),
             };
             bytes = match unpacked {
                 Ok(bytes) => bytes,
                 Err(problem) => {
-                    self.error(node, problem.about(format_args!("the content of `{path}`")));
+                    self.add(node, problem.about(format_args!("the content of `{path}`")));
                     return None;
                 }
             };
@@ -241,10 +241,7 @@ impl Reader<'_> {
                     "`{path}`: cloud-init knows no `encoding: {}`, and writes `content` as it stands",
                     head(name)
                 );
-                self.error(
-                    node,
-                    Diagnostic::error(Code::FileEncoding, text).hint("`b64`, `gz+b64`, or none"),
-                );
+                self.add(node, Diagnostic::error(Code::FileEncoding, text).hint("`b64`, `gz+b64`, or none"));
                 return None;
             }
         })

@@ -32,7 +32,7 @@ pub fn open(
         Seed { place: place.clone(), layers: vec!["Image Builder component"], sent: None, parts: Vec::new() };
     if text.len() > MAX_BYTES {
         let text = format!("is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
-        problems.error(place, Diagnostic::error(Code::ImageBuilderComponent, text));
+        problems.add(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
     // The text around the scripts, including comments, may contain a private key.
     let whole = Secret::new(text.as_bytes().to_vec());
@@ -40,7 +40,7 @@ pub fn open(
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
     if phases.is_empty() {
-        problems.error(
+        problems.add(
             place,
             Diagnostic::error(
                 Code::ImageBuilderComponent,
@@ -56,7 +56,7 @@ pub fn open(
         let steps = list(field(phase, "steps"));
         if steps.is_empty() {
             let text = format!("the phase `{}` has no `steps`", head(&name(phase)));
-            problems.error(
+            problems.add(
                 &document.place(phase),
                 Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
             );
@@ -72,7 +72,7 @@ pub fn open(
             if action.is_empty() || runs_commands && commands.is_empty() {
                 let missing = if action.is_empty() { "action" } else { "commands" };
                 let text = format!("the step `{}` has no `{missing}`", head(&name(step)));
-                problems.error(
+                problems.add(
                     &document.place(step),
                     Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
                 );

@@ -47,20 +47,20 @@ impl Reader<'_> {
     fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
         let Some(config) = json::read(text, place, self.budget, self.problems) else { return };
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::IgnitionConfig,
                 "is JSON, and no Ignition config: it has no `ignition.version`",
             );
             return self
                 .problems
-                .error(place, complaint.hint("user-data is `#cloud-config`, a script, MIME, or Ignition"));
+                .add(place, problem.hint("user-data is `#cloud-config`, a script, MIME, or Ignition"));
         };
         if !version.starts_with("3.") {
             let text = format!(
                 "is of Ignition's specification {}, and Flatcar and Fedora CoreOS want 3",
                 version.escape_debug()
             );
-            self.problems.error(place, Diagnostic::error(Code::IgnitionConfig, text).hint("3.4.0"));
+            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text).hint("3.4.0"));
         }
         self.merged(&config, place, depth);
         for (n, file) in list(&config, "/storage/files") {
@@ -84,7 +84,7 @@ impl Reader<'_> {
             for (n, resource) in configs.into_iter().enumerate() {
                 let place = place.within(format!("ignition.config.{key}[{n}]"));
                 if depth >= MAX_MERGES {
-                    self.problems.error(
+                    self.problems.add(
                         &place,
                         Diagnostic::error(Code::VerifyLimit, format!("merges more than {MAX_MERGES} deep")),
                     );
@@ -99,11 +99,11 @@ impl Reader<'_> {
         let Some(path) = file.get("path").and_then(Value::as_str) else {
             return self
                 .problems
-                .error(place, Diagnostic::error(Code::IgnitionConfig, "is a file without a `path`"));
+                .add(place, Diagnostic::error(Code::IgnitionConfig, "is a file without a `path`"));
         };
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", path.escape_debug());
-            self.problems.error(place, Diagnostic::error(Code::IgnitionConfig, text));
+            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text));
         }
         let mode = self.mode(file, path, place);
         let owner = file.pointer("/user/name").and_then(Value::as_str).map(str::to_owned);
@@ -132,7 +132,7 @@ impl Reader<'_> {
         else {
             let text = format!("`{path}`: `mode` must be a number up to 4095");
             self.problems
-                .error(place, Diagnostic::error(Code::FileMode, text).hint("420 is 0644, 384 is 0600"));
+                .add(place, Diagnostic::error(Code::FileMode, text).hint("420 is 0644, 384 is 0600"));
             return DEFAULT_MODE;
         };
         // These numbers look like the octal digits of a usual mode. As decimal numbers, none of them is a usual mode.
@@ -142,10 +142,8 @@ impl Reader<'_> {
         ) {
             let meant = u32::from_str_radix(&mode.to_string(), 8).unwrap_or(DEFAULT_MODE);
             let text = format!("`{path}`: `mode` is decimal, and {mode} is mode {mode:04o}");
-            self.problems.error(
-                place,
-                Diagnostic::error(Code::FileMode, text).hint(format!("{meant:04o} is {meant}")),
-            );
+            self.problems
+                .add(place, Diagnostic::error(Code::FileMode, text).hint(format!("{meant:04o} is {meant}")));
         }
         mode
     }
@@ -160,8 +158,8 @@ impl Reader<'_> {
                 .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
             return None;
         }
-        let report = |this: &mut Self, complaint: Diagnostic| {
-            this.problems.error(place, complaint.about(format_args!("the content of `{what}`")));
+        let report = |this: &mut Self, problem: Diagnostic| {
+            this.problems.add(place, problem.about(format_args!("the content of `{what}`")));
             None
         };
         // The cost of decoding and of the checksum.
@@ -186,7 +184,7 @@ impl Reader<'_> {
             Some("gzip") if decoded.starts_with(&encoding::GZIP) => {
                 match encoding::gunzip(&decoded, self.budget) {
                     Ok(bytes) => bytes,
-                    Err(complaint) => return report(self, complaint),
+                    Err(problem) => return report(self, problem),
                 }
             }
             Some("gzip") => {
@@ -220,7 +218,7 @@ impl Reader<'_> {
         let Some(name) = unit.get("name").and_then(Value::as_str) else {
             return self
                 .problems
-                .error(place, Diagnostic::error(Code::IgnitionConfig, "is a unit without a `name`"));
+                .add(place, Diagnostic::error(Code::IgnitionConfig, "is a unit without a `name`"));
         };
         if unit.get("enabled") == Some(&Value::Bool(true)) {
             self.host.enabled.push(name.to_owned());
@@ -235,7 +233,7 @@ impl Reader<'_> {
                 (Some(file), Some(contents)) => {
                     self.put_unit(format!("{UNITS}/{name}.d/{file}"), contents, &place);
                 }
-                _ => self.problems.error(
+                _ => self.problems.add(
                     &place,
                     Diagnostic::error(
                         Code::IgnitionConfig,

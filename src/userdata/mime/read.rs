@@ -53,7 +53,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
             "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
         );
         problems
-            .error(place, Diagnostic::error(Code::MimeArchive, text).hint("begin with `MIME-Version: 1.0`"));
+            .add(place, Diagnostic::error(Code::MimeArchive, text).hint("begin with `MIME-Version: 1.0`"));
     }
     if !budget.take(4 * bytes.len()) {
         return Vec::new();
@@ -64,14 +64,14 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         let text = format!(
             "has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} pieces of parameters, and is too large to be looked through"
         );
-        problems.error(place, Diagnostic::error(Code::VerifyLimit, text));
+        problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
     }
     if !budget.take(bytes.len() * multiparts) {
         return Vec::new();
     }
     let Some(message) = MessageParser::new().parse(bytes) else {
-        problems.error(place, Diagnostic::error(Code::MimeArchive, "is no MIME message: it has no headers"));
+        problems.add(place, Diagnostic::error(Code::MimeArchive, "is no MIME message: it has no headers"));
         return Vec::new();
     };
     for part in &message.parts {
@@ -80,7 +80,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
     let singles: Vec<_> =
         message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_))).collect();
     if singles.is_empty() {
-        problems.error(
+        problems.add(
             place,
             Diagnostic::error(
                 Code::MimeArchive,
@@ -103,16 +103,16 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
         return;
     };
     let Some(boundary) = content_type.attribute("boundary") else {
-        let complaint = Diagnostic::error(Code::MimeArchive, "is a MIME archive that names no `boundary`");
-        problems.error(place, complaint.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
+        let problem = Diagnostic::error(Code::MimeArchive, "is a MIME archive that names no `boundary`");
+        problems.add(place, problem.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
         return;
     };
     if !ends.contains(format!("--{boundary}--").as_bytes()) {
-        let complaint = Diagnostic::error(
+        let problem = Diagnostic::error(
             Code::UserDataCutShort,
             "is a MIME archive that is cut short: its last boundary is missing",
         );
-        problems.error(place, complaint.hint("fetch or paste it again, whole"));
+        problems.add(place, problem.hint("fetch or paste it again, whole"));
     }
 }
 
@@ -185,8 +185,8 @@ fn decode(
         // mail-parser decodes as much of damaged base64 as it can. Here damage must be reported.
         "base64" => match unbase64(raw, budget) {
             Ok(bytes) => bytes,
-            Err((offset, complaint)) => {
-                problems.error(&at_offset(place, bytes, part.offset_body as usize + offset), complaint);
+            Err((offset, problem)) => {
+                problems.add(&at_offset(place, bytes, part.offset_body as usize + offset), problem);
                 return None;
             }
         },
@@ -194,7 +194,7 @@ fn decode(
         "" | "7bit" | "8bit" | "binary" => Secret::new(raw.to_vec()),
         unknown => {
             let text = format!("has the unknown Content-Transfer-Encoding `{}`", unknown.escape_debug());
-            problems.error(
+            problems.add(
                 place,
                 Diagnostic::error(Code::MimeArchive, text)
                     .hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),

@@ -49,11 +49,11 @@ impl Part {
         }
         // cloud-init would decompress it to a part without the header that selects the merge type.
         if bytes.starts_with(&GZIP) {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::PartRejected,
                 "is compressed, and cloud-init would put it in the place of the parts before it",
             );
-            return Err(complaint.hint("give it as it was before; `--gzip` compresses the whole"));
+            return Err(problem.hint("give it as it was before; `--gzip` compresses the whole"));
         }
         let content_type = match content_type {
             Some(asked) => check_type(asked)?,
@@ -71,25 +71,25 @@ impl Part {
     /// A cloud-config-archive is not the first part, or nothing handles the type of a part.
     pub fn check_together(parts: &[Self]) -> Result<(), Diagnostic> {
         if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::PartRejected,
                 format!(
                     "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
                     late.file
                 ),
             );
-            return Err(complaint.hint("or give what is in it as parts of their own"));
+            return Err(problem.hint("or give what is in it as parts of their own"));
         }
         let is_known = |content_type: &str| types().any(|known| known == content_type);
         let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
         match parts.iter().find(|part| !handled && !is_known(&part.content_type)) {
             Some(Self { file, content_type, .. }) => {
-                let complaint = Diagnostic::error(
+                let problem = Diagnostic::error(
                     Code::PartRejected,
                     format!("`--part {file}` is of the type `{content_type}`, which cloud-init passes over"),
                 );
                 let near = nearest_type(content_type);
-                Err(complaint.hint(format!(
+                Err(problem.hint(format!(
                     "did you mean `{near}`? A type of your own needs a part-handler beside it"
                 )))
             }
@@ -171,14 +171,14 @@ fn check_lists(text: &str) -> Result<(), Diagnostic> {
             && LISTS.contains(&key.as_str())
             && !matches!(value.value, Value::List(_))
         {
-            let complaint = Diagnostic::error(
+            let problem = Diagnostic::error(
                 Code::PartRejected,
                 format!(
                     "has {} for `{key}`, and cloud-init would take that in the place of ours",
                     value.value.kind()
                 ),
             );
-            return Err(complaint.hint(format!("leave `{key}` out, or give it a list")));
+            return Err(problem.hint(format!("leave `{key}` out, or give it a list")));
         }
     }
     Ok(())

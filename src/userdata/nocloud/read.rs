@@ -1,7 +1,7 @@
 //! Reads the files of a NoCloud seed other than the user-data.
 
 use super::{LABEL, META_DATA, NETWORK_CONFIG, USER_DATA};
-use crate::diag::{Code, Diagnostic, Place};
+use crate::diag::{Code, Diagnostic, Place, Severity};
 use crate::disk::{Disk, Kind};
 use crate::names::MachineName;
 use crate::userdata::budget::Budget;
@@ -30,7 +30,7 @@ pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside
             "is labelled `{}`, and cloud-init looks for a disk labelled `cidata`",
             disk.label.escape_debug()
         );
-        problems.error(
+        problems.add(
             place,
             Diagnostic::error(Code::SeedDisk, text)
                 .hint("`hostseed render NAME --format nocloud -o seed.img` makes one"),
@@ -63,7 +63,7 @@ pub fn check(
     ] {
         if named(name).is_none() {
             let text = format!("has no `{name}`, and cloud-init takes no seed without");
-            problems.error(place, Diagnostic::error(Code::NoCloudFiles, text).hint(hint));
+            problems.add(place, Diagnostic::error(Code::NoCloudFiles, text).hint(hint));
         }
     }
     if let Some(file) = named(META_DATA) {
@@ -81,7 +81,7 @@ fn read(
     take: impl FnOnce(&Document, &[(Node, Node)], &mut Problems),
 ) {
     let Ok(text) = std::str::from_utf8(&file.bytes) else {
-        return problems.error(&file.place, Diagnostic::error(Code::UserDataText, "is no text in UTF-8"));
+        return problems.add(&file.place, Diagnostic::error(Code::UserDataText, "is no text in UTF-8"));
     };
     let Some((document, root)) = Document::read(text, &file.place, budget, problems) else { return };
     match &root.value {
@@ -89,7 +89,7 @@ fn read(
         Value::Null => take(&document, &[], problems),
         other => {
             let text = format!("must be a map of fields, and is {}", kind_of(other));
-            problems.error(&document.place(&root), Diagnostic::error(Code::NoCloudFiles, text));
+            problems.add(&document.place(&root), Diagnostic::error(Code::NoCloudFiles, text));
         }
     }
 }
@@ -100,9 +100,9 @@ fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mu
             Some(node) => drop(document.text(node, "`instance-id`", problems)),
             None => {
                 let text = "has no `instance-id`: cloud-init takes `nocloud` for it, and does not apply a later seed";
-                problems.warning(
+                problems.add(
                     &file.place,
-                    Diagnostic::error(Code::NoCloudFiles, text).hint("one that changes with the user-data"),
+                    Diagnostic::warning(Code::NoCloudFiles, text).hint("one that changes with the user-data"),
                 );
             }
         }
@@ -110,7 +110,8 @@ fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mu
             && let Some(name) = document.text(node, "`local-hostname`", problems)
         {
             if let Err(problem) = MachineName::parse(name) {
-                problems.warning(&document.place(node), problem.about("`local-hostname`"));
+                let problem = Diagnostic { severity: Severity::Warning, ..problem.about("`local-hostname`") };
+                problems.add(&document.place(node), problem);
             }
             host.hostname = Some(name.to_owned());
         }
@@ -121,7 +122,7 @@ fn network_config(file: &Beside, budget: &Budget, problems: &mut Problems) {
     read(file, budget, problems, |_, fields, problems| {
         if get(fields, "version").or_else(|| get(fields, "network")).is_none() {
             let text = "is no network-config: it has neither `version` nor `network`";
-            problems.error(
+            problems.add(
                 &file.place,
                 Diagnostic::error(Code::NoCloudFiles, text).hint("begin with `version: 2`"),
             );

@@ -45,7 +45,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
         let [sum, path] = &document.words[..] else { continue };
         let Some(body) = document.body else {
             let text = format!("is cut short: what makes `{path}` does not end");
-            problems.error(
+            problems.add(
                 &place,
                 Diagnostic::error(Code::UserDataCutShort, text).hint("fetch or paste it again, whole"),
             );
@@ -75,7 +75,7 @@ fn unpack(
     let plain = match encoding {
         PayloadEncoding::Plain => Ok(Secret::new(body.as_bytes().to_vec())),
         PayloadEncoding::GzipBase64 => encoding::unbase64(body.as_bytes(), budget)
-            .map_err(|(_, complaint)| complaint)
+            .map_err(|(_, problem)| problem)
             .and_then(|bytes| match bytes.starts_with(&encoding::GZIP) {
                 true => encoding::gunzip(&bytes, budget),
                 false => Err(Diagnostic::error(Code::UserDataDamaged, "is no gzip stream")),
@@ -85,7 +85,7 @@ fn unpack(
         Ok(bytes) if sha256(&bytes) == sum => Some(bytes),
         Ok(_) => {
             let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
-            problems.error(
+            problems.add(
                 place,
                 Diagnostic::error(Code::PayloadDamaged, text)
                     .hint("fetch or paste it again, whole and unchanged"),
@@ -93,7 +93,7 @@ fn unpack(
             None
         }
         Err(problem) => {
-            problems.error(place, problem.about(format_args!("the content of `{path}`")));
+            problems.add(place, problem.about(format_args!("the content of `{path}`")));
             None
         }
     }
