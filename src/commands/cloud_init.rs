@@ -33,7 +33,7 @@ pub fn check_schema(cloud_configs: &[(Place, Bytes)]) -> Vec<Diagnostic> {
 fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
-            Diagnostic::error(Code::CloudInitMissing, "cloud-init is not installed, and `--schema` asks it")
+            Diagnostic::error(Code::CloudInitMissing, "cloud-init is not installed, and `--schema` needs it")
                 .hint("install it, for example with `apt-get install cloud-init`, or leave out `--schema`")
         }
         _ => Diagnostic::error(Code::CloudInitMissing, format!("cannot run cloud-init: {error}")),
@@ -63,13 +63,13 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
         let said = lines(&output.stderr).join(" ");
         found.push(Diagnostic::error(
             Code::CloudInitSchema,
-            format!("is refused by cloud-init's schema: {}", masked(&said)),
+            format!("does not match cloud-init's schema: {}", masked(&said)),
         ));
     }
     let notes = lines(&output.stdout).into_iter().filter(|line| !line.contains("/dev/stdin"));
     // A heading has no finding of its own.
     for note in notes.filter(|line| !line.ends_with(':')) {
-        let text = format!("is not as cloud-init's schema wants it: {}", masked(&note));
+        let text = format!("has a warning from cloud-init's schema: {}", masked(&note));
         found.push(Diagnostic::warning(Code::CloudInitSchema, text));
     }
     Ok(found)
@@ -77,7 +77,7 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
 
 /// Removes possible secrets from a message of cloud-init, which repeats values of the config.
 fn masked(message: &str) -> String {
-    const NOT_SHOWN: &str = "the message is not shown, since it repeats a private key";
+    const NOT_SHOWN: &str = "the message is not shown, because it repeats a private key";
     if message.contains("PRIVATE KEY") || message.contains("-----BEGIN") {
         return NOT_SHOWN.to_owned();
     }
@@ -126,7 +126,7 @@ mod tests {
             ("a: MIGHAgEAMBMGByqGSM49AgEG is bad", "a: … is bad"),
             (
                 "k: ['-----BEGIN PRIVATE KEY-----\\nMIG'] is bad",
-                "the message is not shown, since it repeats a private key",
+                "the message is not shown, because it repeats a private key",
             ),
         ] {
             let shown = masked(message);

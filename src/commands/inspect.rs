@@ -57,7 +57,7 @@ impl View {
     fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
         let mut sans = self.sans.clone();
         if matches!(self.host, HostCertificateView::Issuer(_)) {
-            sans.push("and the host's own addresses, from boot on".into());
+            sans.push("and the addresses that the host finds at boot".into());
         }
         let mut rows = vec![
             ("name", vec![self.name.clone()]),

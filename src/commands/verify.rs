@@ -27,7 +27,7 @@ pub struct Question<'a> {
     pub cloud: Option<&'static Cloud>,
     /// True if warnings fail too.
     pub strict: bool,
-    /// cloud-init's own schema is asked as well.
+    /// True if cloud-init's own schema is checked too.
     pub schema: bool,
     pub json: bool,
 }
@@ -46,19 +46,19 @@ pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCo
     }
     let count = |severity| verdict.problems.iter().filter(|problem| problem.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let fine = errors == 0 && (warnings == 0 || !question.strict);
+    let valid = errors == 0 && (warnings == 0 || !question.strict);
     if question.json {
-        ui.json(&View::new(&name, fine, &verdict))?;
+        ui.json(&View::new(&name, valid, &verdict))?;
     } else {
         print(ui, &verdict)?;
-        ui.verdict(fine, sentence(&name, fine, errors, warnings))?;
+        ui.verdict(valid, sentence(&name, valid, errors, warnings))?;
     }
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
     if !ui.quiet {
-        for seed in verdict.seeds.iter().filter(|seed| !seed.what.is_empty()) {
+        for seed in verdict.seeds.iter().filter(|seed| !seed.format.is_empty()) {
             ui.details(&rows(seed, verdict.seeds.len() > 1))?;
             ui.out("\n")?;
         }
@@ -69,14 +69,14 @@ fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
     Ok(())
 }
 
-fn sentence(name: &str, fine: bool, errors: usize, warnings: usize) -> String {
+fn sentence(name: &str, valid: bool, errors: usize, warnings: usize) -> String {
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
         .into_iter()
         .filter(|(n, _)| *n > 0)
         .map(|(n, word)| plural(n, word))
         .collect();
-    match (fine, counts.is_empty()) {
+    match (valid, counts.is_empty()) {
         (true, true) => format!("{name} is valid"),
         (true, false) => format!("{name} is valid, with {}", counts.join(", ")),
         (false, _) => format!("{name} is not valid: {}", counts.join(", ")),
@@ -105,7 +105,7 @@ fn read(file: &Path, name: &str) -> Result<Input> {
     }
     if files.len() > MAX_FILES {
         let text = format!(
-            "`{name}` has {} files, and `verify` checks at most {MAX_FILES} of a folder",
+            "`{name}` has {} files, and `verify` accepts a folder with at most {MAX_FILES}",
             files.len()
         );
         return Err(
@@ -132,7 +132,7 @@ fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
     if one_of_many {
         rows.push(("place", vec![seed.place.clone()]));
     }
-    rows.push(("format", vec![seed.what.clone()]));
+    rows.push(("format", vec![seed.format.clone()]));
     if let Some(bytes) = seed.bytes {
         let mut size = vec![format!("{bytes} bytes")];
         if !seed.too_large_for.is_empty() {
@@ -154,18 +154,18 @@ fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
     if !seed.sans.is_empty() {
         let mut sans = seed.sans.clone();
         sans.extend(
-            seed.boot_issuer.as_ref().map(|_| "and the host's own addresses, from boot on".to_owned()),
+            seed.boot_issuer.as_ref().map(|_| "and the addresses that the host finds at boot".to_owned()),
         );
         rows.push(("covers", vec![sans.join(", ")]));
     }
     let keys = seed.keys.iter().map(|key| match (&key.path, &key.mode) {
-        (Some(path), Some(mode)) => format!("{}, {mode} {path}", key.whose),
-        _ => key.whose.to_owned(),
+        (Some(path), Some(mode)) => format!("{}, {mode} {path}", key.owner),
+        _ => key.owner.to_owned(),
     });
     rows.push(("keys", keys.collect::<Vec<_>>()));
     let files = seed.files.iter().map(|file| format!("{} {}", file.mode, file.path));
     rows.push(("files", shortened(files.collect())));
-    rows.push(("not checked", seed.not_looked_at.clone()));
+    rows.push(("not checked", seed.not_checked.clone()));
     rows.retain(|(_, values)| !values.is_empty());
     rows
 }
@@ -198,7 +198,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 struct View<'a> {
     input: &'a str,
     /// True if the exit status is 0.
-    fine: bool,
+    valid: bool,
     seeds: &'a [Summary],
     problems: Vec<ProblemView<'a>>,
 }
@@ -215,9 +215,9 @@ struct ProblemView<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(input: &'a str, fine: bool, verdict: &'a Verdict) -> Self {
+    fn new(input: &'a str, valid: bool, verdict: &'a Verdict) -> Self {
         let problems = verdict.problems.iter().map(ProblemView::from).collect();
-        Self { input, fine, seeds: &verdict.seeds, problems }
+        Self { input, valid, seeds: &verdict.seeds, problems }
     }
 }
 

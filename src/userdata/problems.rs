@@ -53,6 +53,9 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The hint for user-data that is damaged or incomplete.
+pub const FETCH_AGAIN: &str = "download or paste it again, complete and unchanged";
+
 /// Maximum number of reported problems of each severity. A reader does not need more.
 const MAX_PER_SEVERITY: usize = 1000;
 

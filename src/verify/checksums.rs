@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::own_seed::{AGAIN, UNCHANGED};
 use crate::diag::{Code, Diagnostic};
 use crate::digest::{is_sha256, sha256};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::Problems;
+use crate::userdata::problems::{FETCH_AGAIN, Problems};
 
 /// Checks the checksums in commands that verify a file before they continue: `echo 'SUM  /path' | sha256sum -c && …`.
 pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
@@ -37,19 +36,18 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
                 Some(_) if sums[path].eq_ignore_ascii_case(sum) => {}
                 Some(file) => {
                     damaged.push(path.to_owned());
-                    let text = format!(
-                        "`{path}` was damaged on its way: `{}` waits for the SHA-256 {sum}",
-                        inline.name
-                    );
-                    problems.add(&file.place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
+                    let text = format!("`{path}` is damaged: `{}` expects the SHA-256 {sum}", inline.name);
+                    problems
+                        .add(&file.place, Diagnostic::error(Code::PayloadDamaged, text).hint(FETCH_AGAIN));
                 }
                 None if host.unreadable.contains(path) => {}
                 None => {
                     let text = format!(
-                        "`{}` looks at the SHA-256 of `{path}`, which is not in the seed",
+                        "`{}` checks the SHA-256 of `{path}`, which the user-data does not contain",
                         inline.name
                     );
-                    problems.add(&inline.place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+                    problems
+                        .add(&inline.place, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
                 }
             }
         }

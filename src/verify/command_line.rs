@@ -38,13 +38,12 @@ pub fn command_line<'a>(
                 }
                 if effective.is_some_and(|(earlier, _)| earlier.name() == paths::file_name(DROP_IN)) {
                     let text = format!(
-                        "`{}` sets ExecStart after 10-machine.conf, and undoes what that says of TLS",
+                        "`{}` sets ExecStart after 10-machine.conf, and so replaces hostseed's TLS options",
                         file.path
                     );
                     problems.add(
                         &file.place,
-                        Diagnostic::error(Code::DaemonCommandLine, text)
-                            .hint("leave out its ExecStart lines"),
+                        Diagnostic::error(Code::DaemonCommandLine, text).hint("remove its ExecStart lines"),
                     );
                 }
                 effective = Some((file, setting.value));
@@ -54,8 +53,8 @@ pub fn command_line<'a>(
     let (file, line) = effective?;
     let words = shell_words::split(&line);
     if words.is_err() {
-        let text = format!("`{}` has an ExecStart with a quote that does not end", file.path);
-        problems.add(&file.place, Diagnostic::error(Code::DaemonCommandLine, text));
+        let text = format!("`{}` has an ExecStart with an unclosed quote", file.path);
+        problems.add(&file.place, Diagnostic::error(Code::DaemonCommandLine, text).hint("close the quote"));
     }
     Some((file, words.ok()?))
 }
@@ -75,18 +74,18 @@ fn files(host: &HostState) -> Vec<&File> {
 
 fn exec_start_outside_service(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
-        "`{}` line {} has ExecStart outside of [Service], where systemd ignores it",
+        "`{}` line {} sets ExecStart outside of the section [Service], where systemd ignores it",
         file.path, setting.line
     );
-    Diagnostic::error(Code::DaemonCommandLine, text).hint("put `[Service]` above it")
+    Diagnostic::error(Code::DaemonCommandLine, text).hint("put a line `[Service]` above it")
 }
 
 fn second_exec_start(file: &File, setting: &Setting) -> Diagnostic {
     let text = format!(
-        "`{}` line {} adds a second ExecStart, with which systemd does not start {DOCKER_UNIT}",
+        "`{}` line {} adds a second ExecStart, so systemd does not start {DOCKER_UNIT}",
         file.path, setting.line
     );
-    Diagnostic::error(Code::DaemonCommandLine, text).hint("put an empty `ExecStart=` before it")
+    Diagnostic::error(Code::DaemonCommandLine, text).hint("put a line `ExecStart=` without a value before it")
 }
 
 /// Parses flags and their values as dockerd's parser (pflag) does: a boolean flag has a value only after `=`.

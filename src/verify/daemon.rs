@@ -118,13 +118,13 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
                 &file.place,
                 Diagnostic::error(
                     Code::DaemonJson,
-                    format!("`{}` is no JSON object, and dockerd does not start", file.path),
+                    format!("`{}` is not a JSON object, so dockerd does not start", file.path),
                 ),
             );
             None
         }
         Err(error) => {
-            let text = format!("`{}` is no valid JSON, and dockerd does not start: {error}", file.path);
+            let text = format!("`{}` is not valid JSON, so dockerd does not start: {error}", file.path);
             problems.add(&file.place, Diagnostic::error(Code::DaemonJson, text));
             None
         }
@@ -145,7 +145,7 @@ fn check_set_twice(
         if fields.contains_key(field) && reported.insert(field) {
             let short = if flag == "host" { "-H".to_owned() } else { format!("--{flag}") };
             let text = format!(
-                "`{}` sets `{field}`, which dockerd refuses beside {short} in its command line",
+                "`{}` sets `{field}`, but the command line has {short}: dockerd does not start if both are set",
                 file.path
             );
             problems.add(
@@ -158,10 +158,10 @@ fn check_set_twice(
     // The unit of Docker's and the distributions' packages has `-H fd://`. It applies if the seed does not replace it.
     if flags.is_none() && fields.contains_key("hosts") {
         let text = format!(
-            "`{}` sets `hosts`, which dockerd refuses beside the -H that docker.service has",
+            "`{}` sets `hosts`, but docker.service has -H: dockerd does not start if both are set",
             file.path
         );
-        let hint = "remove `hosts`, and set -H in a drop-in; or let a drop-in set ExecStart without -H";
+        let hint = "remove `hosts` and set -H in a drop-in, or add a drop-in that sets ExecStart without -H";
         problems.add(&file.place, Diagnostic::error(Code::DaemonOptionTwice, text).hint(hint));
     }
 }
@@ -177,21 +177,23 @@ fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Pro
         let local = ["127.", "localhost", "[::1]"].iter().any(|local| address.starts_with(local));
         let hint = "add `--tlsverify` with --tlscacert, --tlscert and --tlskey";
         if local {
-            let text =
-                format!("`{}` opens {host} without TLS: every process on the host is root by it", file.path);
+            let text = format!(
+                "`{}` opens {host} without TLS: every process on the host can become root through it",
+                file.path
+            );
             problems.add(
                 &file.place,
                 Diagnostic::warning(Code::OpenDockerPort, text)
-                    .hint("leave it out: the unix socket is there"),
+                    .hint("remove it: local programs can use the Unix socket"),
             );
         } else if daemon.tls {
             let text = format!(
-                "`{}` opens {host} with --tls, which asks no client who it is: whoever reaches the port is root",
+                "`{}` opens {host} with --tls, which does not check client certificates: anyone who can connect is root",
                 file.path
             );
             problems.add(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         } else {
-            let text = format!("`{}` opens {host} without TLS: whoever reaches the port is root", file.path);
+            let text = format!("`{}` opens {host} without TLS: anyone who can connect is root", file.path);
             problems.add(&file.place, Diagnostic::error(Code::OpenDockerPort, text).hint(hint));
         }
     }
@@ -199,10 +201,8 @@ fn check_open(daemon: &Daemon, hosts: &[String], file: &File, problems: &mut Pro
 
 fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
     if daemon.tlsverify && !daemon.all_hosts().any(|host| host.starts_with("tcp://")) {
-        let text = format!(
-            "`{}` has --tlsverify and no `-H tcp://…`: nobody reaches the daemon from outside",
-            file.path
-        );
+        let text =
+            format!("`{}` has --tlsverify but no `-H tcp://…`, so remote clients cannot connect", file.path);
         problems.add(
             &file.place,
             Diagnostic::error(Code::DaemonUnreachable, text).hint("add `-H tcp://0.0.0.0:2376`"),
@@ -212,7 +212,7 @@ fn check_reachable(daemon: &Daemon, file: &File, problems: &mut Problems) {
         && !daemon.all_hosts().any(|host| host.starts_with("fd:") || host.starts_with("unix:"))
     {
         let text = format!(
-            "`{}` has no `-H fd://` or `-H unix://…`: docker on the host itself finds no daemon",
+            "`{}` has neither `-H fd://` nor `-H unix://…`, so the docker CLI on the host cannot connect",
             file.path
         );
         problems.add(&file.place, Diagnostic::warning(Code::DaemonUnreachable, text).hint("add `-H fd://`"));
@@ -225,12 +225,12 @@ fn check_enabled(daemon: &Daemon, host: &HostState, file: &File, problems: &mut 
     let enabled = |name: &str| host.enabled.iter().any(|unit| unit == name);
     if host.ignition && daemon.port().is_some() && !enabled(DOCKER_UNIT) {
         let text = format!(
-            "`{}` opens a port, and `docker.service` is not enabled: the port stays closed until something uses docker on the host",
+            "`{}` opens a port, but `docker.service` is not enabled: the port stays closed until a program on the host uses Docker",
             file.path
         );
         problems.add(
             &file.place,
-            Diagnostic::error(Code::DaemonUnreachable, text).hint("give the unit `\"enabled\": true`"),
+            Diagnostic::error(Code::DaemonUnreachable, text).hint("set `\"enabled\": true` for the unit"),
         );
     }
 }
@@ -248,7 +248,7 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
         match path {
             None => {
                 let text = format!(
-                    "`{}` has --tlsverify without --{flag}: dockerd looks in /root/.docker",
+                    "`{}` has --tlsverify without --{flag}, so dockerd looks for the file in /root/.docker",
                     file.path
                 );
                 problems.add(
@@ -261,11 +261,12 @@ fn check_files(daemon: &Daemon, host: &HostState, file: &File, problems: &mut Pr
             // The host creates these two files itself.
             Some(_) if issues && flag != "tlscacert" => {}
             Some(path) => {
-                let text = format!("`{}` has --{flag} {path}, which is not in the seed", file.path);
+                let text =
+                    format!("`{}` has --{flag} {path}, which the user-data does not contain", file.path);
                 problems.add(
                     &file.place,
                     Diagnostic::error(Code::DaemonTlsFiles, text)
-                        .hint("bring it along, or name the file that is brought"),
+                        .hint("add the file to the user-data, or correct the path"),
                 );
             }
         }

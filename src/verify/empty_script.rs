@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::Kind;
-use crate::userdata::problems::Problems;
+use crate::userdata::problems::{FETCH_AGAIN, Problems};
 use crate::userdata::seed::Part;
 
 /// Checks one part.
@@ -11,8 +11,7 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
     if is_script && text.lines().all(|line| line.trim().is_empty() || line.starts_with('#')) {
         problems.add(
             &part.place,
-            Diagnostic::error(Code::UserDataEmpty, "is a script without a command")
-                .hint("fetch or paste it again, whole"),
+            Diagnostic::error(Code::UserDataEmpty, "is a script without any command").hint(FETCH_AGAIN),
         );
     }
 }

@@ -91,9 +91,8 @@ fn owners(
 fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Vec<Certificate> {
     let path = &file.path;
     if file.mode & 0o002 != 0 {
-        let text = format!("`{path}` can be changed by everybody (mode {:04o})", file.mode);
-        problems
-            .add(&file.place, Diagnostic::error(Code::WritableCertificate, text).hint("give it mode 0644"));
+        let text = format!("`{path}` is world-writable (mode {:04o})", file.mode);
+        problems.add(&file.place, Diagnostic::error(Code::WritableCertificate, text).hint("set mode 0644"));
     }
     let certificates = match Certificate::all_from_pem(&file.text()) {
         Ok(certificates) => certificates,
@@ -102,8 +101,9 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
                 &file.place,
                 Diagnostic::error(
                     Code::CertificateUnreadable,
-                    format!("`{path}` is no certificate: {error}"),
-                ),
+                    format!("`{path}` cannot be read as a certificate: {error}"),
+                )
+                .hint("replace it with a certificate in PEM"),
             );
             return Vec::new();
         }
@@ -115,27 +115,28 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
             let text = format!("{which} expired on {}", validity.not_after.date());
             problems.add(
                 &file.place,
-                Diagnostic::error(Code::CertificateTime, text).hint("make the machine again"),
+                Diagnostic::error(Code::CertificateTime, text).hint("create the machine again"),
             );
         } else if now < validity.not_before {
             let text = format!("{which} is not valid before {}", moment(validity.not_before));
             problems.add(
                 &file.place,
                 Diagnostic::error(Code::CertificateTime, text)
-                    .hint("wait for that, or set this computer's clock"),
+                    .hint("wait until then, or correct this computer's clock"),
             );
         } else if validity.not_after - now < SOON {
-            let text = format!("{which} expires soon, on {}", validity.not_after.date());
+            let text = format!("{which} expires on {}", validity.not_after.date());
             problems.add(
                 &file.place,
-                Diagnostic::warning(Code::CertificateExpiresSoon, text).hint("make the machine again before"),
+                Diagnostic::warning(Code::CertificateExpiresSoon, text)
+                    .hint("create the machine again before that date"),
             );
         }
         if let Some(weakness) = certificate.weakness() {
             problems.add(
                 &file.place,
                 Diagnostic::error(Code::WeakCertificate, format!("{which} {weakness}"))
-                    .hint("make it again with P-256"),
+                    .hint("issue it again with a P-256 key and SHA-256"),
             );
         }
     }
@@ -160,19 +161,26 @@ impl Judge<'_> {
 
     fn authorities(&mut self, file: &File) {
         for certificate in self.authority.iter().filter(|certificate| !certificate.is_authority()) {
-            let text =
-                format!("`{}` is no authority's certificate but `{}`", file.path, certificate.subject());
-            self.error(file, Code::CertificatePurpose, text, "put there the certificate that signs clients");
+            let text = format!(
+                "`{}` contains a certificate that is not a CA's: `{}`",
+                file.path,
+                certificate.subject()
+            );
+            self.error(
+                file,
+                Code::CertificatePurpose,
+                text,
+                "replace it with the CA certificate that signs the client certificates",
+            );
         }
     }
 
     fn server(&mut self, file: &File, leaf: &Certificate, chain: &[Certificate]) {
         let path = &file.path;
         if leaf.sans().is_empty() {
-            let text = format!(
-                "`{path}` names no address: docker looks for the one that it dials in the SANs, and nowhere else"
-            );
-            self.error(file, Code::CertificateNames, text, "make it with `subjectAltName`");
+            let text =
+                format!("`{path}` has no subject alternative name, so docker accepts it for no address");
+            self.error(file, Code::CertificateNames, text, "issue it with `subjectAltName`");
         }
         let Some(ca) = self.ca_file.filter(|_| !self.authority.is_empty()) else { return };
         if let Err(unsound) = pki::judge(leaf, chain, self.authority, Purpose::Server, self.now) {
@@ -184,51 +192,49 @@ impl Judge<'_> {
             };
             let (text, hint) = match unsound {
                 Unsound::OtherAuthority if leaf.is_authority() => (
-                    format!("`{path}` is an authority's certificate, not a server's"),
-                    "put the server's there",
+                    format!("`{path}` is a CA certificate, not a server certificate"),
+                    "replace it with the server certificate",
                 ),
                 Unsound::OtherAuthority => (
-                    format!("`{path}` is not signed by the authority in `{ca}`"),
-                    "put the two of one machine there; an intermediate goes behind the server's certificate",
+                    format!("`{path}` is not signed by the CA in `{ca}`"),
+                    "use the certificates of one machine, and put intermediate certificates after the server certificate",
                 ),
                 Unsound::Authority => (
-                    format!("`{path}` is an authority's certificate, not a server's"),
-                    "put the server's there",
+                    format!("`{path}` is a CA certificate, not a server certificate"),
+                    "replace it with the server certificate",
                 ),
                 Unsound::Purpose => (
                     format!(
-                        "`{path}` is not for servers: its extended key usage, or its issuer's, lacks serverAuth"
+                        "`{path}` is not a server certificate: its extended key usage, or its issuer's, lacks serverAuth"
                     ),
-                    "put the server's there",
+                    "replace it with the server certificate",
                 ),
                 Unsound::PathLength => (
-                    format!("`{path}` has more authorities above it than these allow (path length)"),
-                    "make it with the authority in `ca.pem` itself",
+                    format!("`{path}` has more CAs above it than their path length allows"),
+                    "sign it with the CA in `ca.pem` itself",
                 ),
                 Unsound::Names => (
-                    format!(
-                        "`{path}` has a name that the authority in `{ca}` must not sign (name constraints)"
-                    ),
-                    "make it for other names",
+                    format!("`{path}` has a name that the name constraints of the CA in `{ca}` do not allow"),
+                    "issue it for other names",
                 ),
                 Unsound::Unsupported(what) => {
-                    (format!("the CA's certificate in `{ca}` has {what}"), "use a CA without that")
+                    (format!("the CA's certificate in `{ca}` has {what}"), "use a CA without it")
                 }
                 Unsound::NoAuthority => (
-                    format!("`{path}` is signed by what is no authority"),
-                    "sign it with the authority's key",
+                    format!("`{path}` is signed by a certificate that is not a CA's"),
+                    "sign it with the CA's key",
                 ),
                 Unsound::Unchecked => {
-                    let text = format!("`{path}` is signed in a way that hostseed does not check");
+                    let text = format!("`{path}` has a signature that hostseed cannot check");
                     return self.problems.add(
                         &file.place,
                         Diagnostic::warning(Code::CertificateChain, text)
-                            .hint("`openssl verify -CAfile ca.pem server.pem` tells"),
+                            .hint("check it with `openssl verify -CAfile ca.pem server.pem`"),
                     );
                 }
                 Unsound::Other(why) => (
                     format!("`{path}` does not verify with `{ca}`: {why}"),
-                    "`openssl verify -CAfile ca.pem server.pem` tells more",
+                    "`openssl verify -CAfile ca.pem server.pem` shows more",
                 ),
             };
             return self.error(file, code, text, hint);
@@ -236,13 +242,13 @@ impl Judge<'_> {
         // The server key is in the user-data, and every process on the host can read the user-data.
         if pki::judge(leaf, chain, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(
-                "`{path}` is good for clients too: with its key, which is in the seed, one commands the host"
+                "`{path}` is valid for clients too: anyone who has the user-data can control Docker with its private key"
             );
             self.error(
                 file,
                 Code::CertificatePurpose,
                 text,
-                "make it with the extended key usage serverAuth alone",
+                "issue it with only serverAuth as extended key usage",
             );
         }
     }
@@ -250,18 +256,23 @@ impl Judge<'_> {
     /// Checks that the certificate's private key is present and matches.
     fn key(&mut self, file: &File, certificate: &Certificate, key_file: Option<&File>) {
         let Some(key_file) = key_file else {
-            let text = format!("`{}` is there without its key", file.path);
-            return self.error(file, Code::MissingKey, text, "bring the key along, with mode 0600");
+            let text = format!("`{}` is in the user-data without its private key", file.path);
+            return self.error(file, Code::MissingKey, text, "add the private key, with mode 0600");
         };
         match self.only_key(key_file) {
             Some(key) if key.belongs_to(certificate) || !key.is_known() => {}
             Some(_) => {
-                let text = format!("`{}` is not the key of `{}`", key_file.path, file.path);
-                self.error(key_file, Code::KeyMismatch, text, "put the two of one machine there");
+                let text = format!("`{}` is not the private key of `{}`", key_file.path, file.path);
+                self.error(
+                    key_file,
+                    Code::KeyMismatch,
+                    text,
+                    "use the certificate and the private key of one machine",
+                );
             }
             None => {
-                let text = format!("`{}` holds no private key", key_file.path);
-                self.error(key_file, Code::MissingKey, text, "put the key there, in PEM");
+                let text = format!("`{}` contains no private key", key_file.path);
+                self.error(key_file, Code::MissingKey, text, "put the private key there, in PEM");
             }
         }
     }
@@ -277,12 +288,12 @@ impl Judge<'_> {
     fn issuer(&mut self, file: &File, issuer: &Certificate, chain: &[Certificate], key_file: Option<&File>) {
         let path = &file.path;
         if !issuer.is_authority() {
-            let text = format!("`{path}` is no authority's certificate, and can issue none");
+            let text = format!("`{path}` is not a CA certificate, so it cannot issue certificates");
             return self.error(
                 file,
                 Code::CertificatePurpose,
                 text,
-                "make it with `basicConstraints CA:TRUE` and `keyCertSign`",
+                "issue it with `basicConstraints=CA:TRUE` and the key usage keyCertSign",
             );
         }
         let key = key_file.map(|file| Secret::new(file.text().into_owned()));
@@ -296,30 +307,37 @@ impl Judge<'_> {
                 _ => Code::CertificateChain,
             };
             let text = match unsound {
-                Unsound::OtherAuthority => format!("`{path}` is not signed by the authority in `{ca}`"),
+                Unsound::OtherAuthority => format!("`{path}` is not signed by the CA in `{ca}`"),
                 Unsound::Purpose => {
-                    format!("`{path}` cannot issue for servers: its extended key usage lacks serverAuth")
+                    format!(
+                        "`{path}` cannot issue server certificates: its extended key usage lacks serverAuth"
+                    )
                 }
                 Unsound::PathLength => {
-                    format!("`{path}` is one authority too many below `{ca}` (path length)")
+                    format!("`{path}` has more CAs above it than the path length of `{ca}` allows")
                 }
                 Unsound::Names => format!(
-                    "`{path}` is below an authority that limits names, and the host's are not known (`{ca}`)"
+                    "the CA in `{ca}` has name constraints, and the names that `{path}` will issue for are not known yet"
                 ),
-                Unsound::Unchecked => format!("`{path}` is signed in a way that hostseed does not check"),
-                other => format!("what `{path}` issues does not verify with `{ca}`: {other}"),
+                Unsound::Unchecked => format!("`{path}` has a signature that hostseed cannot check"),
+                other => format!("certificates that `{path}` issues do not verify with `{ca}`: {other}"),
             };
-            return self.error(file, code, text, "`hostseed create` without `--address` makes one that does");
+            return self.error(
+                file,
+                code,
+                text,
+                "`hostseed create NAME` without `--address` makes a valid boot issuer",
+            );
         }
         if pki::judge(&leaf, &above, self.authority, Purpose::Client, self.now).is_ok() {
             let text = format!(
-                "`{path}` can issue for clients too: with its key, which is in the seed, one commands every host of the authority"
+                "`{path}` can issue client certificates too: anyone who has the user-data can control every host of the CA with its private key"
             );
             self.error(
                 file,
                 Code::CertificatePurpose,
                 text,
-                "make it with the extended key usage serverAuth alone",
+                "issue it with only serverAuth as extended key usage",
             );
         }
     }

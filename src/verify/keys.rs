@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
-use super::search::Everything;
+use super::search::{Everything, MAX_CERTIFICATES, MAX_KEYS};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::pki::{self, Certificate, Purpose, StrayKey};
 use crate::userdata::budget::Budget;
@@ -24,8 +24,8 @@ pub struct Owners {
 
 /// A private key that may be in the seed.
 pub struct Held {
-    /// The owner of the key: `the server's`, `the boot issuer's`, …
-    pub whose: &'static str,
+    /// The certificate that the key belongs to: `server`, `boot issuer`, …
+    pub owner: &'static str,
     pub path: Option<String>,
     pub mode: Option<u32>,
 }
@@ -69,12 +69,19 @@ pub fn judge(
 /// Reports that there were too many private keys or certificates to check all of them.
 pub fn check_number(found: &Everything, place: &Place, problems: &mut Problems) {
     if found.too_many_keys {
-        let problem = Diagnostic::error(Code::VerifyLimit, "has more private keys than are looked at");
-        problems.add(place, problem.hint("a host needs one: leave out the others"));
+        let problem = Diagnostic::error(
+            Code::VerifyLimit,
+            format!("has more than {MAX_KEYS} private keys, and the others were not checked"),
+        );
+        problems
+            .add(place, problem.hint("remove the private keys that the host does not need: it needs one"));
     }
     if found.too_many_certificates {
-        let problem = Diagnostic::warning(Code::NotChecked, "has more certificates than are looked at");
-        problems.add(place, problem.hint("verify the parts one by one"));
+        let problem = Diagnostic::warning(
+            Code::NotChecked,
+            format!("has more than {MAX_CERTIFICATES} certificates, and the others were not checked"),
+        );
+        problems.add(place, problem.hint("verify its parts one by one"));
     }
 }
 
@@ -94,22 +101,24 @@ impl Judge<'_> {
         let path = &file.path;
         if file.is_shared() {
             let text = format!(
-                "`{path}` holds {} and can be read by others than root (mode {:04o})",
+                "`{path}` contains {} and is accessible to other users than root (mode {:04o})",
                 key.kind, file.mode
             );
-            self.problems
-                .add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
+            self.problems.add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("set mode 0600"));
         }
         if let Some(owner) = file.foreign_owner() {
-            let text =
-                format!("`{path}` holds {} and belongs to `{}`, not to root", key.kind, owner.escape_debug());
+            let text = format!(
+                "`{path}` contains {} and belongs to `{}`, not to root",
+                key.kind,
+                owner.escape_debug()
+            );
             self.problems.add(
                 &file.place,
-                Diagnostic::warning(Code::KeyOwner, text).hint("leave out the owner, or make it `root:root`"),
+                Diagnostic::warning(Code::KeyOwner, text).hint("remove the owner, or set it to `root:root`"),
             );
         }
-        match self.whose(&key) {
-            Ok(whose) => self.held.push(Held { whose, path: Some(path.clone()), mode: Some(file.mode) }),
+        match self.owner(&key) {
+            Ok(owner) => self.held.push(Held { owner, path: Some(path.clone()), mode: Some(file.mode) }),
             Err(problem) => {
                 let problem = by_its_name(problem.about(format_args!("`{path}`")), file.name());
                 self.problems.add(&file.place, problem);
@@ -125,15 +134,16 @@ impl Judge<'_> {
         // cloud-init's own field for the host's SSH keys, so the key is there on purpose.
         if let Some(name) = name.filter(|name| name.starts_with("ssh_keys.")) {
             let text = format!(
-                "`{name}` is the host's SSH key: whoever reads the user-data can pose as this host to `ssh`"
+                "`{name}` contains the host's SSH key: anyone who has the user-data can impersonate the host to `ssh`"
             );
             self.problems.add(
                 place,
-                Diagnostic::warning(Code::SshHostKey, text).hint("leave it out, and the host makes its own"),
+                Diagnostic::warning(Code::SshHostKey, text)
+                    .hint("remove it: the host then makes its own key"),
             );
         } else {
-            match self.whose(&key) {
-                Ok(whose) => self.held.push(Held { whose, path: None, mode: None }),
+            match self.owner(&key) {
+                Ok(owner) => self.held.push(Held { owner, path: None, mode: None }),
                 Err(problem) => {
                     let problem = match name {
                         Some(name) => problem.about(format_args!("`{name}`")),
@@ -147,44 +157,43 @@ impl Judge<'_> {
     }
 
     /// Returns the owner of a key, or the problem if the key must not be in the seed.
-    fn whose(&self, key: &StrayKey) -> Result<&'static str, Diagnostic> {
+    fn owner(&self, key: &StrayKey) -> Result<&'static str, Diagnostic> {
         let of =
             |certificates: &[Certificate]| certificates.iter().any(|certificate| key.belongs_to(certificate));
         let Owners { server, issuer, authority, others } = self.owners;
-        let stays =
-            "it stays on your machine; make the seed without it, and a new one, since this one has been seen";
+        let stays = "remove it from the user-data, and make a new key: others may have read this one";
         let of_authority = || {
-            let text =
-                "holds the authority's key: whoever reads it makes clients, and commands every host of it";
+            let text = "contains the CA's private key: anyone who has it can make client certificates and control every host of the CA";
             Err(Diagnostic::error(Code::CaKeyInSeed, text).hint(stays))
         };
         if of(authority) {
             return of_authority();
         }
         if of(issuer) {
-            return Ok("the boot issuer's");
+            return Ok("boot issuer");
         }
         if of(server) {
-            return Ok("the server's");
+            return Ok("server");
         }
         match others.iter().find(|other| key.belongs_to(other)) {
             Some(other)
                 if pki::judge(other, &self.intermediates, authority, Purpose::Client, self.now).is_ok() =>
             {
-                let text = "holds a client's key: whoever reads it commands the host, as root";
+                let text = "contains a client's private key: anyone who has it can control the host as root";
                 Err(Diagnostic::error(Code::ClientKeyInSeed, text).hint(stays))
             }
             Some(other) if other.is_authority() => of_authority(),
-            Some(_) => Ok("another certificate's"),
+            Some(_) => Ok("another certificate"),
             None => {
-                let tail = if key.is_whole() { ", which belongs to no certificate in the seed" } else { "" };
-                let text = format!("holds {}{tail}", key.kind);
+                let tail =
+                    if key.is_whole() { ", which belongs to no certificate in the user-data" } else { "" };
+                let text = format!("contains {}{tail}", key.kind);
                 let hint = match key.is_known() {
                     true => {
-                        "leave it out: a host needs the key of its server's certificate, or of its boot issuer's, and no other"
+                        "remove it: a host needs only the private key of its server certificate or of its boot issuer"
                     }
                     false => {
-                        "hostseed reads RSA of 2048 to 4096 bits, P-256, P-384 and Ed25519, without a passphrase"
+                        "hostseed supports RSA keys of 2048 to 4096 bits, P-256, P-384 and Ed25519, without a passphrase"
                     }
                 };
                 Err(Diagnostic::error(Code::StrayKey, text).hint(hint))
@@ -196,14 +205,14 @@ impl Judge<'_> {
 /// Adds the owner that the file name suggests in Docker's and Docker Machine's folders, if nothing else identifies the key's
 /// owner.
 fn by_its_name(problem: Diagnostic, name: &str) -> Diagnostic {
-    let whose = match name {
-        "ca-key.pem" => "the authority's",
+    let owner = match name {
+        "ca-key.pem" => "the CA's",
         "key.pem" | "client-key.pem" => "a client's",
         _ => return problem,
     };
     match problem.code {
         Code::StrayKey => {
-            Diagnostic { message: format!("{} (by its name {whose})", problem.message), ..problem }
+            Diagnostic { message: format!("{} (by its file name {owner})", problem.message), ..problem }
         }
         _ => problem,
     }

@@ -5,7 +5,7 @@ use crate::userdata::content_type::Kind;
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
 
-const HINT: &str = "save it with Unix line ends";
+const HINT: &str = "save it with Unix line endings";
 
 /// Checks one part.
 pub fn check(part: &Part, text: &str, problems: &mut Problems) {
@@ -16,14 +16,14 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
         Kind::Script | Kind::Boothook => {
             let problem = Diagnostic::error(
                 Code::LineEnds,
-                "is a script with Windows line ends: `sh` takes the return for a part of each last word",
+                "is a script with Windows line endings: `sh` reads the carriage return as part of the last word of each line",
             );
             problems.add(&part.place, problem.hint(HINT));
         }
         Kind::CloudConfig => {
             let problem = Diagnostic::warning(
                 Code::LineEnds,
-                "has Windows line ends, which stay in what is pasted from it into scripts",
+                "has Windows line endings, which stay in scripts that are copied from it",
             );
             problems.add(&part.place, problem.hint(HINT));
         }

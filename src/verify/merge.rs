@@ -48,12 +48,11 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
                     let earlier = parts[earlier].place.name();
                     let text = match merging {
                         Merging::Replaces => {
-                            format!("`{name}` replaces that of {earlier}, of which nothing stays")
+                            format!("`{name}` replaces the list of {earlier}, which cloud-init drops")
                         }
-                        _ => format!("`{name}` is left out, for {earlier} has one"),
+                        _ => format!("`{name}` is ignored, because {earlier} already has one"),
                     };
-                    let hint =
-                        "give the part `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()`";
+                    let hint = "add the header `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()` to the part";
                     problems.add(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
                 }
                 Some(_) => {}

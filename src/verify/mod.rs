@@ -72,15 +72,15 @@ fn judge_all(
     if budget.is_exhausted() {
         let problem = Diagnostic::error(
             Code::VerifyLimit,
-            "is too large to be looked through: there may be keys and mistakes in what was not looked at",
+            "is too large to check completely: the rest may contain private keys and errors",
         );
         problems.add(&place, problem.hint("verify its parts one by one"));
     } else if budget.left_something_unseen() {
         let problem = Diagnostic::warning(
             Code::NotChecked,
-            "has something compressed in it that is too large to be looked into, too deep, or of a kind that is not: a key may be in there",
+            "contains compressed data that was not checked for private keys: it is too large, nested too deeply, or in an unsupported format",
         );
-        problems.add(&place, problem.hint("take it out, or unpack it and verify what is in it"));
+        problems.add(&place, problem.hint("remove it, or decompress it and verify the result"));
     }
     Verdict { seeds, problems: problems.into_sorted(), cloud_configs }
 }
@@ -129,11 +129,12 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
                 .lines()
                 .map(|line| line.trim_start_matches("#include-once").trim_start_matches("#include").trim());
             host.unchecked.extend(
-                urls.filter(|url| url.contains("://")).map(|url| format!("what the host fetches from {url}")),
+                urls.filter(|url| url.contains("://"))
+                    .map(|url| format!("the content of {url}, which the host downloads")),
             );
         }
         Kind::Jinja | Kind::PartHandler | Kind::JsonPatch => {
-            host.unchecked.push(format!("the {}, which the host works on", part.kind.name()));
+            host.unchecked.push(format!("the {}, which cloud-init processes on the host", part.kind.name()));
         }
         Kind::Archive | Kind::Beside => {}
     }
@@ -174,7 +175,7 @@ mod tests {
         assert!(severities.is_sorted(), "errors come first");
         let mut seen = std::collections::HashSet::new();
         for problem in &verdict.problems {
-            assert!(seen.insert(problem), "told twice: {}", problem.message);
+            assert!(seen.insert(problem), "reported twice: {}", problem.message);
             assert!(problem.place.name().starts_with("input"), "{}", problem.place.name());
             assert!(!problem.message.is_empty() && !problem.message.ends_with('.'), "{:?}", problem.message);
             assert!(problem.place.position.is_none_or(|p| p.line >= 1 && p.column >= 1));

@@ -7,30 +7,24 @@ use crate::userdata::budget::Budget;
 use crate::userdata::host_state::HostState;
 use crate::userdata::manifest::{Entry, Found, Manifest};
 use crate::userdata::paths::{self, SETUP};
-use crate::userdata::problems::Problems;
+use crate::userdata::problems::{FETCH_AGAIN, Problems};
 use crate::userdata::setup::{self, Setup};
-
-pub(super) const AGAIN: &str = "fetch or paste the seed again, whole";
-pub(super) const UNCHANGED: &str = "fetch or paste the seed again, whole and unchanged";
 
 /// Checks the seed, and moves its files to the paths where `setup` installs them. None if there is no readable `setup`.
 pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut Problems) -> Option<Setup> {
     let manifests = std::mem::take(&mut host.manifests);
     let is_ours = !manifests.is_empty() || host.unmarked.is_some();
     if let Some(place) = &host.unmarked {
-        let problem = Diagnostic::error(
-            Code::ManifestMissing,
-            "has files of hostseed's, and no manifest that names them",
-        );
-        problems.add(place, problem.hint(AGAIN));
+        let problem = Diagnostic::error(Code::ManifestMissing, "contains hostseed's files but no manifest");
+        problems.add(place, problem.hint(FETCH_AGAIN));
     }
     for Found { place, lines, manifest } in manifests {
         match manifest {
             Ok(manifest) => {
                 check_manifest(&manifest, &place, host, budget, problems);
                 if let Some(wanted) = manifest.lines.filter(|wanted| *wanted > lines) {
-                    let text = format!("has {lines} lines, and {wanted} when hostseed rendered it");
-                    problems.add(&place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+                    let text = format!("has {lines} lines, but hostseed rendered {wanted}");
+                    problems.add(&place, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
                 }
             }
             Err(problem) => problems.add(&place, problem),
@@ -51,19 +45,19 @@ fn check_manifest(
     problems: &mut Problems,
 ) {
     for Entry { sha256: sum, path, .. } in &manifest.files {
-        let waits = paths::staged(path);
+        let staged = paths::staged(path);
         let reported = |path: &str| host.unreadable.contains(path) || host.damaged.contains(path);
         if !budget.take(64 + 2 * path.len()) {
             return;
         }
-        if reported(path) || reported(&waits) {
+        if reported(path) || reported(&staged) {
             continue;
         }
-        let Some(file) = host.file(&waits).or_else(|| host.file(path)) else {
-            let missing = if host.ignition || path == SETUP { path } else { &waits };
-            let text = format!("`{missing}` is missing: the manifest of the seed names it");
-            problems.add(place, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
-            host.damaged.insert(waits);
+        let Some(file) = host.file(&staged).or_else(|| host.file(path)) else {
+            let missing = if host.ignition || path == SETUP { path } else { &staged };
+            let text = format!("`{missing}` is missing: the manifest lists it");
+            problems.add(place, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
+            host.damaged.insert(staged);
             continue;
         };
         if !budget.take(file.bytes.len()) {
@@ -71,23 +65,19 @@ fn check_manifest(
         }
         if sha256(&file.bytes) != *sum {
             report_damage(&file.path, sum, &file.place, problems);
-            host.damaged.insert(waits);
+            host.damaged.insert(staged);
         }
     }
     for (phase, sum) in &manifest.phases {
         let problem = match host.phases.get(phase) {
             Some(found) if found == sum => continue,
             Some(_) => {
-                let text = format!(
-                    "the script of the phase `{phase}` was damaged on its way: its SHA-256 is not {sum}"
-                );
-                Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED)
+                let text = format!("the script of the phase `{phase}` is damaged: its SHA-256 is not {sum}");
+                Diagnostic::error(Code::PayloadDamaged, text).hint(FETCH_AGAIN)
             }
             None => {
-                let text = format!(
-                    "the script of the phase `{phase}` is missing: the manifest of the seed names it"
-                );
-                Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN)
+                let text = format!("the script of the phase `{phase}` is missing: the manifest lists it");
+                Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN)
             }
         };
         problems.add(place, problem);
@@ -95,8 +85,8 @@ fn check_manifest(
 }
 
 fn report_damage(path: &str, sum: &str, place: &Place, problems: &mut Problems) {
-    let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
-    problems.add(place, Diagnostic::error(Code::PayloadDamaged, text).hint(UNCHANGED));
+    let text = format!("`{path}` is damaged: its SHA-256 is not {sum}");
+    problems.add(place, Diagnostic::error(Code::PayloadDamaged, text).hint(FETCH_AGAIN));
 }
 
 /// Checks that `setup` is present, that it runs, and that it lists the staged files.
@@ -109,9 +99,8 @@ fn check_setup(
 ) -> Option<Setup> {
     let Some(file) = host.file(SETUP) else {
         if is_ours && !host.unreadable.contains(SETUP) {
-            let text =
-                format!("was made by hostseed and lacks `{SETUP}`, which puts everything into its place");
-            problems.add(seed, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+            let text = format!("was rendered by hostseed but lacks `{SETUP}`, which installs its files");
+            problems.add(seed, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
         }
         return None;
     };
@@ -120,24 +109,27 @@ fn check_setup(
     }
     let (text, place) = (file.text().into_owned(), file.place.clone());
     if file.mode & 0o100 == 0 {
-        let text = format!("`{SETUP}` cannot be run (mode {:04o})", file.mode);
-        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("give it mode 0755"));
+        let text = format!("`{SETUP}` is not executable (mode {:04o})", file.mode);
+        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("set mode 0755"));
     }
     if !host.runs_setup {
-        let text = format!("brings `{SETUP}`, and nothing runs it");
-        problems.add(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(AGAIN));
+        let text = format!("contains `{SETUP}`, but no command runs it");
+        problems.add(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(FETCH_AGAIN));
     }
     let setup = Setup::read(&text);
     if setup.payloads.is_none() {
-        let text = format!("`{SETUP}` is none of hostseed's, or is cut short: it has no list of payloads");
-        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
+        let text = format!("`{SETUP}` is not hostseed's script, or is cut short: it has no list of files");
+        problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("render the user-data again"));
     }
     for payload in setup.payloads.iter().flatten() {
         put_in_place(host, payload, &place, problems);
     }
     for file in host.files().iter().filter(|file| paths::is_staged(&file.path)) {
-        let text = format!("`{}` is in the seed, and `setup` knows nothing of it", file.path);
-        problems.add(&file.place, Diagnostic::error(Code::SetupUnusable, text).hint("render the seed again"));
+        let text = format!("`{}` is in the user-data, but `setup` does not install it", file.path);
+        problems.add(
+            &file.place,
+            Diagnostic::error(Code::SetupUnusable, text).hint("render the user-data again"),
+        );
     }
     setup::attach(host, &text, &place, problems);
     Some(setup)
@@ -151,8 +143,8 @@ fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: 
         if host.unreadable.contains(&staged) {
             host.unreadable.insert(path.clone());
         } else if !host.damaged.contains(&staged) {
-            let text = format!("`{staged}` is missing, and `setup` waits for it to make `{path}`");
-            problems.add(setup, Diagnostic::error(Code::PayloadMissing, text).hint(AGAIN));
+            let text = format!("`{staged}` is missing: `setup` needs it to install `{path}`");
+            problems.add(setup, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
         }
         return;
     };
@@ -161,10 +153,10 @@ fn put_in_place(host: &mut HostState, payload: &Entry, setup: &Place, problems: 
     }
     if file.is_shared() && String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY") {
         let text = format!(
-            "`{staged}` holds a private key and can be read by others than root (mode {:04o})",
+            "`{staged}` contains a private key and is accessible to other users than root (mode {:04o})",
             file.mode
         );
-        problems.add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("give it mode 0600"));
+        problems.add(&file.place, Diagnostic::error(Code::ReadableKey, text).hint("set mode 0600"));
     }
     host.rename(&staged, path, *mode);
 }

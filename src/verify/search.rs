@@ -27,9 +27,9 @@ const MAX_LABEL: usize = 40;
 /// Maximum depth of nested encodings, such as base64 in gzip in base64.
 const MAX_DEPTH: usize = 6;
 /// Maximum number of different private keys in an input. A seed has one or two. Reading one takes about 50 µs.
-const MAX_KEYS: usize = 64;
+pub const MAX_KEYS: usize = 64;
 /// Maximum number of different certificates in an input. Debian's CA bundle has about 150.
-const MAX_CERTIFICATES: usize = 512;
+pub const MAX_CERTIFICATES: usize = 512;
 
 /// The private keys and certificates that were found in some bytes.
 #[derive(Default)]

@@ -18,15 +18,16 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
     let Cloud { name, title, .. } = cloud;
     match (sent.gzip, cloud.gzip()) {
         (true, Gzip::No) => {
-            let text = format!("is compressed, which {title} is not known to hand on");
+            let text = format!("is gzip, which {title} does not support");
             problems.add(
                 place,
-                Diagnostic::error(Code::EncodingNotSupported, text)
-                    .hint(format!("`hostseed render NAME --for {name}` chooses the form")),
+                Diagnostic::error(Code::EncodingNotSupported, text).hint(format!(
+                    "render it with `hostseed render NAME --for {name}`, which chooses the encoding"
+                )),
             );
         }
         (true, Gzip::InBase64) if sent.base64.is_none() => {
-            let text = format!("is compressed, and {title} takes that in base64 alone");
+            let text = format!("is gzip, which {title} supports only in base64");
             problems.add(
                 place,
                 Diagnostic::error(Code::EncodingNotSupported, text).hint("render it with `--gzip --base64`"),
@@ -45,20 +46,17 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
     if let Some(limit) = cloud.limit().filter(|_| !cloud.fits(sent.bytes, in_base64)) {
         let measured = cloud.charged(sent.bytes, in_base64);
         let how = if measured == sent.bytes { "" } else { " in base64" };
-        let text = format!("is {measured} bytes{how}, {name} takes {limit}");
+        let text = format!("is {measured} bytes{how}, and the limit of {name} is {limit}");
         let help = match cloud.gzip() {
             Gzip::No => SMALLER,
             _ if sent.gzip => SMALLER,
-            _ => {
-                "`--gzip` makes it smaller; an image of `hostseed bake` needs the identity alone (`--docker none`)"
-            }
+            _ => "use `--gzip`, or `--docker none` with an image of `hostseed bake`",
         };
         problems.add(place, Diagnostic::error(Code::UserDataTooLarge, text).hint(help));
     }
 }
 
-const SMALLER: &str =
-    "p256 keys are the smallest; an image of `hostseed bake` needs the identity alone (`--docker none`)";
+const SMALLER: &str = "use `--key p256`, or `--docker none` with an image of `hostseed bake`";
 
 fn is_sent_in_base64(cloud: &Cloud, sent: Sent) -> bool {
     sent.base64.is_some() || (sent.gzip && cloud.gzip() == Gzip::InBase64)

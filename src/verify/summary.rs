@@ -20,7 +20,7 @@ pub struct Summary {
     /// The place of the seed, from the input inwards.
     pub place: String,
     /// The layers and kinds, for example `gzip › MIME › cloud-config`.
-    pub what: String,
+    pub format: String,
     /// Size of the user-data in bytes, before any base64 around it.
     pub bytes: Option<usize>,
     /// The clouds with a smaller limit.
@@ -38,7 +38,7 @@ pub struct Summary {
     pub keys: Vec<Key>,
     pub files: Vec<Lands>,
     /// Content that is available only at boot and was not checked.
-    pub not_looked_at: Vec<String>,
+    pub not_checked: Vec<String>,
 }
 
 /// A certificate.
@@ -57,7 +57,7 @@ pub struct Certified {
 /// A private key that may be in the seed.
 #[derive(Debug, Serialize)]
 pub struct Key {
-    pub whose: &'static str,
+    pub owner: &'static str,
     pub path: Option<String>,
     pub mode: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Summary {
         let named = named.or_else(|| certificate?.common_name());
         Self {
             place: seed.place.name(),
-            what: seed.what(),
+            format: seed.what(),
             bytes: seed.sent.map(|sent| sent.bytes),
             too_large_for: seed.sent.map(sizes::too_large_for).unwrap_or_default(),
             host: named,
@@ -114,7 +114,7 @@ impl Summary {
                     bytes: file.bytes.len(),
                 })
                 .collect(),
-            not_looked_at: host.unchecked.clone(),
+            not_checked: host.unchecked.clone(),
         }
     }
 }
@@ -135,7 +135,7 @@ impl Certified {
 
 impl From<Held> for Key {
     fn from(held: Held) -> Self {
-        Self { whose: held.whose, path: held.path, mode: held.mode.map(octal) }
+        Self { owner: held.owner, path: held.path, mode: held.mode.map(octal) }
     }
 }
 

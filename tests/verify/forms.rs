@@ -17,7 +17,7 @@ fn every_text_form_is_fine_plain_compressed_and_in_base64() {
             said.is_fine();
             let covers = match machine {
                 "web1" => "203.0.113.7, web1, localhost, 127.0.0.1",
-                _ => "web2, localhost, 127.0.0.1, and the host's own addresses, from boot on",
+                _ => "web2, localhost, 127.0.0.1, and the addresses that the host finds at boot",
             };
             assert!(
                 said.text.contains(covers) && said.text.contains(&format!("{machine}, port 2376")),
@@ -123,12 +123,12 @@ fn what_is_told_is_so() {
     let home = home();
     rendered_to(&home, "web1", &[], "user-data");
     let told = json(&home, "user-data");
-    assert_eq!(told["fine"], Value::Bool(true));
+    assert_eq!(told["valid"], Value::Bool(true));
     assert_eq!(told["problems"], Value::Array(Vec::new()));
     let seed = &told["seeds"][0];
     assert_eq!(seed["host"], "web1");
     assert_eq!(seed["port"], 2376);
-    assert_eq!(seed["what"], "cloud-config");
+    assert_eq!(seed["format"], "cloud-config");
     assert_eq!(seed["bytes"], std::fs::metadata(home.path().join("user-data")).unwrap().len());
     let sans: Vec<&str> = seed["sans"].as_array().unwrap().iter().map(|san| san.as_str().unwrap()).collect();
     assert_eq!(sans, ["203.0.113.7", "web1", "localhost", "127.0.0.1"]);
@@ -144,8 +144,8 @@ fn what_is_told_is_so() {
     }
     let key = &seed["keys"][0];
     assert_eq!(
-        (&key["whose"], &key["path"], &key["mode"]),
-        (&"the server's".into(), &"/etc/docker/server-key.pem".into(), &"0600".into())
+        (&key["owner"], &key["path"], &key["mode"]),
+        (&"server".into(), &"/etc/docker/server-key.pem".into(), &"0600".into())
     );
     assert_eq!(seed["keys"].as_array().unwrap().len(), 1);
     assert_eq!(seed["files"].as_array().unwrap().len(), 4);

@@ -28,31 +28,31 @@ fn strays(home: &Home) -> Vec<Stray> {
             name: "authority",
             pem: read(authority.join("ca-key.pem")),
             certificate: String::new(),
-            words: "error[ca-key-in-seed] holds the authority's key",
+            words: "error[ca-key-in-seed] contains the CA's private key",
         },
         Stray {
             name: "client",
             pem: read(machine.join("key.pem")),
             certificate: read(machine.join("cert.pem")),
-            words: "error[client-key-in-seed] holds a client's key",
+            words: "error[client-key-in-seed] contains a client's private key",
         },
         Stray {
             name: "unknown",
             pem: unknown.clone(),
             certificate: String::new(),
-            words: "error[stray-key] holds a private key, which belongs to no certificate in the seed",
+            words: "error[stray-key] contains a private key, which belongs to no certificate in the user-data",
         },
         Stray {
             name: "encrypted",
             pem: unknown.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"),
             certificate: String::new(),
-            words: "error[stray-key] holds an encrypted private key",
+            words: "error[stray-key] contains an encrypted private key",
         },
         Stray {
             name: "error[user-data-damaged] cut short",
             pem: unknown[..unknown.len() - 40].to_owned(),
             certificate: String::new(),
-            words: "error[stray-key] holds a truncated or damaged private key",
+            words: "error[stray-key] contains a truncated or damaged private key",
         },
     ]
 }
@@ -206,7 +206,7 @@ fn the_hosts_own_key_is_for_root_alone() {
     let open = format!("{}{}", &seed[..at], seed[at..].replacen("\"0600\"", "\"0644\"", 1));
     verify_bytes(&home, open.as_bytes(), &[]).names(
         "staged",
-        &["error[readable-key] `/var/lib/hostseed/seed/server-key.pem` holds a private key and can be read by others"],
+        &["error[readable-key] `/var/lib/hostseed/seed/server-key.pem` contains a private key and is accessible to other users"],
     );
     let foreign = format!("{}{}", &seed[..at], seed[at..].replacen("root:root", "ops:ops", 1));
     verify_bytes(&home, foreign.as_bytes(), &["--strict"])
@@ -215,7 +215,7 @@ fn the_hosts_own_key_is_for_root_alone() {
     let open = ignition.replace("\"mode\": 384", "\"mode\": 420");
     verify_bytes(&home, open.as_bytes(), &[]).names(
         "ignition",
-        &["error[readable-key] `/etc/docker/server-key.pem` holds a private key and can be read by others than root (mode 0644)"],
+        &["error[readable-key] `/etc/docker/server-key.pem` contains a private key and is accessible to other users than root (mode 0644)"],
     );
     let open = ignition.replace("\"mode\": 420", "\"mode\": 438");
     verify_bytes(&home, open.as_bytes(), &[])
@@ -231,7 +231,7 @@ fn more_keys_than_are_read_are_an_error() {
     let keys: String = (0..65).map(|_| rcgen::KeyPair::generate().unwrap().serialize_pem()).collect();
     let script = format!("#!/bin/sh\ncat >/keys <<'E'\n{keys}E\n");
     verify_bytes(&home, script.as_bytes(), &[])
-        .names("65 keys", &["error[verify-limit] has more private keys than "]);
+        .names("65 keys", &["error[verify-limit] has more than 64 private keys"]);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_key_in_der_is_a_key_too() {
         let der = fs::read(home.path().join(format!("der.{form}"))).unwrap();
         let with = format!("{seed}- echo {} | base64 -d\n", base64(&der));
         verify_bytes(&home, with.as_bytes(), &[])
-            .names(form, &["error[ca-key-in-seed] `runcmd` holds the authority's key"]);
+            .names(form, &["error[ca-key-in-seed] `runcmd` contains the CA's private key"]);
     }
 }
 
@@ -260,13 +260,13 @@ fn an_ssh_key_of_the_hosts_own_is_a_warning_and_another_is_an_error() {
     let host = format!("#cloud-config\nssh_keys:\n  ed25519_private: |\n{}", indented(key, "    "));
     let said = verify_bytes(&home, host.as_bytes(), &[]);
     assert_eq!(said.status, 0, "{}", said.text);
-    let expected = "warning[ssh-host-key] `ssh_keys.ed25519_private` is the host's SSH key";
+    let expected = "warning[ssh-host-key] `ssh_keys.ed25519_private` contains the host's SSH key";
     assert!(is_printed(&said.text, expected), "{}", said.text);
     let file = format!(
         "#cloud-config\nwrite_files:\n- path: /root/.ssh/id_ed25519\n  content: |\n{}",
         indented(key, "    ")
     );
     let said = verify_bytes(&home, file.as_bytes(), &[]);
-    said.names("a file", &["error[stray-key] holds an SSH private key, which belongs to no certificate"]);
-    said.names("its mode", &["error[readable-key] can be read by others than root (mode 0644)"]);
+    said.names("a file", &["error[stray-key] contains an SSH private key, which belongs to no certificate"]);
+    said.names("its mode", &["error[readable-key] is accessible to other users than root (mode 0644)"]);
 }

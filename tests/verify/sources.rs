@@ -39,7 +39,7 @@ fn a_clouds_answer_has_its_user_data_found() {
     for (answer, path) in answers {
         let said = verify_bytes(&home, answer.to_string().as_bytes(), &["--strict"]);
         said.is_fine();
-        assert!(said.text.contains("the server's, 0600"), "{path}: {}", said.text);
+        assert!(said.text.contains("keys     server, 0600"), "{path}: {}", said.text);
         let broken = answer
             .to_string()
             .replace("I2Ns", "I2*s")
@@ -120,7 +120,7 @@ fn what_terraform_shows_is_fine() {
         assert_eq!(said.text.matches("\nformat ").count(), 3, "{name}: {}", said.text);
         assert!(said.text.contains("gzip › cloud-config"), "{name}: {}", said.text);
         assert!(
-            said.text.contains("the server's, 0600") && said.text.contains("the boot issuer's, 0600"),
+            said.text.contains("keys     server, 0600") && said.text.contains("boot issuer, 0600"),
             "{name}: {}",
             said.text
         );
@@ -195,8 +195,10 @@ fn a_folder_is_judged_by_all_that_is_in_it() {
     // Somebody copied the whole of the machine's folder along.
     fs::copy(home.machine("web1").join("key.pem"), home.path().join("packer/key.pem")).unwrap();
     fs::copy(home.machine("web1").join("cert.pem"), home.path().join("packer/cert.pem")).unwrap();
-    verify(&home, &["packer"])
-        .names("a client's key", &["error[client-key-in-seed] packer/key.pem:1:1: holds a client's key"]);
+    verify(&home, &["packer"]).names(
+        "a client's key",
+        &["error[client-key-in-seed] packer/key.pem:1:1: contains a client's private key"],
+    );
 }
 
 #[test]
