@@ -62,7 +62,7 @@ pub struct Disk {
 /// Makes a FAT disk with these files in its root folder.
 pub fn fat(files: &[Artifact]) -> Result<Vec<u8>> {
     let options = FatOptions::new()
-        .with_label(VolumeLabel::new(LABEL).expect("11 letters at most, all of them capital"));
+        .with_label(VolumeLabel::new(LABEL).expect("the label has at most 11 characters, all in upper case"));
     let mut image = vec![0; fat_size(files)];
     write_fat(MemDevice::new(&mut image[..], SECTOR), &tree(files)?, &options)
         .context("cannot write a FAT disk")?;
@@ -155,7 +155,7 @@ impl BlockDevice for Counted<'_> {
         *self.work += buf.len();
         if *self.work > self.limit {
             let kind = ErrorKind::Corrupt;
-            return Err(hadris_io::Error::new(kind, "the same is read over and over again"));
+            return Err(hadris_io::Error::new(kind, "the same blocks are read too often"));
         }
         self.device.read_blocks(first, buf)
     }
@@ -212,7 +212,7 @@ fn read_root(volume: &mut impl FileSystem, kind: Kind, mut room: usize) -> Resul
 fn read_file(volume: &mut impl FileSystem, entry: &DirEntry, room: &mut usize) -> Result<Secret<Vec<u8>>> {
     let size = entry.metadata().len();
     let Some(left) = usize::try_from(size).ok().and_then(|size| room.checked_sub(size)) else {
-        bail!("its size, {size} bytes, is more than the disk has");
+        bail!("its size of {size} bytes is larger than the disk");
     };
     let mut bytes = Secret::new(vec![0; *room - left]);
     *room = left;

@@ -13,14 +13,14 @@ macro_rules! codes {
             /// All codes, grouped by subject.
             pub const ALL: &[Self] = &[$(Self::$Code),+];
 
-            /// The name, in lower case with hyphens: it is printed, and stands in JSON.
+            /// The name, in lower case with hyphens: it is printed and in JSON.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$Code => $name,)+
                 }
             }
 
-            /// The title and the explanation, in lines as they stand in this file.
+            /// The title and the explanation, in the lines of this file.
             fn lines(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$Code => &[$($line),+],)+
@@ -194,7 +194,7 @@ codes! {
     ConflictingValues = "conflicting-values",
     /// A CA is neither `own`, `shared` nor a folder
     ///
-    /// `own` makes a CA for this machine, `shared` uses the store's, and a folder holds `ca.pem` and
+    /// `own` makes a CA for this machine, `shared` uses the store's, and a folder contains `ca.pem` and
     /// `ca-key.pem`. Write a folder with a slash, as in `./ca`.
     InvalidCaSource = "invalid-ca-source",
     /// A CA of several machines would sign a boot issuer without being asked to
@@ -210,7 +210,7 @@ codes! {
     /// Its certificate has to be a CA's, valid now, and allowed to sign certificates for servers and for
     /// clients. It must have nothing that docker refuses, and its private key has to match.
     UnusableCa = "unusable-ca",
-    /// A `ca.pem` holds more than the CA's certificate
+    /// A `ca.pem` contains more than the CA's certificate
     ///
     /// Everything in `ca.pem` would be sent to the host: a private key would be exposed, and each further
     /// certificate could sign clients. Keep only the certificate that belongs to `ca-key.pem`.
@@ -230,7 +230,7 @@ codes! {
     CaRejected = "ca-rejected",
     /// A machine's certificate or key in the store cannot be used
     ///
-    /// The file is damaged, holds more than it should, or was replaced. Restore the file, or create the
+    /// The file is damaged, contains more than it should, or was replaced. Restore the file, or create the
     /// machine again.
     StoredPem = "stored-pem",
     /// A server's private key does not belong to its certificate
@@ -254,7 +254,7 @@ codes! {
     UnreadableFile = "unreadable-file",
     /// A folder has more files than a seed
     ///
-    /// `verify` looks at 64 files of a folder at most. Name the file that is meant.
+    /// `verify` checks at most 64 files of a folder. Name the file to check.
     TooManyFiles = "too-many-files",
     /// A question cannot be asked without a terminal
     ///
@@ -521,7 +521,7 @@ codes! {
     // Problems that `verify` reports: certificates and keys.
     /// A certificate cannot be read
     ///
-    /// The file has to hold certificates in PEM.
+    /// The file has to contain certificates in PEM.
     CertificateUnreadable = "certificate-unreadable",
     /// A certificate is not valid now
     ///
@@ -607,7 +607,7 @@ codes! {
     /// The next command on the same folder finishes it before it does anything else. Remove the cause first:
     /// often the disk is full or failing.
     UnfinishedChange = "unfinished-change",
-    /// Files that may hold private keys could not be deleted
+    /// Files that may contain private keys could not be deleted
     ///
     /// The message names them. The next command that writes to the folder tries again. Delete them by hand if
     /// it cannot.
@@ -616,9 +616,9 @@ codes! {
     ///
     /// hostseed finishes an interrupted change with the file `.hostseed.journal`, and accepts it only in the
     /// folder where it was written. One that came with a copied or unpacked folder, or that other users can
-    /// read, may list somebody else's files. Move it away.
+    /// read, may list another user's files. Move it away.
     UnusableJournal = "unusable-journal",
-    /// Something that is not a regular file stands where a file belongs
+    /// Something that is not a regular file is in the place of a file
     ///
     /// hostseed reads and replaces only regular files: a FIFO would block it, and a link or a device could
     /// lead anywhere.
@@ -627,7 +627,7 @@ codes! {
     ///
     /// hostseed writes through a link only to a file that exists. Remove the link, or create its target.
     DanglingLink = "dangling-link",
-    /// A symbolic link stands in a world-writable folder
+    /// A symbolic link is in a world-writable folder
     ///
     /// Anyone could have made it, and it could lead the output anywhere. Give the path that it leads to.
     PlantedLink = "planted-link",
@@ -647,7 +647,7 @@ codes! {
     ModeNotChanged = "mode-not-changed",
     /// The path of a store is not UTF-8
     ///
-    /// The path is written into `config.json` and into the environment, which hold only UTF-8. Choose another
+    /// The path is written into `config.json` and into the environment, which contain only UTF-8. Choose another
     /// path.
     PathNotUtf8 = "path-not-utf-8",
     /// A machine's record in the store cannot be used
@@ -672,7 +672,7 @@ codes! {
     /// Without the CA, that machine's certificates could not be made again. Remove the other machine first,
     /// or both at once.
     CaInUse = "ca-in-use",
-    /// The folder of a machine holds files that hostseed did not make
+    /// The folder of a machine contains files that hostseed did not make
     ///
     /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.
     ForeignFiles = "foreign-files",

@@ -212,7 +212,7 @@ mod tests {
         let wide: String = (0..400).map(|_| "*a, ").collect();
         let bomb =
             format!("x: &a [{}]\ny: &b [{}]\nz: [{}]\n", "1, ".repeat(400), wide, wide.replace('a', "b"));
-        assert!(problems(&bomb)[0].contains("aliases followed"));
+        assert!(problems(&bomb)[0].contains("aliases are expanded"));
         assert!(problems(&"# \n".repeat(400_000))[0].contains("more than 1048576 bytes"));
     }
 

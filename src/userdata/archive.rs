@@ -18,7 +18,7 @@ pub struct Entry {
 pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Entry> {
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return Vec::new() };
     let Value::List(items) = &root.value else {
-        let text = format!("is a cloud-config-archive, which is a list, and is {}", kind_of(&root.value));
+        let text = format!("is a cloud-config-archive, which must be a list, got {}", kind_of(&root.value));
         problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         return Vec::new();
     };

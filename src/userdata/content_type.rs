@@ -88,7 +88,7 @@ pub const COMPRESSED: [&str; 8] = [
 ];
 
 const ONLY_IN_MIME: FirstLine =
-    FirstLine::None("a script like any other: how often it runs is in its MIME type alone");
+    FirstLine::None("it is a script, and only its MIME type says how often it runs");
 
 /// All content types. If one first line is a prefix of another, the longer one comes first.
 pub const CONTENT_TYPES: [ContentType; 12] = [

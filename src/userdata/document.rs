@@ -33,11 +33,7 @@ impl<'a> Document<'a> {
         problems: &mut Problems,
     ) -> Option<(Self, Node)> {
         if text.len() > MAX_BYTES {
-            let text = format!(
-                "has {} bytes of YAML, more than the {} MiB that are looked at",
-                text.len(),
-                MAX_BYTES >> 20
-            );
+            let text = format!("has {} bytes of YAML, and the limit is {} MiB", text.len(), MAX_BYTES >> 20);
             problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
             return None;
         }
@@ -47,7 +43,7 @@ impl<'a> Document<'a> {
         match yaml::read(text, MAX_FLOW_DEPTH) {
             Ok(root) => {
                 if root.start.is_none() && !matches!(root.value, Value::Null) {
-                    let text = "is YAML that readers understand differently";
+                    let text = "is YAML that parsers read differently";
                     let problem = Diagnostic::error(Code::YamlSyntax, text);
                     problems.add(place, problem.hint("write it without tags and anchors"));
                     return None;
@@ -59,7 +55,9 @@ impl<'a> Document<'a> {
             Err(fault) => {
                 let problem = match fault.is_limit {
                     true => Diagnostic::error(Code::VerifyLimit, format!("is not checked: {}", fault.text)),
-                    false => Diagnostic::error(Code::YamlSyntax, format!("is no valid YAML: {}", fault.text)),
+                    false => {
+                        Diagnostic::error(Code::YamlSyntax, format!("is not valid YAML: {}", fault.text))
+                    }
                 };
                 let problem = match fault.hint(text) {
                     Some(hint) => problem.hint(hint),
@@ -106,8 +104,10 @@ impl<'a> Document<'a> {
             (Value::Tagged(..), None) => return None,
             (other, None) => kind_of(other).to_owned(),
         };
-        let problem =
-            Diagnostic::error(Code::YamlType, format!("{what} must be a text, and is {found} to cloud-init"));
+        let problem = Diagnostic::error(
+            Code::YamlType,
+            format!("{what} must be a string, but cloud-init reads {found}"),
+        );
         problems.add(&self.place(node), problem.hint("put it in quotes"));
         None
     }
@@ -125,10 +125,11 @@ impl<'a> Document<'a> {
                     if let Value::Text(name) = &key.value
                         && !seen.insert(name)
                     {
-                        let text = format!("`{}` is given twice, and the last one alone counts", head(name));
+                        let text =
+                            format!("`{}` is given twice, and cloud-init uses only the last one", head(name));
                         problems.add(
                             &self.place(key),
-                            Diagnostic::error(Code::YamlDuplicateKey, text).hint("make one of the two"),
+                            Diagnostic::error(Code::YamlDuplicateKey, text).hint("merge the two"),
                         );
                     }
                     self.check(key, problems);
@@ -137,10 +138,10 @@ impl<'a> Document<'a> {
             }
             Value::Tagged(tag, _) => {
                 let text =
-                    format!("has the tag `!{}`, which cloud-init's reader refuses", tag.escape_debug());
+                    format!("has the tag `!{}`, which cloud-init does not support", tag.escape_debug());
                 problems.add(
                     &self.place(node),
-                    Diagnostic::error(Code::YamlTag, text).hint("leave out the tag, or quote the text"),
+                    Diagnostic::error(Code::YamlTag, text).hint("remove the tag, or put the value in quotes"),
                 );
             }
             _ => {}
@@ -151,10 +152,10 @@ impl<'a> Document<'a> {
 /// The type of a value, in words. The value itself is never shown, because it may be a private key.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "nothing",
+        Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::Text(_) => "a text",
+        Value::Text(_) => "a string",
         Value::List(_) => "a list",
         Value::Map(_) => "a map",
         Value::Tagged(..) => "a value with a tag",

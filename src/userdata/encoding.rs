@@ -13,6 +13,7 @@ use lzma_rust2::XzReader;
 use zopfli::{Format, Options};
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
+use super::problems::FETCH_AGAIN;
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 
@@ -31,8 +32,8 @@ const XZ_MEMORY: u32 = 65 << 10;
 /// output.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
-    gzip.write_all(bytes).expect("memory takes it");
-    gzip.finish().expect("memory takes it")
+    gzip.write_all(bytes).expect("writing to memory does not fail");
+    gzip.finish().expect("writing to memory does not fail")
 }
 
 /// Compresses with gzip to about 5 % less than [`gzip`], in about a hundred times the time. It is for whole user-data, which must
@@ -40,7 +41,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 pub fn gzip_smallest(bytes: &[u8]) -> Vec<u8> {
     let once = Options { iteration_count: NonZeroU64::MIN, ..Options::default() };
     let mut packed = Vec::new();
-    zopfli::compress(once, Format::Gzip, bytes, &mut packed).expect("memory takes it");
+    zopfli::compress(once, Format::Gzip, bytes, &mut packed).expect("writing to memory does not fail");
     packed
 }
 
@@ -110,10 +111,10 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Di
                 Code::VerifyLimit,
                 match limit {
                     MAX_INFLATED => {
-                        format!("unpacks to more than {} MiB, no host boots from that", limit >> 20)
+                        format!("decompresses to more than {} MiB, the limit of `verify`", limit >> 20)
                     }
                     _ => format!(
-                        "unpacks to more than {} MiB with what is beside it",
+                        "decompresses to more than {} MiB together with the rest of the input, the limit of `verify`",
                         MAX_INFLATED_IN_ALL >> 20
                     ),
                 },
@@ -134,17 +135,16 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Di
 
 /// The problem to report when the budget is exhausted.
 pub fn too_large() -> Diagnostic {
-    Diagnostic::error(Code::VerifyLimit, "is too large to be looked through")
-        .hint("verify its parts one by one")
+    Diagnostic::error(Code::VerifyLimit, "is too large to check").hint("verify its parts one by one")
 }
 
 fn damaged(error: &std::io::Error) -> Diagnostic {
     if error.kind() == ErrorKind::UnexpectedEof {
         return Diagnostic::error(Code::UserDataCutShort, "is a gzip stream that is cut short")
-            .hint("fetch or paste it again, whole");
+            .hint(FETCH_AGAIN);
     }
-    Diagnostic::error(Code::UserDataDamaged, format!("is a gzip stream that was damaged on its way: {error}"))
-        .hint("fetch or paste it again; a console that takes text alone needs `--base64`")
+    Diagnostic::error(Code::UserDataDamaged, format!("is a damaged gzip stream: {error}"))
+        .hint("download or paste it again; a console that accepts only text needs `--base64`")
 }
 
 /// Decodes base64 and ignores white space.
@@ -168,14 +168,13 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
             DecodeError::InvalidByte(n, byte) if byte != b'=' => {
                 let problem = Diagnostic::error(
                     Code::UserDataDamaged,
-                    format!("is base64 with a `{}` in it", char::from(byte).escape_default()),
+                    format!("is base64 with the invalid character `{}`", char::from(byte).escape_default()),
                 );
-                (offset_of(n), problem.hint("fetch or paste it again, whole and unchanged"))
+                (offset_of(n), problem.hint(FETCH_AGAIN))
             }
-            DecodeError::InvalidByte(n, _) => (
-                offset_of(n),
-                Diagnostic::error(Code::UserDataDamaged, "is base64 that ends, with `=`, before its end"),
-            ),
+            DecodeError::InvalidByte(n, _) => {
+                (offset_of(n), Diagnostic::error(Code::UserDataDamaged, "is base64 with `=` before its end"))
+            }
             DecodeError::InvalidLength(_)
             | DecodeError::InvalidPadding
             | DecodeError::InvalidLastSymbol { .. } => (
@@ -184,7 +183,7 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
                     Code::UserDataCutShort,
                     "is base64 that is cut short or damaged at its end",
                 )
-                .hint("fetch or paste it again, whole"),
+                .hint(FETCH_AGAIN),
             ),
         }
     })

@@ -104,10 +104,11 @@ impl HostState {
         if append {
             return earlier.bytes.extend_from_slice(&file.bytes);
         }
-        let text = format!("`{}` is written twice, the last one stays", file.path);
+        let text = format!("`{}` is written twice, and only the last one remains", file.path);
         problems.add(
             &file.place,
-            Diagnostic::warning(Code::FileTwice, text).hint(format!("the other one is at {}", earlier.place)),
+            Diagnostic::warning(Code::FileTwice, text)
+                .hint(format!("remove one of the two; the other is at {}", earlier.place)),
         );
         *earlier = file;
     }

@@ -10,7 +10,7 @@ use super::budget::Budget;
 use super::content_type::Kind;
 use super::encoding::{self, Bytes, GZIP};
 use super::mime;
-use super::problems::Problems;
+use super::problems::{FETCH_AGAIN, Problems};
 use crate::diag::{Code, Diagnostic, Place, Position};
 use crate::secret::Secret;
 
@@ -43,9 +43,9 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
             let position = Some(Position { line: error.line(), column: error.column().max(1) });
             let message = error.to_string();
             let message = message.split(" at line ").next().unwrap_or_default();
-            let problem = Diagnostic::error(Code::JsonSyntax, format!("is no valid JSON: {message}"));
+            let problem = Diagnostic::error(Code::JsonSyntax, format!("is not valid JSON: {message}"));
             let problem = match error.is_eof() {
-                true => problem.hint("it is cut short: fetch or paste it again, whole"),
+                true => problem.hint(FETCH_AGAIN),
                 false => problem,
             };
             problems.add(&place.at(position), problem);
@@ -203,9 +203,9 @@ pub fn judge(named: bool, text: &str, budget: &Budget) -> Judged {
 fn only_its_digest() -> Diagnostic {
     Diagnostic::warning(
         Code::HiddenUserData,
-        "is only the SHA-1 of the user-data, as older providers of Terraform's keep it",
+        "is only the SHA-1 of the user-data, which older Terraform providers store instead of it",
     )
-    .hint("verify the file that it was made from, or what the cloud's API answers")
+    .hint("verify the user-data file itself, or the response of the cloud's API")
 }
 
 /// Returns whether a field with this name contains user-data: `user_data`, `UserData`, `customData`, `user_data_base64`,

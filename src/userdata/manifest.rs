@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::payload::PayloadEncoding;
+use super::problems::FETCH_AGAIN;
 use crate::digest::{is_sha256, sha256};
 
 use crate::artifact::Artifact;
@@ -60,13 +61,13 @@ impl TryFrom<String> for Entry {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let mut words = text.splitn(3, ' ');
         let (Some(sha256), Some(mode), Some(path)) = (words.next(), words.next(), words.next()) else {
-            return Err("no `SHA256 MODE PATH`");
+            return Err("not `SHA256 MODE PATH`");
         };
         match u32::from_str_radix(mode, 8) {
             Ok(mode) if is_sha256(sha256) && path.starts_with('/') => {
                 Ok(Self { sha256: sha256.to_owned(), mode, path: path.to_owned() })
             }
-            _ => Err("no `SHA256 MODE PATH`"),
+            _ => Err("not `SHA256 MODE PATH`"),
         }
     }
 }
@@ -108,7 +109,7 @@ impl Manifest {
 
     /// The JSON, on one line without a line break at the end.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a manifest has text and numbers alone")
+        serde_json::to_string(self).expect("a manifest has only text and numbers")
     }
 
     /// The comment line for a cloud-config or a script, without a line break at the end.
@@ -127,7 +128,7 @@ impl Manifest {
         }
         let damaged = || {
             Diagnostic::error(Code::ManifestDamaged, "has a hostseed manifest that is cut short or damaged")
-                .hint("fetch or paste it again, whole and unchanged")
+                .hint(FETCH_AGAIN)
         };
         if json.len() > MAX_BYTES {
             return Err(damaged());
@@ -135,9 +136,11 @@ impl Manifest {
         match serde_json::from_str(json) {
             Ok(Version { version: VERSION }) => serde_json::from_str(json).map_err(|_| damaged()),
             Ok(Version { version }) => {
-                let text = format!("has a hostseed manifest of version {version}, this is {VERSION}");
+                let text = format!(
+                    "has a hostseed manifest of version {version}, and this hostseed supports only version {VERSION}"
+                );
                 Err(Diagnostic::error(Code::ManifestDamaged, text)
-                    .hint("verify it with the hostseed that rendered it"))
+                    .hint("verify it with the hostseed version that rendered it"))
             }
             Err(_) => Err(damaged()),
         }

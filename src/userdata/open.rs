@@ -37,9 +37,10 @@ fn sent(bytes: &[u8], budget: &Budget) -> Sent {
 /// Returns whether the user-data begins with something that a host recognizes, without leading white space: gzip, a MIME header, a
 /// first line that cloud-init knows ("User-Data Formats"), or Ignition's JSON.
 pub fn has_beginning(bytes: &[u8]) -> bool {
-    let says = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
+    let is_known = |text: &str| mime::is_message(text) || Kind::of(text).is_some() || text.starts_with('{');
     bytes.starts_with(&GZIP)
-        || std::str::from_utf8(bytes).is_ok_and(|text| !text.starts_with(char::is_whitespace) && says(text))
+        || std::str::from_utf8(bytes)
+            .is_ok_and(|text| !text.starts_with(char::is_whitespace) && is_known(text))
 }
 
 struct Opener<'a> {
@@ -60,7 +61,7 @@ struct Around<'a> {
 impl Opener<'_> {
     fn unwrap_layers(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
         if depth > MAX_LAYERS {
-            let text = format!("is wrapped more than {MAX_LAYERS} times");
+            let text = format!("is encoded or nested more than {MAX_LAYERS} times");
             return self.problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         }
         // The cost of checking the beginning, UTF-8 and base64, and of keeping a copy.
@@ -72,8 +73,10 @@ impl Opener<'_> {
         }
         if bytes.starts_with(&GZIP) {
             if self.layers.contains(&"gzip") || around.is_some_and(|around| !around.gzip) {
-                let problem = Diagnostic::error(Code::WrongLayer, "is gzip where cloud-init unpacks none");
-                let hint = "compress it once, as a whole; a part of MIME needs the type `application/gzip`";
+                let problem =
+                    Diagnostic::error(Code::WrongLayer, "is gzip where cloud-init does not decompress it");
+                let hint =
+                    "compress the user-data once, as a whole; a MIME part needs the type `application/gzip`";
                 self.problems.add(place, problem.hint(hint));
             }
             self.layer("gzip", around);
@@ -99,13 +102,14 @@ impl Opener<'_> {
     /// Returns the bytes as text without a byte order mark. Reports anything that is not UTF-8 text.
     fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
         if let Some(name) = encoding::foreign_compression(bytes) {
-            let text = format!("is compressed with {name}, and cloud-init unpacks gzip alone");
+            let text = format!("is compressed with {name}, and cloud-init supports only gzip");
             self.problems
                 .add(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
             return None;
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            let problem = Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not read");
+            let problem =
+                Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not support");
             self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
             return None;
         }
@@ -113,7 +117,7 @@ impl Opener<'_> {
             Some(rest) => {
                 let problem = Diagnostic::error(
                     Code::UserDataText,
-                    "begins with a byte order mark, so cloud-init does not see its first line",
+                    "begins with a byte order mark, so cloud-init does not recognize its first line",
                 );
                 self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
                 rest
@@ -134,9 +138,9 @@ impl Opener<'_> {
             Err(error) => {
                 let problem = Diagnostic::error(
                     Code::UserDataText,
-                    "is neither gzip nor text in UTF-8: it stops being that here",
+                    "is neither gzip nor UTF-8 text: this byte is not valid",
                 );
-                let problem = problem.hint("save it as UTF-8; or fetch it again, as it was made");
+                let problem = problem.hint("save it as UTF-8, or download it again");
                 self.problems.add(&at_offset(place, bytes, error.valid_up_to()), problem);
                 None
             }
@@ -155,10 +159,9 @@ impl Opener<'_> {
                     None => {
                         let problem = Diagnostic::error(
                             Code::FirstLine,
-                            "is to be run as a script, and does not begin with `#!`",
+                            "has the type of a script, but does not begin with `#!`",
                         );
-                        self.problems
-                            .add(place, problem.hint("begin with `#!/bin/sh`, with nothing before it"));
+                        self.problems.add(place, problem.hint("begin it with `#!/bin/sh`"));
                         self.part(kind, text, place, merge);
                     }
                 }
@@ -189,8 +192,9 @@ impl Opener<'_> {
             None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
             None if encoding::is_base64(text.as_bytes()) || begins_as_base64(text) => {
                 if depth > 0 {
-                    let problem = Diagnostic::error(Code::WrongLayer, "is base64 where nothing decodes it");
-                    let hint = "encode it once, as a whole; a part of MIME needs `Content-Transfer-Encoding: base64`";
+                    let problem =
+                        Diagnostic::error(Code::WrongLayer, "is base64 where cloud-init does not decode it");
+                    let hint = "encode the user-data once, as a whole; a MIME part needs the header `Content-Transfer-Encoding: base64`";
                     self.problems.add(place, problem.hint(hint));
                 }
                 self.layer("base64", around);
@@ -210,9 +214,10 @@ impl Opener<'_> {
         let gzip = COMPRESSED.contains(&part.mime.as_str());
         let by_its_first_line = gzip || BY_FIRST_LINE.contains(&part.mime.as_str());
         if kind.is_none() && !by_its_first_line {
-            let text = format!("is of type `{}`, which cloud-init does not handle", part.mime.escape_debug());
+            let text =
+                format!("has the type `{}`, which cloud-init does not support", part.mime.escape_debug());
             let hint =
-                "`text/cloud-config`, `text/x-shellscript`, or `text/plain` for what its first line says";
+                "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
             return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
         let around = Around { kind, merge: part.merge.as_deref(), gzip };
@@ -236,21 +241,18 @@ impl Opener<'_> {
         if start.len() < text.len() && kind == Kind::Script {
             let problem = Diagnostic::error(
                 Code::FirstLine,
-                "has white space before `#!`, so the kernel does not take it for a script",
+                "has white space before `#!`, so the kernel does not recognize it as a script",
             );
-            self.problems.add(place, problem.hint("begin with `#!`, with nothing before it"));
+            self.problems.add(place, problem.hint("remove the white space"));
         } else if start.len() < text.len() {
-            let text = format!(
-                "has white space before `{first}`; some of what reads user-data looks at the first line alone"
-            );
-            self.problems.add(
-                place,
-                Diagnostic::warning(Code::FirstLine, text).hint("begin with it, with nothing before it"),
-            );
+            let text =
+                format!("has white space before `{first}`, and some programs check only the first line");
+            self.problems
+                .add(place, Diagnostic::warning(Code::FirstLine, text).hint("remove the white space"));
         }
         if kind == Kind::CloudConfig && !first.starts_with(CLOUD_CONFIG_LINE) {
             let text = format!(
-                "begins with `{}`, which not all that reads user-data takes for `#cloud-config`",
+                "begins with `{}`, which some programs do not recognize as `#cloud-config`",
                 head(first)
             );
             self.problems.add(
@@ -266,22 +268,23 @@ impl Opener<'_> {
         let place = &at_offset(place, text.as_bytes(), text.len() - text.trim_start().len());
         let later = text.lines().position(|line| line.trim_end() == CLOUD_CONFIG_LINE);
         let why = match later {
-            _ if first.trim_end() == "---" => "begins with `---`, so cloud-init does not see `#cloud-config`",
-            Some(_) => "has `#cloud-config` further down, and cloud-init looks for it at the beginning alone",
+            _ if first.trim_end() == "---" => {
+                "begins with `---`, so cloud-init does not recognize it as a cloud-config"
+            }
+            Some(_) => {
+                "has `#cloud-config` on a later line, and cloud-init recognizes it only on the first line"
+            }
             None if cloud_config::is_likely(text) => {
                 "does not begin with `#cloud-config`, so cloud-init ignores it"
             }
             None => {
-                let text = format!("begins with nothing that a host boots from: `{}`", head(first));
-                let hint = "user-data begins with `#cloud-config`, `#!`, a MIME header, or is gzip; Ignition is JSON";
+                let text = format!("does not begin like any format of user-data: `{}`", head(first));
+                let hint = "user-data begins with `#cloud-config`, `#!` or a MIME header, or is gzip or Ignition's JSON";
                 return self.problems.add(place, Diagnostic::error(Code::FirstLine, text).hint(hint));
             }
         };
-        self.problems.add(
-            place,
-            Diagnostic::error(Code::FirstLine, why)
-                .hint("make `#cloud-config` the first line, with nothing before it"),
-        );
+        self.problems
+            .add(place, Diagnostic::error(Code::FirstLine, why).hint("make `#cloud-config` the first line"));
         self.part(Kind::CloudConfig, text, &place.at(None), merge);
     }
 

@@ -56,13 +56,16 @@ pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(See
 
 fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     if bytes.len() > MAX_BYTES {
-        let text = format!("is larger than {} MiB, and no seed is", MAX_BYTES >> 20);
+        let text = format!("is larger than {} MiB, the limit of `verify`", MAX_BYTES >> 20);
         problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
     }
     if bytes.starts_with(b"QFI\xfb") {
-        let problem = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, of which nothing is read here");
-        problems.add(place, problem.hint("`qemu-img convert -O raw FILE seed.img`, if it is a seed disk"));
+        let problem = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, which hostseed does not support");
+        problems.add(
+            place,
+            problem.hint("if it is a seed disk, convert it with `qemu-img convert -O raw FILE seed.img`"),
+        );
         return Vec::new();
     }
     if let Some(kind) = disk::Kind::of(bytes) {
@@ -108,9 +111,9 @@ fn assigns_user_data(text: &str) -> bool {
 }
 
 fn not_read() -> Diagnostic {
-    let text = "is HCL, or what Terraform prints for people, and hostseed reads neither";
+    let text = "is HCL or Terraform's human-readable output, which hostseed does not support";
     let hint =
-        "`terraform show -json | hostseed verify -`, or `terraform output -raw NAME | hostseed verify -`";
+        "use `terraform show -json | hostseed verify -`, or `terraform output -raw NAME | hostseed verify -`";
     Diagnostic::error(Code::HclNotRead, text).hint(hint)
 }
 
@@ -166,11 +169,11 @@ fn open_each(
         }
     }
     if seeds.is_empty() && problems.count() == before {
-        let problem = Diagnostic::error(Code::NoUserData, "has no user-data in it");
+        let problem = Diagnostic::error(Code::NoUserData, "contains no user-data");
         problems.add(
             place,
             problem
-                .hint("a text that begins with `#cloud-config` or `#!`, MIME, Ignition, or base64 of these"),
+                .hint("`verify` looks for strings that begin with `#cloud-config` or `#!`, MIME, Ignition, and base64 of these"),
         );
     }
     seeds
@@ -269,9 +272,11 @@ fn no_cloud(
             continue;
         }
         if encoding::is_base64(&file.bytes) {
-            let problem =
-                Diagnostic::error(Code::WrongLayer, "is base64, which nothing decodes on a seed disk");
-            problems.add(&file.place, problem.hint("put it there as it is"));
+            let problem = Diagnostic::error(
+                Code::WrongLayer,
+                "is base64, which cloud-init does not decode in a NoCloud seed",
+            );
+            problems.add(&file.place, problem.hint("decode it"));
         }
         let opened = open(&file.bytes, &file.place, budget, problems);
         seed.layers.extend(opened.layers);

@@ -21,12 +21,12 @@ impl Scalar {
     /// The type in words, for a message.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Text => "a text",
-            Self::Null => "nothing",
+            Self::Text => "a string",
+            Self::Null => "null",
             Self::Bool => "a boolean",
             Self::Int(_) | Self::Float => "a number",
             Self::Timestamp => "a date",
-            Self::Refused => "no value at all",
+            Self::Refused => "a value that it does not support",
         }
     }
 }

@@ -93,7 +93,7 @@ impl Builder {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => self.put(Rc::clone(node)),
-                None => fault("an alias stands inside what it names".to_owned()),
+                None => fault("an alias is inside its own anchor".to_owned()),
             },
             Event::SequenceStart(anchor, tag) => self.begin(start, anchor, tag.as_deref(), false),
             Event::MappingStart(anchor, tag) => self.begin(start, anchor, tag.as_deref(), true),
@@ -149,10 +149,10 @@ impl Builder {
     fn put(&mut self, node: Rc<Node>) -> Result<(), Fault> {
         let refuse = |text: String| Err(Fault { position: Some(node.start), text, is_limit: true });
         if node.nodes > MAX_NODES {
-            return refuse(format!("there are more than {MAX_NODES} values, aliases followed"));
+            return refuse(format!("there are more than {MAX_NODES} values after aliases are expanded"));
         }
         if node.bytes > self.limit {
-            return refuse("there is too much text, aliases followed".to_owned());
+            return refuse("there is too much text after aliases are expanded".to_owned());
         }
         match self.open.last_mut() {
             Some(open) => open.children.push(node),
@@ -243,7 +243,7 @@ mod tests {
         assert!(fault(&bomb).contains("100000 values"));
         let texts = format!("x: &a {}\ny: [{}]\n", "t".repeat(60_000), list('a'));
         assert!(fault(&texts).contains("too much text"));
-        assert!(fault("a: &a [*a]\n").contains("inside what it names"));
+        assert!(fault("a: &a [*a]\n").contains("inside its own anchor"));
         assert!(fault("a: 1\n---\nb: 1\n").contains("more than one document"));
     }
 

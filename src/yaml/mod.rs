@@ -30,7 +30,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    const CUT_SHORT: &str = "a quote or bracket does not end, or the text is cut short";
+    const CUT_SHORT: &str = "a quote or bracket is not closed, or the text is cut short";
 
     /// Suggests the most likely cause of the fault. `text` must be the text that was read.
     pub fn hint(&self, text: &str) -> Option<&'static str> {
@@ -39,7 +39,7 @@ impl Fault {
         let Some(line) = lines.next().filter(|line| !line.is_empty()) else { return Some(Self::CUT_SHORT) };
         let is_tabbed = |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
         if is_tabbed(line) || lines.next().is_some_and(is_tabbed) {
-            return Some("YAML takes no tabs for indentation");
+            return Some("indent with spaces: YAML does not allow tabs");
         }
         match line.chars().nth(column.checked_sub(1)?) {
             Some('"' | '\'' | '[' | '{') => Some(Self::CUT_SHORT),
@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn a_fault_has_a_hint_if_its_position_shows_the_cause() {
         for (text, hint) in [
-            ("a:\n- path: b\n\tcontent: c\n", "no tabs"),
-            ("a: \"b\nc: d\n", "does not end"),
-            ("a: [b\n", "does not end"),
+            ("a:\n- path: b\n\tcontent: c\n", "allow tabs"),
+            ("a: \"b\nc: d\n", "is not closed"),
+            ("a: [b\n", "is not closed"),
             ("a: @b\n", "begins with"),
             ("a: b: c\n", "in quotes"),
             ("a: 1\n---\nb: 1\n", "leave out"),

@@ -143,7 +143,7 @@ impl Reader {
 
     fn node<E: de::Error>(&self, value: impl FnOnce() -> Result<Value, E>) -> Result<Node, E> {
         if self.count.get() >= MAX_NODES {
-            return Err(E::custom(format_args!("more than {MAX_NODES} values, aliases followed")));
+            return Err(E::custom(format_args!("more than {MAX_NODES} values after aliases are expanded")));
         }
         self.count.set(self.count.get() + 1);
         let mark = self.marks.borrow_mut().next();
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for &Reader {
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Node, E> {
         self.node(|| {
             let left = self.text_left.get().checked_sub(value.len());
-            self.text_left.set(left.ok_or_else(|| E::custom("too much text, aliases followed"))?);
+            self.text_left.set(left.ok_or_else(|| E::custom("too much text after aliases are expanded"))?);
             Ok(Value::Text(value.to_owned()))
         })
     }

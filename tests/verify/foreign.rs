@@ -63,8 +63,8 @@ fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
 fn an_answer_does_not_depend_on_how_much_comes_before() {
     let home = Home::new();
     let last = [
-        ("content: 7", Some(("error[yaml-type]", "`content` of `/last` must be a text"))),
-        ("content: x, permissions: 644", Some(("error[file-mode]", "is the number 644 to cloud-init"))),
+        ("content: 7", Some(("error[yaml-type]", "`content` of `/last` must be a string"))),
+        ("content: x, permissions: 644", Some(("error[file-mode]", "as the number 644"))),
         ("content: x, permissions: 0o644", None),
         ("content: !!binary eA==", None),
         ("content: !!str 7", None),

@@ -56,13 +56,13 @@ fn a_clouds_answer_has_its_user_data_found() {
 fn json_without_user_data_says_so() {
     let home = Home::new();
     let cases = [
-        ("{\"UserData\": {}}", "error[no-user-data] has no user-data in it"),
-        ("[]", "error[no-user-data] has no user-data in it"),
+        ("{\"UserData\": {}}", "error[no-user-data] contains no user-data"),
+        ("[]", "error[no-user-data] contains no user-data"),
         (
             "{\"UserData\": {\"Value\": \"SGVsbG8gd29ybGQgYW5kIGFsbA==\"}}",
-            "error[first-line] begins with nothing that a host boots from",
+            "error[first-line] does not begin like any format of user-data",
         ),
-        ("{\"a\": ", "error[json-syntax] is no valid JSON"),
+        ("{\"a\": ", "error[json-syntax] is not valid JSON"),
         (
             "{\"user_data\": \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"}",
             "warning[hidden-user-data] is only the SHA-1 of the user-data",
@@ -132,7 +132,7 @@ fn what_terraform_shows_is_fine() {
     {
         let said = verify_bytes(&home, terraform(args).as_bytes(), &[]);
         said.names(&args.join(" "), &["error[hcl-not-read]"]);
-        assert!(said.text.contains("hint: `terraform show -json | hostseed verify -`"), "{}", said.text);
+        assert!(said.text.contains("hint: use `terraform show -json | hostseed verify -`"), "{}", said.text);
     }
 }
 
@@ -178,7 +178,7 @@ fn a_component_of_image_builder_is_taken_apart() {
     let damaged = bake.replacen("H4sI", "H4s*", 1);
     verify_bytes(&home, component(&damaged).as_bytes(), &[]).names(
         "damaged",
-        &["error[user-data-damaged] the content of `/var/lib/hostseed/seed/ca.pem` is base64 with a `*`"],
+        &["error[user-data-damaged] the content of `/var/lib/hostseed/seed/ca.pem` is base64 with the invalid character `*`"],
     );
     verify_bytes(&home, b"schemaVersion: 1.0\nphases: []\n", &[])
         .names("empty", &["error[imagebuilder-component] without `phases`"]);
@@ -229,12 +229,12 @@ fn a_seed_folder_lacks_nothing() {
     case(
         "id-number",
         &|dir| fs::write(dir.join("meta-data"), "instance-id: 0123\n").unwrap(),
-        "error[yaml-type] meta-data:1:14: `instance-id` must be a text",
+        "error[yaml-type] meta-data:1:14: `instance-id` must be a string",
     );
     case(
         "bad-yaml",
         &|dir| fs::write(dir.join("meta-data"), "instance-id: [\n").unwrap(),
-        "error[yaml-syntax] meta-data:2:1: is no valid YAML",
+        "error[yaml-syntax] meta-data:2:1: is not valid YAML",
     );
     case(
         "bad-network",
@@ -244,7 +244,7 @@ fn a_seed_folder_lacks_nothing() {
     case(
         "encoded",
         &|dir| fs::write(dir.join("user-data"), base64(&fs::read(dir.join("user-data")).unwrap())).unwrap(),
-        "error[wrong-layer] which nothing decodes on a seed disk",
+        "error[wrong-layer] which cloud-init does not decode in a NoCloud seed",
     );
 }
 

@@ -43,13 +43,10 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     let fields = match &root.value {
         Value::Map(fields) => fields,
         Value::Null => {
-            return problems.add(
-                place,
-                Diagnostic::error(Code::UserDataEmpty, "has no fields: there is nothing in it but comments"),
-            );
+            return problems.add(place, Diagnostic::error(Code::UserDataEmpty, "has no keys, only comments"));
         }
         other => {
-            let text = format!("is a cloud-config, which is a map of fields, and is {}", kind_of(other));
+            let text = format!("is a cloud-config, which must be a map, got {}", kind_of(other));
             return problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         }
     };
@@ -57,7 +54,7 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     for (key, value) in fields {
         match &key.value {
             Value::Text(name) => reader.field(name, key, value),
-            _ => drop(document.text(key, "the name of a field", reader.problems)),
+            _ => drop(document.text(key, "a key", reader.problems)),
         }
     }
     if reader.has_payload && !is_marked {
@@ -89,7 +86,7 @@ impl Reader<'_> {
                 if let Some(near) = misspelt(name, &FIELDS) {
                     let problem = Diagnostic::warning(
                         Code::UnknownKey,
-                        format!("cloud-init knows no `{}`", head(name)),
+                        format!("cloud-init does not know the key `{}`", head(name)),
                     );
                     self.add(key, problem.hint(format!("did you mean `{near}`?")));
                 }
@@ -119,10 +116,10 @@ impl Reader<'_> {
                 (other, scalar) => {
                     let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
                     let text = format!(
-                        "a command of `{field}` must be a text or a list of texts, and is {kind}; none of them would run"
+                        "a command of `{field}` must be a string or a list of strings, got {kind}, so cloud-init runs none of the commands"
                     );
                     let hint = match other {
-                        Value::Map(_) => "put the whole command in quotes: a `: ` in it makes it a map",
+                        Value::Map(_) => "put the whole command in quotes, because `: ` makes it a map",
                         _ => "put it in quotes",
                     };
                     self.add(item, Diagnostic::error(Code::CommandType, text).hint(hint));
@@ -145,15 +142,14 @@ impl Reader<'_> {
                 Value::Number(text) => {
                     let text = text.clone();
                     let problem = format!(
-                        "a word of a command of `{field}` is a number to cloud-init, whose schema refuses it"
+                        "an argument in `{field}` is a number, which cloud-init's schema does not allow"
                     );
                     self.add(word, Diagnostic::warning(Code::CommandType, problem).hint("put it in quotes"));
                     line.push(text);
                 }
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
-                    let text =
-                        format!("a word of a command of `{field}` must be a text, and is {}", kind_of(other));
+                    let text = format!("an argument in `{field}` must be a string, got {}", kind_of(other));
                     self.add(word, Diagnostic::error(Code::CommandType, text).hint("put it in quotes"));
                     return None;
                 }
@@ -165,7 +161,7 @@ impl Reader<'_> {
     /// Warns about a word that is not a text in YAML 1.1. cloud-init passes on Python's representation of the value: `0600`
     /// becomes `384`, `yes` becomes `True`.
     fn check_word(&mut self, field: &str, word: &Node, written: &str) {
-        let arrives = match self.document.scalar(word) {
+        let read = match self.document.scalar(word) {
             Some(Scalar::Int(Some(number))) if number.to_string() != written => {
                 format!("the number {number}")
             }
@@ -175,7 +171,7 @@ impl Reader<'_> {
             _ => return,
         };
         let text =
-            format!("a word of a command of `{field}` is {arrives} to cloud-init, and arrives as that");
+            format!("an argument in `{field}` is not passed on as written, because cloud-init reads {read}");
         self.add(word, Diagnostic::warning(Code::CommandType, text).hint("put it in quotes"));
     }
 

@@ -34,7 +34,7 @@ impl Reader<'_> {
                     self.add(
                         entry,
                         Diagnostic::error(Code::CloudConfigShape, text)
-                            .hint("`- path: …` with `content: …` below it"),
+                            .hint("write `- path: …`, and `content: …` below it"),
                     );
                 }
             }
@@ -48,7 +48,7 @@ impl Reader<'_> {
                 entry,
                 Diagnostic::error(
                     Code::WriteFilesEntry,
-                    "a file of `write_files` has no `path`, and is left out",
+                    "an entry of `write_files` has no `path`, so cloud-init ignores it",
                 ),
             );
         };
@@ -56,7 +56,7 @@ impl Reader<'_> {
         self.has_payload |= paths::is_own(path);
         if !path.starts_with('/') {
             let text = format!("`path` must begin with `/`, got `{}`", head(path));
-            let hint = "cloud-init takes it from wherever it runs; `~` and variables mean nothing to it";
+            let hint = "use an absolute path: cloud-init does not expand `~` and variables";
             self.add(node, Diagnostic::error(Code::WriteFilesEntry, text).hint(hint));
         }
         let mode = match get(fields, "permissions") {
@@ -79,7 +79,7 @@ impl Reader<'_> {
             let text = format!(
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
             );
-            self.add(entry, Diagnostic::warning(Code::WriteFilesEntry, text).hint("leave out `defer`"));
+            self.add(entry, Diagnostic::warning(Code::WriteFilesEntry, text).hint("remove `defer`"));
         }
         // The cost includes the path, because problems and the file copy it.
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
@@ -99,7 +99,7 @@ impl Reader<'_> {
             {
                 let problem = Diagnostic::warning(
                     Code::UnknownKey,
-                    format!("a file of `write_files` has no `{}`", head(name)),
+                    format!("an entry of `write_files` has the unknown key `{}`", head(name)),
                 );
                 let known =
                     misspelt(name, &FILE_FIELDS).or_else(|| (name == "mode").then_some("permissions"));
@@ -107,7 +107,7 @@ impl Reader<'_> {
                     key,
                     problem.hint(match known {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("it has {}", FILE_FIELDS.join(", ")),
+                        None => format!("the keys are {}", FILE_FIELDS.join(", ")),
                     }),
                 );
             }
@@ -121,12 +121,14 @@ impl Reader<'_> {
         match (&node.value, self.document.scalar(node)) {
             (_, Some(Scalar::Null)) => DEFAULT_MODE,
             (Value::Text(text), Some(Scalar::Text)) => octal(text).unwrap_or_else(|| {
-                let text =
-                    format!("`{path}`: `permissions` is no mode, so cloud-init takes 0644: `{}`", head(text));
+                let text = format!(
+                    "`{path}`: `permissions` must be an octal mode, got `{}`, so cloud-init uses 0644",
+                    head(text)
+                );
                 self.add(
                     node,
                     Diagnostic::error(Code::FileMode, text)
-                        .hint("four octal digits in quotes, as `\"0600\"`"),
+                        .hint("write four octal digits in quotes, as in `\"0600\"`"),
                 );
                 DEFAULT_MODE
             }),
@@ -140,7 +142,7 @@ impl Reader<'_> {
                 };
                 if meant == Some(mode) {
                     let text = format!(
-                        "`{path}`: `permissions` without quotes is the number {number} to cloud-init, whose schema refuses it"
+                        "`{path}`: cloud-init reads `permissions` without quotes as the number {number}, which its schema does not allow"
                     );
                     self.add(
                         node,
@@ -148,7 +150,7 @@ impl Reader<'_> {
                     );
                 } else {
                     let text = format!(
-                        "`{path}`: `permissions` without quotes is the number {number} to cloud-init, which is mode {mode:04o}"
+                        "`{path}`: cloud-init reads `permissions` without quotes as the number {number}, which is mode {mode:04o}"
                     );
                     self.add(
                         node,
@@ -166,7 +168,7 @@ impl Reader<'_> {
                     node,
                     Diagnostic::error(
                         Code::FileMode,
-                        format!("`{path}`: `permissions` must be a text, and is {kind}"),
+                        format!("`{path}`: `permissions` must be a string, got {kind}"),
                     )
                     .hint(quoted("0600")),
                 );
@@ -183,12 +185,12 @@ impl Reader<'_> {
         };
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
-                Some(_) => self.host.unchecked.push(format!("`{path}`, which the host fetches")),
+                Some(_) => self.host.unchecked.push(format!("`{path}`, which the host downloads")),
                 None => self.add(
                     entry,
                     Diagnostic::warning(
                         Code::WriteFilesEntry,
-                        format!("`{path}` has no `content`, and will be empty"),
+                        format!("`{path}` has no `content`, so it will be empty"),
                     ),
                 ),
             }
@@ -202,11 +204,11 @@ impl Reader<'_> {
         let binary = self.document.is_binary(node);
         let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };
         if steps.first() == Some(&Step::Gzip) {
-            let text = format!("`{path}`: `encoding: gzip` alone needs a `content` with the tag `!!binary`");
+            let text = format!("`{path}`: `encoding: gzip` needs a `content` with the tag `!!binary`");
             self.add(
                 node,
                 Diagnostic::error(Code::FileEncoding, text)
-                    .hint("base64 in `content`, and `encoding: gz+b64`"),
+                    .hint("use base64 in `content`, and `encoding: gz+b64`"),
             );
             return None;
         }
@@ -214,7 +216,7 @@ impl Reader<'_> {
             let unpacked = match step {
                 Step::Base64 => encoding::unbase64(&bytes, self.budget).map_err(|(_, problem)| problem),
                 Step::Gzip if bytes.starts_with(&encoding::GZIP) => encoding::gunzip(&bytes, self.budget),
-                Step::Gzip => Err(Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not")),
+                Step::Gzip => Err(Diagnostic::error(Code::FileEncoding, "must be gzip, but is not")),
             };
             bytes = match unpacked {
                 Ok(bytes) => bytes,
@@ -238,10 +240,14 @@ impl Reader<'_> {
             "b64" | "base64" => &[Step::Base64],
             _ => {
                 let text = format!(
-                    "`{path}`: cloud-init knows no `encoding: {}`, and writes `content` as it stands",
+                    "`{path}`: cloud-init does not know `encoding: {}`, and writes `content` without decoding it",
                     head(name)
                 );
-                self.add(node, Diagnostic::error(Code::FileEncoding, text).hint("`b64`, `gz+b64`, or none"));
+                self.add(
+                    node,
+                    Diagnostic::error(Code::FileEncoding, text)
+                        .hint("use `b64` or `gz+b64`, or remove `encoding`"),
+                );
                 return None;
             }
         })

@@ -8,11 +8,9 @@ use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::document::{Document, get};
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::{Problems, head};
+use crate::userdata::problems::{FETCH_AGAIN, Problems, head};
 use crate::userdata::seed::{Part, Seed};
 use crate::yaml::{Node, Value};
-
-const WHOLE: &str = "fetch or paste the component again, whole";
 
 /// Returns whether a text is probably a component. Only components have these two fields.
 pub fn is_component(text: &str) -> bool {
@@ -31,7 +29,7 @@ pub fn open(
     let mut seed =
         Seed { place: place.clone(), layers: vec!["Image Builder component"], sent: None, parts: Vec::new() };
     if text.len() > MAX_BYTES {
-        let text = format!("is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
+        let text = format!("is {} bytes, and the limit of EC2 Image Builder is {MAX_BYTES}", text.len());
         problems.add(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
     // The text around the scripts, including comments, may contain a private key.
@@ -44,7 +42,7 @@ pub fn open(
             place,
             Diagnostic::error(
                 Code::ImageBuilderComponent,
-                "is a component without `phases`, which does nothing",
+                "is a component without `phases`, so it does nothing",
             ),
         );
     }
@@ -58,7 +56,7 @@ pub fn open(
             let text = format!("the phase `{}` has no `steps`", head(&name(phase)));
             problems.add(
                 &document.place(phase),
-                Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
+                Diagnostic::error(Code::ImageBuilderComponent, text).hint(FETCH_AGAIN),
             );
         }
         for step in steps {
@@ -74,7 +72,7 @@ pub fn open(
                 let text = format!("the step `{}` has no `{missing}`", head(&name(step)));
                 problems.add(
                     &document.place(step),
-                    Diagnostic::error(Code::ImageBuilderComponent, text).hint(WHOLE),
+                    Diagnostic::error(Code::ImageBuilderComponent, text).hint(FETCH_AGAIN),
                 );
             }
             for command in commands {

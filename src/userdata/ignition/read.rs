@@ -49,18 +49,19 @@ impl Reader<'_> {
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
             let problem = Diagnostic::error(
                 Code::IgnitionConfig,
-                "is JSON, and no Ignition config: it has no `ignition.version`",
+                "is JSON, but not an Ignition config: it has no `ignition.version`",
             );
-            return self
-                .problems
-                .add(place, problem.hint("user-data is `#cloud-config`, a script, MIME, or Ignition"));
+            return self.problems.add(
+                place,
+                problem.hint("user-data is a cloud-config, a script, a MIME archive or an Ignition config"),
+            );
         };
         if !version.starts_with("3.") {
             let text = format!(
-                "is of Ignition's specification {}, and Flatcar and Fedora CoreOS want 3",
+                "has version {} of Ignition's specification, and Flatcar and Fedora CoreOS support only version 3",
                 version.escape_debug()
             );
-            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text).hint("3.4.0"));
+            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text).hint("use version 3.4.0"));
         }
         self.merged(&config, place, depth);
         for (n, file) in list(&config, "/storage/files") {
@@ -86,7 +87,10 @@ impl Reader<'_> {
                 if depth >= MAX_MERGES {
                     self.problems.add(
                         &place,
-                        Diagnostic::error(Code::VerifyLimit, format!("merges more than {MAX_MERGES} deep")),
+                        Diagnostic::error(
+                            Code::VerifyLimit,
+                            format!("merges configs that are nested more than {MAX_MERGES} deep"),
+                        ),
                     );
                 } else if let Some(bytes) = self.resource(resource, &place, "the config") {
                     self.config(&bytes, &place, depth + 1);
@@ -131,8 +135,10 @@ impl Reader<'_> {
             value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777)
         else {
             let text = format!("`{path}`: `mode` must be a number up to 4095");
-            self.problems
-                .add(place, Diagnostic::error(Code::FileMode, text).hint("420 is 0644, 384 is 0600"));
+            self.problems.add(
+                place,
+                Diagnostic::error(Code::FileMode, text).hint("write it in decimal: 420 is 0644, 384 is 0600"),
+            );
             return DEFAULT_MODE;
         };
         // These numbers look like the octal digits of a usual mode. As decimal numbers, none of them is a usual mode.
@@ -142,8 +148,10 @@ impl Reader<'_> {
         ) {
             let meant = u32::from_str_radix(&mode.to_string(), 8).unwrap_or(DEFAULT_MODE);
             let text = format!("`{path}`: `mode` is decimal, and {mode} is mode {mode:04o}");
-            self.problems
-                .add(place, Diagnostic::error(Code::FileMode, text).hint(format!("{meant:04o} is {meant}")));
+            self.problems.add(
+                place,
+                Diagnostic::error(Code::FileMode, text).hint(format!("write {meant} for mode {meant:04o}")),
+            );
         }
         mode
     }
@@ -155,7 +163,7 @@ impl Reader<'_> {
             let scheme = source.split(':').next().unwrap_or_default();
             self.host
                 .unchecked
-                .push(format!("`{what}`, which the host fetches by {}", scheme.escape_debug()));
+                .push(format!("`{what}`, which the host downloads with {}", scheme.escape_debug()));
             return None;
         }
         let report = |this: &mut Self, problem: Diagnostic| {
@@ -167,7 +175,7 @@ impl Reader<'_> {
             return None;
         }
         let Ok(url) = DataUrl::process(source) else {
-            return report(self, Diagnostic::error(Code::IgnitionConfig, "is no data URL"));
+            return report(self, Diagnostic::error(Code::IgnitionConfig, "is not a valid data URL"));
         };
         let media_type = url.mime_type();
         self.has_payload |= format!("{}/{}", media_type.type_, media_type.subtype) == PAYLOAD_TYPE;
@@ -175,7 +183,7 @@ impl Reader<'_> {
             return report(
                 self,
                 Diagnostic::error(Code::UserDataDamaged, "is base64 that is cut short or damaged")
-                    .hint("render the seed again"),
+                    .hint("render the user-data again"),
             );
         };
         let decoded: Bytes = Secret::new(decoded);
@@ -188,11 +196,14 @@ impl Reader<'_> {
                 }
             }
             Some("gzip") => {
-                return report(self, Diagnostic::error(Code::FileEncoding, "is to be gzip, and is not"));
+                return report(self, Diagnostic::error(Code::FileEncoding, "must be gzip, but is not"));
             }
             Some(other) => {
                 let text = format!("has the unknown `compression` `{}`", other.escape_debug());
-                return report(self, Diagnostic::error(Code::FileEncoding, text).hint("`gzip`, or none"));
+                return report(
+                    self,
+                    Diagnostic::error(Code::FileEncoding, text).hint("use `gzip`, or remove `compression`"),
+                );
             }
         };
         if let Some(hash) = resource.pointer("/verification/hash").and_then(Value::as_str) {
@@ -205,7 +216,7 @@ impl Reader<'_> {
                     self,
                     Diagnostic::error(
                         Code::PayloadDamaged,
-                        format!("was damaged on its way: its checksum is not {}", hash.escape_debug()),
+                        format!("is damaged: its checksum is not {}", hash.escape_debug()),
                     ),
                 );
                 self.host.damaged.insert(what.to_owned());
@@ -237,7 +248,7 @@ impl Reader<'_> {
                     &place,
                     Diagnostic::error(
                         Code::IgnitionConfig,
-                        "is a drop-in without a `name`, or without `contents`",
+                        "is a drop-in without a `name` or without `contents`",
                     ),
                 ),
             }

@@ -32,18 +32,18 @@ impl Merged {
     /// It is not a config of Ignition's specification 3, so no host would boot from it.
     pub fn new(bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
-            Diagnostic::error(Code::PartRejected, format!("is no JSON: {error}"))
-                .hint("butane makes an Ignition config of YAML: `butane FILE.bu > FILE.ign`")
+            Diagnostic::error(Code::PartRejected, format!("is not valid JSON: {error}"))
+                .hint("convert YAML to an Ignition config with `butane FILE.bu > FILE.ign`")
         })?;
         match json.pointer("/ignition/version").and_then(Value::as_str) {
             Some(version) if is_third(version) => Ok(Self { bytes, json }),
             Some(version) => Err(Diagnostic::error(
                 Code::PartRejected,
-                format!("must be of Ignition's spec 3, got `{}`", version.escape_debug()),
+                format!("must have version 3 of Ignition's specification, got `{}`", version.escape_debug()),
             )),
             None => Err(Diagnostic::error(
                 Code::PartRejected,
-                "is no Ignition config: it has no `ignition.version`",
+                "is not an Ignition config: it has no `ignition.version`",
             )),
         }
     }
@@ -105,9 +105,12 @@ struct Config {
 pub fn write(files: &[Artifact], drop_in: &str, merged: &[Merged]) -> Result<String> {
     let config = config(files, drop_in);
     if let Some(conflict) = merged.iter().find_map(|merged| merged.conflict(&config)) {
-        return Err(Diagnostic::error(Code::PartRejected, format!("the config to be merged takes the place of hostseed's `{conflict}`, and the host would not be reached as it should"))
-            .hint("take it out there; `hostseed create --help` has what may be said of Docker")
-            .into());
+        return Err(Diagnostic::error(
+            Code::PartRejected,
+            format!("the merged config replaces hostseed's `{conflict}`, and the host would not work"),
+        )
+        .hint("remove it from that config; `hostseed create --help` lists the options for Docker")
+        .into());
     }
     let merge: Vec<Value> = merged
         .iter()

@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic, Place};
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::encoding::{Bytes, unbase64};
-use crate::userdata::problems::{Problems, at_offset};
+use crate::userdata::problems::{FETCH_AGAIN, Problems, at_offset};
 
 /// Number of bytes in which cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
@@ -50,10 +50,10 @@ fn has_mime_version(bytes: &[u8]) -> bool {
 pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<MimePart> {
     if !has_mime_version(bytes) {
         let text = format!(
-            "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not take it for MIME"
+            "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not recognize it as MIME"
         );
         problems
-            .add(place, Diagnostic::error(Code::MimeArchive, text).hint("begin with `MIME-Version: 1.0`"));
+            .add(place, Diagnostic::error(Code::MimeArchive, text).hint("begin it with `MIME-Version: 1.0`"));
     }
     if !budget.take(4 * bytes.len()) {
         return Vec::new();
@@ -62,7 +62,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
     let lines = Lines::of(bytes);
     if multiparts > MAX_MULTIPARTS || lines.most > MAX_LINES || continuations(bytes) > MAX_CONTINUATIONS {
         let text = format!(
-            "has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} pieces of parameters, and is too large to be looked through"
+            "is too large to check: it has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} parameter continuations"
         );
         problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
         return Vec::new();
@@ -71,7 +71,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
         return Vec::new();
     }
     let Some(message) = MessageParser::new().parse(bytes) else {
-        problems.add(place, Diagnostic::error(Code::MimeArchive, "is no MIME message: it has no headers"));
+        problems.add(place, Diagnostic::error(Code::MimeArchive, "is not a MIME message: it has no headers"));
         return Vec::new();
     };
     for part in &message.parts {
@@ -84,7 +84,7 @@ pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Proble
             place,
             Diagnostic::error(
                 Code::MimeArchive,
-                "is a MIME archive without any part: cut short, or its boundary is wrong",
+                "is a MIME archive without any part: it is cut short, or its boundary is wrong",
             ),
         );
     }
@@ -103,8 +103,9 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
         return;
     };
     let Some(boundary) = content_type.attribute("boundary") else {
-        let problem = Diagnostic::error(Code::MimeArchive, "is a MIME archive that names no `boundary`");
-        problems.add(place, problem.hint("`Content-Type: multipart/mixed; boundary=\"…\"`"));
+        let problem =
+            Diagnostic::error(Code::MimeArchive, "is a MIME archive without a `boundary` in its header");
+        problems.add(place, problem.hint("add it: `Content-Type: multipart/mixed; boundary=\"…\"`"));
         return;
     };
     if !ends.contains(format!("--{boundary}--").as_bytes()) {
@@ -112,7 +113,7 @@ fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, prob
             Code::UserDataCutShort,
             "is a MIME archive that is cut short: its last boundary is missing",
         );
-        problems.add(place, problem.hint("fetch or paste it again, whole"));
+        problems.add(place, problem.hint(FETCH_AGAIN));
     }
 }
 

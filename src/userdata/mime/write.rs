@@ -51,9 +51,9 @@ impl Part {
         if bytes.starts_with(&GZIP) {
             let problem = Diagnostic::error(
                 Code::PartRejected,
-                "is compressed, and cloud-init would put it in the place of the parts before it",
+                "is compressed, so its lists would replace those of earlier parts",
             );
-            return Err(problem.hint("give it as it was before; `--gzip` compresses the whole"));
+            return Err(problem.hint("pass it uncompressed; `--gzip` compresses the whole user-data"));
         }
         let content_type = match content_type {
             Some(asked) => check_type(asked)?,
@@ -74,11 +74,11 @@ impl Part {
             let problem = Diagnostic::error(
                 Code::PartRejected,
                 format!(
-                    "`--part {}` must be the first one: what is in an archive takes the place of lists before it",
+                    "`--part {}` must be the first part: the lists in a cloud-config-archive replace those of earlier parts",
                     late.file
                 ),
             );
-            return Err(problem.hint("or give what is in it as parts of their own"));
+            return Err(problem.hint("or pass its entries as parts"));
         }
         let is_known = |content_type: &str| types().any(|known| known == content_type);
         let handled = parts.iter().any(|part| part.content_type == PART_HANDLER);
@@ -86,11 +86,11 @@ impl Part {
             Some(Self { file, content_type, .. }) => {
                 let problem = Diagnostic::error(
                     Code::PartRejected,
-                    format!("`--part {file}` is of the type `{content_type}`, which cloud-init passes over"),
+                    format!("`--part {file}` has the type `{content_type}`, which cloud-init ignores"),
                 );
                 let near = nearest_type(content_type);
                 Err(problem.hint(format!(
-                    "did you mean `{near}`? A type of your own needs a part-handler beside it"
+                    "did you mean `{near}`? Any other type needs a part-handler as a further part"
                 )))
             }
             None => Ok(()),
@@ -149,16 +149,16 @@ fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
         return Ok(known.mime);
     }
     if super::is_message(&text) {
-        return Err(Diagnostic::error(Code::PartRejected, "is a multipart archive itself")
-            .hint("give its parts, each with `--part`"));
+        return Err(Diagnostic::error(Code::PartRejected, "is a MIME archive")
+            .hint("pass each of its parts with `--part`"));
     }
     let line = text.lines().next().unwrap_or_default().chars().take(40).collect::<String>();
     Err(Diagnostic::error(
         Code::PartRejected,
-        format!("begins with `{}`, which says nothing to cloud-init", line.escape_debug()),
+        format!("begins with `{}`, which cloud-init does not recognize", line.escape_debug()),
     )
     .hint(format!(
-        "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or say what it is: `--part FILE:{SHELL_SCRIPT}`"
+        "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or give its type: `--part FILE:{SHELL_SCRIPT}`"
     )))
 }
 
@@ -173,12 +173,9 @@ fn check_lists(text: &str) -> Result<(), Diagnostic> {
         {
             let problem = Diagnostic::error(
                 Code::PartRejected,
-                format!(
-                    "has {} for `{key}`, and cloud-init would take that in the place of ours",
-                    value.value.kind()
-                ),
+                format!("has {} for `{key}`, which would replace hostseed's list", value.value.kind()),
             );
-            return Err(problem.hint(format!("leave `{key}` out, or give it a list")));
+            return Err(problem.hint(format!("remove `{key}`, or make it a list")));
         }
     }
     Ok(())
@@ -204,7 +201,7 @@ fn check_type(text: &str) -> Result<&str, Diagnostic> {
     match text.split_once('/') {
         Some(("multipart" | "message", _)) => Err(Diagnostic::error(
             Code::PartRejected,
-            format!("cannot be of the type `{text}`: a part is no archive itself"),
+            format!("cannot have the type `{text}`: a part cannot be an archive"),
         )),
         Some((kind, subtype)) if token(kind) && token(subtype) => Ok(text),
         _ => Err(Diagnostic::error(
@@ -245,11 +242,11 @@ fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
         number => format!("==hostseed-{number}=="),
     });
     let free = |boundary: &String| {
-        let stands_in =
+        let occurs_in =
             |body: &[u8]| body.windows(boundary.len()).any(|window| window == boundary.as_bytes());
-        !bodies.clone().any(stands_in)
+        !bodies.clone().any(occurs_in)
     };
-    candidates.into_iter().find(free).expect("one of endlessly many is free")
+    candidates.into_iter().find(free).expect("there is always another candidate")
 }
 
 #[cfg(test)]

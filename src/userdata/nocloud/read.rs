@@ -27,13 +27,13 @@ pub fn is_seed(files: &[Beside]) -> bool {
 pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside> {
     if !disk.label.eq_ignore_ascii_case(LABEL) {
         let text = format!(
-            "is labelled `{}`, and cloud-init looks for a disk labelled `cidata`",
+            "has the label `{}`, and cloud-init looks for a disk with the label `cidata`",
             disk.label.escape_debug()
         );
         problems.add(
             place,
             Diagnostic::error(Code::SeedDisk, text)
-                .hint("`hostseed render NAME --format nocloud -o seed.img` makes one"),
+                .hint("create a seed disk with `hostseed render NAME --format nocloud -o seed.img`"),
         );
     }
     let files = disk.files.into_iter();
@@ -58,11 +58,11 @@ pub fn check(
 ) {
     let named = |name: &str| files.iter().find(|file| file.name == name);
     for (name, hint) in [
-        (USER_DATA, "an empty one will do"),
-        (META_DATA, "it holds `instance-id: NAME`, and an empty one will do"),
+        (USER_DATA, "an empty file is enough"),
+        (META_DATA, "it contains `instance-id: NAME`, and an empty file is enough"),
     ] {
         if named(name).is_none() {
-            let text = format!("has no `{name}`, and cloud-init takes no seed without");
+            let text = format!("has no `{name}`, so cloud-init ignores the seed");
             problems.add(place, Diagnostic::error(Code::NoCloudFiles, text).hint(hint));
         }
     }
@@ -81,14 +81,14 @@ fn read(
     take: impl FnOnce(&Document, &[(Node, Node)], &mut Problems),
 ) {
     let Ok(text) = std::str::from_utf8(&file.bytes) else {
-        return problems.add(&file.place, Diagnostic::error(Code::UserDataText, "is no text in UTF-8"));
+        return problems.add(&file.place, Diagnostic::error(Code::UserDataText, "is not UTF-8 text"));
     };
     let Some((document, root)) = Document::read(text, &file.place, budget, problems) else { return };
     match &root.value {
         Value::Map(fields) => take(&document, fields, problems),
         Value::Null => take(&document, &[], problems),
         other => {
-            let text = format!("must be a map of fields, and is {}", kind_of(other));
+            let text = format!("must be a map, got {}", kind_of(other));
             problems.add(&document.place(&root), Diagnostic::error(Code::NoCloudFiles, text));
         }
     }
@@ -99,10 +99,12 @@ fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mu
         match get(fields, "instance-id") {
             Some(node) => drop(document.text(node, "`instance-id`", problems)),
             None => {
-                let text = "has no `instance-id`: cloud-init takes `nocloud` for it, and does not apply a later seed";
+                let text =
+                    "has no `instance-id`, so cloud-init uses `nocloud` and does not apply a later seed";
                 problems.add(
                     &file.place,
-                    Diagnostic::warning(Code::NoCloudFiles, text).hint("one that changes with the user-data"),
+                    Diagnostic::warning(Code::NoCloudFiles, text)
+                        .hint("add an `instance-id` that changes with the user-data"),
                 );
             }
         }
@@ -121,7 +123,7 @@ fn meta_data(file: &Beside, budget: &Budget, host: &mut HostState, problems: &mu
 fn network_config(file: &Beside, budget: &Budget, problems: &mut Problems) {
     read(file, budget, problems, |_, fields, problems| {
         if get(fields, "version").or_else(|| get(fields, "network")).is_none() {
-            let text = "is no network-config: it has neither `version` nor `network`";
+            let text = "is not a network-config: it has neither `version` nor `network`";
             problems.add(
                 &file.place,
                 Diagnostic::error(Code::NoCloudFiles, text).hint("begin with `version: 2`"),

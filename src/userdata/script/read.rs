@@ -11,7 +11,7 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::manifest::Manifest;
 use crate::userdata::paths::{self, SETUP};
 use crate::userdata::payload::PayloadEncoding;
-use crate::userdata::problems::{Lines, Problems};
+use crate::userdata::problems::{FETCH_AGAIN, Lines, Problems};
 
 /// The command in hostseed's scripts that writes a file: `unpack SHA256 PATH <<'END'`.
 const UNPACK: &str = "unpack";
@@ -44,11 +44,8 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
         let place = place.at(Some(position));
         let [sum, path] = &document.words[..] else { continue };
         let Some(body) = document.body else {
-            let text = format!("is cut short: what makes `{path}` does not end");
-            problems.add(
-                &place,
-                Diagnostic::error(Code::UserDataCutShort, text).hint("fetch or paste it again, whole"),
-            );
+            let text = format!("is cut short: the here-document of `{path}` does not end");
+            problems.add(&place, Diagnostic::error(Code::UserDataCutShort, text).hint(FETCH_AGAIN));
             host.unreadable.insert(path.clone());
             continue;
         };
@@ -78,18 +75,14 @@ fn unpack(
             .map_err(|(_, problem)| problem)
             .and_then(|bytes| match bytes.starts_with(&encoding::GZIP) {
                 true => encoding::gunzip(&bytes, budget),
-                false => Err(Diagnostic::error(Code::UserDataDamaged, "is no gzip stream")),
+                false => Err(Diagnostic::error(Code::UserDataDamaged, "is not gzip")),
             }),
     };
     match plain {
         Ok(bytes) if sha256(&bytes) == sum => Some(bytes),
         Ok(_) => {
-            let text = format!("`{path}` was damaged on its way: its SHA-256 is not {sum}");
-            problems.add(
-                place,
-                Diagnostic::error(Code::PayloadDamaged, text)
-                    .hint("fetch or paste it again, whole and unchanged"),
-            );
+            let text = format!("`{path}` is damaged: its SHA-256 is not {sum}");
+            problems.add(place, Diagnostic::error(Code::PayloadDamaged, text).hint(FETCH_AGAIN));
             None
         }
         Err(problem) => {
