@@ -51,13 +51,13 @@ fn names(after: &str) -> Vec<String> {
 }
 
 #[test]
-fn lists_of_names_are_seen() {
+fn lists_of_names_are_parsed() {
     assert_eq!(names("a::b;"), ["a"]);
     assert_eq!(names("{a::{b, c}, d, e::f};\nuse std::g;"), ["a", "d", "e"]);
 }
 
 #[test]
-fn no_file_uses_what_stands_above_it() {
+fn no_file_uses_a_room_above_it() {
     let rooms = rooms();
     assert!(rooms.len() >= 8, "{rooms:?}");
     let floor = |name: &str| rooms.iter().position(|floor| floor.iter().any(|room| room == name));
@@ -86,7 +86,7 @@ fn no_file_uses_what_stands_above_it() {
 }
 
 #[test]
-fn every_room_is_there() {
+fn every_room_exists() {
     for name in rooms().into_iter().flatten() {
         let src = root().join("src");
         assert!(src.join(format!("{name}.rs")).is_file() || src.join(&name).is_dir(), "{name}");

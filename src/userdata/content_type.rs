@@ -160,7 +160,7 @@ mod tests {
     use crate::skip;
 
     #[test]
-    fn each_type_is_found_by_its_first_line_and_by_its_name() {
+    fn each_type_is_found_by_its_first_line_and_by_its_mime_type() {
         for known in &CONTENT_TYPES {
             assert_eq!(ContentType::by_mime(known.mime), Some(known));
             match known.first_line {

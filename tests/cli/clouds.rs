@@ -49,7 +49,7 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_cloud_is_there_once_with_all_its_texts() {
+fn each_cloud_is_listed_once_with_all_its_texts() {
     let home = Home::new();
     let known = names(&home);
     let wanted = "alibaba aws azure digitalocean exoscale gce hetzner linode nocloud oci openstack ovh proxmox \
@@ -80,7 +80,7 @@ fn every_cloud_is_there_once_with_all_its_texts() {
 }
 
 #[test]
-fn the_list_stays_within_the_columns_of_help() {
+fn the_list_fits_into_the_width_of_help() {
     let home = Home::new();
     for line in home.ok(&["clouds"]).lines() {
         assert!(line.chars().count() <= 100, "{line}");
@@ -147,7 +147,7 @@ fn render_padded(
 }
 
 #[test]
-fn user_data_is_taken_up_to_the_last_byte_of_the_limit() {
+fn user_data_of_exactly_the_limit_is_accepted() {
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7"]);
     fs::write(home.path().join("part"), part(0)).unwrap();
@@ -175,7 +175,7 @@ fn user_data_is_taken_up_to_the_last_byte_of_the_limit() {
 }
 
 #[test]
-fn limits_are_told_as_they_are_kept() {
+fn printed_limits_are_the_enforced_ones() {
     let home = Home::new();
     let told = clouds(&home, "2376");
     for (name, plain, _) in LIMITS.into_iter().chain([("tencent", 12_288, None)]) {
@@ -202,7 +202,7 @@ fn create_for(home: &Home, cloud: &str, args: &[&str]) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn the_steps_begin_with_a_command_that_makes_what_they_say() {
+fn the_first_step_is_a_command_that_renders_the_described_user_data() {
     let home = Home::new();
     for cloud in clouds(&home, "2376") {
         let name = cloud["name"].as_str().unwrap();
@@ -235,7 +235,7 @@ fn the_steps_begin_with_a_command_that_makes_what_they_say() {
 }
 
 #[test]
-fn every_way_can_be_rendered_and_holds_the_same_machine() {
+fn each_delivery_can_be_rendered_and_contains_the_same_machine() {
     let home = Home::new();
     home.ok(&["create", "NAME", "--address", "203.0.113.7"]);
     for cloud in clouds(&home, "2376").iter().filter(|cloud| cloud["name"] != "tencent") {
@@ -255,7 +255,7 @@ fn every_way_can_be_rendered_and_holds_the_same_machine() {
 }
 
 #[test]
-fn what_fits_only_compressed_is_told_compressed() {
+fn user_data_that_fits_only_compressed_gets_instructions_for_gzip() {
     let home = Home::new();
     let (told, seed) = create_for(&home, "aws", &[]);
     assert!(seed.starts_with(b"\x1f\x8b") && seed.len() <= 16_384);
@@ -270,7 +270,7 @@ fn what_fits_only_compressed_is_told_compressed() {
 }
 
 #[test]
-fn what_does_not_fit_leaves_nothing_behind() {
+fn user_data_that_is_too_large_leaves_no_machine() {
     let home = Home::new();
     let refusal = home.fails(1, &["create", "web1", "--for", "tencent"]);
     assert!(
@@ -283,7 +283,7 @@ fn what_does_not_fit_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_a_refusal_advises_helps() {
+fn the_hint_of_a_size_error_makes_the_user_data_fit() {
     let cases: [&[&str]; 5] = [
         &["--for", "linode"],
         &["--for", "linode", "--key", "rsa2048"],
@@ -324,7 +324,7 @@ fn what_a_refusal_advises_helps() {
 }
 
 #[test]
-fn a_cloud_goes_with_a_spec_file_and_is_no_part_of_the_machine() {
+fn a_cloud_can_be_given_with_a_spec_file_and_is_not_stored() {
     let home = Home::new();
     fs::write(home.path().join("spec.yaml"), "name: web1\naddress: 203.0.113.7\n").unwrap();
     home.ok(&["create", "-f", "spec.yaml", "--for", "aws"]);
@@ -336,7 +336,7 @@ fn a_cloud_goes_with_a_spec_file_and_is_no_part_of_the_machine() {
 }
 
 #[test]
-fn a_name_that_a_cloud_would_refuse_is_left_to_the_user() {
+fn a_name_that_a_cloud_does_not_allow_becomes_a_placeholder() {
     let home = Home::new();
     let output = home.run(&["create", "Web1.example.com", "--address", "203.0.113.7", "--for", "gce"]);
     let told = String::from_utf8(output.stderr).unwrap();

@@ -84,7 +84,7 @@ fn codes_are_found_as_they_are_printed() {
 }
 
 #[test]
-fn of_a_test_in_rust_only_strings_count() {
+fn only_strings_of_a_rust_test_count() {
     let rust = r##"
         //! "E[module]"
         /// "E[documentation]"

@@ -104,7 +104,7 @@ fn wanted(store: &Path) -> Vec<String> {
 }
 
 #[test]
-fn env_prints_docker_machines_words_for_every_shell() {
+fn env_prints_docker_machines_output_for_each_shell() {
     let home = home(&ADDRESS);
     for name in RECORDED {
         let env = |line: &str| typed(&home, &format!("hostseed env {line}"));
@@ -116,7 +116,7 @@ fn env_prints_docker_machines_words_for_every_shell() {
 }
 
 #[test]
-fn the_hint_can_be_typed_as_it_stands() {
+fn the_hint_can_be_pasted() {
     let home = home(&ADDRESS);
     let output = typed(&home, "SHELL=/bin/bash hostseed env web1");
     assert_eq!(output, recording(&home, "env/detected"));
@@ -144,7 +144,7 @@ fn the_hint_can_be_typed_as_it_stands() {
 }
 
 #[test]
-fn every_shell_gets_the_values_and_loses_them_again() {
+fn each_shell_sets_and_unsets_the_variables() {
     let home = home(&ADDRESS);
     for (name, evaluate, _) in SHELLS {
         if !need(name) {
@@ -173,7 +173,7 @@ const ODD_FOLDERS: [&str; 10] = [
 ];
 
 #[test]
-fn a_store_with_an_odd_name_reaches_the_shell_as_it_is() {
+fn an_unusual_store_path_reaches_the_shell_unchanged() {
     let home = Home::new();
     for folder in ODD_FOLDERS {
         let store = home.path().join(folder);
@@ -198,7 +198,7 @@ fn a_store_with_an_odd_name_reaches_the_shell_as_it_is() {
 }
 
 #[test]
-fn a_store_with_an_odd_name_on_the_command_line_does_not_spoil_the_hint() {
+fn an_unusual_store_path_in_an_option_is_quoted_in_the_hint() {
     let home = Home::new();
     for folder in ODD_FOLDERS {
         let store = home.path().join(folder);
@@ -244,7 +244,7 @@ fn the_env_file_of_a_machine_can_be_sourced() {
 }
 
 #[test]
-fn dotenv_is_read_back_as_it_was_written() {
+fn dotenv_output_reads_back_unchanged() {
     let home = Home::new();
     for folder in ODD_FOLDERS {
         let store = home.path().join(folder);
@@ -258,7 +258,7 @@ fn dotenv_is_read_back_as_it_was_written() {
 }
 
 #[test]
-fn dotenv_and_nu_are_what_their_readers_take() {
+fn dotenv_and_nu_output_is_accepted_by_their_parsers() {
     let home = home(&ADDRESS);
     let dir = home.machine("web1").display().to_string();
     let dotenv = home.ok(&["env", "web1", "--shell", "dotenv"]);
@@ -294,7 +294,7 @@ fn dotenv_and_nu_are_what_their_readers_take() {
 }
 
 #[test]
-fn no_proxy_gains_the_machine_once_and_keeps_what_it_had() {
+fn no_proxy_gets_the_machine_once_and_keeps_its_other_values() {
     let home = home(&ADDRESS);
     let line = |variables: &[(&str, &str)]| {
         let mut command = program(&home, "sh", &["-c", "hostseed env --no-proxy web1"]);
@@ -317,7 +317,7 @@ fn no_proxy_gains_the_machine_once_and_keeps_what_it_had() {
 }
 
 #[test]
-fn the_users_shell_is_known_by_its_variable() {
+fn the_shell_is_detected_by_its_variable() {
     let home = home(&ADDRESS);
     let first = |shell: Option<&str>, args: &str| {
         let mut command = program(
@@ -350,7 +350,7 @@ fn the_users_shell_is_known_by_its_variable() {
 }
 
 #[test]
-fn a_shell_that_is_not_known_is_refused_with_those_that_are() {
+fn an_unknown_shell_is_refused_with_a_list_of_the_known_ones() {
     let home = home(&ADDRESS);
     for args in [&["env", "web1", "--shell", "csh2"][..], &["env", "--unset", "--shell", ""]] {
         let stderr = home.fails(2, args);
@@ -361,7 +361,7 @@ fn a_shell_that_is_not_known_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn without_a_name_it_is_the_machine_default() {
+fn without_a_name_the_machine_is_default() {
     let home = home(&ADDRESS);
     let stderr = home.fails(1, &["env"]);
     assert!(is_printed(&stderr, "error[no-such-machine] no machine `default`"), "{stderr}");
@@ -373,7 +373,7 @@ fn without_a_name_it_is_the_machine_default() {
 }
 
 #[test]
-fn env_asks_neither_the_network_nor_the_machine() {
+fn env_uses_no_network() {
     if !need("strace") {
         return;
     }
@@ -394,7 +394,7 @@ fn env_asks_neither_the_network_nor_the_machine() {
 }
 
 #[test]
-fn no_store_is_needed_to_unset() {
+fn unset_works_without_a_store() {
     assert!(Home::new().ok(&["env", "--unset"]).contains("unset DOCKER_HOST\n"));
 }
 
@@ -445,7 +445,7 @@ fn docker_machines_own(home: &Home, name: &str, driver: &str) -> PathBuf {
 }
 
 #[test]
-fn machines_of_docker_machines_own_can_be_read() {
+fn machines_made_by_docker_machine_can_be_read() {
     if !need("openssl") {
         return;
     }
@@ -489,7 +489,7 @@ fn machines_of_docker_machines_own_can_be_read() {
 }
 
 #[test]
-fn one_broken_machine_hides_no_other() {
+fn a_broken_machine_does_not_hide_other_machines() {
     let home = home(&ADDRESS);
     for (name, config) in [("broken", "{"), ("empty", ""), ("nowhere", "{\"Driver\": {}}")] {
         fs::create_dir_all(home.machine(name)).unwrap();
@@ -508,7 +508,7 @@ fn one_broken_machine_hides_no_other() {
 }
 
 #[test]
-fn a_reader_that_has_enough_hears_no_complaint() {
+fn a_closed_pipe_is_not_an_error() {
     let home = home(&ADDRESS);
     for command in
         ["render web1", "render web1 --format script", "env web1", "ls", "inspect web1", "bake", "--help"]

@@ -42,7 +42,7 @@ fn error(home: &Home, query: &Value, status: i32) -> String {
 }
 
 #[test]
-fn asked_three_times_it_answers_the_same_and_makes_one_machine() {
+fn repeated_queries_give_the_same_result_and_create_one_machine() {
     let home = Home::new();
     let query = json!({"name": "web1", "addresses": "203.0.113.7,web1.example.com", "engine_label": "role=web\nrack=7"});
     let first = ask(&home, &query);
@@ -66,7 +66,7 @@ fn asked_three_times_it_answers_the_same_and_makes_one_machine() {
 }
 
 #[test]
-fn the_answer_is_what_the_other_commands_say() {
+fn the_result_equals_the_output_of_other_commands() {
     let home = Home::new();
     let answer = answer(&home, &json!({"name": "web1", "addresses": "203.0.113.7", "port": "2377"}));
     let seed = home.ok(&["render", "web1"]);
@@ -87,7 +87,7 @@ fn the_answer_is_what_the_other_commands_say() {
 }
 
 #[test]
-fn a_query_that_contradicts_the_machine_names_every_field_and_changes_nothing() {
+fn a_query_that_differs_from_the_machine_lists_the_fields_and_changes_nothing() {
     let home = Home::new();
     answer(&home, &json!({"name": "web1", "addresses": "203.0.113.7", "engine_label": "a=b"}));
     let before = home.ok(&["render", "web1"]);
@@ -108,7 +108,7 @@ fn a_query_that_contradicts_the_machine_names_every_field_and_changes_nothing() 
 }
 
 #[test]
-fn what_comes_to_the_same_is_no_contradiction() {
+fn equivalent_settings_do_not_differ() {
     let home = Home::new();
     answer(&home, &json!({"name": "web1", "addresses": "Web1.example.com", "engine_label": "b=1\na=2"}));
     answer(
@@ -149,7 +149,7 @@ fn what_comes_to_the_same_is_no_contradiction() {
 }
 
 #[test]
-fn an_answer_with_a_key_goes_to_no_file_that_others_can_read() {
+fn a_result_with_a_key_is_not_written_to_a_world_readable_file() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let out = std::fs::File::create(home.path().join("answer")).unwrap();
@@ -160,7 +160,7 @@ fn an_answer_with_a_key_goes_to_no_file_that_others_can_read() {
 }
 
 #[test]
-fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
+fn the_limit_of_the_cloud_is_checked_before_a_machine_is_created() {
     let home = Home::new();
     let error = error(&home, &json!({"name": "web1", "for": "aws"}), 1);
     assert!(
@@ -184,7 +184,7 @@ fn the_clouds_limit_is_looked_at_before_there_is_a_machine() {
 }
 
 #[test]
-fn what_is_wrong_with_a_query_is_told_at_once() {
+fn all_problems_of_a_query_are_reported_together() {
     let home = Home::new();
     let told = error(&home, &json!({"nmae": "web1", "port": "99999", "addresses": "1.2.3"}), 2);
     for finding in [
@@ -219,7 +219,7 @@ fn what_is_wrong_with_a_query_is_told_at_once() {
 }
 
 #[test]
-fn eight_at_once_make_one_machine() {
+fn eight_concurrent_queries_create_one_machine() {
     let home = Home::new();
     let query = json!({"name": "web1", "addresses": "203.0.113.7"});
     let answers: Vec<_> = std::thread::scope(|scope| {

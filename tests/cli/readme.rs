@@ -19,7 +19,7 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
-fn its_commands_work_when_pasted_in_order() {
+fn the_commands_of_the_readme_work_in_order() {
     let home = Home::new();
     let bin = home.path().join("bin");
     fs::create_dir(&bin).unwrap();

@@ -23,7 +23,7 @@ fn on_a_terminal(home: &Home, line: &str, answer: &str, no_color: bool) -> Strin
 }
 
 #[test]
-fn rm_asks_and_only_a_yes_removes() {
+fn rm_asks_and_deletes_only_after_yes() {
     if !need("script") {
         return;
     }
@@ -53,7 +53,7 @@ fn binary_output_does_not_go_to_a_terminal() {
 }
 
 #[test]
-fn colours_are_for_terminals_that_want_them() {
+fn colours_are_only_for_terminals_that_support_them() {
     if !need("script") {
         return;
     }

@@ -16,7 +16,7 @@ use crate::support::extent::in_parallel;
 use crate::support::snapshot::Snapshots;
 
 #[test]
-fn every_transcript_is_what_a_user_sees() {
+fn each_transcript_equals_the_real_output() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts");
     let mut snapshots = Snapshots::default();
     let paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -24,7 +24,7 @@ use crate::support::snapshot::Snapshots;
 use crate::support::{Home, files_below, mode, need, run};
 
 #[test]
-fn every_case_runs_exactly_the_commands_it_expects() {
+fn each_case_runs_exactly_the_expected_commands() {
     if !(need("busybox") && need("chroot") && need("unshare") && need("hostname")) {
         return;
     }

@@ -30,7 +30,7 @@ const WHOLE: [&str; 5] = [
 ];
 
 #[test]
-fn every_case_renders_to_its_golden_tree() {
+fn each_case_renders_to_its_golden_tree() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();

@@ -379,7 +379,7 @@ fn a_host_gets_a_certificate_for_each_kind_of_key_under_each_shell() {
 }
 
 #[test]
-fn what_a_host_is_reached_as_is_covered_and_what_its_containers_have_is_not() {
+fn addresses_of_the_host_are_covered_and_those_of_containers_are_not() {
     if !can_run() {
         return;
     }
@@ -429,7 +429,7 @@ fn what_a_host_is_reached_as_is_covered_and_what_its_containers_have_is_not() {
 }
 
 #[test]
-fn a_host_name_is_covered_where_it_is_one_that_dns_can_have() {
+fn a_host_name_is_covered_if_it_is_a_valid_dns_name() {
     if !can_run() {
         return;
     }
@@ -468,7 +468,7 @@ fn a_host_name_is_covered_where_it_is_one_that_dns_can_have() {
 }
 
 #[test]
-fn a_hosts_name_in_full_is_covered_too() {
+fn the_full_host_name_is_covered_too() {
     if !can_run() || !need("hostname") {
         return;
     }
@@ -483,7 +483,7 @@ fn a_hosts_name_in_full_is_covered_too() {
 }
 
 #[test]
-fn what_was_asked_for_is_covered_wherever_the_host_is() {
+fn requested_names_are_covered_on_every_host() {
     if !can_run() {
         return;
     }
@@ -499,7 +499,7 @@ fn what_was_asked_for_is_covered_wherever_the_host_is() {
 }
 
 #[test]
-fn a_certificate_stays_until_the_host_is_reached_as_something_new() {
+fn a_certificate_stays_until_the_host_gets_a_new_address() {
     if !can_run() {
         return;
     }
@@ -524,7 +524,7 @@ fn a_certificate_stays_until_the_host_is_reached_as_something_new() {
 }
 
 #[test]
-fn a_pair_that_no_daemon_or_client_would_take_is_replaced() {
+fn an_unusable_pair_is_replaced() {
     if !can_run() {
         return;
     }
@@ -589,7 +589,7 @@ fn cut(file: &Path, length: usize) {
 }
 
 #[test]
-fn links_that_are_gone_come_back() {
+fn missing_links_are_restored() {
     if !can_run() {
         return;
     }
@@ -609,7 +609,7 @@ fn links_that_are_gone_come_back() {
 }
 
 #[test]
-fn an_address_that_comes_is_seen_even_if_the_list_of_those_before_is_gone() {
+fn a_new_address_is_noticed_without_the_list_of_earlier_ones() {
     if !can_run() {
         return;
     }
@@ -622,7 +622,7 @@ fn an_address_that_comes_is_seen_even_if_the_list_of_those_before_is_gone() {
 }
 
 #[test]
-fn a_pair_in_use_is_never_written_to() {
+fn the_pair_in_use_is_never_written_to() {
     if !can_run() {
         return;
     }
@@ -645,7 +645,7 @@ fn a_pair_in_use_is_never_written_to() {
 }
 
 #[test]
-fn two_at_once_do_not_disturb_each_other() {
+fn two_concurrent_runs_do_not_disturb_each_other() {
     if !can_run() || !need("flock") {
         return;
     }
@@ -660,7 +660,7 @@ fn two_at_once_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_console_that_is_gone_does_not_stop_the_work() {
+fn a_missing_console_does_not_stop_the_issue() {
     if !can_run() {
         return;
     }
@@ -706,7 +706,7 @@ fn a_certificate_is_renewed_when_a_third_of_its_life_is_left() {
 }
 
 #[test]
-fn a_certificate_that_ends_with_its_issuer_is_not_renewed_again_and_again() {
+fn a_certificate_that_expires_with_its_issuer_is_not_renewed_repeatedly() {
     if !can_run() || !need("faketime") {
         return;
     }
@@ -741,7 +741,7 @@ const READY: &str = "{\"machine\":\"web1\",\"state\":\"ready\",\"step\":6,\"step
     \"error\":\"\",\"hint\":\"\",\"time\":\"2026-01-01T00:00:00Z\"}\n";
 
 #[test]
-fn an_expired_issuer_is_told_until_a_good_one_is_back() {
+fn an_expired_issuer_is_reported_until_a_valid_one_is_installed() {
     if !can_run() || !need("faketime") {
         return;
     }
@@ -789,7 +789,7 @@ fn an_expired_issuer_is_told_until_a_good_one_is_back() {
 }
 
 #[test]
-fn an_issue_that_is_mended_is_told_no_more_where_nothing_was_told_before() {
+fn a_fixed_first_issue_leaves_no_failure_in_the_status() {
     if !can_run() {
         return;
     }
@@ -824,7 +824,7 @@ fn a_first_boot_waits_for_its_clock_to_be_set() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_named() {
+fn a_wrong_clock_is_reported() {
     if !can_run() || !need("faketime") {
         return;
     }
@@ -847,7 +847,7 @@ fn a_clock_that_is_wrong_is_named() {
 }
 
 #[test]
-fn an_issuer_that_is_not_this_authoritys_is_told() {
+fn an_issuer_of_another_ca_is_reported() {
     if !can_run() {
         return;
     }
@@ -870,7 +870,7 @@ fn an_issuer_that_is_not_this_authoritys_is_told() {
 }
 
 #[test]
-fn the_daemon_is_restarted_once_for_a_new_certificate_and_not_without() {
+fn the_daemon_is_restarted_once_and_only_for_a_new_certificate() {
     if !can_run() {
         return;
     }
@@ -914,7 +914,7 @@ fn the_daemon_is_restarted_once_for_a_new_certificate_and_not_without() {
 }
 
 #[test]
-fn a_daemon_that_is_just_starting_is_restarted_too() {
+fn a_starting_daemon_is_restarted_too() {
     if !can_run() {
         return;
     }
@@ -929,7 +929,7 @@ fn a_daemon_that_is_just_starting_is_restarted_too() {
 }
 
 #[test]
-fn containers_outlive_a_restart_unless_swarm_or_the_user_has_it_otherwise() {
+fn containers_survive_a_restart_except_in_a_swarm_or_if_the_user_disables_it() {
     if !can_run() {
         return;
     }
@@ -962,7 +962,7 @@ fn containers_outlive_a_restart_unless_swarm_or_the_user_has_it_otherwise() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_is_told_and_the_pair_in_use_stays() {
+fn a_full_disk_is_reported_and_the_pair_in_use_stays() {
     if !can_run() {
         return;
     }
@@ -993,7 +993,7 @@ fn a_disk_that_takes_nothing_is_told_and_the_pair_in_use_stays() {
 }
 
 #[test]
-fn a_run_that_is_told_to_stop_leaves_the_pair_in_use_and_nothing_else() {
+fn a_terminated_run_leaves_only_the_pair_in_use() {
     if !can_run() {
         return;
     }
@@ -1017,7 +1017,7 @@ fn a_run_that_is_told_to_stop_leaves_the_pair_in_use_and_nothing_else() {
 }
 
 #[test]
-fn a_tool_that_is_missing_is_named() {
+fn a_missing_tool_is_reported() {
     if !can_run() {
         return;
     }
@@ -1040,7 +1040,7 @@ fn a_tool_that_is_missing_is_named() {
 }
 
 #[test]
-fn keys_are_roots_alone_and_in_no_log() {
+fn keys_are_only_readable_by_root_and_are_not_logged() {
     if !can_run() {
         return;
     }
@@ -1067,7 +1067,7 @@ fn keys_are_roots_alone_and_in_no_log() {
 }
 
 #[test]
-fn a_word_that_it_does_not_know_is_refused() {
+fn an_unknown_argument_is_refused() {
     if !can_run() {
         return;
     }
@@ -1190,7 +1190,7 @@ fn wrong_with_keys(host: &Host) -> Vec<String> {
 }
 
 #[test]
-fn a_first_issue_that_is_killed_leaves_no_half_pair_and_the_next_run_ends_it() {
+fn a_killed_first_issue_leaves_no_incomplete_pair_and_the_next_run_finishes() {
     if !can_run() {
         return;
     }
@@ -1215,7 +1215,7 @@ fn a_first_issue_that_is_killed_leaves_no_half_pair_and_the_next_run_ends_it() {
 }
 
 #[test]
-fn a_renewal_that_is_killed_leaves_the_old_pair_or_the_new_one_and_the_next_run_ends_it() {
+fn a_killed_renewal_leaves_the_old_or_the_new_pair_and_the_next_run_finishes() {
     if !can_run() {
         return;
     }
@@ -1255,7 +1255,7 @@ fn a_renewal_that_is_killed_leaves_the_old_pair_or_the_new_one_and_the_next_run_
 }
 
 #[test]
-fn a_seed_with_a_boot_issuer_takes_over_from_one_with_a_servers_certificate() {
+fn a_seed_with_a_boot_issuer_replaces_one_with_a_server_certificate() {
     if !can_run() {
         return;
     }
@@ -1270,7 +1270,7 @@ fn a_seed_with_a_boot_issuer_takes_over_from_one_with_a_servers_certificate() {
 }
 
 #[test]
-fn remains_of_a_run_that_was_killed_are_swept() {
+fn remains_of_a_killed_run_are_deleted() {
     if !can_run() {
         return;
     }

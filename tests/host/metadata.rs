@@ -134,7 +134,7 @@ fn a_metadata_service_that_misbehaves_puts_nothing_into_the_certificate() {
 }
 
 #[test]
-fn an_address_once_learned_stays_when_the_service_is_silent_later() {
+fn a_known_public_address_stays_if_the_service_does_not_answer_later() {
     if !can_run() {
         return;
     }
@@ -158,7 +158,7 @@ fn an_address_once_learned_stays_when_the_service_is_silent_later() {
 }
 
 #[test]
-fn an_address_that_comes_late_is_in_the_next_certificate() {
+fn a_late_public_address_is_in_the_next_certificate() {
     if !can_run() {
         return;
     }

@@ -47,7 +47,7 @@ fn scripts() -> (Vec<TempDir>, Vec<PathBuf>) {
 }
 
 #[test]
-fn shellcheck_finds_nothing_in_the_scripts() {
+fn shellcheck_accepts_the_scripts() {
     if need("shellcheck") {
         let (_dirs, scripts) = scripts();
         in_parallel(scripts, 1, |script| run(Command::new("shellcheck").args(["-s", "sh"]).arg(script)));
@@ -68,7 +68,7 @@ fn dash_and_busybox_can_read_the_scripts() {
 }
 
 #[test]
-fn cloud_init_finds_every_user_data_valid() {
+fn cloud_init_accepts_each_user_data() {
     if !cloud_init::is_here() {
         return;
     }
@@ -79,7 +79,7 @@ fn cloud_init_finds_every_user_data_valid() {
 }
 
 #[test]
-fn the_smallest_user_data_fits_the_tightest_cloud() {
+fn the_smallest_user_data_fits_the_lowest_limit() {
     let home = Home::new();
     let address = ["--address", "203.0.113.7"];
     let issues = ["--boot-issuer", "--engine-label", "role=web", "--engine-opt", "log-opt=max-size=10m"];
@@ -103,7 +103,7 @@ fn the_smallest_user_data_fits_the_tightest_cloud() {
 }
 
 #[test]
-fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
+fn no_seed_contains_the_key_of_the_ca_or_of_the_client() {
     let kinds = quick_keys();
     let hosts = [("server-key.pem", &["--address", "203.0.113.7"][..]), ("issuer-key.pem", &[])];
     for (kind, (hosts_key, options)) in kinds.into_iter().flat_map(|kind| hosts.map(|host| (kind, host))) {
@@ -136,7 +136,7 @@ fn no_seed_holds_the_key_of_the_authority_or_of_the_client() {
 }
 
 #[test]
-fn a_key_in_anothers_place_does_not_travel() {
+fn a_key_in_the_wrong_file_is_not_sent_to_the_host() {
     let home = Home::new();
     for name in ["web1", "web2"] {
         home.ok(&["create", name, "--quiet", "--address", "203.0.113.7"]);

@@ -123,7 +123,7 @@ fn assert_signed_by(home: &Home, name: &str, authority: &Path, strict: bool) {
 }
 
 #[test]
-fn an_authority_made_elsewhere_signs_whatever_its_keys_form_and_stays_as_it_is() {
+fn a_foreign_ca_signs_with_each_key_format_and_is_not_changed() {
     if !need("openssl") {
         return;
     }
@@ -156,7 +156,7 @@ fn an_authority_made_elsewhere_signs_whatever_its_keys_form_and_stays_as_it_is()
 }
 
 #[test]
-fn a_machines_own_authority_signs_for_another_machine() {
+fn the_ca_of_one_machine_can_sign_for_another() {
     if !need("openssl") {
         return;
     }
@@ -171,7 +171,7 @@ fn a_machines_own_authority_signs_for_another_machine() {
 }
 
 #[test]
-fn a_relative_folder_is_found_from_where_the_user_stands() {
+fn a_relative_ca_folder_is_found_from_the_working_directory() {
     if !need("openssl") {
         return;
     }
@@ -195,7 +195,7 @@ fn docker_machines_store(home: &Home) -> PathBuf {
 }
 
 #[test]
-fn docker_machines_own_authority_goes_on_signing() {
+fn the_ca_of_docker_machine_continues_to_sign() {
     if !need("openssl") {
         return;
     }
@@ -215,7 +215,7 @@ fn docker_machines_own_authority_goes_on_signing() {
 }
 
 #[test]
-fn the_first_machine_of_an_empty_store_makes_the_shared_authority_and_the_second_uses_it() {
+fn the_first_machine_creates_the_shared_ca_and_the_second_uses_it() {
     if !need("openssl") {
         return;
     }
@@ -240,7 +240,7 @@ fn the_first_machine_of_an_empty_store_makes_the_shared_authority_and_the_second
 }
 
 #[test]
-fn nothing_outlives_a_short_lived_authority() {
+fn certificates_do_not_outlive_a_short_lived_ca() {
     if !need("openssl") {
         return;
     }
@@ -262,7 +262,7 @@ fn nothing_outlives_a_short_lived_authority() {
 const BELOW_IT: [&str; 2] = ["issuer", "cert"];
 
 #[test]
-fn a_boot_issuer_does_not_outlive_a_short_lived_authority() {
+fn a_boot_issuer_does_not_outlive_a_short_lived_ca() {
     if !need("openssl") {
         return;
     }
@@ -285,7 +285,7 @@ fn a_boot_issuer_does_not_outlive_a_short_lived_authority() {
 }
 
 #[test]
-fn an_authority_that_allows_none_below_it_signs_no_boot_issuer() {
+fn a_ca_with_path_length_0_signs_no_boot_issuer() {
     if !need("openssl") {
         return;
     }
@@ -308,7 +308,7 @@ fn an_authority_that_allows_none_below_it_signs_no_boot_issuer() {
 }
 
 #[test]
-fn an_authority_that_limits_names_signs_no_boot_issuer() {
+fn a_ca_with_name_constraints_signs_no_boot_issuer() {
     if !need("openssl") {
         return;
     }
@@ -321,7 +321,7 @@ fn an_authority_that_limits_names_signs_no_boot_issuer() {
 }
 
 #[test]
-fn an_authority_of_several_machines_signs_a_boot_issuer_only_where_that_is_asked_for() {
+fn a_ca_of_several_machines_signs_a_boot_issuer_only_on_request() {
     if !need("openssl") {
         return;
     }
@@ -374,7 +374,7 @@ fn assert_refused(home: &Home, dir: &Path, told: &str) {
 }
 
 #[test]
-fn an_authority_that_must_not_sign_is_refused() {
+fn a_ca_that_must_not_sign_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -394,7 +394,7 @@ fn an_authority_that_must_not_sign_is_refused() {
 }
 
 #[test]
-fn an_authority_whose_name_cannot_be_repeated_as_an_issuer_is_refused() {
+fn a_ca_with_a_repeated_subject_attribute_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -412,7 +412,7 @@ fn an_authority_whose_name_cannot_be_repeated_as_an_issuer_is_refused() {
 }
 
 #[test]
-fn six_first_machines_at_once_share_one_authority() {
+fn six_concurrent_first_machines_share_one_ca() {
     if !need("openssl") {
         return;
     }
@@ -433,7 +433,7 @@ fn six_first_machines_at_once_share_one_authority() {
 }
 
 #[test]
-fn an_authority_whose_key_is_another_ones_is_refused() {
+fn a_ca_with_a_different_key_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -447,7 +447,7 @@ fn an_authority_whose_key_is_another_ones_is_refused() {
 }
 
 #[test]
-fn an_authority_whose_key_cannot_be_used_is_refused() {
+fn a_ca_with_an_unsupported_key_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -479,7 +479,7 @@ fn an_authority_whose_key_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn an_authority_that_is_incomplete_or_garbage_is_refused() {
+fn an_incomplete_or_damaged_ca_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -518,7 +518,7 @@ fn an_authority_that_is_incomplete_or_garbage_is_refused() {
 }
 
 #[test]
-fn a_shared_authority_that_is_no_good_stays_as_it_is_and_signs_nothing() {
+fn an_unusable_shared_ca_is_not_changed_and_signs_nothing() {
     if !need("openssl") {
         return;
     }

@@ -36,7 +36,7 @@ fn text(program: &str, args: &[&str], file: &Path) -> String {
 }
 
 #[test]
-fn blkid_tells_the_label_that_cloud_init_looks_for() {
+fn blkid_shows_the_label_that_cloud_init_expects() {
     if !need("blkid") {
         return;
     }
@@ -65,7 +65,7 @@ fn mtools_finds_the_files_of_the_seed_and_nothing_else() {
 }
 
 #[test]
-fn fsck_finds_nothing_wrong() {
+fn fsck_accepts_the_disk() {
     if !need("fsck.fat") {
         return;
     }
@@ -119,14 +119,14 @@ fn xorriso_reads_the_volume() {
 
 #[cfg(unix)]
 #[test]
-fn a_disk_is_for_its_owner_alone() {
+fn a_disk_is_readable_only_by_its_owner() {
     let home = Home::new();
     let (_, img, iso) = seed(&home);
     assert_eq!([mode(&img), mode(&iso)], [0o600; 2]);
 }
 
 #[test]
-fn a_disk_does_not_depend_on_the_time_at_which_it_is_rendered() {
+fn a_disk_does_not_depend_on_the_time() {
     if !need("faketime") {
         return;
     }

@@ -64,7 +64,7 @@ fn has_ignition() -> bool {
 }
 
 #[test]
-fn the_validator_finds_nothing() {
+fn ignition_validate_accepts_the_config() {
     if !need("ignition-validate") {
         return;
     }
@@ -76,7 +76,7 @@ fn the_validator_finds_nothing() {
 }
 
 #[test]
-fn ignition_puts_on_the_host_what_the_golden_tree_says() {
+fn ignition_writes_the_files_of_the_golden_tree() {
     if !has_ignition() {
         return;
     }
@@ -110,7 +110,7 @@ fn without_merged(config: &str) -> String {
 }
 
 #[test]
-fn a_config_of_the_users_is_merged_and_its_bytes_are_as_given() {
+fn a_config_of_the_user_is_merged_byte_for_byte() {
     if !has_ignition() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_config_of_the_users_is_merged_and_its_bytes_are_as_given() {
 }
 
 #[test]
-fn a_config_that_would_take_the_place_of_ours_is_refused() {
+fn a_config_that_replaces_hostseeds_files_is_refused() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let config = |rest: &str| format!(r#"{{"ignition": {{"version": "3.4.0"}}, {rest}}}"#);
@@ -170,7 +170,7 @@ fn a_config_that_would_take_the_place_of_ours_is_refused() {
 }
 
 #[test]
-fn what_would_keep_the_host_from_coming_up_is_refused_and_nothing_else() {
+fn only_a_config_that_breaks_the_host_is_refused() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let config = |rest: String| format!(r#"{{"ignition": {{"version": "3.4.0"}}, {rest}}}"#);
@@ -206,7 +206,7 @@ fn what_would_keep_the_host_from_coming_up_is_refused_and_nothing_else() {
 }
 
 #[test]
-fn what_cannot_be_chosen_there_is_refused() {
+fn options_that_ignition_does_not_support_are_refused() {
     let home = Home::new();
     for (n, options) in [
         &["--docker", "official"][..],

@@ -49,7 +49,7 @@ fn commands(home: &Home, document: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_document_is_as_image_builder_wants_it() {
+fn the_component_matches_the_component_schema() {
     if !need_python_module("yaml") || !need_python_module("jsonschema") {
         return;
     }
@@ -80,7 +80,7 @@ fn the_document_is_as_image_builder_wants_it() {
 }
 
 #[test]
-fn shellcheck_finds_nothing_in_its_scripts() {
+fn shellcheck_accepts_the_scripts_of_a_component() {
     if !need("shellcheck") || !need_python_module("yaml") || !need_python_module("jsonschema") {
         return;
     }
@@ -98,7 +98,7 @@ fn shellcheck_finds_nothing_in_its_scripts() {
 
 /// `data` has at most 16 000 characters (EC2 Image Builder API Reference, CreateComponent).
 #[test]
-fn the_document_says_how_it_is_given_to_image_builder() {
+fn the_component_has_instructions_in_a_comment() {
     let home = Home::new();
     let image = home.ok(&["bake", "--format", "imagebuilder"]);
     println!("without an identity: {} characters", image.chars().count());
@@ -114,7 +114,7 @@ fn the_document_says_how_it_is_given_to_image_builder() {
 }
 
 #[test]
-fn a_document_that_image_builder_would_not_take_is_refused() {
+fn a_component_that_image_builder_does_not_accept_is_refused() {
     use std::fmt::Write;
 
     let home = Home::new();
@@ -132,7 +132,7 @@ fn a_document_that_image_builder_would_not_take_is_refused() {
 }
 
 #[test]
-fn a_document_with_a_key_is_its_owners_alone() {
+fn a_component_with_a_key_is_readable_only_by_its_owner() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet"]);
     home.ok(&["render", "web1", "--format", "imagebuilder", "--out", "web1.yaml"]);

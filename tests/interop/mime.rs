@@ -79,7 +79,7 @@ const FILES: &[u8] =
     b"#cloud-config\nwrite_files:\n- {path: /etc/motd, content: hello}\nruncmd: [docker version]\npackages: [tree]\n";
 
 #[test]
-fn the_work_of_both_parties_is_done() {
+fn the_parts_of_hostseed_and_of_the_user_are_both_applied() {
     for options in [&[][..], &["--gzip"]] {
         let Some(applied) = applied(&[("a.yaml", FILES), ("b.yaml", USERS)], options) else { return };
         applied.assert_ours();
@@ -92,7 +92,7 @@ fn the_work_of_both_parties_is_done() {
 }
 
 #[test]
-fn ours_is_there_whatever_a_part_says_about_merging() {
+fn hostseeds_part_is_applied_with_any_merge_options_of_other_parts() {
     let replaces = b"#cloud-config\nmerge_how: dict(replace)+list(replace)+str()\nruncmd: [last]\nwrite_files: [{path: /last}]\n";
     let Some(applied) = applied(&[("a.yaml", FILES), ("b.yaml", replaces)], &[]) else { return };
     applied.assert_ours();
@@ -102,7 +102,7 @@ fn ours_is_there_whatever_a_part_says_about_merging() {
 }
 
 #[test]
-fn parts_that_would_take_ours_away_are_refused_by_name() {
+fn parts_that_would_replace_hostseeds_lists_are_refused() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     for (first, second, named) in [
@@ -122,7 +122,7 @@ fn parts_that_would_take_ours_away_are_refused_by_name() {
 }
 
 #[test]
-fn a_script_with_places_to_fill_in_runs_after_ours_too() {
+fn a_jinja_script_runs_after_hostseeds_commands() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     fs::write(home.path().join("a.sh"), "## template: jinja\n#!/bin/sh\necho {{ v1.local_hostname }}\n")
@@ -132,7 +132,7 @@ fn a_script_with_places_to_fill_in_runs_after_ours_too() {
 }
 
 #[test]
-fn a_script_arrives_byte_for_byte() {
+fn a_script_arrives_unchanged() {
     let long = [b"#!/bin/sh\n: ".as_slice(), &[b'x'; 4000], b"\n"].concat();
     let scripts: [(&str, &[u8]); 8] = [
         ("plain.sh", b"#!/bin/sh\necho hi\n"),
@@ -156,7 +156,7 @@ fn a_script_arrives_byte_for_byte() {
 }
 
 #[test]
-fn the_type_that_is_said_counts_more_than_the_first_line() {
+fn a_given_type_overrides_the_first_line() {
     let parts: [(&str, &[u8]); 2] =
         [("a:text/cloud-config", b"packages: [jq]\n"), ("b:text/x-shellscript", b"echo hi\n")];
     let Some(applied) = applied(&parts, &[]) else { return };

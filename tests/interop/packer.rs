@@ -41,7 +41,7 @@ fn fails(args: &[&str], dir: &Path) -> String {
 }
 
 #[test]
-fn packer_finds_the_template_valid_and_formatted() {
+fn packer_accepts_the_template_and_its_formatting() {
     if !need("packer") {
         return;
     }
@@ -53,7 +53,7 @@ fn packer_finds_the_template_valid_and_formatted() {
 }
 
 #[test]
-fn the_script_alone_is_private_and_is_the_bake() {
+fn only_the_bake_script_is_private() {
     let home = Home::new();
     for (dir, private) in templates(&home).iter().zip([false, true, true]) {
         let files = crate::support::files_below(dir);
@@ -104,7 +104,7 @@ fn uncommented(text: &str) -> String {
 }
 
 #[test]
-fn the_examples_are_right_when_they_are_used() {
+fn the_commented_examples_are_valid() {
     if !need("packer") || !need("ssh-keygen") {
         return;
     }

@@ -16,7 +16,7 @@ use crate::support::rustls::judge;
 use crate::support::{Home, files_below, mode, need, run};
 
 #[test]
-fn every_name_that_was_asked_for_is_covered_and_no_other() {
+fn exactly_the_requested_names_are_covered() {
     if !need("openssl") {
         return;
     }
@@ -45,7 +45,7 @@ fn every_name_that_was_asked_for_is_covered_and_no_other() {
 }
 
 #[test]
-fn a_stolen_server_key_makes_no_client_and_a_client_poses_as_no_server() {
+fn a_server_key_cannot_act_as_a_client_nor_a_client_key_as_a_server() {
     if !need("openssl") {
         return;
     }
@@ -75,7 +75,7 @@ fn a_certificate_of_another_machine_is_refused() {
 }
 
 #[test]
-fn a_certificate_is_good_from_its_first_second_to_its_last_and_at_no_other_time() {
+fn a_certificate_is_valid_exactly_from_its_first_to_its_last_second() {
     if !need("openssl") {
         return;
     }
@@ -97,7 +97,7 @@ fn a_certificate_is_good_from_its_first_second_to_its_last_and_at_no_other_time(
 }
 
 #[test]
-fn a_new_host_whose_clock_lags_an_hour_is_not_locked_out() {
+fn a_host_with_a_clock_an_hour_behind_accepts_the_certificates() {
     if !need("openssl") {
         return;
     }
@@ -110,7 +110,7 @@ fn a_new_host_whose_clock_lags_an_hour_is_not_locked_out() {
 }
 
 #[test]
-fn certificates_live_as_long_as_was_asked_and_the_authority_ten_years() {
+fn certificates_are_valid_as_long_as_requested_and_the_ca_for_ten_years() {
     if !need("openssl") {
         return;
     }
@@ -133,7 +133,7 @@ fn certificates_live_as_long_as_was_asked_and_the_authority_ten_years() {
 }
 
 #[test]
-fn an_authority_signs_and_does_nothing_else() {
+fn a_ca_certificate_can_only_sign() {
     if !need("openssl") {
         return;
     }
@@ -147,7 +147,7 @@ fn an_authority_signs_and_does_nothing_else() {
 }
 
 #[test]
-fn a_leaf_has_one_purpose_and_signs_nothing() {
+fn a_leaf_has_one_purpose_and_cannot_sign() {
     if !need("openssl") {
         return;
     }
@@ -213,7 +213,7 @@ fn no_two_certificates_share_a_serial_and_none_is_short_or_negative() {
 }
 
 #[test]
-fn the_three_certificates_of_a_machine_are_told_apart_by_their_subjects() {
+fn the_three_certificates_of_a_machine_have_different_subjects() {
     if !need("openssl") {
         return;
     }
@@ -289,7 +289,7 @@ fn openssl_reads_every_key_and_each_belongs_to_its_certificate() {
 }
 
 #[test]
-fn what_create_and_inspect_print_of_certificates_is_what_openssl_prints() {
+fn create_and_inspect_print_the_values_that_openssl_prints() {
     if !need("openssl") {
         return;
     }
@@ -332,7 +332,7 @@ fn create_issuer(home: &Home, name: &str, options: &[&str]) -> PathBuf {
 }
 
 #[test]
-fn a_boot_issuer_may_sign_servers_and_is_good_for_nothing_else() {
+fn a_boot_issuer_can_only_sign_server_certificates() {
     if !need("openssl") {
         return;
     }
@@ -363,7 +363,7 @@ fn a_boot_issuer_may_sign_servers_and_is_good_for_nothing_else() {
 }
 
 #[test]
-fn a_machine_with_a_boot_issuer_has_its_pair_and_no_servers_pair() {
+fn a_machine_with_a_boot_issuer_has_no_server_certificate() {
     if !need("openssl") {
         return;
     }
@@ -384,7 +384,7 @@ fn a_machine_with_a_boot_issuer_has_its_pair_and_no_servers_pair() {
 }
 
 #[test]
-fn a_boot_issuer_lives_two_years_or_as_asked_and_never_longer_than_its_authority() {
+fn a_boot_issuer_is_valid_for_two_years_or_as_requested_and_not_longer_than_its_ca() {
     if !need("openssl") {
         return;
     }
@@ -470,7 +470,7 @@ fn a_server_below_a_boot_issuer_is_accepted_for_its_names() {
 }
 
 #[test]
-fn a_stolen_boot_issuer_makes_no_client() {
+fn a_stolen_boot_issuer_cannot_issue_client_certificates() {
     if !need("openssl") {
         return;
     }
@@ -505,7 +505,7 @@ fn a_stolen_boot_issuer_makes_no_client() {
 }
 
 #[test]
-fn a_stolen_boot_issuer_makes_no_further_issuer() {
+fn a_stolen_boot_issuer_cannot_issue_another_issuer() {
     if !need("openssl") {
         return;
     }
@@ -625,7 +625,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn the_pairs_talk_tls_and_nobody_elses_do() {
+fn only_the_certificates_of_the_machine_can_connect() {
     if !need("openssl") {
         return;
     }

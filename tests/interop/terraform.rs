@@ -128,7 +128,7 @@ fn the_examples_of_its_readme_are_formatted() {
 }
 
 #[test]
-fn the_outputs_are_what_hostseed_says_itself() {
+fn the_outputs_equal_the_output_of_hostseed() {
     let home = modules();
     for program in terraforms() {
         for machine in ["server", "issuer"] {
@@ -164,7 +164,7 @@ fn the_outputs_are_what_hostseed_says_itself() {
 }
 
 #[test]
-fn the_inputs_are_taken_as_clients_take_them() {
+fn the_inputs_are_parsed_as_clients_parse_them() {
     let home = modules();
     for program in terraforms() {
         for (address, url) in [

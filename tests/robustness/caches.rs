@@ -34,7 +34,7 @@ fn assert_ca_is_kept(home: &Home, other: &str) {
 }
 
 #[test]
-fn the_machines_of_a_ca_are_known_whatever_the_lock_file_says() {
+fn the_machines_of_a_ca_are_found_with_any_content_of_the_lock_file() {
     let home = home_of_three();
     let good = fs::read(lock(&home)).unwrap();
     assert!(!good.is_empty() && good.len() < 4096, "{good:?}");
@@ -56,7 +56,7 @@ fn the_machines_of_a_ca_are_known_whatever_the_lock_file_says() {
 }
 
 #[test]
-fn machines_that_came_and_went_by_other_hands_are_noticed() {
+fn machines_added_or_deleted_by_other_programs_are_noticed() {
     let home = home_of_three();
     // `b` goes without hostseed.
     fs::rename(home.machine("b"), home.path().join("b")).unwrap();
@@ -84,7 +84,7 @@ fn a_lock_file_that_others_can_write_is_refused() {
 
 /// These commands must take the same time however many machines exist.
 #[test]
-fn commands_on_one_machine_read_no_other() {
+fn commands_on_one_machine_do_not_read_others() {
     if !may_trace() {
         return;
     }
@@ -234,7 +234,7 @@ fn a_small_store_has_no_index() {
 }
 
 #[test]
-fn a_change_by_any_hand_is_listed_at_once() {
+fn changes_by_other_programs_are_listed_at_once() {
     let (home, mut before) = home_with_index();
     let dir = |name: &str| home.machine(name);
     let rewrite = |path: &Path, from: &str, to: &str| {
@@ -295,7 +295,7 @@ fn a_change_by_any_hand_is_listed_at_once() {
 }
 
 #[test]
-fn an_index_that_cannot_be_trusted_is_not_used_and_made_again() {
+fn an_untrusted_index_is_not_used_and_written_again() {
     let (home, truth) = home_with_index();
     let good = fs::read(index(&home)).unwrap();
     let bad = forged(&good);
@@ -382,7 +382,7 @@ fn a_read_only_store_is_listed_without_an_index() {
 }
 
 #[test]
-fn many_who_list_and_change_at_once_are_right() {
+fn concurrent_lists_and_changes_are_consistent() {
     let (home, truth) = home_with_index();
     for round in 0..5 {
         let _ = fs::remove_file(index(&home));
@@ -413,7 +413,7 @@ fn many_who_list_and_change_at_once_are_right() {
 }
 
 #[test]
-fn an_index_that_cannot_be_written_or_was_cut_short_costs_nothing_but_time() {
+fn an_unwritable_or_truncated_index_is_not_an_error() {
     if !may_trace() {
         return;
     }

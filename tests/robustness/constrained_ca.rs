@@ -151,7 +151,7 @@ fn assert_refused(home: &Home, dir: &Path, options: &[&str], told: &[&str]) {
 }
 
 #[test]
-fn names_that_nobody_asked_for_are_left_out_where_a_ca_must_not_sign_them() {
+fn default_names_that_a_ca_must_not_sign_are_omitted() {
     if !need("openssl") {
         return;
     }
@@ -233,7 +233,7 @@ fn names_that_nobody_asked_for_are_left_out_where_a_ca_must_not_sign_them() {
 }
 
 #[test]
-fn names_that_are_asked_for_and_that_a_ca_must_not_sign_are_refused_by_name() {
+fn requested_names_that_a_ca_must_not_sign_are_refused() {
     if !need("openssl") {
         return;
     }
@@ -277,7 +277,7 @@ const UNSUPPORTED: [(&str, &str, &str); 8] = [
 ];
 
 #[test]
-fn a_ca_below_which_docker_accepts_nothing_is_refused() {
+fn a_ca_that_docker_does_not_accept_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -316,7 +316,7 @@ fn a_ca_with_a_negative_serial_number_is_refused() {
 
 /// The CA's extended key usage is malformed, which only shows when the certificates below it are verified.
 #[test]
-fn a_ca_that_signs_certificates_that_docker_would_refuse_is_refused() {
+fn a_ca_whose_certificates_docker_would_refuse_is_refused() {
     if !need("openssl") {
         return;
     }
@@ -355,7 +355,7 @@ fn in_directory(home: &Home, name: &str, constraint: &str) -> PathBuf {
 }
 
 #[test]
-fn verify_reports_a_ca_below_which_docker_accepts_nothing() {
+fn verify_reports_a_ca_that_docker_does_not_accept() {
     if !need("openssl") {
         return;
     }
@@ -378,7 +378,7 @@ fn verify_reports_a_ca_below_which_docker_accepts_nothing() {
 }
 
 #[test]
-fn docker_refuses_what_is_below_the_cas_that_are_refused() {
+fn docker_refuses_certificates_of_the_refused_cas() {
     if !need("openssl") {
         return;
     }

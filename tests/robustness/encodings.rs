@@ -107,7 +107,7 @@ fn assert_all_found(missed: &[String], tried: usize) {
 }
 
 #[test]
-fn a_key_is_found_in_every_encoding_and_in_two_of_them() {
+fn a_key_in_each_encoding_and_each_pair_of_encodings_is_found() {
     let seeds = Seeds::new();
     let (mut missed, mut tried) = (Vec::new(), 0);
     for (text, encode) in TEXTS {
@@ -151,7 +151,7 @@ fn a_key_is_found_in_every_encoding_and_in_two_of_them() {
 }
 
 #[test]
-fn a_key_is_found_in_encodings_of_encodings() {
+fn a_key_in_nested_encodings_is_found() {
     let seeds = Seeds::new();
     let encoders: Vec<(&str, Encode)> = TEXTS.into_iter().chain(BYTES.into_iter().skip(1).take(2)).collect();
     let (mut missed, mut tried) = (Vec::new(), 0);
@@ -174,7 +174,7 @@ fn a_key_is_found_in_encodings_of_encodings() {
 }
 
 #[test]
-fn a_key_is_found_that_is_split_over_items_and_commands() {
+fn a_key_split_over_list_items_and_commands_is_found() {
     let seeds = Seeds::new();
     let encoded = STANDARD.encode(&seeds.pem);
     let pieces =
@@ -245,7 +245,7 @@ fn a_key_is_found_that_is_split_over_items_and_commands() {
 }
 
 #[test]
-fn a_key_is_found_in_xz_and_what_is_not_looked_into_is_said() {
+fn a_key_in_xz_is_found_and_bzip2_is_reported_as_not_checked() {
     let seeds = Seeds::new();
     std::fs::write(seeds.home.path().join("key"), &seeds.pem).unwrap();
     for (program, found) in [("xz", true), ("bzip2", false)] {
@@ -265,7 +265,7 @@ fn a_key_is_found_in_xz_and_what_is_not_looked_into_is_said() {
 }
 
 #[test]
-fn a_key_after_something_compressed_is_found() {
+fn a_key_after_the_beginning_of_compressed_data_is_found() {
     let seeds = Seeds::new();
     for start in [gzip(b"nothing"), zlib(b"nothing"), b"x^".to_vec(), b"\x1f\x8b".to_vec()] {
         let encoded = STANDARD.encode([&start[..], b"\n", seeds.pem.as_bytes()].concat());
@@ -275,7 +275,7 @@ fn a_key_after_something_compressed_is_found() {
 }
 
 #[test]
-fn what_is_wrapped_deeper_than_is_looked_is_said() {
+fn too_deeply_nested_encodings_are_reported_as_not_checked() {
     let seeds = Seeds::new();
     let deep = (0..9).fold(seeds.pem.clone(), |text, _| STANDARD.encode(text));
     assert!(seeds.said(format!("#!/bin/sh\n: {deep}\n").as_bytes()).contains("warning[not-checked]"));

@@ -285,42 +285,42 @@ fn stop_before_each_call(start: Start, signal: &str) {
 }
 
 #[test]
-fn a_full_disk_at_any_moment_of_the_first_create_leaves_no_machine_or_a_whole_one() {
+fn a_full_disk_at_any_moment_of_the_first_create_leaves_no_machine_or_a_complete_one() {
     fail_each_call(Start::EMPTY, "ENOSPC", "no space left on device");
 }
 
 #[test]
-fn a_full_disk_at_any_moment_of_a_later_create_leaves_no_machine_or_a_whole_one() {
+fn a_full_disk_at_any_moment_of_a_later_create_leaves_no_machine_or_a_complete_one() {
     fail_each_call(Start::USED, "ENOSPC", "no space left on device");
 }
 
 #[test]
-fn a_full_disk_at_any_moment_of_a_create_under_the_shared_authority_leaves_no_half_of_it() {
+fn a_full_disk_at_any_moment_of_a_create_with_the_shared_ca_leaves_all_or_nothing() {
     fail_each_call(Start::SHARED, "ENOSPC", "no space left on device");
 }
 
 #[test]
-fn a_broken_disk_at_any_moment_leaves_no_machine_or_a_whole_one() {
+fn an_io_error_at_any_moment_leaves_no_machine_or_a_complete_one() {
     fail_each_call(Start::EMPTY, "EIO", "nput/output error");
 }
 
 #[test]
-fn kill_9_at_any_moment_of_the_first_create_leaves_no_machine_or_a_whole_one() {
+fn kill_9_at_any_moment_of_the_first_create_leaves_no_machine_or_a_complete_one() {
     stop_before_each_call(Start::EMPTY, "KILL");
 }
 
 #[test]
-fn kill_9_at_any_moment_of_a_later_create_leaves_no_machine_or_a_whole_one() {
+fn kill_9_at_any_moment_of_a_later_create_leaves_no_machine_or_a_complete_one() {
     stop_before_each_call(Start::USED, "KILL");
 }
 
 #[test]
-fn kill_9_at_any_moment_of_a_create_under_the_shared_authority_leaves_no_half_of_it() {
+fn kill_9_at_any_moment_of_a_create_with_the_shared_ca_leaves_all_or_nothing() {
     stop_before_each_call(Start::SHARED, "KILL");
 }
 
 #[test]
-fn ctrl_c_at_any_moment_leaves_no_machine_or_a_whole_one() {
+fn ctrl_c_at_any_moment_leaves_no_machine_or_a_complete_one() {
     stop_before_each_call(Start::EMPTY, "INT");
 }
 
@@ -345,7 +345,7 @@ pub fn may_mount(home: &Home) -> bool {
 }
 
 #[test]
-fn a_disk_that_stays_full_takes_no_machine_and_keeps_none_of_its_keys() {
+fn a_full_disk_keeps_no_machine_and_no_keys() {
     let home = Home::new();
     if !may_mount(&home) {
         return;
@@ -382,7 +382,7 @@ fn a_disk_that_stays_full_takes_no_machine_and_keeps_none_of_its_keys() {
 }
 
 #[test]
-fn a_read_only_store_is_told_of_and_its_machines_still_work() {
+fn a_read_only_store_is_reported_and_its_machines_still_work() {
     let home = Home::new();
     if !may_mount(&home) {
         return;
@@ -411,7 +411,7 @@ fn a_read_only_store_is_told_of_and_its_machines_still_work() {
 }
 
 #[test]
-fn a_store_that_is_a_file_stays_the_file_that_it_is() {
+fn a_file_in_place_of_the_store_is_not_changed() {
     let home = Home::new();
     fs::write(home.path().join("notes"), "mine\n").unwrap();
     let stderr = home.fails(1, &["--store", "notes", "create", "web1"]);
@@ -423,7 +423,7 @@ fn a_store_that_is_a_file_stays_the_file_that_it_is() {
 }
 
 #[test]
-fn a_store_below_a_file_is_told_of() {
+fn a_store_below_a_file_is_reported() {
     let home = Home::new();
     fs::write(home.path().join(".docker"), "").unwrap();
     let stderr = home.fails(1, &CREATE);
@@ -431,7 +431,7 @@ fn a_store_below_a_file_is_told_of() {
 }
 
 #[test]
-fn without_home_a_named_store_is_enough() {
+fn without_home_the_store_option_is_enough() {
     let home = Home::new();
     let store = home.path().join("elsewhere");
     let run = |by_option: bool, args: &[&str]| {
@@ -469,7 +469,7 @@ fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32, i64, i64, u64)> {
 }
 
 #[test]
-fn a_name_that_is_taken_changes_no_byte() {
+fn an_existing_name_changes_nothing() {
     for ca in ["own", "shared"] {
         let home = Home::new();
         home.ok(&["create", "web1", "--address", "203.0.113.7", "--ca", ca]);
@@ -486,7 +486,7 @@ fn a_name_that_is_taken_changes_no_byte() {
 }
 
 #[test]
-fn a_folder_or_link_of_that_name_is_somebodys_and_stays() {
+fn an_existing_folder_or_link_of_that_name_is_not_changed() {
     let home = Home::new();
     fs::create_dir_all(home.machine("web1")).unwrap();
     std::os::unix::fs::symlink("/nowhere", home.machine("web2")).unwrap();
@@ -507,7 +507,7 @@ fn at_once(home: &Home, commands: &[Vec<&str>]) -> Vec<Output> {
 }
 
 #[test]
-fn of_two_who_make_the_same_machine_at_once_exactly_one_does() {
+fn of_two_concurrent_creates_of_one_machine_exactly_one_succeeds() {
     for round in 0..10 {
         let home = Home::new();
         // Different addresses, to see whether the machine is one of the two and no mixture.
@@ -531,7 +531,7 @@ fn of_two_who_make_the_same_machine_at_once_exactly_one_does() {
 }
 
 #[test]
-fn eight_machines_made_at_once_are_all_there() {
+fn eight_concurrent_creates_make_eight_machines() {
     let home = Home::new();
     let names: Vec<_> = (1..=8).map(|n| format!("web{n}")).collect();
     let commands: Vec<_> = names.iter().map(|name| vec!["create", name.as_str(), "--quiet"]).collect();
@@ -546,7 +546,7 @@ fn eight_machines_made_at_once_are_all_there() {
 }
 
 #[test]
-fn machines_made_at_once_under_the_shared_authority_have_one_authority() {
+fn concurrent_creates_with_the_shared_ca_use_one_ca() {
     let home = Home::new();
     let names: Vec<_> = (1..=6).map(|n| format!("web{n}")).collect();
     let commands: Vec<_> = names
@@ -658,12 +658,12 @@ fn create_again(home: &Home, names: &[&str], at: &str) {
 }
 
 #[test]
-fn rm_killed_at_any_moment_leaves_the_machine_whole_or_gone() {
+fn rm_killed_at_any_moment_leaves_the_machine_complete_or_deleted() {
     rm_leaves_all_or_none(&["web1"], &[KILL]);
 }
 
 #[test]
-fn rm_on_a_broken_disk_leaves_the_machine_whole_or_gone() {
+fn rm_with_an_io_error_leaves_the_machine_complete_or_deleted() {
     rm_leaves_all_or_none(&["web1"], &["error=EIO"]);
 }
 
@@ -673,12 +673,12 @@ fn rm_of_several_killed_at_any_moment_leaves_all_or_none() {
 }
 
 #[test]
-fn rm_of_several_on_a_broken_disk_leaves_all_or_none() {
+fn rm_of_several_with_an_io_error_leaves_all_or_none() {
     rm_leaves_all_or_none(&["web1", "web2"], &["error=EIO"]);
 }
 
 #[test]
-fn create_under_another_folders_authority_interrupted_at_any_moment_leaves_no_half_of_it() {
+fn create_with_a_foreign_ca_interrupted_at_any_moment_leaves_all_or_nothing() {
     let start = || {
         let home = Home::new();
         home.ok(&["create", "signs", "--quiet"]);
@@ -705,7 +705,7 @@ fn create_under_another_folders_authority_interrupted_at_any_moment_leaves_no_ha
 }
 
 #[test]
-fn address_interrupted_at_any_moment_is_recorded_in_both_files_or_in_none() {
+fn address_interrupted_at_any_moment_changes_both_files_or_none() {
     let start = || {
         let home = Home::new();
         home.ok(&[&CREATE[..], &["--address", "198.51.100.9"]].concat());
@@ -850,34 +850,34 @@ fn a_rendered_file_is_the_old_or_the_new_one() {
 }
 
 #[test]
-fn a_new_folder_is_there_whole_or_not_at_all() {
+fn a_new_folder_is_complete_or_missing() {
     for args in [&TERRAFORM[..], &PACKER, &NOCLOUD, &BAKE] {
         output_is_old_or_new(false, args, "out");
     }
 }
 
 #[test]
-fn terraform_into_a_folder_that_exists_leaves_no_mixture() {
+fn terraform_into_an_existing_folder_leaves_no_mixture() {
     output_is_old_or_new(true, &TERRAFORM, "out");
 }
 
 #[test]
-fn packer_into_a_folder_that_exists_leaves_no_mixture() {
+fn packer_into_an_existing_folder_leaves_no_mixture() {
     output_is_old_or_new(true, &PACKER, "out");
 }
 
 #[test]
-fn nocloud_into_a_folder_that_exists_leaves_no_mixture() {
+fn nocloud_into_an_existing_folder_leaves_no_mixture() {
     output_is_old_or_new(true, &NOCLOUD, "out");
 }
 
 #[test]
-fn bake_into_a_folder_that_exists_leaves_no_mixture() {
+fn bake_into_an_existing_folder_leaves_no_mixture() {
     output_is_old_or_new(true, &BAKE, "out");
 }
 
 #[test]
-fn two_who_write_the_same_folder_at_once_leave_no_mixture() {
+fn two_concurrent_writes_to_one_folder_leave_no_mixture() {
     let home = Home::new();
     create_both(&home);
     let render = |name| vec!["render", name, "--format", "terraform", "--out", "out"];
@@ -899,7 +899,7 @@ fn two_who_write_the_same_folder_at_once_leave_no_mixture() {
 /// After the nth rename all renames fail, so the change can be neither completed nor undone. The next command finishes
 /// it.
 #[test]
-fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command() {
+fn a_change_that_can_be_neither_finished_nor_undone_is_finished_by_the_next_command() {
     if !may_trace() {
         return;
     }
@@ -945,7 +945,7 @@ fn a_change_that_can_be_neither_made_nor_undone_is_finished_by_the_next_command(
 }
 
 #[test]
-fn what_cannot_be_deleted_is_named_file_by_file() {
+fn each_file_that_cannot_be_deleted_is_reported() {
     if !may_trace() {
         return;
     }
@@ -998,7 +998,7 @@ fn a_mode_that_exposes_a_key_and_cannot_be_changed_is_an_error() {
 }
 
 #[test]
-fn a_full_device_as_standard_output_is_an_error_and_the_machine_is_there() {
+fn a_full_standard_output_is_an_error_and_the_machine_exists() {
     let home = Home::new();
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = home.command(&[&CREATE[..], &["--json"]].concat()).stdout(full()).output().unwrap();

@@ -31,7 +31,7 @@ fn rules(drop_in: &str) -> String {
 }
 
 #[test]
-fn every_form_blocks_it_where_that_is_asked_for_and_only_there() {
+fn each_format_blocks_the_metadata_service_only_on_request() {
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7", "--block-metadata"]);
     home.ok(&["create", "web2", "--block-metadata=true"]);
@@ -56,7 +56,7 @@ fn every_form_blocks_it_where_that_is_asked_for_and_only_there() {
 }
 
 #[test]
-fn a_container_reaches_it_at_no_address_and_all_else_as_before() {
+fn containers_reach_everything_except_the_metadata_service() {
     if !(need("unshare") && need("nsenter") && need("ip") && need("nft") && need("python3")) {
         return;
     }

@@ -8,7 +8,7 @@ const NUMBERS: [&str; 8] = ["127.1", "0x7f", "0x7f.1", "1", "0177.0.0.1", "21307
 const DEVICES: [&str; 8] = ["CON", "prn", "AUX", "nul", "nul.txt", "COM1", "lpt9", "NUL.tar.gz"];
 
 #[test]
-fn no_new_machine_and_no_address_is_called_so() {
+fn reserved_names_are_refused_for_machines_and_addresses() {
     let home = Home::new();
     let refused = |args: &[&str], name: &str| {
         let said = home.fails(2, args);
@@ -38,7 +38,7 @@ fn no_new_machine_and_no_address_is_called_so() {
 }
 
 #[test]
-fn a_machine_that_is_called_so_already_can_still_be_used_and_removed() {
+fn an_existing_machine_with_a_reserved_name_can_be_used_and_removed() {
     let home = Home::new();
     for name in ["nul", "127.1", "0x7f", "COM1.x"] {
         // As an earlier version has made it.

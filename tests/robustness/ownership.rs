@@ -91,7 +91,7 @@ fn a_folder_above_the_store_that_others_can_write_to_is_refused() {
 }
 
 #[test]
-fn a_store_is_not_made_where_others_can_exchange_it() {
+fn a_store_is_not_created_in_a_folder_where_others_can_replace_it() {
     let home = Home::new();
     let above = home.path().join("open");
     fs::create_dir(&above).unwrap();
@@ -102,7 +102,7 @@ fn a_store_is_not_made_where_others_can_exchange_it() {
 }
 
 #[test]
-fn a_store_behind_a_link_is_checked_where_it_is() {
+fn a_store_behind_a_link_is_checked_at_its_target() {
     let home = home();
     fs::create_dir(home.path().join("open")).unwrap();
     set_mode(&home.path().join("open"), 0o777);
@@ -129,7 +129,7 @@ fn a_folder_with_a_ca_that_others_can_write_to_is_refused() {
 }
 
 #[test]
-fn modes_of_key_files_are_mended_and_told() {
+fn modes_of_key_files_are_fixed_with_a_note() {
     let home = home();
     let keys: Vec<PathBuf> = ["key.pem", "server-key.pem", "user-data", "machine.yaml", "config.json", "env"]
         .map(|file| home.machine("web1").join(file))
@@ -155,7 +155,7 @@ fn modes_of_key_files_are_mended_and_told() {
 }
 
 #[test]
-fn modes_of_the_keys_of_a_ca_are_mended_and_told() {
+fn modes_of_ca_keys_are_fixed_with_a_note() {
     let home = home();
     home.ok(&["create", "web2", "--quiet", "--address", "203.0.113.8", "--ca", "shared"]);
     fs::rename(home.store().join("certs/web1"), home.path().join("ca")).unwrap();
@@ -172,7 +172,7 @@ fn modes_of_the_keys_of_a_ca_are_mended_and_told() {
 }
 
 #[test]
-fn a_store_of_docker_machines_passes() {
+fn a_store_made_by_docker_machine_is_accepted() {
     let home = home();
     // As Docker Machine makes it: folders 0700, everything in them 0600, certificates 0644.
     fs::remove_file(home.store().join("hostseed.lock")).unwrap();
@@ -190,7 +190,7 @@ fn a_store_of_docker_machines_passes() {
 }
 
 #[test]
-fn what_another_user_owns_is_refused() {
+fn files_of_another_user_are_refused() {
     if !need_root() {
         return;
     }
@@ -214,7 +214,7 @@ fn what_another_user_owns_is_refused() {
 }
 
 #[test]
-fn root_takes_no_ca_of_another_users() {
+fn root_refuses_a_ca_of_another_user() {
     if !need_root() {
         return;
     }
@@ -235,7 +235,7 @@ fn root_takes_no_ca_of_another_users() {
 }
 
 #[test]
-fn a_lock_or_journal_of_another_users_is_not_obeyed() {
+fn a_lock_or_journal_of_another_user_is_refused() {
     if !need_root() {
         return;
     }

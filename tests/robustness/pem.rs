@@ -157,7 +157,7 @@ fn a_private_key_in_ca_pem_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn each_further_certificate_in_ca_pem_is_refused_and_the_way_out_works() {
+fn a_second_certificate_in_ca_pem_is_refused_and_the_hint_fixes_it() {
     let home = Home::new();
     let ca = Ca::new(&home);
     for text in [
@@ -224,7 +224,7 @@ fn another_block_in_ca_pem_is_refused() {
 }
 
 #[test]
-fn a_key_file_holds_one_key_and_at_most_the_parameters_of_its_curve() {
+fn a_key_file_may_contain_only_one_key_and_its_curve_parameters() {
     let home = Home::new();
     let ca = Ca::new(&home);
     let other = fs::read_to_string(home.path().join("elsewhere/certs/other/ca-key.pem")).unwrap();
@@ -283,7 +283,7 @@ fn runner(cases: u32) -> TestRunner {
 }
 
 #[test]
-fn nothing_around_a_cas_files_travels() {
+fn text_around_the_pem_of_a_ca_is_not_sent_to_the_host() {
     let home = Home::new();
     let ca = Ca::new(&home);
     let certs = home.store().join("certs");
@@ -320,7 +320,7 @@ fn nothing_around_a_cas_files_travels() {
 }
 
 #[test]
-fn of_any_bundle_only_the_single_certificate_of_the_key_is_accepted() {
+fn only_a_ca_pem_with_the_single_certificate_of_the_key_is_accepted() {
     let home = Home::new();
     let ca = Ca::new(&home);
     let crl = relabelled(&ca.other, "CERTIFICATE", "X509 CRL");
@@ -375,7 +375,7 @@ fn rendered(home: &Home, name: &str, format: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn nothing_around_a_stored_machines_files_travels_in_any_format() {
+fn text_around_stored_pem_files_is_not_rendered_in_any_format() {
     let home = Home::new();
     for (name, stem) in machines(&home) {
         let dir = home.machine(name);
@@ -405,7 +405,7 @@ fn assert_not_rendered(home: &Home, name: &str, case: &str, told: &str) {
 }
 
 #[test]
-fn a_stored_machine_with_more_in_its_files_is_not_rendered() {
+fn a_stored_machine_with_extra_pem_blocks_is_not_rendered() {
     let home = Home::new();
     for (name, stem) in machines(&home) {
         let dir = home.machine(name);

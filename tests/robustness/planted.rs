@@ -51,7 +51,7 @@ fn home() -> Home {
 const RENDER: [&str; 4] = ["render", "web1", "-o", "seed"];
 
 #[test]
-fn a_fifo_as_output_gets_no_byte() {
+fn a_fifo_as_output_receives_nothing() {
     let home = home();
     fifo(&home.path().join("seed"));
     // Somebody reads from it already, so that opening it to write would succeed.
@@ -77,7 +77,7 @@ fn read_without_waiting(reader: &fs::File, bytes: &mut [u8]) -> usize {
 }
 
 #[test]
-fn devices_sockets_and_folders_are_no_files_to_write_to() {
+fn devices_sockets_and_folders_are_refused_as_output() {
     let home = home();
     let _socket = std::os::unix::net::UnixListener::bind(home.path().join("socket")).unwrap();
     fs::create_dir(home.path().join("folder")).unwrap();
@@ -104,7 +104,7 @@ fn devices_sockets_and_folders_are_no_files_to_write_to() {
 }
 
 #[test]
-fn a_link_in_a_folder_that_everybody_can_write_to_is_not_followed() {
+fn a_link_in_a_world_writable_folder_is_not_followed() {
     let home = home();
     let open = home.path().join("open");
     fs::create_dir(&open).unwrap();
@@ -145,7 +145,7 @@ fn a_link_in_a_folder_that_everybody_can_write_to_is_not_followed() {
 }
 
 #[test]
-fn a_file_or_folder_of_another_users_is_not_written_to() {
+fn a_file_or_folder_of_another_user_is_not_written_to() {
     if !need_root() {
         return;
     }
@@ -169,7 +169,7 @@ fn a_file_or_folder_of_another_users_is_not_written_to() {
 }
 
 #[test]
-fn in_an_output_folder_fifos_and_links_get_nothing() {
+fn fifos_and_links_in_an_output_folder_receive_nothing() {
     let home = home();
     let args = ["render", "web1", "--format", "terraform", "--out", "out"];
     home.ok(&args);
@@ -218,7 +218,7 @@ const TEMPORARY: &str = ".hostseed-0123456789abcdef";
 const OTHER_TEMPORARY: &str = ".hostseed-fedcba9876543210";
 
 #[test]
-fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
+fn a_planted_journal_does_not_move_or_delete_the_users_files() {
     let home = home();
     let args = ["render", "web1", "--format", "terraform", "--out", "out"];
     home.ok(&args);
@@ -268,7 +268,7 @@ fn a_planted_journal_moves_and_deletes_nothing_of_the_users() {
 /// If the old name of a rename is missing, the rename looks complete. Undoing it must not move a different file that has
 /// the new name.
 #[test]
-fn a_planted_journal_undoes_nothing_that_was_not_done() {
+fn a_planted_journal_does_not_undo_changes() {
     for numbers_are_known in [false, true] {
         let home = home();
         let args = ["render", "web1", "--format", "terraform", "--out", "out"];
@@ -293,7 +293,7 @@ fn a_planted_journal_undoes_nothing_that_was_not_done() {
 
 /// A store from an archive, which contains a journal and a link.
 #[test]
-fn a_store_that_was_packed_with_a_journal_deletes_nothing_elsewhere() {
+fn an_unpacked_store_with_a_journal_deletes_nothing_elsewhere() {
     let home = home();
     let elsewhere = home.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -310,7 +310,7 @@ fn a_store_that_was_packed_with_a_journal_deletes_nothing_elsewhere() {
 }
 
 #[test]
-fn only_what_hostseed_made_and_left_is_swept() {
+fn only_leftovers_of_hostseed_are_deleted() {
     let home = home();
     let out = home.path().join("out");
     fs::create_dir(&out).unwrap();
@@ -347,7 +347,7 @@ fn only_what_hostseed_made_and_left_is_swept() {
 }
 
 #[test]
-fn standard_output_to_another_users_file_or_fifo_gets_no_key() {
+fn a_file_or_fifo_of_another_user_as_standard_output_receives_no_key() {
     if !need_root() {
         return;
     }
@@ -426,7 +426,7 @@ fn a_fifo_in_place_of_a_ca_fails_at_once() {
 }
 
 #[test]
-fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
+fn a_store_path_that_is_not_utf_8_is_refused() {
     let home = Home::new();
     let store = home.path().join(std::ffi::OsStr::from_bytes(b"store-\xff"));
     let run = |args: &[&str]| home.command(args).env("MACHINE_STORAGE_PATH", &store).output().unwrap();
@@ -458,7 +458,7 @@ fn a_store_path_that_is_no_utf_8_is_not_written_into_text() {
 }
 
 #[test]
-fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
+fn create_does_not_replace_an_existing_ca_folder() {
     let home = Home::new();
     let create = |name, more: &[&str]| {
         home.ok(&[&["create", name, "--quiet", "--address", "203.0.113.7"], more].concat())
@@ -488,7 +488,7 @@ fn create_removes_nothing_that_is_in_the_place_of_its_ca() {
 }
 
 #[test]
-fn rm_removes_no_file_that_it_does_not_know() {
+fn rm_deletes_no_unknown_file() {
     let home = home();
     let notes = home.machine("web1").join("my notes");
     let backup = home.store().join("certs/web1/backup");
@@ -507,7 +507,7 @@ fn rm_removes_no_file_that_it_does_not_know() {
 }
 
 #[test]
-fn rm_removes_a_ca_only_with_the_machine_that_it_is_of() {
+fn rm_deletes_a_ca_only_with_its_machine() {
     let home = home();
     home.ok(&["create", "web2", "--quiet", "--address", "203.0.113.8"]);
     let (one, two) = (home.store().join("certs/web1"), home.store().join("certs/web2"));
@@ -518,7 +518,7 @@ fn rm_removes_a_ca_only_with_the_machine_that_it_is_of() {
 }
 
 #[test]
-fn rm_removes_a_machine_of_docker_machines_drivers_with_its_disks() {
+fn rm_deletes_a_machine_of_a_docker_machine_driver_with_its_disks() {
     let home = home();
     let dir = home.machine("web1");
     let config = fs::read_to_string(dir.join("config.json")).unwrap();

@@ -53,7 +53,7 @@ fn no_command_leaves_a_core_dump() {
 
 /// An account without an entry in the user database, as in a container, has no home folder except `HOME`.
 #[test]
-fn without_a_home_folder_nothing_is_guessed() {
+fn a_missing_home_folder_is_an_error() {
     if !(need_root() && need("setpriv")) {
         return;
     }
@@ -84,7 +84,7 @@ fn at(home: &Home, at: &str, args: &[&str], input: &str) -> (Option<i32>, String
 }
 
 #[test]
-fn certificates_are_neither_made_nor_judged_by_a_clock_before_the_release() {
+fn a_clock_before_the_release_is_an_error() {
     if !need("faketime") {
         return;
     }
@@ -124,7 +124,7 @@ fn certificates_are_neither_made_nor_judged_by_a_clock_before_the_release() {
 }
 
 #[test]
-fn no_input_is_read_without_end() {
+fn endless_input_is_refused() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let config = home.machine("web1").join("config.json");

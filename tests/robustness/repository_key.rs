@@ -147,7 +147,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[test]
-fn only_the_expected_key_reaches_the_file_that_apt_and_rpm_trust() {
+fn only_the_expected_key_becomes_trusted_by_apt_and_rpm() {
     if !(need("curl") && need("gpg") && need("gpgsplit") && need("sh")) {
         return;
     }

@@ -150,7 +150,7 @@ fn entrances(home: &Home, text: &str) -> Vec<Run> {
 }
 
 #[test]
-fn nothing_raw_of_what_others_wrote_reaches_the_terminal() {
+fn untrusted_text_is_escaped_on_the_terminal() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let mut wrong = Vec::new();
@@ -176,7 +176,7 @@ fn nothing_raw_of_what_others_wrote_reaches_the_terminal() {
 }
 
 #[test]
-fn json_has_the_values_that_were_written() {
+fn json_contains_the_original_values() {
     let home = Home::new();
     for (kind, text) in HOSTILE {
         let name = format!("{text}.yaml");
@@ -194,7 +194,7 @@ fn json_has_the_values_that_were_written() {
 
 /// Another user's record, or one from a backup, becomes part of a shell command in `env` and `config`.
 #[test]
-fn a_record_that_somebody_else_wrote_cannot_run_anything_or_command_the_terminal() {
+fn a_hostile_record_cannot_run_commands_or_control_the_terminal() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let path = home.machine("web1").join("config.json");
@@ -247,7 +247,7 @@ fn a_record_that_somebody_else_wrote_cannot_run_anything_or_command_the_terminal
 }
 
 #[test]
-fn a_folder_in_the_store_with_a_hostile_name_is_no_machine() {
+fn a_folder_with_a_hostile_name_is_not_a_machine() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     for (_, text) in HOSTILE {
@@ -263,7 +263,7 @@ fn a_folder_in_the_store_with_a_hostile_name_is_no_machine() {
 
 /// `env` prints a comment that contains its own command line.
 #[test]
-fn a_line_end_in_a_word_of_env_begins_no_command() {
+fn a_line_break_in_a_value_of_env_starts_no_command() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
     let store = home.path().join("a\ntouch owned\n");
@@ -275,7 +275,7 @@ fn a_line_end_in_a_word_of_env_begins_no_command() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_are_not_errors() {
     let home = Home::new();
     assert!(home.ok(&["--help"]).contains("Usage:"));
     assert!(home.ok(&["--version"]).starts_with("hostseed "));

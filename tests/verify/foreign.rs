@@ -28,7 +28,7 @@ fn judged(case: &Path) -> (String, i32) {
 }
 
 #[test]
-fn somebody_elses_user_data_gets_the_answers_that_are_written_beside_it() {
+fn foreign_user_data_gives_the_expected_output() {
     let mut snapshots = Snapshots::default();
     for case in cases() {
         let (said, status) = judged(&case);
@@ -40,7 +40,7 @@ fn somebody_elses_user_data_gets_the_answers_that_are_written_beside_it() {
 /// cloud-init's schema checks only the structure, so hostseed may report more problems. hostseed must report a problem in
 /// each case that cloud-init refuses.
 #[test]
-fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
+fn cloud_configs_that_cloud_init_refuses_have_problems() {
     if !cloud_init::is_here() {
         return;
     }
@@ -60,7 +60,7 @@ fn what_cloud_init_refuses_is_not_fine_here_and_what_is_fine_here_it_takes() {
 }
 
 #[test]
-fn an_answer_does_not_depend_on_how_much_comes_before() {
+fn a_result_does_not_depend_on_earlier_entries() {
     let home = Home::new();
     let last = [
         ("content: 7", Some(("error[yaml-type]", "`content` of `/last` must be a string"))),

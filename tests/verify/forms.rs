@@ -8,7 +8,7 @@ use crate::{base64, home, json, render, rendered_to, verify, verify_bytes, write
 const TEXTS: [&str; 5] = ["cloud-config", "script", "bake", "mime", "ignition"];
 
 #[test]
-fn every_text_form_is_fine_plain_compressed_and_in_base64() {
+fn each_text_format_is_valid_plain_compressed_and_in_base64() {
     let home = home();
     for machine in ["web1", "web2"] {
         for form in TEXTS {
@@ -44,7 +44,7 @@ fn every_text_form_is_fine_plain_compressed_and_in_base64() {
 }
 
 #[test]
-fn every_kind_of_key_and_of_authority_is_fine() {
+fn each_kind_of_key_and_ca_is_valid() {
     for key in openssl::quick_keys() {
         let home = Home::new();
         home.ok(&["create", "web1", "--quiet", "--key", key, "--address", "203.0.113.7", "--ca", "shared"]);
@@ -57,7 +57,7 @@ fn every_kind_of_key_and_of_authority_is_fine() {
 }
 
 #[test]
-fn the_seed_disks_and_folders_are_fine() {
+fn seed_disks_and_folders_are_valid() {
     let home = home();
     write(&home, "net.yaml", "version: 2\nethernets: {}\n");
     for machine in ["web1", "web2"] {
@@ -74,7 +74,7 @@ fn the_seed_disks_and_folders_are_fine() {
 }
 
 #[test]
-fn what_image_builders_and_terraform_take_is_fine() {
+fn folders_and_components_are_valid() {
     let home = home();
     for machine in ["web1", "web2"] {
         for (form, what) in [
@@ -98,7 +98,7 @@ fn what_image_builders_and_terraform_take_is_fine() {
 }
 
 #[test]
-fn an_archive_with_a_users_own_parts_is_fine() {
+fn an_archive_with_parts_of_the_user_is_valid() {
     let home = home();
     write(&home, "cloud.yaml", "#cloud-config\npackages: [jq]\nruncmd: [touch /here]\nwrite_files: []\n");
     write(&home, "script.sh", "#!/bin/sh\necho ünicode\n");
@@ -109,7 +109,7 @@ fn an_archive_with_a_users_own_parts_is_fine() {
 }
 
 #[test]
-fn an_image_without_an_identity_is_fine_and_holds_no_key() {
+fn an_image_without_an_identity_is_valid_and_contains_no_key() {
     let home = Home::new();
     let bake = home.ok(&["bake"]);
     let said = verify_bytes(&home, bake.as_bytes(), &["--strict"]);
@@ -119,7 +119,7 @@ fn an_image_without_an_identity_is_fine_and_holds_no_key() {
 }
 
 #[test]
-fn what_is_told_is_so() {
+fn the_summary_is_correct() {
     let home = home();
     rendered_to(&home, "web1", &[], "user-data");
     let told = json(&home, "user-data");
@@ -152,7 +152,7 @@ fn what_is_told_is_so() {
 }
 
 #[test]
-fn programs_tell_problems_apart_by_their_codes() {
+fn json_problems_have_codes() {
     let home = home();
     write(
         &home,
@@ -182,7 +182,7 @@ pub fn clouds(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn what_for_chooses_is_fine_there() {
+fn the_encoding_that_for_chooses_is_valid() {
     let home = home();
     let mut refused = Vec::new();
     for cloud in clouds(&home) {

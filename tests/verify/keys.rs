@@ -72,7 +72,7 @@ fn indented(text: &str, by: &str) -> String {
 }
 
 #[test]
-fn a_stray_key_is_found_wherever_it_was_put_into_a_cloud_config() {
+fn a_stray_key_is_found_anywhere_in_a_cloud_config() {
     let home = home();
     let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
     for stray in strays(&home) {
@@ -124,7 +124,7 @@ fn a_stray_key_is_found_wherever_it_was_put_into_a_cloud_config() {
 }
 
 #[test]
-fn a_stray_key_is_found_in_every_form() {
+fn a_stray_key_is_found_in_each_format() {
     let home = home();
     for stray in sample(strays(&home), 2) {
         let both = format!("{}{}", stray.pem, stray.certificate);
@@ -199,7 +199,7 @@ fn a_stray_key_is_found_in_every_form() {
 }
 
 #[test]
-fn the_hosts_own_key_is_for_root_alone() {
+fn the_hosts_key_must_be_accessible_only_to_root() {
     let home = home();
     let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
     let at = seed.find("seed/server-key.pem").unwrap();
@@ -226,7 +226,7 @@ fn the_hosts_own_key_is_for_root_alone() {
 }
 
 #[test]
-fn more_keys_than_are_read_are_an_error() {
+fn too_many_keys_are_an_error() {
     let home = Home::new();
     let keys: String = (0..65).map(|_| rcgen::KeyPair::generate().unwrap().serialize_pem()).collect();
     let script = format!("#!/bin/sh\ncat >/keys <<'E'\n{keys}E\n");
@@ -235,7 +235,7 @@ fn more_keys_than_are_read_are_an_error() {
 }
 
 #[test]
-fn a_key_in_der_is_a_key_too() {
+fn a_key_in_der_is_found() {
     if !need_python_module("cryptography") {
         return;
     }
@@ -253,7 +253,7 @@ fn a_key_in_der_is_a_key_too() {
 }
 
 #[test]
-fn an_ssh_key_of_the_hosts_own_is_a_warning_and_another_is_an_error() {
+fn the_ssh_host_key_is_a_warning_and_any_other_ssh_key_an_error() {
     let home = Home::new();
     let key = &pem::encode(&pem::Pem::new("OPENSSH PRIVATE KEY", b"openssh-key-v1\0 and so on".repeat(5)))
         .replace('\r', "");

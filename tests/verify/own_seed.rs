@@ -100,7 +100,7 @@ fn without_line(text: &str, number: usize) -> String {
 }
 
 #[test]
-fn a_seed_cut_at_any_line_is_never_fine_with_or_without_its_second_line() {
+fn a_seed_cut_at_any_line_is_an_error_with_or_without_its_second_line() {
     let home = home();
     let mut count = 0;
     for form in forms(&home) {
@@ -129,7 +129,7 @@ fn a_seed_cut_at_any_line_is_never_fine_with_or_without_its_second_line() {
 }
 
 #[test]
-fn a_seed_without_any_one_of_its_lines_is_never_fine() {
+fn a_seed_without_one_of_its_lines_is_an_error() {
     for form in forms(&home()) {
         // These are no lists of lines: a component and an Ignition config have fields that may be left out, an archive has headers.
         if ["imagebuilder", "mime", "ignition"].iter().any(|other| form.name.starts_with(other)) {
@@ -144,7 +144,7 @@ fn a_seed_without_any_one_of_its_lines_is_never_fine() {
 }
 
 #[test]
-fn files_without_their_manifest_are_never_fine() {
+fn files_without_their_manifest_are_an_error() {
     for form in forms(&home()) {
         let text = match form.name.split(' ').next() {
             Some("ignition") => {
@@ -175,7 +175,7 @@ fn files_without_their_manifest_are_never_fine() {
 }
 
 #[test]
-fn a_manifest_that_is_damaged_or_of_another_version_is_never_fine() {
+fn a_damaged_manifest_or_another_version_is_an_error() {
     for form in forms(&home()).iter().filter(|form| form.text.contains(MARKER)) {
         let (before, after) = form.text.split_once(MARKER).unwrap();
         // Image Builder's component has the script, and with it the manifest, in quotes.
@@ -206,7 +206,7 @@ fn payloads(form: &Form) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn a_file_with_one_other_letter_is_never_fine() {
+fn a_file_with_one_changed_character_is_an_error() {
     let home = home();
     let mut count = 0;
     for form in forms(&home) {
@@ -229,7 +229,7 @@ fn a_file_with_one_other_letter_is_never_fine() {
 }
 
 #[test]
-fn what_a_user_adds_to_a_seed_is_fine() {
+fn additions_of_the_user_are_valid() {
     for form in forms(&home()).into_iter().filter(|form| form.folder.is_none()) {
         let text = match form.name.split(' ').next().unwrap() {
             "cloud-config" => {

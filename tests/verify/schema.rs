@@ -7,7 +7,7 @@ use crate::support::{Home, need};
 use crate::{gzip, home, json_with, render, rendered_to, verify, verify_bytes, write};
 
 #[test]
-fn what_hostseed_renders_is_valid_to_cloud_init() {
+fn rendered_user_data_matches_cloud_inits_schema() {
     if !need("cloud-init") {
         return;
     }
@@ -26,7 +26,7 @@ fn what_hostseed_renders_is_valid_to_cloud_init() {
 }
 
 #[test]
-fn what_cloud_init_refuses_is_an_error_and_shows_no_key() {
+fn a_schema_violation_is_an_error_and_shows_no_key() {
     if !need("cloud-init") {
         return;
     }
@@ -58,7 +58,7 @@ fn what_cloud_init_refuses_is_an_error_and_shows_no_key() {
 }
 
 #[test]
-fn without_cloud_init_it_is_an_error_that_says_so() {
+fn a_missing_cloud_init_is_an_error() {
     let home = home();
     write(&home, "c.yaml", "#cloud-config\npackages: [jq]\n");
     let output =
@@ -72,7 +72,7 @@ fn without_cloud_init_it_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_key_is_in_no_argument_and_in_no_file() {
+fn the_user_data_reaches_cloud_init_only_on_standard_input() {
     let home = home();
     let seed = render(&home, "web1", &["--format", "cloud-config"]);
     let bin = home.path().join("bin");

@@ -11,7 +11,7 @@ use crate::support::{Home, need, run};
 use crate::{base64, gzip, home, render, rendered_to, verify, verify_bytes, write};
 
 #[test]
-fn a_clouds_answer_has_its_user_data_found() {
+fn user_data_is_found_in_responses_of_clouds() {
     let home = home();
     let seed = render(&home, "web1", &[]);
     let text = String::from_utf8(seed.clone()).unwrap();
@@ -53,7 +53,7 @@ fn a_clouds_answer_has_its_user_data_found() {
 }
 
 #[test]
-fn json_without_user_data_says_so() {
+fn json_without_user_data_is_an_error() {
     let home = Home::new();
     let cases = [
         ("{\"UserData\": {}}", "error[no-user-data] contains no user-data"),
@@ -107,7 +107,7 @@ output "user_data" { value = file("user-data") }
 }
 
 #[test]
-fn what_terraform_shows_is_fine() {
+fn json_of_terraform_show_is_valid() {
     let home = home();
     let Some(terraform) = terraform(&home) else { return };
     let shown = [
@@ -137,7 +137,7 @@ fn what_terraform_shows_is_fine() {
 }
 
 #[test]
-fn hcl_is_not_read_and_says_how_to_verify_it() {
+fn hcl_is_refused_with_a_hint() {
     let home = home();
     let module = "resource \"aws_instance\" \"web\" {\n  user_data = file(\"user-data\")\n}\n";
     for name in ["main.tf", "image.pkr.hcl", "text", "module/main.tf"] {
@@ -155,7 +155,7 @@ fn hcl_is_not_read_and_says_how_to_verify_it() {
 }
 
 #[test]
-fn a_digest_in_place_of_the_user_data_is_told() {
+fn a_digest_instead_of_user_data_is_reported() {
     let home = Home::new();
     let digest = "{\"user_data\": \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"}";
     verify_bytes(&home, digest.as_bytes(), &["--strict"])
@@ -163,7 +163,7 @@ fn a_digest_in_place_of_the_user_data_is_told() {
 }
 
 #[test]
-fn a_component_of_image_builder_is_taken_apart() {
+fn an_image_builder_component_is_checked() {
     let home = home();
     let bake = String::from_utf8(render(&home, "web1", &["--format", "bake"])).unwrap();
     let component = |command: &str| {
@@ -185,7 +185,7 @@ fn a_component_of_image_builder_is_taken_apart() {
 }
 
 #[test]
-fn a_folder_is_judged_by_all_that_is_in_it() {
+fn all_files_of_a_folder_are_checked() {
     let home = home();
     rendered_to(&home, "web1", &["--format", "bake"], "bake.sh");
     fs::create_dir(home.path().join("packer")).unwrap();
@@ -202,7 +202,7 @@ fn a_folder_is_judged_by_all_that_is_in_it() {
 }
 
 #[test]
-fn a_seed_folder_lacks_nothing() {
+fn missing_and_invalid_files_of_a_seed_folder_are_reported() {
     let home = home();
     rendered_to(&home, "web1", &["--format", "nocloud"], "seed");
     let case = |name: &str, change: &dyn Fn(&Path), words: &str| {
@@ -249,7 +249,7 @@ fn a_seed_folder_lacks_nothing() {
 }
 
 #[test]
-fn wrong_usage_is_told_apart_from_a_wrong_seed() {
+fn wrong_usage_has_exit_status_2() {
     let home = Home::new();
     assert!(home.fails(2, &["verify", "nowhere"]).contains("cannot read `nowhere`"));
     assert!(home.fails(2, &["verify"]).contains("FILE"));

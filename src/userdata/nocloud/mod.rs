@@ -24,7 +24,7 @@ mod tests {
     use crate::diag::Place;
 
     #[test]
-    fn written_seed_reads_back_and_has_an_id_of_its_own() {
+    fn written_seed_reads_back_and_its_instance_id_depends_on_the_content() {
         let write = |user_data: &str, network: Option<&str>| -> Vec<Beside> {
             let files = write("web1", Artifact::private(USER_DATA, user_data), network.map(str::as_bytes));
             let beside = |file: Artifact| Beside {
