@@ -1,9 +1,9 @@
-//! The house stands as CONTRIBUTING draws it: a file uses what is listed below it, never what is above.
+//! The source files have the layout in CONTRIBUTING: a file uses only rooms that are listed below it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, topmost first, as CONTRIBUTING lists them: the first word of each line of its first `text` block.
+/// The rooms in the order of CONTRIBUTING: the first word of each line of its first `text` block.
 fn rooms() -> Vec<Vec<String>> {
     let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
     let drawing = text.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
@@ -30,7 +30,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names that stand after `crate::`: one, or those of a list in braces.
+/// The names after `crate::`: one, or those of a list in braces.
 fn names(after: &str) -> Vec<String> {
     let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let Some(list) = after.strip_prefix('{') else { return vec![name(after)] };

@@ -1,6 +1,6 @@
-//! `hostseed create` against the same identity made with the openssl CLI: three P-256 keys, an authority, a server's and a
-//! client's certificate. Whole processes, in turn, so that a noisy machine disturbs both alike; prints the medians
-//! and their ratio. `cargo bench --bench create`.
+//! Compares `hostseed create` with the same identity made by the openssl CLI: three P-256 keys, and the certificates of
+//! a CA, a server and a client. Runs whole processes in turn, so that load on the computer affects both alike, and
+//! prints the medians and their ratio. `cargo bench --bench create`.
 
 mod pair;
 

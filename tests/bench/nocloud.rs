@@ -1,5 +1,5 @@
-//! `hostseed render --format nocloud --out seed.iso` against genisoimage, which packs user-data and meta-data that are there
-//! already into the same kind of disk. `cargo bench --bench nocloud`.
+//! Compares `hostseed render --format nocloud --out seed.iso` with genisoimage, which packs existing user-data and meta-data
+//! into the same kind of disk. `cargo bench --bench nocloud`.
 
 mod pair;
 

@@ -1,4 +1,4 @@
-//! Two commands in turn, so that a noisy machine disturbs both alike: the medians of whole processes, and their ratio.
+//! Runs two commands in turn, so that load on the computer affects both alike, and prints the medians and their ratio.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 40;
 
-/// Whether a program is there to compare with; says so where it is not.
+/// Whether the program to compare with is installed. Prints a line if it is not.
 pub fn is_here(program: &str) -> bool {
     let here =
         Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
@@ -16,7 +16,7 @@ pub fn is_here(program: &str) -> bool {
     here
 }
 
-/// Runs each command in a folder of its own round, and prints what came of it.
+/// Runs each command in a new folder for each round, and prints the result.
 pub fn compare(
     (our_name, ours): (&str, impl Fn() -> Command),
     (their_name, theirs): (&str, impl Fn() -> Command),

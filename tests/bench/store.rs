@@ -1,5 +1,6 @@
-//! Commands on a store of many machines, each beside a program that reads or removes the same files, or beside the same command
-//! on a store of one machine. `cargo bench --bench store`, with `HOSTSEED_BENCH_MACHINES=10000` for the large store.
+//! Compares commands on a store of many machines with a program that reads or deletes the same files, or with the same
+//! command on a store of one machine. `cargo bench --bench store`, with `HOSTSEED_BENCH_MACHINES=10000` for the large
+//! store.
 
 mod pair;
 
@@ -9,13 +10,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Machines in the large store where nothing else is asked for.
+/// The default number of machines in the large store.
 const MACHINES: usize = 1000;
 /// Makes the first machine of a store.
 const CREATE: [&str; 5] = ["create", "web1", "--address", "203.0.113.7", "--quiet"];
 /// Files of a machine that have its name in them.
 const NAMED: [&str; 3] = ["config.json", "machine.yaml", "env"];
-/// Reads what a list of machines is made from, as Docker Machine's `ls` reads each `config.json`.
+/// Reads each `config.json`, as Docker Machine's `ls` does.
 const READ_ALL: &str = r"find machines \( -name config.json -o -name server.pem \) -exec cat {} + | wc -c";
 
 fn main() {
@@ -36,7 +37,7 @@ fn main() {
     for n in 2..=machines {
         copy_machine(&large, &format!("web{n}"));
     }
-    // For the other program, since a removal by other hands makes hostseed read all machines once.
+    // This store is for the other program: after it has deleted machines, hostseed would read all of them once.
     for n in 2..=machines.min(200) {
         copy_machine(&spare, &format!("web{n}"));
     }

@@ -19,7 +19,7 @@ const LIMITS: [(&str, usize, Option<usize>); 11] = [
     ("digitalocean", 65_536, None),
     // 8191 groups of four characters are 32764, one more is 32768, which is too many.
     ("exoscale", 24_573, Some(24_573)),
-    // As a value of its own, base64 counts: 65536 groups.
+    // If the user passes base64, its length counts: 65536 groups.
     ("gce", 262_144, Some(196_608)),
     ("hetzner", 32_768, Some(24_576)),
     ("linode", 16_384, Some(16_384)),
@@ -70,7 +70,7 @@ fn each_cloud_is_listed_once_with_all_its_texts() {
             assert!(!text.contains("{name}") && !text.contains("{port}"), "{name}: {text}");
             assert!(text.is_ascii() && text.trim() == text, "{name}: {text}");
         }
-        // For people there is the same.
+        // The human-readable output has the same content.
         let shown = home.ok(&["clouds", name, "--port", "12345"]);
         let way = texts(&cloud["deliveries"]).into_iter().chain(texts(&cloud["firewall"]["command"]));
         for line in way.flat_map(str::lines) {
@@ -122,7 +122,7 @@ const MIME: [&str; 6] = ["render", "web1", "--format", "mime", "--part", "part"]
 fn part(pad: usize) -> String {
     let comment: String =
         std::iter::repeat_n('x', pad).enumerate().map(|(n, x)| if n % 60 == 59 { '\n' } else { x }).collect();
-    // A line break would begin a line that is no comment; in a here-document nothing has to be one.
+    // In a here-document, lines after a line break need not be comments.
     format!("#!/bin/sh\n: <<'END'\n{comment}\nEND\n")
 }
 
@@ -261,7 +261,7 @@ fn user_data_that_fits_only_compressed_gets_instructions_for_gzip() {
     assert!(seed.starts_with(b"\x1f\x8b") && seed.len() <= 16_384);
     assert!(told.contains(&format!("({} bytes; the limit of aws is 16384)", seed.len())), "{told}");
     assert!(told.contains("fileb://user-data.gz") && told.contains("user_data_base64"), "{told}");
-    // What is pasted into the console is the same.
+    // The text for the console is the same.
     assert!(told.contains("`hostseed render aws --for aws --gzip --base64`"), "{told}");
     let pasted = home.ok(&["render", "aws", "--for", "aws", "--gzip", "--base64"]);
     assert_eq!(STANDARD.decode(pasted).unwrap(), seed);

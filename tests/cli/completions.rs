@@ -72,7 +72,7 @@ fn zsh_completes() {
         return;
     }
     let home = home();
-    // zsh completes in its line editor alone, so it needs a terminal.
+    // zsh completes only in its line editor, which needs a terminal.
     let script = r#"zmodload zsh/zpty
         zpty z 'TERM=dumb zsh -f -i'
         zpty -w z "PS1=; fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -D; setopt no_beep
@@ -83,13 +83,13 @@ fn zsh_completes() {
             print -r -- "$line"
         done
         zpty -d z"#;
-    // Most of the time is waiting for more that does not come.
+    // Most of the time is spent waiting for further output.
     in_parallel(CASES.to_vec(), CASES.len(), |(typed, offered)| {
         let line = format!("hostseed {}", typed.join(" "));
         let mut zsh = Command::new("zsh");
         zsh.args(["-f", "-c", script, "zsh", &line]).current_dir(home.path()).env("HOME", home.path());
         let seen = said(&mut zsh);
-        // The first line is what was typed.
+        // The first line is the input.
         let listed: Vec<&str> =
             seen.lines().filter(|seen| !seen.contains(&line)).flat_map(str::split_whitespace).collect();
         assert!(offered.iter().all(|value| listed.contains(value)), "{typed:?}: {seen}");

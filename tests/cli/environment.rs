@@ -183,7 +183,7 @@ fn an_unusual_store_path_reaches_the_shell_unchanged() {
             if !need(name) {
                 continue;
             }
-            // tcsh takes what a backquote gives for patterns first, as tset(1) has its users know.
+            // tcsh expands patterns in the output of backquotes (tset(1)).
             let before = if name == "tcsh" { "set noglob\n" } else { "" };
             let set =
                 before.to_owned() + &evaluate.replace("CMD", &format!("hostseed env web1 --shell {name}"));
@@ -205,14 +205,14 @@ fn an_unusual_store_path_in_an_option_is_quoted_in_the_hint() {
         let named = store.to_str().unwrap();
         home.ok(&["--store", named, "create", "web1", "--quiet", "--address", "203.0.113.7"]);
         for (name, ..) in SHELLS {
-            // tcsh looks for `!` even behind a `:`.
+            // tcsh expands `!` even after `:`.
             if name == "tcsh" && folder.contains('!') {
                 continue;
             }
             if !need(name) {
                 continue;
             }
-            // The folder gets to our program through a variable, so that only the output has to be quoted.
+            // The program gets the folder in a variable, so that only its output needs quotes.
             let printed =
                 run(program(&home, "sh", &["-c", "hostseed --store \"$ODD\" env web1 --shell \"$NAME\""])
                     .env("ODD", &store)
@@ -269,7 +269,7 @@ fn dotenv_and_nu_output_is_accepted_by_their_parsers() {
     let unset = home.ok(&["env", "--unset", "--shell", "dotenv"]);
     assert_eq!(unset, VARIABLES.map(|name| format!("{name}=\n")).concat());
 
-    // nuon takes names without quotes, and is JSON but for them.
+    // NUON is JSON with unquoted names.
     let nu = typed(&home, "hostseed env web1 --shell nu");
     let mut lines = nu.lines();
     let mut record = lines.next().unwrap().to_owned();
@@ -306,7 +306,7 @@ fn no_proxy_gets_the_machine_once_and_keeps_its_other_values() {
     assert_eq!(line(&[("no_proxy", "10.0.0.1")]), "export no_proxy=\"10.0.0.1,203.0.113.7\"");
     assert_eq!(line(&[("no_proxy", "a"), ("NO_PROXY", "b")]), "export no_proxy=\"a,203.0.113.7\"");
     assert_eq!(line(&[("no_proxy", ""), ("NO_PROXY", "b")]), "export NO_PROXY=\"b,203.0.113.7\"");
-    // Idempotent, and told apart from an address that only looks alike.
+    // It is idempotent, and a similar address is a different one.
     assert_eq!(line(&[("NO_PROXY", "a,203.0.113.7,b")]), "export NO_PROXY=\"a,203.0.113.7,b\"");
     assert_eq!(line(&[("NO_PROXY", "a, 203.0.113.7")]), "export NO_PROXY=\"a, 203.0.113.7\"");
     assert_eq!(line(&[("NO_PROXY", "203.0.113.77")]), "export NO_PROXY=\"203.0.113.77,203.0.113.7\"");
@@ -344,7 +344,7 @@ fn the_shell_is_detected_by_its_variable() {
     ] {
         assert_eq!(first(shell, "web1"), wanted, "{shell:?}");
     }
-    // What is asked for goes before.
+    // A requested value overrides it.
     assert_eq!(first(Some("/usr/bin/fish"), "web1 --shell bash"), posix);
     assert_eq!(first(Some("/usr/bin/fish"), "--unset"), "set -e DOCKER_TLS_VERIFY;");
 }
@@ -405,7 +405,7 @@ fn config_url_and_ip_print_docker_machines_lines() {
     assert_eq!(home.ok(&["url", "web1"]), "tcp://203.0.113.7:2376\n");
     assert_eq!(home.ok(&["ip", "web1"]), "203.0.113.7\n");
     if need("docker") {
-        // The docker CLI takes the flags and gets as far as dialling.
+        // The docker CLI accepts the flags and tries to connect.
         let script = "docker $(hostseed config web1 | sed 's/tcp:.*/tcp:\\/\\/127.0.0.1:1/' | tr -d '\"') version 2>&1 | tail -1";
         let said = typed(&home, script);
         assert!(said.contains("127.0.0.1:1"), "{said}");

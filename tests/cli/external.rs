@@ -1,5 +1,5 @@
 //! Tests `external` as Terraform uses it: it reads a query from standard input and writes one JSON object with string
-//! values to standard output. A repeated query gives the same answer and creates no file.
+//! values to standard output. A repeated query gives the same result and creates no file.
 
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -21,7 +21,7 @@ fn ask_text(home: &Home, query: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// The answer: one object with string values, and no other output.
+/// The result: one object with string values, and no other output.
 fn answer(home: &Home, query: &Value) -> Map<String, Value> {
     let output = ask(home, query);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -56,7 +56,7 @@ fn repeated_queries_give_the_same_result_and_create_one_machine() {
         assert_eq!(files_below(&home.store()), files);
         assert_eq!(files.iter().map(changed).collect::<Vec<_>>(), times);
     }
-    // Also where it is only named, and where another command has made it.
+    // The same applies if the query has only a name, and if `create` has made the machine.
     assert_eq!(ask(&home, &json!({"name": "web1"})).stdout, first.stdout);
     home.ok(&["create", "web2", "--quiet", "--address", "203.0.113.8"]);
     assert_eq!(
@@ -115,24 +115,24 @@ fn equivalent_settings_do_not_differ() {
         &home,
         &json!({"name": "web1", "addresses": "web1.Example.com", "engine_label": r#"{"a": "2", "b": "1"}"#}),
     );
-    // A list is no text with commas in it.
+    // A string with commas is not a list here.
     answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7", "engine_label": "a=1, b=2"}));
     let told = error(&home, &json!({"name": "web2", "engine_label": "a=1\nb=2"}), 1);
     assert!(told.contains("is `a=1, b=2` in the machine and `a=1`, `b=2` in the query"), "{told}");
 
-    // Where it came up later on is an address of it.
+    // A recorded address is one of the machine's addresses.
     home.ok(&["create", "web3", "--quiet"]);
     home.ok(&["address", "web3", "203.0.113.9", "--quiet"]);
     answer(&home, &json!({"name": "web3", "addresses": "203.0.113.9"}));
     error(&home, &json!({"name": "web3", "addresses": "203.0.113.8"}), 1);
     error(&home, &json!({"name": "web2", "addresses": "[]"}), 1);
 
-    // A part of a machine need be no machine by itself.
+    // A query with only some settings need not be a valid spec.
     home.ok(&["create", "web4", "--quiet", "--address", "203.0.113.7", "--ca", "shared"]);
     answer(&home, &json!({"name": "web4", "ca": "shared"}));
     error(&home, &json!({"name": "web5", "ca": "shared"}), 2);
 
-    // What is off is so whether the machine says it or not.
+    // `false` equals a missing option.
     answer(&home, &json!({"name": "web4", "block_metadata": "false"}));
     let told = error(&home, &json!({"name": "web4", "block_metadata": "true"}), 1);
     assert!(told.contains("`block-metadata`"), "{told}");
@@ -172,10 +172,10 @@ fn the_limit_of_the_cloud_is_checked_before_a_machine_is_created() {
     let packed = answer(&home, &json!({"name": "web1", "for": "aws", "gzip": "true"}));
     let bytes = STANDARD.decode(packed["user_data_base64"].as_str().unwrap()).unwrap();
     assert!(bytes.starts_with(&[0x1f, 0x8b]) && bytes.len() <= 16_384);
-    // What is binary arrives by no attribute that takes text: Terraform says so when it plans.
+    // Terraform refuses binary data in a string attribute.
     assert!(!packed.contains_key("user_data"));
 
-    // cloud-init decodes it there.
+    // cloud-init decodes base64 there.
     let packed = answer(&home, &json!({"name": "web1", "for": "gce", "gzip": "true"}));
     assert_eq!(packed["user_data"], packed["user_data_base64"]);
 

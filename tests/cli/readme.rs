@@ -27,7 +27,7 @@ fn the_commands_of_the_readme_work_in_order() {
         fs::write(bin.join(stub), "#!/bin/sh\nexit 0\n").unwrap();
         fs::set_permissions(bin.join(stub), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // What the first command does with Rust.
+    // Replaces `cargo run` in the first command.
     let hostseed = Path::new(env!("CARGO_BIN_EXE_hostseed"));
     let cargo = "#!/bin/sh\n[ \"$1\" != run ] || { shift 3 && exec hostseed \"$@\"; }\n";
     fs::write(bin.join("cargo"), cargo).unwrap();

@@ -1,4 +1,4 @@
-//! On a terminal hostseed asks before it removes, and has colours unless NO_COLOR is set.
+//! On a terminal hostseed asks before it deletes, and uses colours unless NO_COLOR is set.
 
 use std::io::Write;
 use std::process::Stdio;

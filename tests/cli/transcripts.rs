@@ -35,7 +35,7 @@ fn replay(transcript: &str) -> String {
     while let Some(line) = lines.next() {
         if let Some(command) = line.strip_prefix("$ ") {
             writeln!(seen, "{line}\n{}", run(&home, command)).unwrap();
-            // What was seen before is not read for remarks.
+            // Output after the first command is not searched for remarks.
             let seen_before =
                 |line: &&str| !(line.is_empty() || line.starts_with("$ ") || line.starts_with("< "));
             while lines.next_if(seen_before).is_some() {}

@@ -1,10 +1,10 @@
-//! Fuzzing of everything that reads what others wrote, in the process: seeds that are good are cut, spliced, repeated and strewn
-//! with the words that each reader hangs on. Nothing may panic or take work without end, and what is accepted has to read back
-//! as itself.
+//! Fuzzes all readers of untrusted input in this process: valid inputs are cut, spliced, repeated and mixed
+//! with the words that are significant to each reader. No reader may panic or take unlimited time, and accepted input must read back
+//! unchanged.
 //!
-//! `cargo test` does a few thousand rounds. With HOSTSEED_REQUIRE_ALL in a release build it is 2 000 000, for 180 s at most.
-//! HOSTSEED_FUZZ is another number of rounds, HOSTSEED_FUZZ_SEED another beginning of the random numbers, and HOSTSEED_FUZZ_ONE
-//! (`READER:ROUND`) does a single round again that failed.
+//! `cargo test` runs a few thousand rounds. A release build with HOSTSEED_REQUIRE_ALL runs 2 000 000, for at most 180 s.
+//! HOSTSEED_FUZZ sets the number of rounds, HOSTSEED_FUZZ_SEED the seed of the random numbers, and HOSTSEED_FUZZ_ONE
+//! (`READER:ROUND`) repeats a single round that failed.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,19 +24,19 @@ use crate::yaml;
 const ROUNDS: usize = 2_000_000;
 const ROUNDS_OF_A_QUICK_RUN: usize = 4_000;
 const MOST_TIME: Duration = Duration::from_secs(180);
-/// Larger inputs find nothing that these do not, and take their time.
+/// Larger inputs find no further faults and take longer.
 const LARGEST: usize = 64 << 10;
 
 struct Reader {
     name: &'static str,
-    /// Of a thousand rounds; what is dear gets few.
+    /// The number of rounds of this reader in a thousand. Slow readers get fewer.
     share: usize,
     seeds: Vec<Vec<u8>>,
     words: &'static [&'static str],
     read: fn(&[u8]),
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers for the same beginning, whatever else runs.
+/// SplitMix64 (Steele, Lea, Flood 2014): the same seed always gives the same numbers.
 struct Random(u64);
 
 impl Random {
@@ -55,7 +55,7 @@ impl Random {
         &all[self.below(all.len())]
     }
 
-    /// A part of some bytes, short more often than long.
+    /// A random range of some bytes, more often short than long.
     fn range(&mut self, length: usize) -> std::ops::Range<usize> {
         let start = self.below(length + 1);
         let longest = 1 << self.below(12);
@@ -332,7 +332,7 @@ fn url_of(address: &Address) -> String {
     format!("tcp://{}:2376", address.in_url())
 }
 
-/// A plan that came of a spec holds to what a plan promises.
+/// Checks the properties of a plan that was made from a spec.
 fn plan(spec: &Spec) {
     let _ = HostPlan::from_spec(spec);
     if let Ok(plan) = Plan::from_spec(spec) {
@@ -356,7 +356,7 @@ fn query(bytes: &[u8]) {
     }
 }
 
-/// All nodes have places or none has, and a scalar without quotes begins at its place.
+/// Checks that all nodes have places or none has, and that a scalar without quotes begins at its place.
 fn yaml_nodes(bytes: &[u8]) {
     fn check(node: &yaml::Node, lines: &[&str], has_places: bool) {
         assert_eq!(node.start.is_some(), has_places);
@@ -442,7 +442,7 @@ fn fuzz() {
         let reader = readers.iter().find(|reader| reader.name == name).expect("a reader");
         return round(reader, n.parse().expect("READER:ROUND"));
     }
-    // Blocks of all readers by turns, so that each has had its share when the time is over.
+    // The readers run in turns, so that each one has had its share when the time is over.
     const BLOCKS: usize = 250;
     let blocks: Vec<_> = (0..BLOCKS)
         .flat_map(|block| readers.iter().enumerate().map(move |(r, reader)| (r, reader, block)))

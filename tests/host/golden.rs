@@ -112,7 +112,7 @@ fn render(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         tree.insert(place, at_home(&home, bytes));
     }
     modes.sort();
-    // A folder may have one seed in two forms.
+    // A folder can contain one seed in two formats.
     modes.dedup();
     let modes: String = modes.iter().map(|(path, mode)| format!("{mode:04o} {}\n", path.display())).collect();
     tree.insert("modes".into(), modes.into_bytes());

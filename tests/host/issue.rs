@@ -97,7 +97,7 @@ impl Host {
         for dir in ["var/log", "var/tmp", "var/lib/hostseed"] {
             fs::create_dir_all(host.root().join(dir)).unwrap();
         }
-        // Its own resolver, and no name server that could keep it waiting.
+        // A separate resolver without a name server, which could cause delays.
         for (file, text) in [
             ("etc/hosts", "127.0.0.1 localhost\n"),
             ("etc/nsswitch.conf", "hosts: files\n"),
@@ -228,7 +228,7 @@ impl Host {
     /// The reason why dockerd cannot start with the pair, or why its clients do not accept it.
     fn wrong_with_pair(&self) -> Option<String> {
         let (ca, certificate, key) = (self.docker_dir().join("ca.pem"), self.certificate(), self.key());
-        // What comes with the certificate is all that a client gets of its chain.
+        // The client gets only the intermediates in this file.
         let output = verify(&ca, &certificate, &["-untrusted", text(&certificate), "-purpose", "sslserver"]);
         if !output.status.success() {
             return Some(String::from_utf8_lossy(&output.stderr).into_owned());
@@ -477,7 +477,7 @@ fn the_full_host_name_is_covered_too() {
         .unwrap();
     host.issues(&["--no-restart"]);
     assert_eq!(sorted_sans(&host.certificate()), with_usual(&["host1.example.com"]));
-    // One that is no DNS name is left out, and what was covered once and is gone is no reason for another certificate.
+    // An invalid DNS name is omitted, and a name that disappears does not cause a new certificate.
     fs::write(host.root().join("etc/hosts"), "10.0.0.5 host_1.example.com host1\n").unwrap();
     host.assert_leaves_all(&["--no-restart"], "the full name is gone");
 }
@@ -554,7 +554,7 @@ fn an_unusable_pair_is_replaced() {
         ("an issuer of another seed", |host| host.apply_seed(&[])),
         ("an issuer of another seed and kind", |host| host.apply_seed(&["--key", "ed25519"])),
         ("a pair that is no link", |host| {
-            // As an earlier seed of the machine left it, which brought the server's certificate itself.
+            // The files of an earlier seed with a server certificate.
             let home = Home::new();
             let dir = create(&home, "web1", &[]);
             for file in ["server.pem", "server-key.pem"] {
@@ -626,7 +626,7 @@ fn the_pair_in_use_is_never_written_to() {
     if !can_run() {
         return;
     }
-    // At every boot a process may get the same number, and all certificates near the issuer's end have its end.
+    // Process numbers can repeat at each boot, and certificates near the issuer's expiry expire with it.
     let mut host = Host::new(&["--valid-for", "60d"]);
     host.shell = vec!["unshare", "--pid", "--fork", "sh"];
     host.issues(&["--no-restart"]);
@@ -695,11 +695,11 @@ fn a_certificate_is_renewed_when_a_third_of_its_life_is_left() {
     );
     assert_eq!(host.leftovers(), Vec::<String>::new());
     host.assert_leaves_all(&["--no-restart"], "it is new");
-    // A host that was switched off for long.
+    // The host was switched off for a long time.
     host.at = Some("+400d");
     let said = host.assert_renews(&["--no-restart"], "it has expired");
     assert!(said.contains("there was no valid one"), "{said}");
-    // A clock that has been put right again.
+    // The clock was corrected.
     host.at = None;
     host.assert_renews(&["--no-restart"], "it is not valid yet");
     host.assert_good();
@@ -724,7 +724,7 @@ fn a_certificate_that_expires_with_its_issuer_is_not_renewed_repeatedly() {
             assert!(said.contains("create the machine again before"), "{valid_for} {at}: {said}");
         }
     }
-    // Renewed once more, up to the issuer's end, and then no more.
+    // It is renewed once more, until the issuer expires, and then not again.
     let mut host = Host::new(&["--valid-for", "100d"]);
     host.issues(&["--no-restart"]);
     let issuer = host.docker_dir().join("issuer.pem");
@@ -770,7 +770,7 @@ fn an_expired_issuer_is_reported_until_a_valid_one_is_installed() {
             "{calls:?}"
         );
     }
-    // `setup` tells itself what is wrong.
+    // `setup` reports the problem itself.
     fs::write(host.state("status.json"), READY).unwrap();
     fs::remove_file(host.state("status.before")).unwrap();
     host.fails(&["--no-restart"]);
@@ -802,7 +802,7 @@ fn a_fixed_first_issue_leaves_no_failure_in_the_status() {
     host.issues(&[]);
     let status = fs::read_to_string(host.state("status.json")).unwrap_or_default();
     assert!(!status.contains("failed"), "{status}");
-    // And it stays as it is from then on.
+    // Later runs change nothing.
     let before = names_in(&host.root().join("var/lib/hostseed"));
     std::thread::sleep(std::time::Duration::from_millis(1100));
     host.assert_leaves_all(&[], "all is well");
@@ -816,7 +816,7 @@ fn a_first_boot_waits_for_its_clock_to_be_set() {
         return;
     }
     let mut host = Host::new(&[]);
-    // The issuer is good from an hour before it was made. The clock runs ten times as fast as it should.
+    // The issuer is valid from an hour before its creation. The clock runs ten times as fast as a real one.
     host.at = Some("-3640s x10");
     let said = host.issues(&["--no-restart"]);
     assert!(said.contains("not valid yet: waiting for up to 10 minutes"), "{said}");
@@ -834,7 +834,7 @@ fn a_wrong_clock_is_reported() {
     assert!(said.contains("by this host's clock, 2") && said.contains("set the clock"), "{said}");
     assert!(!host.certificate().exists() && !host.key().exists());
     assert_eq!(host.leftovers(), Vec::<String>::new());
-    // A host that has a pair keeps it.
+    // A host with a pair keeps it.
     host.at = None;
     host.issues(&["--no-restart"]);
     let before = host.pair();
@@ -860,7 +860,7 @@ fn an_issuer_of_another_ca_is_reported() {
         said.contains("issuer.pem is not signed by") && said.contains("apply the whole seed again"),
         "{said}"
     );
-    // Its certificate is right, its key is not.
+    // The certificate is valid, but its key is not.
     let host = Host::new(&[]);
     let key = host.docker_dir().join("issuer-key.pem");
     fs::copy(home.machine("web1").join("issuer-key.pem"), key).unwrap();
@@ -877,12 +877,12 @@ fn the_daemon_is_restarted_once_and_only_for_a_new_certificate() {
     const START: &str = "systemctl --no-block start docker.service";
     let nothing: [&str; 0] = [];
     let mut host = Host::new(&[]);
-    // Before `setup` has installed Docker, or with its own restart to come.
+    // Before `setup` has installed Docker, or before it restarts Docker itself.
     host.docker_is("inactive disabled");
     host.issues(&["--no-restart"]);
     assert!(host.is_waiting_for_restart());
     assert_eq!(host.calls(), nothing);
-    // That restart did not come: it is made up for.
+    // That restart did not happen, so the next run does it.
     host.docker_is("active enabled");
     host.issues(&[]);
     assert_eq!(host.calls(), RESTART);
@@ -896,14 +896,14 @@ fn the_daemon_is_restarted_once_and_only_for_a_new_certificate() {
     assert_eq!(host.calls(), RESTART);
     assert!(!host.is_waiting_for_restart());
 
-    // Somebody has stopped it: it stays stopped.
+    // A user has stopped Docker, so it stays stopped.
     host.docker_is("inactive enabled");
     host.prepare.push_str("; ip address add 10.0.0.7/24 dev eth0");
     host.assert_renews(&[], "an address has come");
     assert_eq!(host.calls(), nothing);
     assert!(!host.is_waiting_for_restart());
 
-    // It has waited for a certificate.
+    // Docker was waiting for a certificate.
     for (state, told) in [("inactive enabled", &[START][..]), ("inactive disabled", &[])] {
         let host = Host::new(&[]);
         host.docker_is(state);
@@ -918,7 +918,7 @@ fn a_starting_daemon_is_restarted_too() {
     if !can_run() {
         return;
     }
-    // It may have read the pair of before by now.
+    // Docker may have read the old pair already.
     let mut host = Host::new(&[]);
     host.issues(&["--no-restart"]);
     fs::remove_file(host.state("restart-docker")).unwrap();
@@ -983,7 +983,7 @@ fn a_full_disk_is_reported_and_the_pair_in_use_stays() {
             }
             assert!(host.pair() == before, "{dir}: the pair was touched: {log}");
             assert!(!host.calls().iter().any(|call| call.contains("restart docker")), "{dir}");
-            // Once there is room again it goes on.
+            // It continues when there is space again.
             host.prepare = ONE_MORE_ADDRESS.into();
             host.assert_renews(&[], dir);
             host.assert_good();
@@ -1000,7 +1000,7 @@ fn a_terminated_run_leaves_only_the_pair_in_use() {
     let mut host = Host::new(&[]);
     host.issues(&["--no-restart"]);
     let before = host.pair();
-    // As systemd does it where the script takes too long, here while it makes the key.
+    // systemd terminates a script that takes too long; here it is making the key.
     let openssl = "#!/bin/sh\n[ \"$1\" != genpkey ] || kill -TERM $PPID\nexec /usr/bin/openssl \"$@\"\n";
     host.put_program("openssl", openssl);
     host.prepare = ONE_MORE_ADDRESS.into();
@@ -1061,7 +1061,7 @@ fn keys_are_only_readable_by_root_and_are_not_logged() {
                 assert!(!said.contains(line), "{kind}: {key} is in the log");
             }
         }
-        // What it worked with is gone too.
+        // Its temporary files are deleted too.
         assert_eq!(names_in(&host.root().join("var/tmp")), BTreeSet::new(), "{kind}");
     }
 }
@@ -1081,11 +1081,11 @@ fn an_unknown_argument_is_refused() {
 /// Runs the script with bash, and kills it and all its child processes after `steps` commands. Returns whether it was
 /// killed.
 fn killed_after(host: &Host, steps: usize) -> bool {
-    // A pipe with a byte for each step: all subshells draw on it.
+    // A pipe with a byte for each step, from which all subshells read.
     const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
     let mut command = host.inside(&["bash", "-c", COUNTED, ISSUE, "--no-restart"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn().unwrap();
-    // A child that is gone already has closed it.
+    // A child that has exited has closed it.
     let _ = child.stdin.take().unwrap().write_all(&vec![b'x'; steps]);
     let status = child.wait().unwrap();
     assert!(status.success() || status.signal() == Some(9), "{status}: {}", host.log());
@@ -1135,7 +1135,7 @@ fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> 
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut host = Host::new(&[]);
-                // Each run would write out all that this machine has in memory.
+                // Each sync would write all cached data of this computer to disk.
                 host.put_program("sync", "#!/bin/sh\n");
                 begin(&mut host);
                 let saved = host.home.path().join("saved");
@@ -1155,7 +1155,7 @@ fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> 
                         return;
                     }
                     let mut found = check(&host, false);
-                    // What the next run finds is the same after many a step.
+                    // Many steps leave the same state for the next run.
                     if found.is_empty() && seen.lock().unwrap().insert(shape(&host)) {
                         let status = host.issue(&[]).stdout(Stdio::null()).status().unwrap();
                         if !status.success() {
@@ -1198,7 +1198,7 @@ fn a_killed_first_issue_leaves_no_incomplete_pair_and_the_next_run_finishes() {
         |_| {},
         |host, ended| {
             let mut wrong = wrong_with_keys(host);
-            // Docker's unit waits for the key: with it, all has to be there.
+            // Docker's unit waits for the key, so all other files must exist before it.
             if host.key().exists() || ended {
                 wrong.extend(host.wrong_with_pair());
             }

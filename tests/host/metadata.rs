@@ -151,7 +151,7 @@ fn a_known_public_address_stays_if_the_service_does_not_answer_later() {
             "{fault}: one that covers everything was made anew"
         );
     }
-    // One that is made anew has it too.
+    // A renewed certificate has it too.
     fs::remove_file(host.root.join("etc/docker/issued")).unwrap();
     assert_eq!(host.names_after("hetzner", "refused"), names);
     assert_ne!(fs::read(&certificate).unwrap(), before);
@@ -268,7 +268,7 @@ impl Host {
         unshare.args(["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]);
         unshare.args(["sh", "-euc", ENTER, "sh"]).arg(&self.root).args([cloud, fault, HOST]);
         unshare.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null());
-        // Nobody's proxy: whoever uses it gets no answer.
+        // This proxy does not exist, so requests through it fail.
         unshare.envs(["http_proxy", "https_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")));
         run(&mut unshare);
         let read = |file: &str| fs::read_to_string(self.root.join(file)).unwrap_or_default();

@@ -204,9 +204,9 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
         all.extend(unpacked(&plain));
         return all;
     }
-    // A script in a YAML string has its lines' ends written so.
+    // A YAML string has the line breaks of a script as `\n`.
     let text = String::from_utf8_lossy(bytes).replace("\\n", "\n");
-    // Base64 in lines is one run: a line break inside it is nothing.
+    // Line breaks inside base64 are removed.
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let mut runs = vec![String::new()];
     for line in text.lines() {

@@ -30,7 +30,7 @@ impl Elsewhere {
         fs::create_dir(&dir).unwrap();
         let made = Self { dir };
         fs::write(made.key(), openssl(key)).unwrap();
-        // Others' right to read it would be mended, with a note.
+        // hostseed would fix a world-readable mode, with a note.
         fs::set_permissions(made.key(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         made.certify(extensions, life);
         made
@@ -108,7 +108,7 @@ fn assert_signed_by(home: &Home, name: &str, authority: &Path, strict: bool) {
     let dir = home.machine(name);
     assert_eq!(fs::read(dir.join("ca.pem")).unwrap(), fs::read(authority).unwrap(), "{name}: ca.pem");
     let check = |file: &str, purpose: &str, names: &[&str]| {
-        // Strict rules want key identifiers in the authority too, which Docker Machine's has not.
+        // The strict check requires key identifiers in the CA certificate, which Docker Machine's CA lacks.
         let strict: &[&str] = if strict { &["-x509_strict"] } else { &[] };
         let fixed = ["verify", "-no-CApath", "-no-CAstore", "-CAfile", text(authority), "-purpose", purpose];
         run(Command::new("openssl").args(fixed).args(strict).args(names).arg(dir.join(file)));
@@ -137,7 +137,7 @@ fn a_foreign_ca_signs_with_each_key_format_and_is_not_changed() {
         let after = [authority.certificate(), authority.key()].map(|file| fs::read(file).unwrap());
         assert!(before == after, "{name}: the authority's files were changed");
         assert_eq!(files_below(&authority.dir).len(), 2, "{name}");
-        // Its key stays where it is.
+        // The CA's key is not copied.
         assert!(!home.store().join("certs").join(name).exists(), "{name}");
     }
     let key_of = |name: &str| fs::read_to_string(home.path().join(name).join("ca-key.pem")).unwrap();
@@ -234,7 +234,7 @@ fn the_first_machine_creates_the_shared_ca_and_the_second_uses_it() {
         public_key_of_key(&certs.join("ca-key.pem")),
         public_key_of_certificate(&certs.join("ca.pem"))
     );
-    // Removing a machine leaves it for the others.
+    // Deleting a machine does not delete the shared CA.
     home.ok(&["rm", "-y", "web1"]);
     assert!(kept == ["ca.pem", "ca-key.pem"].map(|file| fs::read(certs.join(file)).unwrap()));
 }
@@ -302,7 +302,7 @@ fn a_ca_with_path_length_0_signs_no_boot_issuer() {
         assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
     }
     assert!(before == [authority.certificate(), authority.key()].map(|file| fs::read(file).unwrap()));
-    // It signs a server's certificate as ever.
+    // It still signs a server certificate.
     home.ok(&[&words[..], &["--quiet", "--address", "203.0.113.7"]].concat());
     assert_signed_by(&home, "web1", &authority.certificate(), true);
 }
@@ -342,7 +342,7 @@ fn a_ca_of_several_machines_signs_a_boot_issuer_only_on_request() {
         for below in BELOW_IT {
             assert_verifies(&certificate, &home.machine(name).join(format!("{below}.pem")), &[]);
         }
-        // `false` is an answer too, and then the certificate is the server's.
+        // With `false`, the machine gets a server certificate.
         let plain = format!("plain-{name}");
         home.ok(&["create", &plain, "--quiet", "--ca", ca, "--boot-issuer=false"]);
         assert_verifies(
@@ -438,7 +438,7 @@ fn a_ca_with_a_different_key_is_refused() {
         return;
     }
     let home = Home::new();
-    // Of the same kind, and of another.
+    // A key of the same type, and one of another type.
     for (n, (mine, other)) in [(5, 3), (0, 1), (8, 7)].into_iter().enumerate() {
         let authority = Elsewhere::new(&home, &format!("a{n}"), FOREIGN_KEYS[mine].1, CA, USUAL_LIFE);
         fs::write(authority.key(), openssl(FOREIGN_KEYS[other].1)).unwrap();
@@ -461,7 +461,7 @@ fn a_ca_with_an_unsupported_key_is_refused() {
     for (name, command, told) in keys {
         assert_refused(&home, &Elsewhere::new(&home, name, command, CA, USUAL_LIFE).dir, told);
     }
-    // With a passphrase: PKCS#8's way, and the older one of PKCS#1 and SEC1.
+    // Keys with a passphrase, in PKCS#8 and in the older format of PKCS#1 and SEC1.
     let encrypted: [(&str, &[&str]); 3] = [
         ("pkcs8", &["pkcs8", "-topk8", "-passout", "pass:secret"]),
         ("pkcs1", &["rsa", "-traditional", "-aes128", "-passout", "pass:secret"]),
@@ -529,7 +529,7 @@ fn an_unusable_shared_ca_is_not_changed_and_signs_nothing() {
     let stderr = home.fails(1, &["create", "web1", "--address", "203.0.113.7", "--ca", "shared"]);
     assert!(stderr.contains("does not belong"), "{stderr}");
     assert_eq!(files_below(&home.store()), before);
-    // A certificate whose key is gone is no reason to make another authority in its place.
+    // If the CA's key is missing, hostseed must not replace the CA.
     fs::remove_file(certs.join("ca-key.pem")).unwrap();
     let before = (files_below(&home.store()), fs::read(certs.join("ca.pem")).unwrap());
     let stderr = home.fails(1, &["create", "web1", "--address", "203.0.113.7", "--ca", "shared"]);

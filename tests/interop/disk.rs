@@ -23,7 +23,7 @@ fn seed(home: &Home) -> (PathBuf, PathBuf, PathBuf) {
 fn output(program: &str, args: &[&str], file: &Path) -> Vec<u8> {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(program);
-    // The image's path first or last, as the program has it.
+    // The program expects the image's path as its first or last argument.
     match args {
         ["-i", rest @ ..] => command.arg("-i").arg(file).args(rest),
         _ => command.args(args).arg(file),
@@ -90,7 +90,7 @@ fn isoinfo_finds_the_files_of_the_seed_by_rock_ridge_and_by_joliet() {
             assert!(bytes == fs::read(seed.join(name)).unwrap(), "{names} {name}");
         }
     }
-    // Whoever mounts it, the key is root's.
+    // On a mounted disk the key belongs to root.
     let modes = text("isoinfo", &["-i", "-R", "-l"], &iso);
     let user_data = modes.lines().find(|line| line.ends_with("user-data ")).unwrap();
     assert!(user_data.starts_with("-rw-------   1    0    0 "), "{modes}");

@@ -39,7 +39,7 @@ fn for_this_ignition(config: &str, dir: &Path) -> PathBuf {
 /// Applies a config to an empty root folder and returns the folder.
 fn apply(config: &Path, dir: &Path) -> PathBuf {
     let root = dir.join("root");
-    // Debian's is built for SELinux and labels what it writes. Here are no labels.
+    // Debian's Ignition sets SELinux labels, which this system does not have.
     fs::create_dir_all(root.join("etc/selinux")).unwrap();
     fs::write(root.join("etc/selinux/config"), "SELINUXTYPE=none\n").unwrap();
     fs::write(dir.join("setfiles"), "#!/bin/sh\ncat >/dev/null\n").unwrap();
@@ -83,7 +83,7 @@ fn ignition_writes_the_files_of_the_golden_tree() {
     for case in cases() {
         let dir = tempfile::tempdir().unwrap();
         let config = fs::read_to_string(case.join("config.ign")).unwrap();
-        // Keys of users are set in a root that has users.
+        // SSH keys need a root folder with users.
         let merges = config.contains("\"merge\"");
         let config = if merges { without_merged(&config) } else { config };
         let root = apply(&for_this_ignition(&config, dir.path()), dir.path());

@@ -55,14 +55,14 @@ fn the_component_matches_the_component_schema() {
     }
     let home = Home::new();
     for (machine, document) in documents(&home) {
-        // Else Image Builder takes what is between them for a reference.
+        // Image Builder reads text between these braces as a reference.
         assert!(!document.contains("{{") && !document.contains("}}"), "{machine}");
         let commands = commands(&home, &document);
         let bake = match machine {
             "" => home.ok(&[&["bake"], &NASTY[..]].concat()),
             machine => home.ok(&["render", machine, "--format", "bake"]),
         };
-        // The manifest names the scripts of the other phases too.
+        // The manifest also lists the scripts of the other phases.
         let is_manifest = |line: &&str| line.starts_with("# hostseed-manifest: ");
         let others = |text: &str| -> Vec<String> {
             text.lines().filter(|line| !is_manifest(line)).map(str::to_owned).collect()

@@ -35,7 +35,7 @@ fn applied(parts: &[(&str, &[u8])], options: &[&str]) -> Option<Applied> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/mime/process.py");
     let folder = home.path().join("cloud-init");
     let output = run(Command::new(PYTHON).arg(script).arg(&folder).arg(home.path().join("user-data")));
-    // JSON is YAML, and cloud-config has numbers for keys.
+    // JSON is valid YAML, and cloud-config can have numbers as keys.
     let read: Value = serde_yaml::from_slice(&output.stdout).unwrap();
     let bytes = |text: &Value| STANDARD.decode(text.as_str().unwrap()).unwrap();
     let scripts = read["scripts"].as_mapping().unwrap().iter();
@@ -149,7 +149,7 @@ fn a_script_arrives_unchanged() {
     for (n, (name, bytes)) in scripts.iter().enumerate() {
         assert!(applied.parts[n] == *bytes, "{name} in the archive");
         let run = &applied.scripts.values().nth(n).unwrap()[..];
-        // The ends of DOS's lines are cloud-init's own doing: cloudinit/handlers/shell_script.py.
+        // cloud-init itself converts DOS line endings (cloudinit/handlers/shell_script.py).
         assert!(run == *bytes || *name == "dos.sh", "{name} as it is run");
     }
     assert_eq!(applied.scripts.keys().last().unwrap(), "script-08-a-b-c.sh");

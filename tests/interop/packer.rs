@@ -115,12 +115,12 @@ fn the_commented_examples_are_valid() {
         let sources = dir.join("sources.pkr.hcl");
         let examples = uncommented(&fs::read_to_string(&sources).unwrap());
         fs::write(&sources, &examples).unwrap();
-        // As Packer 1.7 and newer have it; 1.6 reads its words and has no such block.
+        // Packer 1.7 and newer have this block; 1.6 does not.
         ok(&["fmt", "-check", "-diff"], &dir);
         let (before, rest) = examples.split_once("packer {\n").unwrap();
         let (plugins, after) = rest.split_once("\n}\n").unwrap();
         assert!(plugins.contains("required_plugins") && !plugins.contains('#'), "{plugins}");
-        // Nothing is fetched here: what stands for Debian's image is a file.
+        // Nothing is downloaded: a file replaces Debian's image.
         let checksum = "\"file:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS\"";
         assert!(after.contains(checksum));
         let after = after.replace(checksum, "\"none\"");
@@ -139,7 +139,7 @@ fn the_commented_examples_are_valid() {
         let key = format!("ssh_private_key_file={}", key.display());
         let validate = ["validate", "-var", HOST, "-var", &key];
         ok(&validate, &dir);
-        // Packer does look at each of them.
+        // Packer checks each of them.
         for (right, wrong, why) in [
             ("\"8G\"", "\"eight\"", "Invalid disk size"),
             ("\"136693071363\"", "", "owner"),

@@ -125,7 +125,7 @@ fn certificates_are_valid_as_long_as_requested_and_the_ca_for_ten_years() {
             assert_close(not_after(&dir.join(format!("{leaf}.pem"))), now + Duration::hours(hours));
         }
     }
-    // Longer than the authority: the authority's end is the end.
+    // A certificate expires with its CA at the latest.
     let dir = create(&home, "long", &["--valid-for", "50y"]);
     for leaf in LEAVES {
         assert_eq!(not_after(&dir.join(format!("{leaf}.pem"))), not_after(&dir.join("ca.pem")));
@@ -208,7 +208,7 @@ fn no_two_certificates_share_a_serial_and_none_is_short_or_negative() {
         }
     }
     assert_eq!(serials.len(), 3 * machines);
-    // Half of them have their highest bit set, and are positive all the same.
+    // Half of them have the highest bit set, and must still be positive.
     assert!(serials.iter().any(|serial| serial.len() == 32 && serial.as_bytes()[0] >= b'8'));
 }
 
@@ -461,7 +461,7 @@ fn a_server_below_a_boot_issuer_is_accepted_for_its_names() {
         let webpki =
             |sent: &[&Path], names: &[&str]| judge(&ca, &server, sent, KeyUsage::server_auth(), names);
         assert_eq!(webpki(&[&issuer], &["203.0.113.7", "2001:db8::7", "web1.example.com"]), Ok(()), "{key}");
-        // And neither without the issuer, nor for another name.
+        // It does not verify without the issuer or for another name.
         assert!(!verifies(&ca, &server, &["-purpose", "sslserver"]), "{key}");
         assert!(webpki(&[], &[]).is_err(), "{key}");
         assert!(!verifies(&ca, &server, &[&sslserver[..], &["-verify_ip", "203.0.113.8"]].concat()), "{key}");
@@ -483,7 +483,7 @@ fn a_stolen_boot_issuer_cannot_issue_client_certificates() {
             let leaf = signed_below(&dir, name, "issuer", &leaf_for(purposes));
             let output = verify(&ca, &leaf, &["-untrusted", text(&issuer), "-purpose", "sslclient"]);
             let said = String::from_utf8_lossy(&output.stderr);
-            // Depth 1 is the issuer: it is refused whatever the leaf says.
+            // Depth 1 is the issuer, which is refused for any leaf.
             let refused = said.lines().any(|line| line.contains("at 1 depth") && line.contains("purpose"));
             assert!(!output.status.success() && refused, "{key}: {purposes}: {said}");
             let webpki = judge(&ca, &leaf, &[&issuer], KeyUsage::client_auth(), &[]);
@@ -492,13 +492,13 @@ fn a_stolen_boot_issuer_cannot_issue_client_certificates() {
                 "{key}: {purposes}: {webpki:?}"
             );
         }
-        // Without a purpose of its own, a leaf is taken for any: the issuer's still holds.
+        // A leaf without a purpose is valid for any, but the issuer's purpose still applies.
         let wording = "basicConstraints = critical, CA:FALSE\nkeyUsage = critical, digitalSignature\n";
         let leaf = signed_below(&dir, "none", "issuer", wording);
         assert!(!verifies(&ca, &leaf, &["-untrusted", text(&issuer), "-purpose", "sslclient"]), "{key}");
         let webpki = judge(&ca, &leaf, &[&issuer], KeyUsage::client_auth(), &[]);
         assert!(webpki.is_err(), "{key}: {webpki:?}");
-        // Nor is it one itself.
+        // It is not a client certificate itself.
         assert!(!verifies(&ca, &issuer, &["-purpose", "sslclient"]), "{key}");
         assert!(judge(&ca, &issuer, &[], KeyUsage::client_auth(), &[]).is_err(), "{key}");
     }
@@ -580,7 +580,7 @@ impl Server {
         let accepting =
             accepting.unwrap_or_else(|| panic!("openssl cannot serve with the pair in {}", dir.display()));
         let port = accepting.rsplit(':').next().unwrap().to_owned();
-        // Whatever else it says has to be read, or it would stop.
+        // The rest of its output must be read, or it would block.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, port }
     }
@@ -605,7 +605,7 @@ impl Server {
         let mut client =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut stdin = client.stdin.take().unwrap();
-        // A client that was refused is gone before it has read this.
+        // A refused client can close the connection before it reads this.
         let _ = stdin.write_all(b"deestsoh\n").and_then(|()| stdin.flush());
         let mut stdout = BufReader::new(client.stdout.take().unwrap());
         let mut line = String::new();

@@ -90,7 +90,7 @@ fn outputs(program: &str, dir: &Path) -> Value {
 #[test]
 fn the_module_is_valid_and_formatted() {
     let home = modules();
-    // A store whose path means something to HCL.
+    // The store's path has characters that are special in HCL.
     let store = home.path().join("st\"ore ${x} %{y} $${z}");
     home.ok(&["--store", store.to_str().unwrap(), "create", "1a.example.com", "--quiet"]);
     let words = ["render", "1a.example.com", "--format", "terraform", "--out", "odd"];
@@ -156,7 +156,7 @@ fn the_outputs_equal_the_output_of_hostseed() {
             let state = fs::read_to_string(dir.path().join("terraform.tfstate")).unwrap();
             assert!(!state.contains(key.lines().nth(1).unwrap()), "the client's key is in the state");
 
-            // Status 0: nothing to change (2 would be a change).
+            // Status 0 means no change; 2 would be a change.
             render(&home, machine);
             ok(program, dir.path(), &["plan", "-detailed-exitcode"]);
         }
@@ -299,7 +299,7 @@ fn an_address_may_come_from_the_vm() {
     let vm = "resource \"terraform_data\" \"vm\" {\n  input = module.host.user_data_gzip_base64\n}\n";
     for program in terraforms() {
         if program == "terraform-1.0" {
-            // terraform_data came with 1.4; before, there is no resource without a provider.
+            // terraform_data exists since 1.4. Earlier versions have no resource without a provider.
             continue;
         }
         for (machine, domain) in [("issuer", "example.net"), ("server", "example.org")] {

@@ -45,7 +45,7 @@ fn the_machines_of_a_ca_are_found_with_any_content_of_the_lock_file() {
         fs::write(lock(&home), content).unwrap();
         assert_ca_is_kept(&home, "b");
     }
-    // Of another store, which has no such machine.
+    // The index of another store, which has no such machine.
     let other = Home::new();
     other.ok(&["create", "a", "--quiet"]);
     fs::copy(lock(&other), lock(&home)).unwrap();
@@ -58,10 +58,10 @@ fn the_machines_of_a_ca_are_found_with_any_content_of_the_lock_file() {
 #[test]
 fn machines_added_or_deleted_by_other_programs_are_noticed() {
     let home = home_of_three();
-    // `b` goes without hostseed.
+    // `b` is deleted without hostseed.
     fs::rename(home.machine("b"), home.path().join("b")).unwrap();
     home.ok(&["create", "d", "--quiet"]);
-    // And comes back under another name.
+    // It comes back under another name.
     fs::rename(home.path().join("b"), home.machine("e")).unwrap();
     let plan = home.machine("e").join("machine.yaml");
     fs::write(&plan, fs::read_to_string(&plan).unwrap().replace("name: \"b\"", "name: \"e\"")).unwrap();
@@ -213,12 +213,12 @@ fn a_list_is_the_same_with_and_without_an_index() {
     let bytes = fs::read(index(&home)).unwrap();
     let content = content(&bytes);
     let machines = content["machines"].as_object().unwrap();
-    // `issuer` and those that are read whole and are no links.
+    // `issuer`, and files that are read completely and are not links.
     assert_eq!(machines.len(), MANY + 1 - 5);
     assert!(!String::from_utf8(bytes.clone()).unwrap().contains("PRIVATE"));
     assert_eq!(listed(&home), fresh);
     assert_eq!(fs::read(index(&home)).unwrap(), bytes, "written again without need");
-    // It is read, in fact: whoever may write to the store may also write this file.
+    // The index is really read: anyone who can write to the store can also write this file.
     fs::write(index(&home), forged(&bytes)).unwrap();
     assert!(listed(&home).iter().all(|listed| listed.contains("192.0.2.66")));
     fs::remove_file(index(&home)).unwrap();
@@ -254,7 +254,7 @@ fn changes_by_other_programs_are_listed_at_once() {
             let new = home.path().join("new");
             fs::copy(dir("web13").join("config.json"), &new).unwrap();
             rewrite(&new, "203.0.113.7", "203.0.113.9");
-            // As old as the one that it replaces.
+            // It gets the time of the file that it replaces.
             let time = dir("web13").join("config.json").metadata().unwrap().modified().unwrap();
             fs::File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
             fs::rename(&new, dir("web13").join("config.json")).unwrap();
@@ -348,11 +348,11 @@ fn an_untrusted_index_is_not_used_and_written_again() {
         chown(index(&home), Some(12345), Some(12345)).unwrap();
         check("another user's");
     }
-    // Of another store with the same machines, as after a backup was unpacked.
+    // The index of another store with the same machines, as after a backup was unpacked.
     let (other, _) = home_with_index();
     fs::copy(index(&other), index(&home)).unwrap();
     check("of another store");
-    // A folder in its place stays.
+    // A folder in its place is not changed.
     fs::remove_file(index(&home)).unwrap();
     fs::create_dir(index(&home)).unwrap();
     fs::write(index(&home).join("notes"), "mine\n").unwrap();

@@ -126,7 +126,7 @@ fn assert_accepted(home: &Home, name: &str, names: &[&str]) {
     assert_verifies(&ca, &client, &["-purpose", "sslclient"]);
     rustls::judge(&ca, &server, &[], KeyUsage::server_auth(), names).unwrap();
     rustls::judge(&ca, &client, &[], KeyUsage::client_auth(), &[]).unwrap();
-    // Only a loopback address leads to this computer.
+    // Only a loopback address reaches this computer.
     let local = ["127.0.0.1", "localhost"].into_iter().find(|local| names.contains(local));
     if let Some(local) = local
         && let Some((accepted, said)) =
@@ -157,7 +157,7 @@ fn default_names_that_a_ca_must_not_sign_are_omitted() {
     }
     let home = Home::new();
     let all = |constraint: &str| format!("nameConstraints=critical,{constraint}");
-    // The constraint, what is asked for, and what is left out.
+    // The constraint, the requested names, and the omitted names.
     let cases: [(&str, &[&str], &[&str]); 8] = [
         ("permitted;DNS:example.com", &[ADDRESS], &["NAME", "localhost"]),
         ("permitted;DNS:example.com", &["web.example.com", ADDRESS], &["NAME", "localhost"]),
@@ -202,7 +202,7 @@ fn default_names_that_a_ca_must_not_sign_are_omitted() {
             covered.iter().map(|name| if name.starts_with('*') { "any.example.com" } else { name }).collect();
         assert_accepted(&home, &name, &dialled);
 
-        // What the other commands tell is what is in the certificate.
+        // The other commands print the names in the certificate.
         let covered = serde_json::Value::from(covered);
         for json in [String::from_utf8(output.stdout).unwrap(), home.ok(&["inspect", "--json", &name])] {
             assert_eq!(
@@ -257,7 +257,7 @@ fn requested_names_that_a_ca_must_not_sign_are_refused() {
         );
         let both = ["--address", "a.example.org", "--address", "b.example.org"];
         assert_refused(&home, ca, &both, &["`a.example.org`, `b.example.org`"]);
-        // The name is what clients dial.
+        // Clients connect to this name.
         assert_refused(&home, ca, &["--boot-issuer=false"], &["`web1.example.net`"]);
         assert_refused(&home, ca, &["--address", "localhost"], &["`localhost`"]);
     }
@@ -383,12 +383,12 @@ fn docker_refuses_certificates_of_the_refused_cas() {
         return;
     }
     let home = Home::new();
-    // Which of the others docker refuses depends on the release of Go that it was built with.
+    // For the other CAs, the result depends on the Go version that docker was built with.
     for (name, extension) in [
         ("unknown", "1.2.3.4=critical,ASN1:UTF8String:x"),
         ("number", "nameConstraints=critical,permitted;RID:1.2.3.4"),
         ("mask", "nameConstraints=critical,permitted;IP:127.0.0.0/255.0.255.0"),
-        // Of these the docker CLI takes what is below them, which shows that it is asked as it should be.
+        // The docker CLI accepts certificates of these CAs. This shows that the test calls it correctly.
         ("plain", "nsComment=nothing"),
         ("critical", "crlDistributionPoints=critical,URI:http://example.com/crl"),
     ] {
@@ -471,7 +471,7 @@ fn a_machines_own_ca_signs_no_further_ca_unless_the_host_needs_one() {
     home.ok(&["create", "plain", "--quiet", "--address", ADDRESS]);
     home.ok(&["create", "issues", "--quiet"]);
     home.ok(&["create", "shares", "--quiet", "--address", ADDRESS, "--ca", "shared"]);
-    // The own CA of a machine without a boot issuer has no room for one.
+    // The CA of a machine without a boot issuer has path length 0.
     let own = home.store().join("certs/plain");
     let words = ["create", "web1", "--boot-issuer", "--ca", text(&own)];
     let said = home.fails(1, &words);
@@ -486,7 +486,7 @@ fn a_machines_own_ca_signs_no_further_ca_unless_the_host_needs_one() {
         let said = crate::support::openssl::extension(&ca, "basicConstraints");
         assert_eq!(said, format!("critical CA:TRUE, pathlen:{length}"), "{name}");
     }
-    // With the CA's key somebody may make an intermediate: it signs nothing that is accepted.
+    // An intermediate that was made with the CA's key cannot sign valid certificates.
     let (ca, key) = (own.join("ca.pem"), own.join("ca-key.pem"));
     let path = |file: &str| home.path().join(file);
     let sign = |file: &str, above: [&Path; 2], extensions: &[&str]| {

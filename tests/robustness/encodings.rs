@@ -158,7 +158,7 @@ fn a_key_in_nested_encodings_is_found() {
     for (outer, a) in &encoders {
         for (middle, b) in &encoders {
             for (inner, c) in &encoders {
-                // Every third of them is enough.
+                // Each third combination is enough.
                 tried += 1;
                 if tried % 3 != 0 {
                     continue;

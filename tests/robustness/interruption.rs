@@ -50,7 +50,7 @@ pub struct Call {
 
 fn strace(home: &Home, options: &[&str], args: &[&str]) -> Command {
     let plain = home.command(args);
-    // Whoever runs the tests in the background may have them ignore Ctrl-C.
+    // Tests that run in the background may ignore Ctrl-C.
     let mut command = Command::new("env");
     command
         .args(["--default-signal=INT", "strace", "-f", "-qq"])
@@ -83,7 +83,7 @@ pub fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
         let Some((name, _)) = call.trim_start().split_once('(') else { continue };
         let nth = seen.entry(name).or_default();
         *nth += 1;
-        // strace tells the current folder with each path, the loader's too.
+        // strace prints the current folder with each path, also with the loader's.
         let call = call.replace(&format!("AT_FDCWD<{}>", home.path().display()), "AT_FDCWD");
         if call.contains(home.path().to_str().unwrap()) {
             calls.push(Call { name: name.to_owned(), nth: *nth, line: call.trim().to_owned() });
@@ -139,7 +139,7 @@ fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
         return false;
     }
     let names: Vec<_> = files_below(&dir).iter().map(|file| file.display().to_string()).collect();
-    // A machine without an address has a boot issuer in its server's place.
+    // A machine without an address has a boot issuer instead of a server certificate.
     let issues = names.iter().any(|name| name == "issuer.pem");
     let mut wanted: Vec<_> =
         FILES.map(|(file, _)| if issues { file.replace("server", "issuer") } else { file.into() }).into();
@@ -236,7 +236,7 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
     let calls = sample(calls(&start.home(), &start.create()), ONE_IN);
     eprintln!("create, {error}: {} points", calls.len());
     for call in calls {
-        // A broken disk shows where bytes reach it.
+        // An I/O error occurs when bytes reach the disk.
         if error == "EIO" && !["write", "fsync"].contains(&call.name.as_str()) {
             continue;
         }
@@ -247,7 +247,7 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
         let there = is_whole_or_missing(&home, "web1", &at);
         match output.status.code() {
             Some(0) => assert!(there, "{at}: success without a machine"),
-            // What could not be read back is written all the same.
+            // The machine exists if only reading it back failed.
             Some(1) if there => assert!(!stderr.contains("nothing was changed"), "{at}"),
             Some(1) => {
                 assert!(
@@ -448,7 +448,7 @@ fn without_home_the_store_option_is_enough() {
     assert!(run(false, &["create", "web2"]).status.success());
     assert_eq!(run(true, &["ls", "-q"]).stdout, b"web1\nweb2\n");
     assert!(!home.path().join(".docker").exists());
-    // Without either it is no crash: the user data base may still know a home, and reading harms nobody.
+    // Without both variables, the user database may still have a home folder. The command must not crash.
     let bare = home.command(&["ls", "-q"]).env_remove("HOME").output().unwrap();
     assert!(matches!(bare.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&bare.stderr));
 }
@@ -510,7 +510,7 @@ fn at_once(home: &Home, commands: &[Vec<&str>]) -> Vec<Output> {
 fn of_two_concurrent_creates_of_one_machine_exactly_one_succeeds() {
     for round in 0..10 {
         let home = Home::new();
-        // Different addresses, to see whether the machine is one of the two and no mixture.
+        // The addresses differ, so that a mixture of both machines would be noticed.
         let create = |address| vec!["create", "web1", "--quiet", "--address", address];
         let addresses = ["203.0.113.1", "203.0.113.2", "203.0.113.3"];
         let outputs = at_once(&home, &addresses.map(create));
@@ -555,7 +555,7 @@ fn concurrent_creates_with_the_shared_ca_use_one_ca() {
         .collect();
     for (name, output) in names.iter().zip(at_once(&home, &commands)) {
         if !output.status.success() {
-            // Somebody else was first to make the authority: said so, and the second try finds it.
+            // Another command made the CA first. The error says so, and the second try uses that CA.
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(
                 stderr.contains("nothing was changed") && stderr.contains("hint: run this again"),
@@ -623,7 +623,7 @@ fn rm_leaves_all_or_none(names: &[&str], ways: &[&str]) {
         home
     };
     interrupt_each_call(start, &[&["rm", "-y", "--quiet"], names].concat(), ways, |home, output, at| {
-        // A command that reads is the next one.
+        // The next command only reads.
         let there: Vec<_> = names.iter().map(|name| is_whole_or_missing(home, name, at)).collect();
         assert!(there.iter().all(|other| *other == there[0]), "{at}: one of two is gone: {there:?}");
         for name in ["other", "web1", "web2"].iter().filter(|name| there[0] || !names.contains(name)) {
@@ -639,7 +639,7 @@ fn rm_leaves_all_or_none(names: &[&str], ways: &[&str]) {
         if !there[0] && output.status.code() != Some(1) {
             assert_no_stray_key(home, at);
         }
-        // The next command that writes leaves nothing of this one.
+        // The next command that writes deletes the leftovers of this one.
         home.ok(&["address", "other", "198.51.100.7"]);
         assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
         assert_no_stray_key(home, at);
@@ -715,7 +715,7 @@ fn address_interrupted_at_any_moment_changes_both_files_or_none() {
     let (old, new) = ("tcp://203.0.113.7:2376", "tcp://198.51.100.9:2376");
     interrupt_each_call(start, &args, &[KILL, "error=ENOSPC"], |home, output, at| {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        // A command that reads is the next one.
+        // The next command only reads.
         let url = home.ok(&["url", "web1"]);
         let env = fs::read_to_string(home.machine("web1").join("env")).unwrap();
         assert!([old, new].contains(&url.trim()), "{at}: {url}");
@@ -726,7 +726,7 @@ fn address_interrupted_at_any_moment_changes_both_files_or_none() {
         assert!(!output.status.success() || url.trim() == new, "{at}: said to be recorded");
         assert!(is_whole_or_missing(home, "web1", at), "{at}");
         assert_private(&home.store(), at);
-        // Done again it is done, and nothing of the first try is left.
+        // The second try succeeds, and no leftovers of the first one remain.
         home.ok(&args);
         assert_eq!(home.ok(&["url", "web1"]).trim(), new, "{at}");
         assert!(fs::read_to_string(home.machine("web1").join("env")).unwrap().contains(new), "{at}");
@@ -783,7 +783,7 @@ fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
     let old = reset();
     assert_eq!(old.len(), if exists { new.len() } else { 0 });
     let calls = calls(&home, args);
-    // What is only read in the store is not the matter here.
+    // Calls that only read the store are left out.
     let calls: Vec<_> =
         calls.into_iter().filter(|c| c.name != "openat" || !c.line.contains("/.docker/")).collect();
     let calls = sample(calls, ONE_IN);
@@ -802,7 +802,7 @@ fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
                 Some(0) => assert_eq!(found, new, "{at}"),
                 Some(_) if stderr.contains("nothing was changed") => {
                     assert!(found == old, "{at}: changed");
-                    // Without a lock it is not known whether somebody else has it.
+                    // Without the lock, another command may hold it.
                     let lock = (call.name == "flock").then(|| path.join(".hostseed.lock"));
                     assert_eq!(unfinished(home.path()), Vec::from_iter(lock), "{at}");
                 }

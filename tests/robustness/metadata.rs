@@ -43,7 +43,7 @@ fn each_format_blocks_the_metadata_service_only_on_request() {
             let out = format!("{machine}-{form}");
             home.ok(&["render", machine, "--format", form, "-o", &out]);
             let found = drop_ins(&home, &out);
-            // A component has its seed in YAML, where only `verify` finds it.
+            // A component has its seed inside YAML, which only `verify` reads.
             assert_eq!(found.is_empty(), form == "imagebuilder", "{out}");
             all.extend(found.iter().filter(|_| blocks).map(|text| rules(text)));
             assert!(blocks || found.iter().all(|text| !text.contains("nft")), "{out}");

@@ -41,7 +41,7 @@ fn reserved_names_are_refused_for_machines_and_addresses() {
 fn an_existing_machine_with_a_reserved_name_can_be_used_and_removed() {
     let home = Home::new();
     for name in ["nul", "127.1", "0x7f", "COM1.x"] {
-        // As an earlier version has made it.
+        // A machine made by an earlier version.
         home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
         let certs = home.store().join("certs");
         fs::rename(home.machine("web1"), home.machine(name)).unwrap();

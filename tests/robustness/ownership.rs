@@ -59,7 +59,7 @@ fn a_folder_of_the_store_that_others_can_write_to_is_refused() {
             let home = home();
             let path = if folder.is_empty() { home.store() } else { home.store().join(folder) };
             set_mode(&path, open);
-            // `/tmp` keeps its mode, whoever makes a store in it.
+            // The mode of a folder such as `/tmp` must not be changed.
             let way_out = if open == 0o1777 { "choose a folder" } else { "`chmod go-w " };
             assert_refused(&home, WRITABLE, &path, way_out);
             if folder != "machines/web1" {
@@ -67,7 +67,7 @@ fn a_folder_of_the_store_that_others_can_write_to_is_refused() {
                 assert!(!home.machine("web2").exists());
                 assert!(home.fails(1, &["ls"]).contains(way_out));
             }
-            // The way out.
+            // The command in the hint.
             set_mode(&path, open & !0o022);
             home.ok(&["env", "web1"]);
         }
@@ -80,7 +80,7 @@ fn a_folder_above_the_store_that_others_can_write_to_is_refused() {
     let above = home.path().join(".docker");
     set_mode(&above, 0o777);
     assert_refused(&home, WRITABLE, &above, "`chmod go-w ");
-    // A group of the user's own, and a sticky folder, where nobody can rename what is another's.
+    // The user's own group, and a sticky folder, where users cannot rename the files of others.
     for fine in [0o770, 0o775, 0o1777] {
         let owner = fs::metadata(&above).unwrap();
         if fine == 0o1777 || owner.gid() == owner.uid() {
@@ -147,7 +147,7 @@ fn modes_of_key_files_are_fixed_with_a_note() {
         }
         assert!(!String::from_utf8_lossy(&home.run(&["env", "web1"]).stderr).contains("had mode"));
     }
-    // A certificate may be read by all, and written by none.
+    // A certificate may be world-readable but not world-writable.
     let certificate = home.machine("web1").join("ca.pem");
     set_mode(&certificate, 0o666);
     let stderr = String::from_utf8(home.run(&["url", "web1"]).stderr).unwrap();
@@ -174,7 +174,7 @@ fn modes_of_ca_keys_are_fixed_with_a_note() {
 #[test]
 fn a_store_made_by_docker_machine_is_accepted() {
     let home = home();
-    // As Docker Machine makes it: folders 0700, everything in them 0600, certificates 0644.
+    // The modes of Docker Machine: folders 0700, files in them 0600, certificates 0644.
     fs::remove_file(home.store().join("hostseed.lock")).unwrap();
     for file in ["machine.yaml", "env", "user-data"] {
         fs::remove_file(home.machine("web1").join(file)).unwrap();
@@ -183,7 +183,7 @@ fn a_store_made_by_docker_machine_is_accepted() {
         let output = home.run(args);
         assert!(output.status.success() && output.stderr.is_empty(), "{args:?}");
     }
-    // Folders that can be read by all are no danger.
+    // World-readable folders are accepted.
     set_mode(&home.store(), 0o755);
     set_mode(&home.store().join("machines"), 0o755);
     home.ok(&["env", "web1"]);
@@ -259,7 +259,7 @@ fn the_variable_that_accepts_the_risk_is_read_as_yes_or_no() {
         ("1", 0, ""),
         ("True", 0, ""),
         ("0", 1, "other users can write it"),
-        // As good as none.
+        // The same as an unset variable.
         ("", 1, "other users can write it"),
         ("maybe", 2, "HOSTSEED_ALLOW_INSECURE_STORE"),
     ] {

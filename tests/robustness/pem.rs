@@ -57,7 +57,7 @@ impl Ca {
         fs::write(self.dir.join("ca.pem"), certificate).unwrap();
         let path = self.dir.join("ca-key.pem");
         fs::write(&path, key).unwrap();
-        // hostseed would mend another mode, and say so.
+        // With another mode, hostseed would fix it and print a note.
         fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     }
 
@@ -213,7 +213,7 @@ fn another_block_in_ca_pem_is_refused() {
             assert!(said.contains(&format!("`{label}`")), "{label}: {said}");
         }
     }
-    // Not whole, or with bytes after the certificate.
+    // Incomplete, or with bytes after the certificate.
     let cut: String = ca.other.lines().take(3).map(|line| format!("{line}\n")).collect();
     let block = pem::parse(&ca.certificate).unwrap();
     let longer = pem::encode(&pem::Pem::new("CERTIFICATE", [block.contents(), b"more"].concat()));
@@ -435,7 +435,7 @@ fn a_stored_machine_with_extra_pem_blocks_is_not_rendered() {
         let garbage = "-----BEGIN PRIVATE KEY-----\nAAAABBBBCCCCDDDD\n-----END PRIVATE KEY-----\n";
         with(&key, garbage.to_owned(), "a key that cannot be read", &key);
         with(&key, private.lines().take(2).collect::<Vec<_>>().join("\n"), "a key that is cut short", &key);
-        // The chain behind a certificate is part of it.
+        // The chain after a certificate belongs to it.
         fs::write(dir.join(&own), format!("{certificate}TRAVELS\n{ca}")).unwrap();
         let seed = on_the_host(home.ok(&["render", name]).as_bytes());
         let landed = seed.iter().find(|(path, ..)| Path::new(path).ends_with(&own)).unwrap();

@@ -54,7 +54,7 @@ const RENDER: [&str; 4] = ["render", "web1", "-o", "seed"];
 fn a_fifo_as_output_receives_nothing() {
     let home = home();
     fifo(&home.path().join("seed"));
-    // Somebody reads from it already, so that opening it to write would succeed.
+    // The FIFO has a reader, so that opening it for writing would succeed.
     let reader = fs::File::options().read(true).write(true).open(home.path().join("seed")).unwrap();
     for args in [&RENDER[..], &["bake", "-o", "seed"]] {
         let stderr = refused(&home, args, "error[not-regular-file] `seed` is a FIFO, not a regular file");
@@ -131,7 +131,7 @@ fn a_link_in_a_world_writable_folder_is_not_followed() {
     }
     assert_eq!(fs::read_to_string(home.path().join("mine/precious")).unwrap(), "precious\n");
     assert_eq!(files_below(&home.path().join("mine")).len(), 1);
-    // A file that is made there is another matter, and so is a link in a folder of the user's own.
+    // A new file there is allowed, and so is a link in the user's own folder.
     home.ok(&["render", "web1", "-o", "open/new"]);
     assert_eq!(mode(&open.join("new")), 0o600);
     symlink("nowhere", home.path().join("dangling")).unwrap();
@@ -162,7 +162,7 @@ fn a_file_or_folder_of_another_user_is_not_written_to() {
     let terraform = |out| ["render", "web1", "--format", "terraform", "--out", out];
     refused(&home, &terraform("theirs"), "error[foreign-owner] `theirs` belongs to another user");
     assert_eq!(files_below(&theirs).len(), 0);
-    // A file of theirs in a folder of the user's own.
+    // A file of another user in the user's own folder.
     home.ok(&terraform("module"));
     std::os::unix::fs::chown(home.path().join("module/main.tf"), Some(STRANGER), None).unwrap();
     refused(&home, &terraform("module"), "error[foreign-owner] `module/main.tf` belongs to another user");
@@ -228,7 +228,7 @@ fn a_planted_journal_does_not_move_or_delete_the_users_files() {
     fs::create_dir(out.join(TEMPORARY)).unwrap();
     symlink(home.path(), out.join("way")).unwrap();
     fs::write(home.path().join(OTHER_TEMPORARY), "precious\n").unwrap();
-    // Even where whoever planted it knew the numbers.
+    // Even if the attacker knew the inode numbers.
     let [folder, mine, temporary] = [&out, &out.join("mine"), &out.join(TEMPORARY)].map(|path| inode(path));
     let precious = inode(&home.path().join("precious"));
     let one = |what, from: &str, to: &str, kind| serde_json::json!([rename(what, from, to, kind)]);
@@ -244,7 +244,7 @@ fn a_planted_journal_does_not_move_or_delete_the_users_files() {
         journal(folder, &none, &[&format!("way/{OTHER_TEMPORARY}")]),
         journal(folder, &one(mine, "mine", "main.tf", "replace"), &[]),
         journal(folder, &one(temporary, TEMPORARY, "/etc/x", "new"), &[]),
-        // As it was unpacked somewhere else.
+        // The journal as it was unpacked in another folder.
         journal(folder + 1, &none, &[]),
         r#"{"version":9,"folder":1,"renames":[],"delete":[]}"#.to_owned(),
         r#"{"version":1,"renames":[],"delete":[]}"#.to_owned(),
@@ -255,10 +255,10 @@ fn a_planted_journal_does_not_move_or_delete_the_users_files() {
         refused(&home, &args, "error[unusable-journal] `out/.hostseed.journal` ");
         let kept = [home.path().join("precious"), home.path().join(OTHER_TEMPORARY), out.join("mine")];
         assert!(kept.iter().all(|path| path.exists()), "{journal}");
-        // One that others can write is not even read.
+        // A world-writable journal is not read.
         plant(&journal, &path, 0o666);
         refused(&home, &args, "error[writable-by-others] other users can write it");
-        // Nor is one with the mode that version control and archives give.
+        // A journal with the mode of files from version control or archives is not read either.
         plant(&journal, &path, 0o644);
         refused(&home, &args, "error[unusable-journal] can be read by other users");
         fs::remove_file(&path).unwrap();
@@ -334,7 +334,7 @@ fn only_leftovers_of_hostseed_are_deleted() {
         assert!(kept.iter().all(|name| dir.join(name).exists()), "{:?}", files_below(dir));
         assert!(dir.join(".hostseed-00000000000000aa").is_symlink());
     }
-    // In the store, where a lock says that nobody is at work, age does not matter, but the name does.
+    // In the store, the lock shows that no command is running, so the age does not matter, only the name.
     for folder in ["machines", "certs"] {
         fs::write(home.store().join(folder).join(abandoned), "key").unwrap();
         fs::write(home.store().join(folder).join(".hostseed-notes1"), "mine").unwrap();
@@ -438,7 +438,7 @@ fn a_store_path_that_is_not_utf_8_is_refused() {
         "{stderr}"
     );
     assert!(!store.exists());
-    // One that came there by renaming.
+    // A folder that was renamed to this name.
     home.ok(&["create", "web1", "--address", "203.0.113.7"]);
     fs::rename(home.store(), &store).unwrap();
     for args in [
@@ -471,7 +471,7 @@ fn create_does_not_replace_an_existing_ca_folder() {
     let key = fs::read(ca.join("ca-key.pem")).unwrap();
     let stderr =
         refused(&home, &["create", "web2", "--quiet"], "error[ca-in-use] certs/web2` exists already");
-    // To move it would take the CA from that machine.
+    // Moving it would remove the CA of that machine.
     assert!(stderr.contains("is the CA of `web3`") && !stderr.contains("mv "), "{stderr}");
     assert_eq!(fs::read(ca.join("ca-key.pem")).unwrap(), key);
     assert_eq!(fs::read_to_string(ca.join("notes")).unwrap(), "mine\n");
@@ -480,7 +480,7 @@ fn create_does_not_replace_an_existing_ca_folder() {
     let stderr =
         refused(&home, &["create", "web2", "--quiet"], "error[ca-folder-exists] certs/web2` exists already");
     assert!(!home.machine("web2").exists());
-    // The way out, as it stands there.
+    // The command in the hint.
     let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();
     run(Command::new("sh").args(["-c", command]));
     create("web2", &[]);

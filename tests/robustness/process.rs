@@ -26,7 +26,7 @@ fn waiting(home: &Home, args: &[&str]) -> Child {
 
 #[test]
 fn no_command_leaves_a_core_dump() {
-    // Where nobody may have core dumps there is nothing to see.
+    // If core dumps are disabled on this computer, the test shows nothing.
     let own = core_limit(std::process::id()).unwrap();
     if own[1] == "0" && !skip("a limit of core dumps above 0") {
         return;
@@ -35,7 +35,7 @@ fn no_command_leaves_a_core_dump() {
     for args in [&["create", "-f", "-"][..], &["external"], &["verify", "-"], &["bake", "-f", "-"]] {
         let mut child = waiting(&home, args);
         let begin = Instant::now();
-        // It takes a moment until the shell has become the command.
+        // The shell needs a moment to start the command.
         let limit = loop {
             let limit = core_limit(child.id());
             if limit == Some(["0".to_owned(), "0".to_owned()]) || begin.elapsed() > Duration::from_secs(60) {
@@ -57,10 +57,10 @@ fn a_missing_home_folder_is_an_error() {
     if !(need_root() && need("setpriv")) {
         return;
     }
-    // Others than root may not enter the folder of the build.
+    // Other users than root cannot enter the build folder.
     let home = Home::new();
     let program = home.path().join("hostseed");
-    // By a process of its own: a program that a child of another test still has open for writing cannot be run.
+    // A separate process copies it: a program that a child of another test still has open for writing cannot be run.
     run(Command::new("cp").arg(env!("CARGO_BIN_EXE_hostseed")).arg(&program));
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut setpriv = Command::new("setpriv");
@@ -111,7 +111,7 @@ fn a_clock_before_the_release_is_an_error() {
             assert!(said.contains("\nhint: "), "{said}");
             assert_eq!(files_below(home.path()), before, "{args:?}: something was written");
         }
-        // What neither makes nor judges a certificate goes on.
+        // Commands that neither make nor verify certificates still work.
         for args in
             [&["env", "web1"][..], &["url", "web1"], &["ls"], &["render", "web1"], &["config", "web1"]]
         {

@@ -43,7 +43,7 @@ impl Mirror {
         let answers = folder.join("answer");
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that has read enough hangs up.
+                // A client can close the connection early.
                 let _ = serve(stream, &answers);
             }
         });
@@ -76,7 +76,7 @@ impl Mirror {
         let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
         let setup = String::from_utf8(setup.clone()).unwrap();
         let (functions, _) = setup.split_once("\nbegin\n").expect("`setup` works from there on");
-        // If `setup` called one of these by another name, it would write to this computer.
+        // If `setup` used another path for one of these, it would write to this computer.
         for replaced in HARNESS.lines().filter_map(|line| line.split_once("() {")).map(|(name, _)| name) {
             let is_function = functions.contains(&format!("\n{replaced}() {{"));
             assert!(is_function || replaced == "dpkg", "`setup` has no function `{replaced}`");
@@ -215,7 +215,7 @@ fn a_host_refuses_a_repository_without_the_expected_key() {
         ("ten-megabytes", "D", "curl: (63) "),
         ("chunked/ten-megabytes", "D", "curl: (63) "),
         ("nothing", "D", "error: 404"),
-        // To curl's globbing these would be two answers that are there.
+        // With globbing, curl would read this as two existing URLs.
         ("{plain,binary}", "D", "error: 404"),
     ] {
         let (output, trusted) = mirror.ask(&home, answer, expected);

@@ -73,7 +73,7 @@ fn entrances(home: &Home, text: &str) -> Vec<Run> {
         runs.push(run(home, "a cloud", &["clouds", text]));
         runs.push(run(home, "rm", &["rm", "-y", text]));
         runs.push(run(home, "a new address", &["address", "web1", text]));
-        // Names of files that are there, and of none.
+        // Names of existing and of missing files.
         let name = text.replace('/', "_");
         let path = home.path().join(&name);
         fs::write(&path, format!("#cloud-config\n{quoted}: {quoted}\nruncmd: {quoted}\nwrite_files:\n- path: {quoted}\n  permissions: {quoted}\n  encoding: {quoted}\n  owner: {quoted}\n  content: x\n")).unwrap();
@@ -180,7 +180,7 @@ fn json_contains_the_original_values() {
     let home = Home::new();
     for (kind, text) in HOSTILE {
         let name = format!("{text}.yaml");
-        // YAML takes none of these but as escapes.
+        // YAML accepts these characters only as escapes.
         let path: String = text.chars().map(|c| format!("\\U{:08x}", c as u32)).collect();
         let spec = format!("#cloud-config\nwrite_files:\n- {{path: \"/{path}\", content: x}}\n");
         fs::write(home.path().join(&name), spec).unwrap();

@@ -121,7 +121,7 @@ fn in_script(seed: &str) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let mut lines = seed.lines();
     while let Some(line) = lines.next() {
-        // unpack 'SHA-256' 'path' <<'END', or 'END OF name' where it is as it is
+        // unpack 'SHA-256' 'path' <<'END', or 'END OF name' if the file is not encoded
         let Some((command, end)) = line.strip_suffix('\'').and_then(|line| line.split_once(" <<'")) else {
             continue;
         };

@@ -64,7 +64,7 @@ impl Snapshots {
         kept
     }
 
-    /// Reports a file that is no longer made, or removes it if `BLESS` is set.
+    /// Reports a file that is no longer rendered, or deletes it if `BLESS` is set.
     pub fn gone(&mut self, path: &Path) {
         match is_blessing() {
             true => fs::remove_file(path).unwrap(),
@@ -101,7 +101,7 @@ fn diff_of(path: &Path) -> PathBuf {
     diff.into()
 }
 
-/// The file that a stored path stands for: `setup` for `setup.diff`.
+/// The file that a stored path represents: `setup` for `setup.diff`.
 pub fn file_of(kept: &Path) -> PathBuf {
     if kept.extension().is_some_and(|extension| extension == "diff") {
         kept.with_extension("")

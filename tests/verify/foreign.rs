@@ -52,7 +52,7 @@ fn cloud_configs_that_cloud_init_refuses_have_problems() {
         let (said, _) = judged(case);
         refused += usize::from(!valid);
         let clean = !said.contains("error[") && !said.contains("warning[");
-        // An archive is no cloud-config, and the schema is one's alone.
+        // cloud-init's schema does not apply to a cloud-config-archive.
         let archive = case.to_string_lossy().contains("archive");
         assert!(valid || archive || !clean, "{}: fine here, and cloud-init says {message}", case.display());
     }

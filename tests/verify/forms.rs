@@ -25,14 +25,14 @@ fn each_text_format_is_valid_plain_compressed_and_in_base64() {
                 said.text
             );
             verify_bytes(&home, base64(&plain).as_bytes(), &["--strict"]).is_fine();
-            // As a console shows it: in lines, and indented.
+            // Consoles show base64 in indented lines.
             let lines: String = base64(&plain)
                 .as_bytes()
                 .chunks(64)
                 .map(|line| format!("  {}\r\n", String::from_utf8_lossy(line)))
                 .collect();
             verify_bytes(&home, lines.as_bytes(), &[]).is_fine();
-            // Ignition unpacks none, and a bake is no user-data.
+            // Ignition does not decompress its config, and a bake script is not user-data.
             if !matches!(form, "ignition" | "bake") {
                 let packed = rendered_to(&home, machine, &["--format", form, "--gzip"], "packed");
                 verify_bytes(&home, &packed, &["--strict"]).is_fine();
@@ -199,6 +199,6 @@ fn the_encoding_that_for_chooses_is_valid() {
             }
         }
     }
-    // Too large, as nothing is compressed unless `--gzip` asks for it.
+    // The user-data is too large, because only `--gzip` compresses it.
     assert_eq!(refused, ["web2-aws", "web2-linode", "web1-tencent", "web2-tencent"]);
 }

@@ -1,4 +1,4 @@
-//! A private key that does not belong into a seed is found in every format of the key and in every place, and is never
+//! A private key that must not be in a seed is found in each format of the key and in each place, and is never
 //! printed.
 
 use std::fs;
@@ -117,7 +117,7 @@ fn a_stray_key_is_found_anywhere_in_a_cloud_config() {
             ("a field of its own", format!("{seed}custom:\n  deep: [{}]\n", json!(both))),
         ];
         for (place, text) in cases {
-            // A comment's sign is between the lines of a key that is cut short too.
+            // This includes keys that are cut short and commented out.
             found(&format!("{} in {place}", stray.name), &verify_bytes(&home, text.as_bytes(), &[]), &stray);
         }
     }

@@ -66,7 +66,7 @@ pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Said {
 pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Whoever has seen enough stops reading.
+    // The program can exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(bytes);
     let output = child.wait_with_output().unwrap();
     let text =

@@ -105,7 +105,7 @@ fn a_seed_cut_at_any_line_is_an_error_with_or_without_its_second_line() {
     let mut count = 0;
     for form in forms(&home) {
         let second_gone = without_line(&form.text, 1);
-        // A component's comments are for people, and one of them is its second line.
+        // The second line of a component is a comment for users.
         if !form.name.starts_with("imagebuilder") {
             assert!(!form.errors(&second_gone).is_empty(), "{}: without its second line", form.name);
         }
@@ -131,7 +131,7 @@ fn a_seed_cut_at_any_line_is_an_error_with_or_without_its_second_line() {
 #[test]
 fn a_seed_without_one_of_its_lines_is_an_error() {
     for form in forms(&home()) {
-        // These are no lists of lines: a component and an Ignition config have fields that may be left out, an archive has headers.
+        // A component and an Ignition config have optional fields, and an archive has optional headers.
         if ["imagebuilder", "mime", "ignition"].iter().any(|other| form.name.starts_with(other)) {
             continue;
         }
@@ -155,7 +155,7 @@ fn files_without_their_manifest_are_an_error() {
                 assert_eq!(files.len(), before - 1);
                 config.to_string()
             }
-            // The script is one line of YAML there.
+            // A component has the script in one line of YAML.
             Some("imagebuilder") => {
                 let (before, rest) = form.text.split_once(MARKER).unwrap();
                 format!("{before}{}", &rest[rest.find("\\n").unwrap() + 2..])
@@ -178,7 +178,7 @@ fn files_without_their_manifest_are_an_error() {
 fn a_damaged_manifest_or_another_version_is_an_error() {
     for form in forms(&home()).iter().filter(|form| form.text.contains(MARKER)) {
         let (before, after) = form.text.split_once(MARKER).unwrap();
-        // Image Builder's component has the script, and with it the manifest, in quotes.
+        // A component has the script, and so the manifest, in quotes.
         let version = if after.contains("\"version\":1}") { "\"version\":1}" } else { "\\\"version\\\":1}" };
         let other = after.replacen(version, &version.replace('1', "2"), 1);
         assert_ne!(other, after, "{}", form.name);
@@ -199,7 +199,7 @@ fn payloads(form: &Form) -> Vec<(usize, usize)> {
         return begins.map(|at| (at, at + text[at..].find("-----END ").unwrap())).collect();
     }
     text.match_indices("H4sI")
-        // gzip's header has bytes that mean nothing: its time and its system.
+        // The time and the operating system in gzip's header do not affect the content.
         .map(|(at, _)| (at + 14, at + text[at..].find(|c| !is_letter(c)).unwrap()))
         .filter(|(start, end)| end > start)
         .collect()

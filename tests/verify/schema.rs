@@ -33,7 +33,7 @@ fn a_schema_violation_is_an_error_and_shows_no_key() {
     let home = home();
     let verify_schema = |text: &str| {
         write(&home, "c.yaml", text);
-        // Without it the same is fine.
+        // It is valid without `--schema`.
         verify(&home, &["c.yaml", "--strict"]).is_fine();
         verify(&home, &["c.yaml", "--schema"])
     };
@@ -43,7 +43,7 @@ fn a_schema_violation_is_an_error_and_shows_no_key() {
     let told = json_with(&home, "c.yaml", &["--schema"]);
     assert_eq!(told["problems"][0]["code"], "cloud-init-schema");
 
-    // Only deprecated: a warning.
+    // A deprecated key is a warning.
     let said = verify_schema("#cloud-config\napt_update: true\n");
     assert_eq!(said.status, 0, "{}", said.text);
     assert!(said.text.contains("warning[cloud-init-schema]"), "{}", said.text);
@@ -93,7 +93,7 @@ fn the_user_data_reaches_cloud_init_only_on_standard_input() {
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
-/// The config is larger than a pipe's buffer, and the program reads nothing of it.
+/// The config is larger than a pipe's buffer, and the program does not read it.
 #[test]
 fn a_program_that_reads_nothing_does_not_hang() {
     let home = Home::new();

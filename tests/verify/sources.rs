@@ -1,4 +1,4 @@
-//! User-data in the output of other programs: in a cloud's answers, in Terraform's state and output, in a component of
+//! User-data in the output of other programs: in responses of clouds, in Terraform's state and output, in a component of
 //! Image Builder, and in a folder.
 
 use std::fs;
@@ -126,7 +126,7 @@ fn json_of_terraform_show_is_valid() {
         );
     }
     verify_bytes(&home, terraform(&["output", "-raw", "user_data"]).as_bytes(), &["--strict"]).is_fine();
-    // What is printed for people is not read, and says so.
+    // Human-readable output is refused with a hint.
     for args in
         [&["show"][..], &["show", "-no-color"], &["output", "-no-color"], &["plan", "-destroy", "-no-color"]]
     {
@@ -146,7 +146,7 @@ fn hcl_is_refused_with_a_hint() {
     for name in ["main.tf", "image.pkr.hcl", "text", "module"] {
         verify(&home, &[name]).names(name, &["error[hcl-not-read]"]);
     }
-    // A folder is verified through its other files, and the HCL is looked through for keys.
+    // The user-data in a folder is verified, and its HCL files are searched for keys.
     home.ok(&["render", "web1", "--format", "terraform", "-o", "whole"]);
     verify(&home, &["whole", "--strict"]).is_fine();
     let key = fs::read_to_string(home.machine("web1").join("key.pem")).unwrap();
@@ -192,7 +192,7 @@ fn all_files_of_a_folder_are_checked() {
     fs::rename(home.path().join("bake.sh"), home.path().join("packer/bake.sh")).unwrap();
     write(&home, "packer/hostseed.pkr.hcl", "build {\n  provisioner \"shell\" { script = \"bake.sh\" }\n}\n");
     verify(&home, &["packer", "--strict"]).is_fine();
-    // Somebody copied the whole of the machine's folder along.
+    // A user copied more files of the machine into the folder.
     fs::copy(home.machine("web1").join("key.pem"), home.path().join("packer/key.pem")).unwrap();
     fs::copy(home.machine("web1").join("cert.pem"), home.path().join("packer/cert.pem")).unwrap();
     verify(&home, &["packer"]).names(
