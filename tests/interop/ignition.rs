@@ -157,10 +157,13 @@ fn a_config_that_replaces_hostseeds_files_is_refused() {
         assert!(error.contains(named), "{theirs}: {error}");
     }
     for (theirs, named) in [
-        ("", "no JSON"),
-        (r#"{"ignition": {"version": "3.x"}}"#, "spec 3, got `3.x`"),
+        ("", "error[part-rejected]: `--merge theirs.ign` is not valid JSON"),
+        (r#"{"ignition": {"version": "3.x"}}"#, "must have version 3 of Ignition's specification, got `3.x`"),
         ("{}", "no `ignition.version`"),
-        (r#"{"ignition": {"version": "2.3.0"}}"#, "spec 3, got `2.3.0`"),
+        (
+            r#"{"ignition": {"version": "2.3.0"}}"#,
+            "must have version 3 of Ignition's specification, got `2.3.0`",
+        ),
         ("variant: flatcar\nversion: 1.0.0\n", "butane"),
     ] {
         fs::write(home.path().join("theirs.ign"), theirs).unwrap();

@@ -127,7 +127,8 @@ fn a_component_that_image_builder_does_not_accept_is_refused() {
     fs::write(home.path().join("spec.yaml"), spec).unwrap();
     let said =
         home.fails(1, &["bake", "-f", "spec.yaml", "--format", "imagebuilder", "--out", "component.yaml"]);
-    assert!(said.contains("EC2 Image Builder takes 65536"), "{said}");
+    assert!(said.contains("error[user-data-too-large]: "), "{said}");
+    assert!(said.contains("the limit of EC2 Image Builder is 65536"), "{said}");
     assert!(!home.path().join("component.yaml").exists());
 }
 

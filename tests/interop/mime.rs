@@ -108,7 +108,11 @@ fn parts_that_would_replace_hostseeds_lists_are_refused() {
     for (first, second, named) in [
         ("#cloud-config\nruncmd:\n", "", "`runcmd`"),
         ("#cloud-config\nwrite_files: {}\n", "", "`write_files`"),
-        ("#cloud-config\nruncmd: [a]\n", "#cloud-config-archive\n- '#!/bin/sh'\n", "must be the first one"),
+        (
+            "#cloud-config\nruncmd: [a]\n",
+            "#cloud-config-archive\n- '#!/bin/sh'\n",
+            "error[part-rejected]: `--part b` must be the first part",
+        ),
     ] {
         let mut args = vec!["render", "web1", "--format", "mime", "-o", "user-data"];
         for (file, text) in [("a", first), ("b", second)].into_iter().filter(|(_, text)| !text.is_empty()) {

@@ -25,7 +25,10 @@ pub fn write(contents: &Contents) -> Result<String> {
         text = component(contents, false)?;
     }
     if text.len() > MAX_BYTES {
-        let message = format!("the component is {} bytes, EC2 Image Builder takes {MAX_BYTES}", text.len());
+        let message = format!(
+            "the component is {} bytes, and the limit of EC2 Image Builder is {MAX_BYTES}",
+            text.len()
+        );
         return Err(Diagnostic::error(Code::UserDataTooLarge, message)
             .hint("fewer `--engine-label` and `--engine-env` make it smaller")
             .into());
