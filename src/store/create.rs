@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::files::{self, Action};
 use super::record::{self, Record};
-use super::transaction::Transaction;
+use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, as_text, word};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
@@ -37,7 +37,7 @@ impl Store {
         // Both paths are written into the machine's files.
         as_text(&self.root)?;
         as_text(&self.certs_of(plan))?;
-        let writing = self.lock()?;
+        let mut transaction = self.begin()?;
         self.refuse_taken(name, &plan.ca)?;
 
         let address = plan.dialled();
@@ -57,7 +57,7 @@ impl Store {
         ];
         files.extend_from_slice(seed);
 
-        let [key, certificate] = [
+        let authority = [
             Artifact::private("ca-key.pem", identity.authority.key.expose()),
             Artifact::public("ca.pem", identity.authority.certificate.pem()),
         ];
@@ -70,28 +70,25 @@ impl Store {
                     .map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
             }
         }
-        let prepare = |transaction: &mut Transaction| {
-            let certs = Path::new(CERTS);
-            match plan.ca {
-                AuthoritySource::Own => {
-                    transaction.put_dir(&certs.join(name.as_str()), &[key, certificate])?;
-                }
-                AuthoritySource::Shared => {
-                    for file in [&key, &certificate] {
-                        if self.certs().join(&file.path).symlink_metadata().is_err() {
-                            transaction.put_new_file(&certs.join(&file.path), file)?;
-                        }
-                    }
-                }
-                AuthoritySource::Dir(_) => {}
+        let certs = Path::new(CERTS);
+        let mut changes = Vec::new();
+        match &plan.ca {
+            AuthoritySource::Own => {
+                changes.push(Change::NewFolder(certs.join(name.as_str()), &authority));
             }
-            transaction.put_dir(&Path::new(MACHINES).join(name.as_str()), &files)
-        };
-        writing.change(prepare, |ca_users| {
-            if let AuthoritySource::Dir(dir) = &plan.ca {
-                ca_users.insert(dir, name);
+            AuthoritySource::Shared => {
+                let missing = |file: &&Artifact| self.certs().join(&file.path).symlink_metadata().is_err();
+                let missing = authority.iter().filter(missing);
+                changes.extend(missing.map(|file| Change::NewFile(certs.join(&file.path), file)));
             }
-        })?;
+            AuthoritySource::Dir(dir) => {
+                if let Some(ca_users) = &mut transaction.ca_users {
+                    ca_users.insert(dir, name);
+                }
+            }
+        }
+        changes.push(Change::NewFolder(Path::new(MACHINES).join(name.as_str()), &files));
+        transaction.commit(&changes)?;
         Ok(Creation::Created)
     }
 
@@ -141,18 +138,14 @@ impl Store {
     /// # Errors
     /// Fails if the machine does not exist, its record cannot be read, or the store cannot be written.
     pub fn put_address(&self, name: &MachineName, address: &Address) -> Result<Connection> {
-        let writing = self.lock()?;
+        let transaction = self.begin()?;
         let record = self.record(name)?;
         let url = record::url(address, record.port);
         let connection = self.connect(name, url.clone())?;
-        let env = Shell::Posix.set(&connection.variables());
-        let record = record.moved(address, &url)?;
+        let env = Artifact::private("env", Shell::Posix.set(&connection.variables()));
+        let record = Artifact::private("config.json", record.moved(address, &url)?);
         let dir = Path::new(MACHINES).join(name.as_str());
-        let prepare = |transaction: &mut Transaction| {
-            transaction.put_file(&dir.join("env"), &Artifact::private("env", env))?;
-            transaction.put_file(&dir.join("config.json"), &Artifact::private("config.json", record))
-        };
-        writing.change(prepare, |_| ())?;
+        transaction.commit(&[&env, &record].map(|file| Change::File(dir.join(&file.path), file)))?;
         Ok(connection)
     }
 }

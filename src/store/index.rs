@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::cache::{self, Stamp};
 use super::files;
 use super::list::{Endpoint, HostCertificate, Listing};
-use super::lock::Lock;
+use super::lock;
 use super::temporary;
 use super::trust::Trust;
 use crate::names::MachineName;
@@ -132,7 +132,7 @@ pub fn save(root: &Path, trust: Trust, machines: &Index) {
     if !super::trust::may_write(root) {
         return;
     }
-    let Ok(Some(_lock)) = Lock::try_on_store(root, trust) else { return };
+    let Ok(Some(_lock)) = lock::try_on_store(root, trust) else { return };
     let Ok(bytes) = cache::encode(&Content { version: VERSION, machines }) else { return };
     let Ok(temporary) = temporary::new_name().map(|name| root.join(name)) else { return };
     // The file is not synced: its checksum detects a file that a power failure damaged.

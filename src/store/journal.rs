@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, Action, failed};
 use super::temporary;
-use super::transaction::{End, Transaction};
 use super::trust::Trust;
 use crate::diag::{Code, Diagnostic};
 
@@ -32,9 +31,9 @@ pub struct Journal {
     version: u32,
     /// The inode number of the journal's folder.
     folder: u64,
-    renames: Vec<Rename>,
+    pub renames: Vec<Rename>,
     /// Temporary files and folders that are deleted after the last rename.
-    delete: Vec<PathBuf>,
+    pub delete: Vec<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize, Clone)]
@@ -65,6 +64,12 @@ impl Journal {
     /// Makes a journal for the folder with this metadata.
     pub fn new(folder: &fs::Metadata, renames: Vec<Rename>, delete: Vec<PathBuf>) -> Self {
         Self { version: VERSION, folder: inode(folder), renames, delete }
+    }
+
+    /// All temporary names in the journal.
+    pub fn temporary(&self) -> Vec<PathBuf> {
+        let names = self.renames.iter().map(|rename| &rename.from).chain(&self.delete);
+        names.filter(|name| is_temporary(name)).cloned().collect()
     }
 }
 
@@ -149,14 +154,14 @@ pub fn is_unfinished(base: &Path) -> bool {
     base.join(JOURNAL).symlink_metadata().is_ok()
 }
 
-/// Finishes the change that an interrupted command left in `base`. The caller must hold the lock on `base`.
+/// Reads the journal in `base`. Returns `None` if there is none. The caller must hold the lock on `base`.
 ///
 /// # Errors
 /// Fails if the journal cannot be read, is not hostseed's, or was written for another folder.
-pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<()> {
+pub fn load(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<Option<Journal>> {
     let path = base.join(JOURNAL);
     if !is_unfinished(base) {
-        return Ok(());
+        return Ok(None);
     }
     let unusable = |why: &str| {
         Diagnostic::error(Code::UnusableJournal, format!("`{}` {why}", shown.join(JOURNAL).display()))
@@ -190,17 +195,7 @@ pub fn recover(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<
     if inode(&folder) != journal.folder {
         return Err(unusable("was written for another folder, of which this is a copy").into());
     }
-    let names = journal.renames.iter().map(|rename| &rename.from).chain(&journal.delete);
-    let temporary = names.filter(|name| is_temporary(name)).cloned().collect();
-    let transaction = Transaction::recovered(base, shown, journal.renames, journal.delete, temporary);
-    match transaction.finish(true)? {
-        End::Made => Ok(()),
-        // The folder is as it was before the interrupted command.
-        End::Undone(error) => match &transaction.delete_temporary()[..] {
-            [] => Ok(()),
-            left => Err(temporary::with_left(error, left)),
-        },
-    }
+    Ok(Some(journal))
 }
 
 /// The inode number, which identifies a file or folder under any name. The device number is ignored because it can differ

@@ -1,9 +1,9 @@
-//! Locks that give one process at a time the right to write to a folder. The store's lock file also contains
-//! [`super::state`].
+//! Lock files, which give one process at a time the right to write to a folder. A lock is released when its file is closed
+//! or when the process ends. The store's lock file also contains [`super::state`].
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -13,92 +13,49 @@ use crate::diag::Diagnostic;
 
 /// The name of the store's lock file.
 pub const STORE: &str = "hostseed.lock";
-const OUTPUT: &str = ".hostseed.lock";
+/// The name of an output folder's lock file. It is removed when it is unlocked.
+pub const OUTPUT: &str = ".hostseed.lock";
 
-/// A lock on a folder. It is released when dropped or when the process ends.
-pub struct Lock {
-    file: File,
-    /// The path of a lock file that is removed with the lock.
-    temporary: Option<PathBuf>,
-}
-
-impl Lock {
-    /// Locks the store. Waits while another process has the lock.
-    pub fn on_store(root: &Path, trust: Trust) -> Result<Self> {
-        let path = root.join(STORE);
-        Ok(Self { file: open_and_lock(&path, &path, trust)?, temporary: None })
-    }
-
-    /// Locks the store. Returns `None` if another process has the lock.
-    pub fn try_on_store(root: &Path, trust: Trust) -> Result<Option<Self>> {
-        let path = root.join(STORE);
-        let file = open_lock_file(&path, &path, trust)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { file, temporary: None })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed(Action::Lock, &path, &error)),
-        }
-    }
-
-    /// Reads the lock file. Returns `None` if it has more than `max` bytes or cannot be read.
-    pub fn read(&self, max: u64) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let mut file = &self.file;
-        file.rewind().ok()?;
-        file.take(max + 1).read_to_end(&mut bytes).ok()?;
-        (bytes.len() as u64 <= max).then_some(bytes)
-    }
-
-    /// Empties the lock file.
-    pub fn clear(&self) -> io::Result<()> {
-        self.file.set_len(0)
-    }
-
-    /// Replaces the content of the lock file, without syncing it to the disk.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        self.clear()?;
-        let mut file = &self.file;
-        file.rewind()?;
-        file.write_all(bytes)
-    }
-
-    /// Locks an output folder. Waits while another process has the lock. The lock file is removed with the lock.
-    pub fn on_output(dir: &Path, shown: &Path) -> Result<Self> {
-        let (path, shown) = (dir.join(OUTPUT), shown.join(OUTPUT));
-        loop {
-            let file = open_and_lock(&path, &shown, Trust::Checked)?;
-            // The previous process can have removed the lock file after this process opened it. Then the lock is on a
-            // deleted file, so try again.
-            if is_still_at(&file, &path).map_err(|error| failed(Action::Lock, &shown, &error))? {
-                return Ok(Self { file, temporary: Some(path) });
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Some(path) = &self.temporary {
-            // If this fails, an empty file remains. The next command uses it and removes it.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-/// Opens and locks a file.
-fn open_and_lock(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
-    let file = open_lock_file(path, shown, trust)?;
-    file.lock().map_err(|error| failed(Action::Lock, shown, &error))?;
+/// Opens and locks the lock file `name` in a folder. Waits while another process has the lock.
+pub fn wait(dir: &Path, shown: &Path, name: &str, trust: Trust) -> Result<File> {
+    let (path, shown) = (dir.join(name), shown.join(name));
+    let file = open(&path, &shown, trust)?;
+    file.lock().map_err(|error| failed(Action::Lock, &shown, &error))?;
     Ok(file)
 }
 
+/// Locks an output folder. Waits while another process has the lock.
+pub fn wait_on_output(dir: &Path, shown: &Path) -> Result<File> {
+    loop {
+        let file = wait(dir, shown, OUTPUT, Trust::Checked)?;
+        // The previous process can have removed the lock file after this process opened it. Then the lock is on a
+        // deleted file, so try again.
+        if is_still_at(&file, &dir.join(OUTPUT))
+            .map_err(|error| failed(Action::Lock, &shown.join(OUTPUT), &error))?
+        {
+            return Ok(file);
+        }
+    }
+}
+
+/// Locks the store. Returns `None` if another process has the lock.
+pub fn try_on_store(root: &Path, trust: Trust) -> Result<Option<File>> {
+    let path = root.join(STORE);
+    let file = open(&path, &path, trust)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(Action::Lock, &path, &error)),
+    }
+}
+
 /// Opens a lock file. Fails at once for a FIFO, a link or another user's file.
-fn open_lock_file(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
-    let open = || {
+fn open(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
+    let opened = {
         let mut options = private_options();
         without_following(options.create(true).truncate(false).read(true).write(true)).open(path)
     };
-    let file = match open() {
+    let file = match opened {
         Ok(file) => file,
         Err(_) if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) => {
             return Err(refused(path, shown).into());

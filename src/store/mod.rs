@@ -18,7 +18,6 @@ mod state;
 mod temporary;
 mod transaction;
 mod trust;
-mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +34,7 @@ pub use trust::Trust;
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use files::Action;
+use transaction::Transaction;
 use trust::{Content, Role};
 
 /// A store. Its folder need not exist.
@@ -61,10 +61,18 @@ impl Store {
         if journal::is_unfinished(&store.root) {
             // A user with read access only can still read the store.
             if trust::may_write(&store.root) {
-                store.lock()?;
+                store.begin()?;
             }
         }
         Ok(store)
+    }
+
+    /// Begins a change: creates the store if it does not exist, locks it, and cleans up after an interrupted command.
+    fn begin(&self) -> Result<Transaction<'_>> {
+        files::make_dirs(&self.root)
+            .map_err(|error| files::failed(Action::MakeFolder, &self.root, &error))?;
+        self.check_folders()?;
+        Transaction::on_store(self)
     }
 
     /// Removes and returns the messages about corrected modes, one sentence each.

@@ -1,7 +1,6 @@
 //! Writes files and folders where the user chose. Each write is complete or has no effect, and never follows a link that
 //! another user could have planted.
 
-use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,11 +10,9 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::files::{self, Action, failed, parent};
-use super::journal::{Scope, recover};
-use super::lock::Lock;
 use super::temporary::sweep;
-use super::transaction::change;
-use super::trust::{self, Trust};
+use super::transaction::{Change, Transaction};
+use super::trust;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 
@@ -37,12 +34,12 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
     {
         return Err(not_regular(path, &metadata));
     }
-    let Some(place) = Place::find(path)? else {
+    let Some((transaction, name)) = find(path)? else {
         return Err(failed(Action::Write, path, &io::ErrorKind::NotFound.into()));
     };
-    check_replaceable(&place.path(), path, artifact)?;
-    sweep(&place.folder, parent(path), abandoned_before(now))?;
-    change(&place.folder, parent(path), |transaction| transaction.put_file(Path::new(&place.name), artifact))
+    check_replaceable(&transaction.base().join(&name), path, artifact)?;
+    sweep(transaction.base(), parent(path), abandoned_before(now))?;
+    transaction.commit(&[Change::File(name, artifact)])
 }
 
 /// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`]. A new folder has mode
@@ -53,80 +50,72 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
 pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
     // Paths like `.` have no file name, and exist.
     if dir.file_name().is_none() {
-        return Folder::enter(dir, dir)?.put(artifacts, now);
+        return put_into(dir, dir, artifacts, now);
     }
-    let Some(place) = Place::find(dir)? else {
+    let Some((transaction, name)) = find(dir)? else {
         return Err(failed(Action::MakeFolder, dir, &io::ErrorKind::NotFound.into()));
     };
-    match place.path().symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => Folder::enter(&place.path(), dir)?.put(artifacts, now),
+    let path = transaction.base().join(&name);
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => put_into(&path, dir, artifacts, now),
         Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
-            sweep(&place.folder, parent(dir), abandoned_before(now))?;
-            change(&place.folder, parent(dir), |transaction| {
-                transaction.put_dir(Path::new(&place.name), artifacts)
-            })
+            sweep(transaction.base(), parent(dir), abandoned_before(now))?;
+            transaction.commit(&[Change::NewFolder(name, artifacts)])
         }
     }
+}
+
+/// Writes artifacts to an existing folder, which errors call `shown`.
+fn put_into(dir: &Path, shown: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
+    let missing = || failed(Action::Write, shown, &io::ErrorKind::NotFound.into());
+    let mut transaction = Transaction::in_folder(dir, shown)?.ok_or_else(missing)?;
+    let metadata = fs::metadata(transaction.base()).map_err(|_| missing())?;
+    if !trust::is_own(&metadata) {
+        return Err(foreign_owner(shown));
+    }
+    transaction.lock_output()?;
+    sweep(transaction.base(), shown, abandoned_before(now))?;
+    for artifact in artifacts {
+        check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path), artifact)?;
+    }
+    let changes: Vec<_> =
+        artifacts.iter().map(|artifact| Change::File(PathBuf::from(&artifact.path), artifact)).collect();
+    transaction.commit(&changes)
 }
 
 fn abandoned_before(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
     Some((now.into(), ABANDONED))
 }
 
-/// A name in a folder that was opened, so that nobody can replace the folder.
-struct Place {
-    /// Path of the folder, valid as long as this value lives.
-    folder: PathBuf,
-    name: OsString,
-    #[cfg(unix)]
-    _pinned: trust::Pinned,
-}
-
-impl Place {
-    /// Follows the links of a path to the final folder and name. Returns `None` if the folder does not exist.
-    fn find(path: &Path) -> Result<Option<Self>> {
-        let mut current = path.to_owned();
-        for _ in 0..MAX_LINKS {
-            let Some(name) = current.file_name().map(ToOwned::to_owned) else {
-                return Err(failed(Action::Write, path, &io::ErrorKind::NotADirectory.into()));
-            };
-            let Some(place) = Self::enter(parent(&current), name)? else { return Ok(None) };
-            let is_there = match place.path().symlink_metadata() {
-                Ok(metadata) if metadata.is_symlink() => {
-                    refuse_planted_link(&place.folder, &current)?;
-                    let target = fs::read_link(place.path())
-                        .map_err(|error| failed(Action::Read, &current, &error))?;
-                    current = parent(&current).join(target);
-                    continue;
-                }
-                Ok(_) => true,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-                Err(error) => return Err(failed(Action::Write, path, &error)),
-            };
-            if !is_there && current != path {
-                break;
+/// Follows the links of a path. Returns a transaction in the final folder, and the final name. Returns `None` if the folder
+/// does not exist.
+fn find(path: &Path) -> Result<Option<(Transaction<'_>, PathBuf)>> {
+    let mut current = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Some(name) = current.file_name().map(PathBuf::from) else {
+            return Err(failed(Action::Write, path, &io::ErrorKind::NotADirectory.into()));
+        };
+        let Some(transaction) = Transaction::in_folder(parent(&current), parent(path))? else {
+            return Ok(None);
+        };
+        let found = transaction.base().join(&name);
+        match found.symlink_metadata() {
+            Ok(metadata) if metadata.is_symlink() => {
+                refuse_planted_link(transaction.base(), &current)?;
+                let target = fs::read_link(&found).map_err(|error| failed(Action::Read, &current, &error))?;
+                current = parent(&current).join(target);
             }
-            return Ok(Some(place));
+            Ok(_) => return Ok(Some((transaction, name))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(Action::Write, path, &error));
+            }
+            Err(_) if current == path => return Ok(Some((transaction, name))),
+            Err(_) => break,
         }
-        let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
-        Err(Diagnostic::error(Code::DanglingLink, message).hint("remove it, or make what it leads to").into())
     }
-
-    #[cfg(unix)]
-    fn enter(folder: &Path, name: OsString) -> Result<Option<Self>> {
-        let pinned = trust::Pinned::enter(folder)?;
-        Ok(pinned.map(|pinned| Self { folder: ".".into(), name, _pinned: pinned }))
-    }
-
-    #[cfg(not(unix))]
-    fn enter(folder: &Path, name: OsString) -> Result<Option<Self>> {
-        Ok(folder.is_dir().then(|| Self { folder: folder.to_owned(), name }))
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join(&self.name)
-    }
+    let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
+    Err(Diagnostic::error(Code::DanglingLink, message).hint("remove it, or make what it leads to").into())
 }
 
 /// Refuses to follow a link in a world-writable folder, because any user can have created it.
@@ -139,46 +128,6 @@ fn refuse_planted_link(folder: &Path, link: &Path) -> Result<()> {
     }
     let _ = (folder, link);
     Ok(())
-}
-
-/// An existing folder that was opened, so that nobody can replace it.
-struct Folder<'a> {
-    path: PathBuf,
-    /// The folder's name in errors.
-    shown: &'a Path,
-    #[cfg(unix)]
-    _pinned: trust::Pinned,
-}
-
-impl<'a> Folder<'a> {
-    fn enter(path: &Path, shown: &'a Path) -> Result<Self> {
-        let missing = || failed(Action::Write, shown, &io::ErrorKind::NotFound.into());
-        #[cfg(unix)]
-        let folder = trust::Pinned::enter(path)?
-            .map(|pinned| Self { path: ".".into(), shown, _pinned: pinned })
-            .ok_or_else(missing)?;
-        #[cfg(not(unix))]
-        let folder = Self { path: path.to_owned(), shown };
-        let metadata = fs::metadata(&folder.path).map_err(|_| missing())?;
-        if !trust::is_own(&metadata) {
-            return Err(foreign_owner(shown));
-        }
-        Ok(folder)
-    }
-
-    fn put(&self, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
-        let _lock = Lock::on_output(&self.path, self.shown)?;
-        recover(&self.path, self.shown, Trust::Checked, Scope::Output)?;
-        sweep(&self.path, self.shown, abandoned_before(now))?;
-        for artifact in artifacts {
-            check_replaceable(&self.path.join(&artifact.path), &self.shown.join(&artifact.path), artifact)?;
-        }
-        change(&self.path, self.shown, |transaction| {
-            artifacts
-                .iter()
-                .try_for_each(|artifact| transaction.put_file(Path::new(&artifact.path), artifact))
-        })
-    }
 }
 
 /// Refuses to replace a file that is not a regular file of the current user. Refuses to put a private key in place of a

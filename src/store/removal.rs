@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::state::CaUsers;
-use super::transaction::Transaction;
+use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, contents, word};
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
@@ -20,15 +20,14 @@ impl Store {
     pub fn remove(&self, names: &[MachineName]) -> Result<()> {
         // If a machine does not exist, fail before the store is locked, which would create its folder.
         names.iter().try_for_each(|name| self.require(name))?;
-        let mut writing = self.lock()?;
-        let ca_users = match &mut writing.ca_users {
+        let mut transaction = self.begin()?;
+        let ca_users = match &mut transaction.ca_users {
             Some(ca_users) => ca_users,
             unknown => unknown.insert(self.read_ca_users()?),
         };
         let folders = self.removal(names, ca_users)?;
-        let prepare =
-            |transaction: &mut Transaction| folders.iter().try_for_each(|folder| transaction.remove(folder));
-        writing.change(prepare, |ca_users| names.iter().for_each(|name| ca_users.remove(name)))
+        names.iter().for_each(|name| ca_users.remove(name));
+        transaction.commit(&folders.into_iter().map(Change::Remove).collect::<Vec<_>>())
     }
 
     /// Checks that machines can be removed.

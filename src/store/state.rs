@@ -8,12 +8,13 @@
 //! after another program has changed a name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Stamp};
-use super::lock::Lock;
 use super::{CERTS, MACHINES};
 use crate::names::MachineName;
 
@@ -55,26 +56,41 @@ struct State {
 
 /// Loads the state from the lock file. If it is still valid, there are no temporary files in `machines` and `certs`.
 /// Returns `None` if it is not valid.
-pub fn load(lock: &Lock, root: &Path) -> Option<Option<CaUsers>> {
-    let state: State = cache::decode(&lock.read(MAX_BYTES)?)?;
+pub fn load(lock: &File, root: &Path) -> Option<Option<CaUsers>> {
+    let state: State = cache::decode(&read(lock)?)?;
     (state.version == VERSION && state.folders == folders(root)?).then_some(state.ca_users)
 }
 
 /// Saves the state for the next command. Since the caller loaded the state, nothing but the caller's own change may have
 /// changed.
-pub fn save(lock: &Lock, root: &Path, ca_users: Option<CaUsers>) {
+pub fn save(lock: &File, root: &Path, ca_users: Option<CaUsers>) {
     let Some(folders) = folders(root) else { return };
     // If writing fails or is incomplete, the next command reads all machines.
     if let Ok(bytes) = cache::encode(&State { version: VERSION, folders, ca_users }) {
-        let _ = lock.write(&bytes);
+        let _ = write(lock, &bytes);
     }
+}
+
+/// Reads the lock file. Returns `None` if it has more than [`MAX_BYTES`] or cannot be read.
+fn read(mut lock: &File) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    lock.rewind().ok()?;
+    lock.take(MAX_BYTES + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= MAX_BYTES).then_some(bytes)
+}
+
+/// Replaces the content of the lock file, without syncing it to the disk.
+fn write(mut lock: &File, bytes: &[u8]) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    lock.write_all(bytes)
 }
 
 /// The stamps of `machines` and `certs`, either of which can be missing. Returns `None` if a stamp cannot be read.
 fn folders(root: &Path) -> Option<[Option<Stamp>; 2]> {
     let stamp = |name: &str| match root.join(name).metadata() {
         Ok(metadata) => Stamp::new(&metadata).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
         Err(_) => None,
     };
     Some([stamp(MACHINES)?, stamp(CERTS)?])

@@ -1,71 +1,205 @@
 //! Changes to several files and folders that are complete or have no effect, even if the process is killed.
 //!
+//! A [`Transaction`] is the only guard of the store: it holds the lock on its folder, keeps the folder open where another
+//! user could replace it, and releases both when dropped.
+//!
 //! New files and folders are first written under temporary names near their targets, on the same file system. Then a
 //! journal is renamed into place. This one rename commits the change. The journal lists the renames that move everything
 //! to its target, and the files to delete afterwards. The next command that finds a journal finishes the change with
-//! [`recover`](super::journal::recover). It skips the renames that were made before, so it does not matter where the
+//! [`Transaction::recover`]. It skips the renames that were made before, so it does not matter where the
 //! interrupted command stopped. If a rename fails, the earlier renames are undone. A change that is a single rename needs
 //! no journal.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::Store;
 use super::files::{self, Action, cannot, failed};
-use super::journal::{JOURNAL, Journal, Kind, Rename, inode};
+use super::journal::{self, JOURNAL, Journal, Kind, Rename, Scope, inode};
+use super::lock;
+use super::state::{self, CaUsers};
 use super::temporary;
+use super::trust::Trust;
+#[cfg(unix)]
+use super::trust::enter;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 
-/// A change that is being prepared.
+/// One change below a folder. When dropped, it unlocks the folder and restores the working folder.
 pub struct Transaction<'a> {
-    base: &'a Path,
+    /// The folder: a path, or `.` if the folder is the working folder.
+    base: PathBuf,
     /// The name of `base` in errors.
     shown: &'a Path,
+    scope: Scope,
+    /// The locked lock file.
+    lock: Option<File>,
+    /// The previous working folder.
+    #[cfg(unix)]
+    back: Option<std::os::fd::OwnedFd>,
+    /// The CAs of the store's machines, which [`commit`](Self::commit) saves for the next command. `None` if they must be
+    /// read from all machines.
+    pub ca_users: Option<CaUsers>,
+    is_journaled: bool,
     renames: Vec<Rename>,
     delete: Vec<PathBuf>,
     /// All temporary names in use.
     temporary: Vec<PathBuf>,
 }
 
+/// A part of a change. Paths are relative to the transaction's folder.
+pub enum Change<'a> {
+    /// Creates a folder with mode 0700, which must not exist.
+    NewFolder(PathBuf, &'a [Artifact]),
+    /// Creates a file, which must not exist.
+    NewFile(PathBuf, &'a Artifact),
+    /// Creates or replaces a file. At every moment the path is either the old or the new file.
+    File(PathBuf, &'a Artifact),
+    /// Removes a folder and its contents.
+    Remove(PathBuf),
+}
+
 /// How a committed change ended.
-pub enum End {
+enum End {
     Made,
     /// Everything is as before, because of this error.
     Undone(anyhow::Error),
 }
 
-/// Makes one change below `base`, which errors call `shown`. The caller must hold the lock on `base`.
-///
-/// # Errors
-/// If the change fails, everything is as before and no temporary file is left. If that is not possible, the error lists
-/// each file that can contain a private key, or says that the next command finishes the change.
-pub fn change(base: &Path, shown: &Path, prepare: impl FnOnce(&mut Transaction) -> Result<()>) -> Result<()> {
-    let mut transaction =
-        Transaction { base, shown, renames: Vec::new(), delete: Vec::new(), temporary: Vec::new() };
-    match prepare(&mut transaction) {
-        Ok(()) => transaction.commit(),
-        Err(error) => Err(transaction.discard(error)),
-    }
-}
-
 impl<'a> Transaction<'a> {
-    /// Restores the change of an existing journal.
-    pub fn recovered(
-        base: &'a Path,
-        shown: &'a Path,
-        renames: Vec<Rename>,
-        delete: Vec<PathBuf>,
-        temporary: Vec<PathBuf>,
-    ) -> Self {
-        Self { base, shown, renames, delete, temporary }
+    /// Locks a store and cleans up after an interrupted command. Waits while another process has the lock.
+    pub fn on_store(store: &'a Store) -> Result<Self> {
+        let (root, trust) = (&store.root, store.trust);
+        let mut transaction = Self::new(root.clone(), root, Scope::Store);
+        let lock = transaction.lock.insert(lock::wait(root, root, lock::STORE, trust)?);
+        let mut known = None;
+        if journal::is_unfinished(root) {
+            transaction.recover(trust)?;
+        } else if trust == Trust::Checked {
+            known = state::load(lock, root);
+        }
+        temporary::sweep(root, root, None)?;
+        match known {
+            Some(ca_users) => transaction.ca_users = ca_users,
+            None => {
+                for folder in [store.machines(), store.certs()] {
+                    temporary::sweep(&folder, &folder, None)?;
+                }
+                transaction.ca_users = store.names()?.is_empty().then(CaUsers::default);
+            }
+        }
+        Ok(transaction)
     }
 
-    /// Creates a folder with mode 0700 at `target`.
-    pub fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
+    /// Opens a folder of the user's choice, so that nobody can replace it. Does not lock it. Returns `None` if it does not
+    /// exist.
+    ///
+    /// # Errors
+    /// Fails if the path contains a link in a world-writable folder.
+    pub fn in_folder(path: &Path, shown: &'a Path) -> Result<Option<Self>> {
+        #[cfg(unix)]
+        return Ok(enter(path)?.map(|back| {
+            let mut transaction = Self::new(".".into(), shown, Scope::Output);
+            transaction.back = Some(back);
+            transaction
+        }));
+        #[cfg(not(unix))]
+        return Ok(path.is_dir().then(|| Self::new(path.to_owned(), shown, Scope::Output)));
+    }
+
+    fn new(base: PathBuf, shown: &'a Path, scope: Scope) -> Self {
+        Self {
+            base,
+            shown,
+            scope,
+            lock: None,
+            #[cfg(unix)]
+            back: None,
+            ca_users: None,
+            is_journaled: false,
+            renames: Vec::new(),
+            delete: Vec::new(),
+            temporary: Vec::new(),
+        }
+    }
+
+    /// Locks an output folder and finishes a change that was interrupted. Waits while another process has the lock.
+    pub fn lock_output(&mut self) -> Result<()> {
+        self.lock = Some(lock::wait_on_output(&self.base, self.shown)?);
+        self.recover(Trust::Checked)
+    }
+
+    /// The path of the transaction's folder. It can be relative to the working folder, and is valid while the transaction
+    /// lives.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Finishes the change that an interrupted command left.
+    ///
+    /// # Errors
+    /// Fails if the journal cannot be read, is not hostseed's, or was written for another folder.
+    fn recover(&mut self, trust: Trust) -> Result<()> {
+        let Some(journal) = journal::load(&self.base, self.shown, trust, self.scope)? else { return Ok(()) };
+        let mut interrupted = Self::new(self.base.clone(), self.shown, self.scope);
+        interrupted.temporary = journal.temporary();
+        (interrupted.renames, interrupted.delete) = (journal.renames, journal.delete);
+        interrupted.is_journaled = true;
+        match interrupted.finish()? {
+            End::Made => Ok(()),
+            // The folder is as it was before the interrupted command.
+            End::Undone(error) => match &interrupted.delete_temporary()[..] {
+                [] => Ok(()),
+                left => Err(temporary::with_left(error, left)),
+            },
+        }
+    }
+
+    /// Makes the changes: all or none.
+    ///
+    /// # Errors
+    /// If the change fails, everything is as before and no temporary file is left. If that is not possible, the error lists
+    /// each file that can contain a private key, or says that the next command finishes the change.
+    pub fn commit(mut self, changes: &[Change]) -> Result<()> {
+        if let (Scope::Store, Some(lock)) = (self.scope, &self.lock) {
+            let path = self.shown.join(lock::STORE);
+            lock.set_len(0).map_err(|error| failed(Action::Write, &path, &error))?;
+        }
+        if let Err(error) = self.prepare(changes) {
+            return Err(self.discard(error));
+        }
+        if let End::Undone(error) = self.finish()? {
+            return Err(self.discard(error));
+        }
+        if let (Scope::Store, Some(lock)) = (self.scope, &self.lock) {
+            state::save(lock, &self.base, self.ca_users.take());
+        }
+        Ok(())
+    }
+
+    /// Writes the new files under temporary names, and then the journal, if the change needs one.
+    fn prepare(&mut self, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            match change {
+                Change::NewFolder(target, artifacts) => self.put_dir(target, artifacts)?,
+                Change::NewFile(target, artifact) => self.put(target, artifact, Kind::New)?,
+                Change::File(target, artifact) => self.put(target, artifact, Kind::Replace)?,
+                Change::Remove(target) => self.remove(target)?,
+            }
+        }
+        let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
+        if !is_one_rename {
+            self.write_journal()?;
+            self.is_journaled = true;
+        }
+        Ok(())
+    }
+
+    fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
         let shown = self.shown.join(target);
         let (from, path) = self.temporary_beside(target)?;
         files::make_new_dir(&path)
@@ -78,17 +212,6 @@ impl<'a> Transaction<'a> {
         self.rename(from, target.to_owned(), Kind::New)
     }
 
-    /// Creates a file at `target`, which must not exist.
-    pub fn put_new_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
-        self.put(target, artifact, Kind::New)
-    }
-
-    /// Creates a file at `target`, or replaces the file there. At every moment `target` is either the old or the new
-    /// file.
-    pub fn put_file(&mut self, target: &Path, artifact: &Artifact) -> Result<()> {
-        self.put(target, artifact, Kind::Replace)
-    }
-
     fn put(&mut self, target: &Path, artifact: &Artifact, kind: Kind) -> Result<()> {
         let (from, path) = self.temporary_beside(target)?;
         files::write_new(&path, artifact)
@@ -96,8 +219,7 @@ impl<'a> Transaction<'a> {
         self.rename(from, target.to_owned(), kind)
     }
 
-    /// Removes a folder and its contents.
-    pub fn remove(&mut self, target: &Path) -> Result<()> {
+    fn remove(&mut self, target: &Path) -> Result<()> {
         let (within, path) = self.temporary_beside(target)?;
         let shown = self.shown.join(target);
         files::make_new_dir(&path)
@@ -129,17 +251,6 @@ impl<'a> Transaction<'a> {
         Ok((name, path))
     }
 
-    fn commit(mut self) -> Result<()> {
-        let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
-        if !is_one_rename && let Err(error) = self.write_journal() {
-            return Err(self.discard(error));
-        }
-        match self.finish(!is_one_rename)? {
-            End::Made => Ok(()),
-            End::Undone(error) => Err(self.discard(error)),
-        }
-    }
-
     /// Commits the change by writing the journal.
     fn write_journal(&mut self) -> Result<()> {
         for n in 0..self.renames.len() {
@@ -152,14 +263,14 @@ impl<'a> Transaction<'a> {
             files::sync_dir(&folder);
         }
         let shown = self.shown.join(JOURNAL);
-        let folder = fs::metadata(self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
+        let folder = fs::metadata(&self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
         let journal = Journal::new(&folder, self.renames.clone(), self.delete.clone());
         let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&journal)?);
         let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
             .map_err(|error| failed(Action::Write, &shown, &error))?;
-        files::sync_dir(self.base);
+        files::sync_dir(&self.base);
         Ok(())
     }
 
@@ -206,15 +317,17 @@ impl<'a> Transaction<'a> {
     }
 
     /// Makes the renames and deletions of the change. If a rename fails, undoes the change.
-    pub fn finish(&self, is_journaled: bool) -> Result<End> {
+    fn finish(&self) -> Result<End> {
         for rename in &self.renames {
-            if let Err(error) = rename.make(self.base) {
+            if let Err(error) = rename.make(&self.base) {
                 let (action, name) = match rename.kind {
                     Kind::Remove => (Action::Remove, &rename.from),
                     Kind::New | Kind::Replace => (Action::Write, &rename.to),
                 };
                 let name = self.shown.join(name);
-                if is_journaled && let Err(undo) = self.undo() {
+                if self.is_journaled
+                    && let Err(undo) = self.undo()
+                {
                     let message = format!("{}; {undo:#}", cannot(action, &name, &error));
                     return Err(Diagnostic::error(Code::UnfinishedChange, message)
                         .hint("the change is not finished: the next command on this folder finishes it")
@@ -223,13 +336,11 @@ impl<'a> Transaction<'a> {
                 return Ok(End::Undone(failed(action, &name, &error)));
             }
         }
-        if !is_journaled {
-            self.folders().iter().for_each(|folder| files::sync_dir(folder));
-            return Ok(End::Made);
-        }
         self.folders().iter().for_each(|folder| files::sync_dir(folder));
-        self.delete_replaced()?;
-        self.remove_journal()?;
+        if self.is_journaled {
+            self.delete_replaced()?;
+            self.remove_journal()?;
+        }
         Ok(End::Made)
     }
 
@@ -255,13 +366,13 @@ impl<'a> Transaction<'a> {
     fn undo(&self) -> Result<()> {
         for rename in self.renames.iter().rev() {
             rename
-                .undo(self.base)
+                .undo(&self.base)
                 .map_err(|error| write_failed(cannot(Action::Undo, &self.shown.join(&rename.to), &error)))?;
         }
         self.folders().iter().for_each(|folder| files::sync_dir(folder));
         self.remove_journal()?;
         // If a power failure restored the journal, recovery would make the change that is reported as failed.
-        files::sync_dir(self.base);
+        files::sync_dir(&self.base);
         Ok(())
     }
 
@@ -277,7 +388,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Deletes the temporary files. Returns the files that can contain private keys and could not be deleted.
-    pub fn delete_temporary(&self) -> Vec<PathBuf> {
+    fn delete_temporary(&self) -> Vec<PathBuf> {
         let left = self.temporary.iter().filter(|name| files::delete(&self.base.join(name)).is_err());
         left.flat_map(|name| self.private_files(name)).collect()
     }
@@ -285,7 +396,21 @@ impl<'a> Transaction<'a> {
     /// The files at or below `name` that can contain a private key, with the paths that errors show.
     fn private_files(&self, name: &Path) -> Vec<PathBuf> {
         let files = temporary::private_files(&self.base.join(name));
-        files.iter().map(|file| self.shown.join(file.strip_prefix(self.base).unwrap_or(file))).collect()
+        files.iter().map(|file| self.shown.join(file.strip_prefix(&self.base).unwrap_or(file))).collect()
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.scope == Scope::Output && self.lock.is_some() {
+            // If this fails, an empty file remains. The next command uses it and removes it.
+            let _ = fs::remove_file(self.base.join(lock::OUTPUT));
+        }
+        #[cfg(unix)]
+        if let Some(back) = &self.back {
+            // If this fails, later code is safe: it uses absolute paths, or fails because a relative path does not exist.
+            let _ = rustix::process::fchdir(back);
+        }
     }
 }
 

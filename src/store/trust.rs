@@ -62,7 +62,7 @@ pub fn is_own(_: &Metadata) -> bool {
 }
 
 #[cfg(unix)]
-pub use unix::{Pinned, is_own, is_world_writable, may_write, planted_link};
+pub use unix::{enter, is_own, is_world_writable, may_write, planted_link};
 
 #[cfg(unix)]
 mod unix {
@@ -366,35 +366,21 @@ mod unix {
         crate::templates::shell_word(&path.display().to_string())
     }
 
-    /// The process's working folder while this value lives. When dropped, the previous working folder is restored. A
-    /// relative path then means this folder even if somebody replaces one of its parents.
-    pub struct Pinned {
-        back: OwnedFd,
-    }
-
-    impl Pinned {
-        /// Changes to a folder. Returns `None` if it does not exist.
-        ///
-        /// # Errors
-        /// Fails if the path contains a link in a world-writable folder.
-        pub fn enter(path: &Path) -> Result<Option<Self>> {
-            let failed = |error: Errno| files::failed(Action::Open, path, &error.into());
-            let back = open_folder(rustix::fs::CWD, Path::new(".")).map_err(failed)?;
-            let folder = walk(path, Action::Open, |step| match step {
-                Step::Link { path, within, .. } if is_world_writable(within) => Err(planted_link(path)),
-                _ => Ok(()),
-            })?;
-            let Some(folder) = folder else { return Ok(None) };
-            rustix::process::fchdir(folder).map_err(failed)?;
-            Ok(Some(Self { back }))
-        }
-    }
-
-    impl Drop for Pinned {
-        fn drop(&mut self) {
-            // If this fails, later code is safe: it uses absolute paths, or fails because a relative path does not exist.
-            let _ = rustix::process::fchdir(&self.back);
-        }
+    /// Changes the working folder, and returns the previous one. A relative path then means this folder even if somebody
+    /// replaces one of its parents. Returns `None` if the folder does not exist.
+    ///
+    /// # Errors
+    /// Fails if the path contains a link in a world-writable folder.
+    pub fn enter(path: &Path) -> Result<Option<OwnedFd>> {
+        let failed = |error: Errno| files::failed(Action::Open, path, &error.into());
+        let back = open_folder(rustix::fs::CWD, Path::new(".")).map_err(failed)?;
+        let folder = walk(path, Action::Open, |step| match step {
+            Step::Link { path, within, .. } if is_world_writable(within) => Err(planted_link(path)),
+            _ => Ok(()),
+        })?;
+        let Some(folder) = folder else { return Ok(None) };
+        rustix::process::fchdir(folder).map_err(failed)?;
+        Ok(Some(back))
     }
 
     /// The error for a link that any user could have planted.
