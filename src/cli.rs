@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::clouds::Cloud;
@@ -33,6 +34,7 @@ pub struct Cli {
         hide_env_values = true
     )]
     #[arg(value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub store: Option<PathBuf>,
 
     /// Use a store or `--ca` folder even if another user owns it or can write to it: that user can replace the keys
@@ -327,6 +329,24 @@ fn code() -> impl TypedValueParser<Value = Code> {
 fn cloud() -> impl TypedValueParser<Value = &'static Cloud> {
     let names = PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name));
     names.map(|name| Cloud::named(&name).expect("these are the names"))
+}
+
+impl Cli {
+    /// Reads the command line. An empty MACHINE_STORAGE_PATH means the default store.
+    ///
+    /// # Errors
+    /// Fails if the command line is wrong, or if it asks for the help or the version.
+    pub fn read() -> Result<Self, clap::Error> {
+        let mut cli = Self::try_parse()?;
+        if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+            if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
+                let text = "a value is required for '--store <DIR>' but none was supplied\n";
+                return Err(Self::command().error(ErrorKind::InvalidValue, text));
+            }
+            cli.store = None;
+        }
+        Ok(cli)
+    }
 }
 
 impl Render {

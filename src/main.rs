@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 use time::{Date, Month, OffsetDateTime};
 
 use hostseed::cli::{self, Cli, Command};
@@ -23,7 +22,7 @@ const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) 
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(Ui::usage(error) as u8),
     };
@@ -48,6 +47,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if matches!(cli.command, Command::Create(_) | Command::External | Command::Verify { .. }) {
         refuse_wrong_clock(now)?;
     }
+    let mut status = ExitCode::SUCCESS;
     let done = match cli.command {
         Command::Create(create) => {
             let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
@@ -85,17 +85,14 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Schema => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
-        Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes),
+        Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),
         Command::Verify { file, cloud, strict, schema, json } => {
-            return commands::verify(
-                ui,
-                now,
-                &commands::Question { file: &file, cloud, strict, schema, json },
-            );
+            let question = commands::Question { file: &file, cloud, strict, schema, json };
+            commands::verify(ui, now, &question).map(|done| status = done)
         }
     };
     opened.get().map(Store::take_notes).into_iter().flatten().for_each(|note| ui.note(note));
-    done.map(|()| ExitCode::SUCCESS)
+    done.map(|()| status)
 }
 
 /// Disables core dumps, because they would contain private keys. Programs that collect core dumps, such as
@@ -137,7 +134,7 @@ fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
     let named = asked.is_some() && asked != from_environment;
     let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
-    let root = asked.filter(|dir| !dir.as_os_str().is_empty()).or_else(usual).ok_or_else(|| {
+    let root = asked.or_else(usual).ok_or_else(|| {
         Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder")
             .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
     })?;

@@ -50,14 +50,20 @@ pub fn env(
     ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))
 }
 
-/// Prints the commands that unset the variables.
+/// Prints the commands that unset the variables. With `no_proxy`, removes the host of DOCKER_HOST from NO_PROXY too, and keeps
+/// all other entries.
 pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
     let mut names = vec!["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
-    if no_proxy {
-        names.push(no_proxy_variable());
-    }
     let shell = shell_of(shell);
-    ui.out(shell.unset(&names) + &shell.hint(&command_line(), true))
+    let mut kept = String::new();
+    if no_proxy && let Some((variable, rest)) = without_docker_host() {
+        refuse_unsafe([rest.as_str()])?;
+        match rest.is_empty() {
+            true => names.push(variable),
+            false => kept = shell.set_one((variable.to_owned(), rest)),
+        }
+    }
+    ui.out(shell.unset(&names) + &kept + &shell.hint(&command_line(), true))
 }
 
 /// The shell named in the command, else the user's, else any POSIX shell.
@@ -85,6 +91,16 @@ fn with_no_proxy(host: String) -> (String, String) {
         false => format!("{before},{host}"),
     };
     (variable.to_owned(), value)
+}
+
+/// The variable of `no_proxy_variable` without the host of DOCKER_HOST. Returns `None` if it does not contain that host.
+fn without_docker_host() -> Option<(&'static str, String)> {
+    let url: http::Uri = var("DOCKER_HOST").ok()?.parse().ok()?;
+    let host = url.host()?.trim_matches(['[', ']']);
+    let variable = no_proxy_variable();
+    let before = var(variable).ok()?;
+    let rest: Vec<_> = before.split(',').filter(|entry| entry.trim() != host).collect();
+    (rest.len() < before.split(',').count()).then(|| (variable, rest.join(",")))
 }
 
 /// The command as typed, for the hint. A program's path with a space or a backslash is quoted.

@@ -15,12 +15,20 @@ use crate::ui::Ui;
 pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: bool) -> Result<()> {
     let name = machine_name(name)?;
     let record = store.record(&name)?;
-    let (role, host) = store.host_certificate(&name)?;
+    let dir = store.machine_dir(&name);
+    // Docker Machine's records can lack certificates, for example if `docker-machine create` failed.
+    let certificate = |file: &str| -> Result<Option<CertificateView>> {
+        match dir.join(format!("{file}.pem")).symlink_metadata() {
+            Ok(_) => CertificateView::of(&store.certificate(&name, file)?, now).map(Some),
+            Err(_) => Ok(None),
+        }
+    };
+    let role = store.host_role(&name);
     let sans = match role {
-        HostRole::Server => host.sans(),
+        HostRole::Server if dir.join("server.pem").symlink_metadata().is_err() => Vec::new(),
+        HostRole::Server => store.host_certificate(&name)?.1.sans(),
         HostRole::BootIssuer => store.plan(&name)?.sans(),
     };
-    let dir = store.machine_dir(&name);
     let user_data = dir.join("user-data");
     let view = View {
         name: name.to_string(),
@@ -28,9 +36,9 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
         driver: record.driver,
         docker_host: record.url,
         sans: sans.iter().map(ToString::to_string).collect(),
-        authority: CertificateView::of(&store.certificate(&name, "ca")?, now)?,
-        host: HostCertificateView::new(role, CertificateView::of(&host, now)?),
-        client: CertificateView::of(&store.certificate(&name, "cert")?, now)?,
+        authority: certificate("ca")?,
+        host: certificate(role.file_stem())?.map(|view| HostCertificateView::new(role, view)),
+        client: certificate("cert")?,
         user_data: user_data.is_file().then(|| user_data.display().to_string()),
     };
     if json { ui.json(&view) } else { ui.details(&view.rows()) }
@@ -45,10 +53,10 @@ struct View {
     docker_host: String,
     /// The SANs of the server's certificate. A host with a boot issuer adds its own addresses.
     sans: Vec<String>,
-    authority: CertificateView,
+    authority: Option<CertificateView>,
     #[serde(flatten)]
-    host: HostCertificateView,
-    client: CertificateView,
+    host: Option<HostCertificateView>,
+    client: Option<CertificateView>,
     /// None for machines that Docker Machine made.
     user_data: Option<String>,
 }
@@ -56,16 +64,18 @@ struct View {
 impl View {
     fn rows(&self) -> Vec<(&'static str, Vec<String>)> {
         let mut sans = self.sans.clone();
-        if matches!(self.host, HostCertificateView::Issuer(_)) {
+        if matches!(self.host, Some(HostCertificateView::Issuer(_))) {
             sans.push("and the addresses that the host finds at boot".into());
         }
         let mut rows = vec![
             ("name", vec![self.name.clone()]),
             ("docker host", vec![self.docker_host.clone()]),
             ("covers", sans),
-            ("CA", self.authority.lines()),
-            self.host.row(),
-            ("client", self.client.lines()),
+            ("CA", lines(self.authority.as_ref(), "ca.pem")),
+            self.host
+                .as_ref()
+                .map_or_else(|| ("server", lines(None, "server.pem")), HostCertificateView::row),
+            ("client", lines(self.client.as_ref(), "cert.pem")),
             ("folder", vec![self.path.clone()]),
         ];
         rows.extend(self.user_data.iter().map(|path| ("user-data", vec![path.clone()])));
@@ -137,6 +147,11 @@ impl CertificateView {
             format!("SHA-256 {}", self.fingerprint),
         ]
     }
+}
+
+/// Prints a certificate, or that its file is missing.
+fn lines(certificate: Option<&CertificateView>, file: &str) -> Vec<String> {
+    certificate.map_or_else(|| vec![format!("{file} is missing")], CertificateView::lines)
 }
 
 /// Prints a number of days.

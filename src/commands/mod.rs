@@ -19,9 +19,11 @@ mod schema;
 mod url;
 mod verify;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use anyhow::Result;
 
@@ -57,14 +59,31 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
     } else {
         (file.display().to_string(), File::open(&file).and_then(|file| read_begin(spec::MAX_BYTES, file)))
     };
-    let text = read.and_then(|bytes| match bytes.len() > spec::MAX_BYTES {
+    let bytes = read.map_err(|error| unreadable(&name, &error))?;
+    let text = match bytes.len() > spec::MAX_BYTES {
         // Parsing the spec reports its size.
-        true => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        false => String::from_utf8(bytes).map_err(io::Error::other),
-    });
-    let text = text
-        .map_err(|error| Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")))?;
+        true => String::from_utf8_lossy(&bytes).into_owned(),
+        false => String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?,
+    };
     Ok(Spec::from_yaml(&name, &text)?)
+}
+
+/// The error for an input file that cannot be read. All commands report it with exit status 2.
+fn unreadable(name: impl Display, error: &io::Error) -> Report {
+    Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")).into()
+}
+
+/// The error for a spec that is not UTF-8.
+fn not_utf8(name: &str, error: &FromUtf8Error) -> Report {
+    let bytes = error.as_bytes();
+    let text = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        format!("`{name}` is UTF-16")
+    } else {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count();
+        format!("`{name}` is not UTF-8: line {line} has the byte 0x{:02x}", bytes[at])
+    };
+    Diagnostic::error(Code::UnreadableFile, text).hint("save the file as UTF-8").into()
 }
 
 /// Reads a file that an option names, of at most `verify::MAX_BYTES`.
@@ -75,9 +94,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
         true => Err(io::Error::other(format!("it has more than {max} bytes"))),
         false => Ok(bytes),
     });
-    Ok(read.map_err(|error| {
-        Diagnostic::error(Code::UnreadableFile, format!("cannot read `{}`: {error}", path.display()))
-    })?)
+    Ok(read.map_err(|error| unreadable(path.display(), &error))?)
 }
 
 /// Reads at most `max` + 1 bytes of a stream: one more than `max` tells that it is too long.

@@ -1,6 +1,7 @@
 //! `rm`: deletes machines with their keys and own CAs.
 
 use std::collections::HashSet;
+use std::process::ExitCode;
 
 use anyhow::Result;
 
@@ -9,8 +10,8 @@ use crate::names::MachineName;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// Deletes machines after a confirmation: all or none.
-pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
+/// Deletes machines after a confirmation: all or none. If the user does not confirm, the exit status is 1.
+pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<ExitCode> {
     let mut machines: Vec<MachineName> = Vec::new();
     let mut seen = HashSet::new();
     for name in names {
@@ -29,12 +30,13 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<()> {
         let question = format!("Permanently delete {keys}? {runs}, and you lose access to Docker there.");
         if !ui.confirm(question, &store.command(format_args!("rm -y {}", listed.join(" "))))? {
             ui.note("nothing was deleted");
-            return Ok(());
+            return Ok(ExitCode::FAILURE);
         }
     }
     store.remove(&machines)?;
     for name in &machines {
         ui.note(format_args!("deleted `{name}`"));
     }
-    Ok(())
+    ui.note("if there is still a VM, it keeps running: delete it in its cloud");
+    Ok(ExitCode::SUCCESS)
 }

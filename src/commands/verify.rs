@@ -83,11 +83,9 @@ fn sentence(name: &str, valid: bool, errors: usize, warnings: usize) -> String {
     }
 }
 
-/// Reads the input, up to the limits. A file that cannot be read is wrong usage.
+/// Reads the input, up to the limits.
 fn read(file: &Path, name: &str) -> Result<Input> {
-    let failed = |error: std::io::Error| {
-        Report::from(Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")))
-    };
+    let failed = |error: std::io::Error| super::unreadable(name, &error);
     if file.as_os_str() == "-" {
         return Ok(Input::File(name.to_owned(), capped(std::io::stdin().lock()).map_err(failed)?));
     }

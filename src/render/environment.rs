@@ -1,5 +1,6 @@
 //! Prints the environment variables with which Docker's clients reach a machine. The output equals Docker Machine's byte for
-//! byte, because scripts and users rely on it. Values are escaped, which Docker Machine did not do.
+//! byte, because scripts and users rely on it, with two exceptions: values are escaped, and the hint for POSIX shells quotes the
+//! command's output.
 
 use std::fmt::Write;
 
@@ -28,7 +29,7 @@ pub enum Shell {
 
 impl Shell {
     /// The names that `--shell` accepts, and that can be the last part of `$SHELL`.
-    pub const ALL: [(&str, Self); 14] = [
+    pub const ALL: [(&str, Self); 15] = [
         ("bash", Self::Posix),
         ("sh", Self::Posix),
         ("zsh", Self::Posix),
@@ -40,6 +41,7 @@ impl Shell {
         ("pwsh", Self::PowerShell),
         ("cmd", Self::Cmd),
         ("tcsh", Self::Tcsh),
+        ("csh", Self::Tcsh),
         ("emacs", Self::Emacs),
         ("nu", Self::Nu),
         ("dotenv", Self::Dotenv),
@@ -88,11 +90,19 @@ impl Shell {
         names.iter().map(|name| format!("{before}{name}{after}")).collect()
     }
 
+    /// Returns the line that sets one variable, for use next to the lines of [`unset`](Self::unset).
+    pub fn set_one(self, variable: (String, String)) -> String {
+        match (self, variable) {
+            (Self::Nu, (name, value)) => format!("$env.{name} = {}\n", json(&value)),
+            (_, variable) => self.set(&[variable]),
+        }
+    }
+
     /// Returns comments that explain how to evaluate the output of `command`. `unset` is true if that output unsets the
     /// variables.
     pub fn hint(self, command: &str, unset: bool) -> String {
         let (comment, evaluate) = match self {
-            Self::Posix => ("#", format!("eval $({command})")),
+            Self::Posix => ("#", format!("eval \"$({command})\"")),
             Self::Fish => ("#", format!("eval ({command})")),
             Self::PowerShell => ("#", format!("& {command} | Invoke-Expression")),
             Self::Cmd => ("REM", format!("\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i")),

@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Determines the role from the files, which machines of Docker Machine have too.
-    pub(super) fn host_role(&self, name: &MachineName) -> HostRole {
+    pub fn host_role(&self, name: &MachineName) -> HostRole {
         let issuer = self.machine_dir(name).join("issuer.pem");
         if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
     }

@@ -29,8 +29,14 @@ const SHELLS: [(&str, &str, &str); 7] = [
 fn recording(home: &Home, name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/docker-machine").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.replace("/home/user/", &format!("{}/", home.path().display()))
-        .replace("docker-machine ", "hostseed ")
+    let text = text
+        .replace("/home/user/", &format!("{}/", home.path().display()))
+        .replace("docker-machine ", "hostseed ");
+    // hostseed's hint quotes the output, because a value can contain spaces and patterns.
+    match text.rsplit_once("# eval $(") {
+        Some((before, command)) => format!("{before}# eval \"$({}\"\n", command.trim_end()),
+        None => text,
+    }
 }
 
 /// A home folder with a machine.
@@ -120,7 +126,9 @@ fn the_hint_can_be_pasted() {
     let home = home(&ADDRESS);
     let output = typed(&home, "SHELL=/bin/bash hostseed env web1");
     assert_eq!(output, recording(&home, "env/detected"));
-    assert!(output.ends_with("# Run this command to configure your shell: \n# eval $(hostseed env web1)\n"));
+    assert!(
+        output.ends_with("# Run this command to configure your shell: \n# eval \"$(hostseed env web1)\"\n")
+    );
     for (name, ..) in SHELLS {
         if !need(name) {
             continue;
@@ -312,8 +320,56 @@ fn no_proxy_gets_the_machine_once_and_keeps_its_other_values() {
     assert_eq!(line(&[("NO_PROXY", "203.0.113.77")]), "export NO_PROXY=\"203.0.113.77,203.0.113.7\"");
     let twice = "eval \"$(hostseed env --no-proxy web1)\"; eval \"$(hostseed env --no-proxy web1)\"; echo \"$NO_PROXY\"";
     assert_eq!(typed(&home, twice), "203.0.113.7\n");
-    let unset = typed(&home, "no_proxy=a hostseed env --unset --no-proxy --shell sh");
-    assert!(unset.contains("unset no_proxy\n"), "{unset}");
+}
+
+#[test]
+fn unset_removes_only_the_machine_from_no_proxy() {
+    let home = home(&ADDRESS);
+    let cases = [
+        ("203.0.113.7", "unset NO_PROXY\n"),
+        ("localhost,203.0.113.7,10.0.0.0/8", "export NO_PROXY=\"localhost,10.0.0.0/8\"\n"),
+        ("localhost, 203.0.113.7", "export NO_PROXY=\"localhost\"\n"),
+        ("203.0.113.77", ""),
+        ("", ""),
+    ];
+    for (before, wanted) in cases {
+        let line = format!(
+            "export NO_PROXY='{before}' DOCKER_HOST=tcp://203.0.113.7:2376; hostseed env --unset --no-proxy --shell sh"
+        );
+        let unset = typed(&home, &line);
+        assert!(unset.starts_with("unset DOCKER_TLS_VERIFY\n"), "{unset}");
+        let printed: String =
+            unset.lines().filter(|line| line.contains("NO_PROXY")).map(|line| format!("{line}\n")).collect();
+        assert_eq!(printed, wanted, "{before}");
+    }
+    // Without DOCKER_HOST, hostseed does not know which entry is the machine's.
+    let unset = typed(&home, "NO_PROXY=203.0.113.7 hostseed env --unset --no-proxy --shell sh");
+    assert!(!unset.contains("NO_PROXY"), "{unset}");
+    let ipv6 =
+        "no_proxy=a,2001:db8::7 DOCKER_HOST=tcp://[2001:db8::7]:2376 hostseed env -u --no-proxy --shell nu";
+    assert!(typed(&home, ipv6).contains("\n$env.no_proxy = \"a\"\n"));
+    for (name, evaluate, _) in SHELLS {
+        if !need(name) {
+            continue;
+        }
+        let set = evaluate.replace("CMD", &format!("hostseed env --no-proxy web1 --shell {name}"));
+        let unset = evaluate.replace("CMD", &format!("hostseed env --unset --no-proxy --shell {name}"));
+        let before = match name {
+            "tcsh" => "setenv NO_PROXY localhost",
+            "fish" => "set -gx NO_PROXY localhost",
+            _ => "export NO_PROXY=localhost",
+        };
+        let after = environment_after(&home, name, &format!("{before}\n{set}\n{unset}"));
+        assert_eq!(after, ["NO_PROXY=localhost"], "{name}");
+    }
+}
+
+#[test]
+fn an_empty_storage_path_is_the_default_store() {
+    let home = home(&ADDRESS);
+    assert_eq!(typed(&home, "MACHINE_STORAGE_PATH= hostseed ls -q"), "web1\n");
+    let stderr = home.fails(2, &["--store", "", "ls"]);
+    assert!(stderr.contains("a value is required for '--store <DIR>'"), "{stderr}");
 }
 
 #[test]
@@ -336,6 +392,7 @@ fn the_shell_is_detected_by_its_variable() {
         (Some("/usr/bin/fish"), fish),
         (Some("/opt/homebrew/bin/fish"), fish),
         (Some("/bin/tcsh"), "setenv DOCKER_TLS_VERIFY \"1\";"),
+        (Some("/bin/csh"), "setenv DOCKER_TLS_VERIFY \"1\";"),
         (Some("/bin/bash"), posix),
         (Some("/bin/zsh"), posix),
         (Some("/bin/mksh"), posix),
@@ -369,7 +426,7 @@ fn without_a_name_the_machine_is_default() {
     let env = typed(&home, "hostseed env");
     assert!(env.contains("DOCKER_HOST=\"tcp://198.51.100.1:2376\""), "{env}");
     assert!(env.contains("DOCKER_MACHINE_NAME=\"default\""), "{env}");
-    assert!(env.ends_with("# eval $(hostseed env)\n"), "{env}");
+    assert!(env.ends_with("# eval \"$(hostseed env)\"\n"), "{env}");
 }
 
 #[test]
@@ -476,6 +533,17 @@ fn machines_made_by_docker_machine_can_be_read() {
         let stderr = home.fails(1, &["render", name]);
         assert!(is_printed(&stderr, "error[not-made-by-hostseed] was not made by hostseed"), "{stderr}");
     }
+    // A record whose server certificate was never made still has the rest.
+    fs::remove_file(home.machine("legacy").join("server.pem")).unwrap();
+    let inspected = home.ok(&["inspect", "legacy"]);
+    assert!(
+        inspected.contains("server.pem is missing") && inspected.contains("tcp://198.51.100.9:2376"),
+        "{inspected}"
+    );
+    let inspected: Value = serde_json::from_str(&home.ok(&["inspect", "legacy", "--json"])).unwrap();
+    assert_eq!(inspected["sans"], serde_json::json!([]));
+    assert!(inspected["server"].is_null() && inspected["client"].is_object(), "{inspected}");
+    docker_machines_own(&home, "legacy", "none");
     home.ok(&["create", "web1", "--quiet"]);
     assert_eq!(home.ok(&["ls", "-q"]), "default\nlegacy\nweb1\n");
     let table = home.ok(&["ls"]);

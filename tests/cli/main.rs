@@ -10,6 +10,7 @@ mod codes;
 mod completions;
 mod environment;
 mod external;
+mod input_files;
 mod readme;
 mod terminal;
 mod transcripts;

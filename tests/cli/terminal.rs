@@ -32,6 +32,8 @@ fn rm_asks_and_deletes_only_after_yes() {
     let rm = format!("{} rm web1", env!("CARGO_BIN_EXE_hostseed"));
     let shown = on_a_terminal(&home, &rm, "n\n", true);
     assert!(shown.contains("[y/N]") && shown.contains("nothing was deleted"), "{shown}");
+    let status = on_a_terminal(&home, &format!("{rm} || echo status $?"), "n\n", true);
+    assert!(status.contains("status 1"), "{status}");
     assert_eq!(home.ok(&["ls", "-q"]), "web1\n");
     on_a_terminal(&home, &rm, "\n", true);
     assert_eq!(home.ok(&["ls", "-q"]), "web1\n");

@@ -141,12 +141,12 @@ fn endless_input_is_refused() {
         (&["external"], 2, "error[query-json] more than 1048576 bytes"),
         (
             &["render", "web1", "--format", "mime", "--part", "/dev/zero"],
-            1,
+            2,
             "error[unreadable-file] more than 67108864 bytes",
         ),
         (
             &["render", "web1", "--format", "ignition", "--merge", "/dev/zero"],
-            1,
+            2,
             "error[unreadable-file] more than 67108864 bytes",
         ),
     ] {
