@@ -254,7 +254,7 @@ fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
         return refuse("must not be empty".into());
     }
     if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(Diagnostic::error(code, format!("must be a host alone, `{text}` is a URL"))
+        return Err(Diagnostic::error(code, format!("must be only a host, but `{text}` is a URL"))
             .hint(format!("leave out `{scheme}://`: `{}`", rest.split(['/', ':']).next().unwrap_or(rest))));
     }
     if let Some((host, port)) = text.rsplit_once(':')
@@ -262,7 +262,7 @@ fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
         && port.bytes().all(|b| b.is_ascii_digit())
         && !host.contains(':')
     {
-        return Err(Diagnostic::error(code, format!("must be a host alone, `{text}` has a port"))
+        return Err(Diagnostic::error(code, format!("must be only a host, but `{text}` has a port"))
             .hint(format!("give the host as `{host}` and the port with `--port {port}`")));
     }
     if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {

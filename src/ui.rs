@@ -63,7 +63,7 @@ impl Ui {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
                 Code::BinaryToTerminal,
-                "this is no text, and standard output is a terminal; nothing was written",
+                "the output is binary, and standard output is a terminal; nothing was written",
             );
             return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
         }
@@ -267,7 +267,7 @@ pub fn safe_json(json: &str) -> String {
     for c in json.chars() {
         match c != '\n' && is_unsafe(c) {
             true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                write!(safe, "\\u{unit:04x}").expect("a string takes it");
+                write!(safe, "\\u{unit:04x}").expect("writing to a string does not fail");
             }),
             false => safe.push(c),
         }
@@ -338,7 +338,7 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
         return Err(Diagnostic::error(
             Code::ExposedOutput,
             format!(
-                "standard output is a {kind} of user {}, and this holds a private key; nothing was written",
+                "standard output is a {kind} of user {}, and the output contains a private key; nothing was written",
                 metadata.uid()
             ),
         )
@@ -347,7 +347,7 @@ fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> 
     }
     if metadata.is_file() && mode & 0o077 != 0 {
         return Err(Diagnostic::error(Code::ExposedOutput, format!(
-            "standard output is a file that others can read (mode {mode:04o}), and this holds a private key; nothing was written"
+            "standard output is a file that other users can read (mode {mode:04o}), and the output contains a private key; nothing was written"
         ))
         .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
         .into());

@@ -242,7 +242,7 @@ mod tests {
             assert!(matches!(gzip[..], [false] | [false, true]), "{}", cloud.name);
             for delivery in cloud.deliveries {
                 assert!(!delivery.base64 || cloud.base64 == Base64::Value, "{}", cloud.name);
-                // Gzip is no text, so where cloud-init has to decode the value, it is decoded.
+                // gzip is not text, so cloud-init decodes the value if it has to.
                 assert!(
                     !delivery.gzip || delivery.base64 == (cloud.base64 == Base64::Value),
                     "{}",

@@ -10,7 +10,7 @@ pub const CLOUD: Cloud = Cloud {
     seed: Seed::Disk,
     limit: Limit::Unpublished,
     source: "cloud-init, datasource NoCloud, sets none",
-    encoding: "the file as it is, on a disk with meta-data beside it",
+    encoding: "the unchanged file, on a disk with meta-data beside it",
     base64: Base64::Text,
     console: "attach seed.img as a second disk before the first boot",
     console_base64: None,
@@ -44,5 +44,5 @@ pub const CLOUD: Cloud = Cloud {
             terraform: None,
         },
     ],
-    notes: &["IMAGE.qcow2 is a copy of the distribution's cloud image, for this VM alone"],
+    notes: &["IMAGE.qcow2 is a copy of the distribution's cloud image, for this VM only"],
 };

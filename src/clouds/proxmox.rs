@@ -10,9 +10,9 @@ pub const CLOUD: Cloud = Cloud {
     seed: Seed::UserData,
     limit: Limit::Unpublished,
     source: "Proxmox VE, \"Cloud-Init Support\", gives no size",
-    encoding: "the file as it is, as a snippet",
+    encoding: "the unchanged file, as a snippet",
     base64: Base64::Text,
-    console: "the web interface takes no snippets: copy the file to /var/lib/vz/snippets/ on the node",
+    console: "the web interface does not support snippets: copy the file to /var/lib/vz/snippets/ on the node",
     console_base64: None,
     firewall: Firewall {
         console: "the VM > Firewall > Add: direction in, action ACCEPT, protocol tcp, dest. port {port}, source YOUR-ADDRESS",

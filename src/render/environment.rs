@@ -139,7 +139,9 @@ impl Shell {
             // each after a backslash.
             Self::Tcsh => value.chars().fold(String::new(), |mut quoted, c| {
                 match c {
-                    '"' | '$' | '`' => write!(quoted, "\"\\{c}\"").expect("a string takes it"),
+                    '"' | '$' | '`' => {
+                        write!(quoted, "\"\\{c}\"").expect("writing to a string does not fail")
+                    }
                     '!' => quoted.push_str("\\!"),
                     c => quoted.push(c),
                 }

@@ -103,7 +103,7 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Erro
         Some(text) => text,
         None if value.is_number() => return write!(out, "{value}").map_err(Error::from),
         None => {
-            let message = format!("{} is no text", value.kind());
+            let message = format!("{} is not text", value.kind());
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
     };

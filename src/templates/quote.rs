@@ -40,7 +40,9 @@ fn unit_string(text: &str) -> String {
             '%' => quoted.push_str("%%"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_ascii_control() => write!(quoted, "\\x{:02x}", c as u32).expect("a string takes it"),
+            c if c.is_ascii_control() => {
+                write!(quoted, "\\x{:02x}", c as u32).expect("writing to a string does not fail")
+            }
             c => quoted.push(c),
         }
     }
@@ -56,7 +58,7 @@ pub fn yaml(text: &str) -> String {
     for c in serde_json::Value::from(text).to_string().chars() {
         match c {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                write!(quoted, "\\u{:04x}", c as u32).expect("a string takes it");
+                write!(quoted, "\\u{:04x}", c as u32).expect("writing to a string does not fail");
             }
             c => quoted.push(c),
         }
@@ -71,8 +73,10 @@ pub fn yaml_ascii(text: &str) -> String {
         match u32::from(c) {
             ..0x80 => quoted.push(c),
             // YAML does not join surrogate pairs (1.1, §5.6), so characters above U+FFFF have a longer escape.
-            code @ 0x80..0x1_0000 => write!(quoted, "\\u{code:04x}").expect("a string takes it"),
-            code => write!(quoted, "\\U{code:08x}").expect("a string takes it"),
+            code @ 0x80..0x1_0000 => {
+                write!(quoted, "\\u{code:04x}").expect("writing to a string does not fail")
+            }
+            code => write!(quoted, "\\U{code:08x}").expect("writing to a string does not fail"),
         }
     }
     quoted
@@ -89,7 +93,7 @@ pub fn hcl(text: &str) -> String {
             '"' | '\\' => quoted.extend(['\\', c]),
             '\n' => quoted.push_str("\\n"),
             c if c.is_control() || (c == '{' && matches!(before, '$' | '%')) => {
-                write!(quoted, "\\u{:04x}", c as u32).expect("a string takes it");
+                write!(quoted, "\\u{:04x}", c as u32).expect("writing to a string does not fail");
             }
             c => quoted.push(c),
         }
