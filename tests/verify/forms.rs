@@ -14,7 +14,7 @@ fn each_text_format_is_valid_plain_compressed_and_in_base64() {
         for form in TEXTS {
             let plain = render(&home, machine, &["--format", form]);
             let said = verify_bytes(&home, &plain, &["--strict"]);
-            said.is_fine();
+            said.assert_valid();
             let covers = match machine {
                 "web1" => "203.0.113.7, web1, localhost, 127.0.0.1",
                 _ => "web2, localhost, 127.0.0.1, and the addresses that the host finds at boot",
@@ -24,20 +24,20 @@ fn each_text_format_is_valid_plain_compressed_and_in_base64() {
                 "{}",
                 said.text
             );
-            verify_bytes(&home, base64(&plain).as_bytes(), &["--strict"]).is_fine();
+            verify_bytes(&home, base64(&plain).as_bytes(), &["--strict"]).assert_valid();
             // Consoles show base64 in indented lines.
             let lines: String = base64(&plain)
                 .as_bytes()
                 .chunks(64)
                 .map(|line| format!("  {}\r\n", String::from_utf8_lossy(line)))
                 .collect();
-            verify_bytes(&home, lines.as_bytes(), &[]).is_fine();
+            verify_bytes(&home, lines.as_bytes(), &[]).assert_valid();
             // Ignition does not decompress its config, and a bake script is not user-data.
             if !matches!(form, "ignition" | "bake") {
                 let packed = rendered_to(&home, machine, &["--format", form, "--gzip"], "packed");
-                verify_bytes(&home, &packed, &["--strict"]).is_fine();
+                verify_bytes(&home, &packed, &["--strict"]).assert_valid();
                 let packed = rendered_to(&home, machine, &["--format", form, "--gzip", "--base64"], "packed");
-                verify_bytes(&home, &packed, &["--strict"]).is_fine();
+                verify_bytes(&home, &packed, &["--strict"]).assert_valid();
             }
         }
     }
@@ -51,7 +51,7 @@ fn each_kind_of_key_and_ca_is_valid() {
         home.ok(&["create", "web2", "--quiet", "--key", key, "--port", "2377", "--engine-label", "a=b c"]);
         home.ok(&["create", "web3", "--quiet", "--key", key, "--docker", "none", "--address", "2001:db8::7"]);
         for machine in ["web1", "web2", "web3"] {
-            verify_bytes(&home, &render(&home, machine, &[]), &["--strict"]).is_fine();
+            verify_bytes(&home, &render(&home, machine, &[]), &["--strict"]).assert_valid();
         }
     }
 }
@@ -67,7 +67,7 @@ fn seed_disks_and_folders_are_valid() {
                 ["render", machine, "--format", "nocloud", "--network-config", "net.yaml", "-o", &out];
             home.ok(&options);
             let said = verify(&home, &[&out, "--strict"]);
-            said.is_fine();
+            said.assert_valid();
             assert!(said.text.contains("NoCloud › cloud-config"), "{}", said.text);
         }
     }
@@ -85,14 +85,14 @@ fn folders_and_components_are_valid() {
             let out = format!("{machine}-{form}");
             home.ok(&["render", machine, "--format", form, "-o", &out]);
             let said = verify(&home, &[&out, "--strict"]);
-            said.is_fine();
+            said.assert_valid();
             assert!(said.text.contains(what), "{out}: {}", said.text);
         }
     }
     for form in ["packer", "imagebuilder"] {
         home.ok(&["bake", "--format", form, "-o", form]);
         let said = verify(&home, &[form, "--strict"]);
-        said.is_fine();
+        said.assert_valid();
         assert!(!said.text.contains("keys"), "{}", said.text);
     }
 }
@@ -104,7 +104,7 @@ fn an_archive_with_parts_of_the_user_is_valid() {
     write(&home, "script.sh", "#!/bin/sh\necho ünicode\n");
     let parts = ["--format", "mime", "--part", "cloud.yaml", "--part", "script.sh"];
     let said = verify_bytes(&home, &render(&home, "web1", &parts), &["--strict"]);
-    said.is_fine();
+    said.assert_valid();
     assert!(said.text.contains("MIME › cloud-config, script, cloud-config"), "{}", said.text);
 }
 
@@ -113,7 +113,7 @@ fn an_image_without_an_identity_is_valid_and_contains_no_key() {
     let home = Home::new();
     let bake = home.ok(&["bake"]);
     let said = verify_bytes(&home, bake.as_bytes(), &["--strict"]);
-    said.is_fine();
+    said.assert_valid();
     assert!(said.text.contains("an image"), "{}", said.text);
     assert!(!said.text.contains("keys"), "{}", said.text);
 }
@@ -190,7 +190,7 @@ fn the_encoding_that_for_chooses_is_valid() {
             let file = format!("{machine}-{cloud}");
             let rendered = home.run(&["render", machine, "--for", &cloud, "-o", &file]);
             if rendered.status.success() {
-                verify(&home, &[&file, "--for", &cloud, "--strict"]).is_fine();
+                verify(&home, &[&file, "--for", &cloud, "--strict"]).assert_valid();
             } else {
                 let stderr = String::from_utf8_lossy(&rendered.stderr);
                 assert!(stderr.starts_with("error[user-data-too-large]: "), "{file}: {stderr}");

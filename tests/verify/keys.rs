@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::extent::sample;
 use crate::support::{Home, PYTHON, is_printed, need_python_module, run};
-use crate::{Said, base64, gzip, home, render, verify, verify_bytes, write};
+use crate::{Outcome, base64, gzip, home, render, verify, verify_bytes, write};
 
 struct Stray {
     name: &'static str,
@@ -58,8 +58,8 @@ fn strays(home: &Home) -> Vec<Stray> {
 }
 
 #[track_caller]
-fn found(case: &str, said: &Said, stray: &Stray) {
-    said.names(case, &[stray.words]);
+fn found(case: &str, said: &Outcome, stray: &Stray) {
+    said.assert_reports(case, &[stray.words]);
     let body: String = stray.pem.lines().filter(|line| !line.starts_with("-----")).collect();
     for piece in body.as_bytes().chunks(12).filter(|piece| piece.len() == 12) {
         let piece = String::from_utf8_lossy(piece);
@@ -204,25 +204,25 @@ fn the_hosts_key_must_be_accessible_only_to_root() {
     let seed = String::from_utf8(render(&home, "web1", &[])).unwrap();
     let at = seed.find("seed/server-key.pem").unwrap();
     let open = format!("{}{}", &seed[..at], seed[at..].replacen("\"0600\"", "\"0644\"", 1));
-    verify_bytes(&home, open.as_bytes(), &[]).names(
+    verify_bytes(&home, open.as_bytes(), &[]).assert_reports(
         "staged",
         &["error[readable-key] `/var/lib/hostseed/seed/server-key.pem` contains a private key and is accessible to other users"],
     );
     let foreign = format!("{}{}", &seed[..at], seed[at..].replacen("root:root", "ops:ops", 1));
     verify_bytes(&home, foreign.as_bytes(), &["--strict"])
-        .names("owner", &["warning[key-owner] belongs to `ops`, not to root"]);
+        .assert_reports("owner", &["warning[key-owner] belongs to `ops`, not to root"]);
     let ignition = String::from_utf8(render(&home, "web1", &["--format", "ignition"])).unwrap();
     let open = ignition.replace("\"mode\": 384", "\"mode\": 420");
-    verify_bytes(&home, open.as_bytes(), &[]).names(
+    verify_bytes(&home, open.as_bytes(), &[]).assert_reports(
         "ignition",
         &["error[readable-key] `/etc/docker/server-key.pem` contains a private key and is accessible to other users than root (mode 0644)"],
     );
     let open = ignition.replace("\"mode\": 420", "\"mode\": 438");
     verify_bytes(&home, open.as_bytes(), &[])
-        .names("a certificate", &["error[writable-certificate] `/etc/docker/ca.pem`"]);
+        .assert_reports("a certificate", &["error[writable-certificate] `/etc/docker/ca.pem`"]);
     let decimal = ignition.replace("\"mode\": 384", "\"mode\": 600");
     verify_bytes(&home, decimal.as_bytes(), &[])
-        .names("decimal", &["error[file-mode] `mode` is decimal, and 600 is mode 1130"]);
+        .assert_reports("decimal", &["error[file-mode] `mode` is decimal, and 600 is mode 1130"]);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn too_many_keys_are_an_error() {
     let keys: String = (0..65).map(|_| rcgen::KeyPair::generate().unwrap().serialize_pem()).collect();
     let script = format!("#!/bin/sh\ncat >/keys <<'E'\n{keys}E\n");
     verify_bytes(&home, script.as_bytes(), &[])
-        .names("65 keys", &["error[verify-limit] has more than 64 private keys"]);
+        .assert_reports("65 keys", &["error[verify-limit] has more than 64 private keys"]);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_key_in_der_is_found() {
         let der = fs::read(home.path().join(format!("der.{form}"))).unwrap();
         let with = format!("{seed}- echo {} | base64 -d\n", base64(&der));
         verify_bytes(&home, with.as_bytes(), &[])
-            .names(form, &["error[ca-key-in-seed] `runcmd` contains the CA's private key"]);
+            .assert_reports(form, &["error[ca-key-in-seed] `runcmd` contains the CA's private key"]);
     }
 }
 
@@ -267,6 +267,12 @@ fn the_ssh_host_key_is_a_warning_and_any_other_ssh_key_an_error() {
         indented(key, "    ")
     );
     let said = verify_bytes(&home, file.as_bytes(), &[]);
-    said.names("a file", &["error[stray-key] contains an SSH private key, which belongs to no certificate"]);
-    said.names("its mode", &["error[readable-key] is accessible to other users than root (mode 0644)"]);
+    said.assert_reports(
+        "a file",
+        &["error[stray-key] contains an SSH private key, which belongs to no certificate"],
+    );
+    said.assert_reports(
+        "its mode",
+        &["error[readable-key] is accessible to other users than root (mode 0644)"],
+    );
 }

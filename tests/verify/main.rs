@@ -24,21 +24,22 @@ use serde_json::Value;
 use support::{Home, is_printed};
 
 /// The result of `verify`.
-pub struct Said {
+pub struct Outcome {
     pub status: i32,
     pub text: String,
 }
 
-impl Said {
+impl Outcome {
+    /// Checks that it succeeded and reported nothing.
     #[track_caller]
-    pub fn is_fine(&self) {
+    pub fn assert_valid(&self) {
         assert_eq!(self.status, 0, "{}", self.text);
         assert!(!self.text.contains("warning[") && !self.text.contains("error["), "{}", self.text);
     }
 
     /// Checks that it failed and printed one of these, in the format of [`is_printed`].
     #[track_caller]
-    pub fn names(&self, case: &str, one_of: &[&str]) {
+    pub fn assert_reports(&self, case: &str, one_of: &[&str]) {
         assert_eq!(self.status, 1, "{case}: {}", self.text);
         assert!(
             one_of.iter().any(|expected| is_printed(&self.text, expected)),
@@ -50,20 +51,20 @@ impl Said {
 }
 
 /// Verifies a file in the home folder.
-pub fn verify(home: &Home, args: &[&str]) -> Said {
+pub fn verify(home: &Home, args: &[&str]) -> Outcome {
     let output = home.run(&[&["verify"], args].concat());
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Said { status: output.status.code().expect("no signal"), text }
+    Outcome { status: output.status.code().expect("no signal"), text }
 }
 
 /// Verifies bytes on standard input.
-pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Said {
-    said_of(home.command(&[&["verify", "-"], args].concat()), bytes)
+pub fn verify_bytes(home: &Home, bytes: &[u8], args: &[&str]) -> Outcome {
+    outcome_of(home.command(&[&["verify", "-"], args].concat()), bytes)
 }
 
 /// Runs a command with these bytes on its standard input.
-pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
+pub fn outcome_of(mut command: Command, bytes: &[u8]) -> Outcome {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The program can exit before it has read everything.
@@ -71,7 +72,7 @@ pub fn said_of(mut command: Command, bytes: &[u8]) -> Said {
     let output = child.wait_with_output().unwrap();
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Said { status: output.status.code().expect("no signal"), text }
+    Outcome { status: output.status.code().expect("no signal"), text }
 }
 
 /// The JSON output of `verify` for a file.

@@ -15,13 +15,13 @@ fn rendered_user_data_matches_cloud_inits_schema() {
     write(&home, "own.yaml", "#cloud-config\npackages: [jq]\n");
     for machine in ["web1", "web2"] {
         let seed = render(&home, machine, &[]);
-        verify_bytes(&home, &seed, &["--schema", "--strict"]).is_fine();
-        verify_bytes(&home, &gzip(&seed), &["--schema", "--strict"]).is_fine();
+        verify_bytes(&home, &seed, &["--schema", "--strict"]).assert_valid();
+        verify_bytes(&home, &gzip(&seed), &["--schema", "--strict"]).assert_valid();
         let mime = render(&home, machine, &["--format", "mime", "--part", "own.yaml"]);
-        verify_bytes(&home, &mime, &["--schema", "--strict"]).is_fine();
+        verify_bytes(&home, &mime, &["--schema", "--strict"]).assert_valid();
         let out = format!("{machine}-seed");
         rendered_to(&home, machine, &["--format", "nocloud"], &out);
-        verify(&home, &[&out, "--schema", "--strict"]).is_fine();
+        verify(&home, &[&out, "--schema", "--strict"]).assert_valid();
     }
 }
 
@@ -34,11 +34,11 @@ fn a_schema_violation_is_an_error_and_shows_no_key() {
     let verify_schema = |text: &str| {
         write(&home, "c.yaml", text);
         // It is valid without `--schema`.
-        verify(&home, &["c.yaml", "--strict"]).is_fine();
+        verify(&home, &["c.yaml", "--strict"]).assert_valid();
         verify(&home, &["c.yaml", "--schema"])
     };
     let said = verify_schema("#cloud-config\nchpasswd: {expire: 7}\n");
-    said.names("a type", &["error[cloud-init-schema] c.yaml: does not match cloud-init's schema: "]);
+    said.assert_reports("a type", &["error[cloud-init-schema] c.yaml: does not match cloud-init's schema: "]);
     assert!(said.text.contains("chpasswd.expire: 7 is not of type"), "{}", said.text);
     let told = json_with(&home, "c.yaml", &["--schema"]);
     assert_eq!(told["problems"][0]["code"], "cloud-init-schema");
@@ -53,7 +53,7 @@ fn a_schema_violation_is_an_error_and_shows_no_key() {
     let bad = format!("#cloud-config\nchef: [{}]\n", serde_json::Value::from(key.as_str()));
     write(&home, "c.yaml", &bad);
     let said = verify(&home, &["c.yaml", "--schema"]);
-    said.names("a key", &["error[cloud-init-schema]"]);
+    said.assert_reports("a key", &["error[cloud-init-schema]"]);
     assert!(!said.text.contains(secret) && !said.text.contains(&secret[..24]), "{}", said.text);
 }
 

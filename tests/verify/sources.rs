@@ -38,14 +38,14 @@ fn user_data_is_found_in_responses_of_clouds() {
     ];
     for (answer, path) in answers {
         let said = verify_bytes(&home, answer.to_string().as_bytes(), &["--strict"]);
-        said.is_fine();
+        said.assert_valid();
         assert!(said.text.contains("keys     server, 0600"), "{path}: {}", said.text);
         let broken = answer
             .to_string()
             .replace("I2Ns", "I2*s")
             .replace("H4sI", "H4*I")
             .replace("#cloud-config", "#cloud-confi");
-        verify_bytes(&home, broken.as_bytes(), &[]).names(
+        verify_bytes(&home, broken.as_bytes(), &[]).assert_reports(
             path,
             &[&format!("error[first-line] {path}"), &format!("error[user-data-damaged] {path}")],
         );
@@ -70,7 +70,7 @@ fn json_without_user_data_is_an_error() {
     ];
     for (text, words) in cases {
         let said = verify_bytes(&home, text.as_bytes(), &["--strict"]);
-        said.names(text, &[words]);
+        said.assert_reports(text, &[words]);
     }
 }
 
@@ -116,7 +116,7 @@ fn json_of_terraform_show_is_valid() {
     ];
     for (name, text) in &shown {
         let said = verify_bytes(&home, text.as_bytes(), &["--strict"]);
-        said.is_fine();
+        said.assert_valid();
         assert_eq!(said.text.matches("\nformat ").count(), 3, "{name}: {}", said.text);
         assert!(said.text.contains("gzip › cloud-config"), "{name}: {}", said.text);
         assert!(
@@ -125,13 +125,13 @@ fn json_of_terraform_show_is_valid() {
             said.text
         );
     }
-    verify_bytes(&home, terraform(&["output", "-raw", "user_data"]).as_bytes(), &["--strict"]).is_fine();
+    verify_bytes(&home, terraform(&["output", "-raw", "user_data"]).as_bytes(), &["--strict"]).assert_valid();
     // Human-readable output is refused with a hint.
     for args in
         [&["show"][..], &["show", "-no-color"], &["output", "-no-color"], &["plan", "-destroy", "-no-color"]]
     {
         let said = verify_bytes(&home, terraform(args).as_bytes(), &[]);
-        said.names(&args.join(" "), &["error[hcl-not-read]"]);
+        said.assert_reports(&args.join(" "), &["error[hcl-not-read]"]);
         assert!(said.text.contains("hint: use `terraform show -json | hostseed verify -`"), "{}", said.text);
     }
 }
@@ -144,14 +144,14 @@ fn hcl_is_refused_with_a_hint() {
         write(&home, name, module);
     }
     for name in ["main.tf", "image.pkr.hcl", "text", "module"] {
-        verify(&home, &[name]).names(name, &["error[hcl-not-read]"]);
+        verify(&home, &[name]).assert_reports(name, &["error[hcl-not-read]"]);
     }
     // The user-data in a folder is verified, and its HCL files are searched for keys.
     home.ok(&["render", "web1", "--format", "terraform", "-o", "whole"]);
-    verify(&home, &["whole", "--strict"]).is_fine();
+    verify(&home, &["whole", "--strict"]).assert_valid();
     let key = fs::read_to_string(home.machine("web1").join("key.pem")).unwrap();
     write(&home, "whole/more.tf", format!("locals {{\n  key = <<EOT\n{key}EOT\n}}\n"));
-    verify(&home, &["whole"]).names("a key", &["error[stray-key]", "error[client-key-in-seed]"]);
+    verify(&home, &["whole"]).assert_reports("a key", &["error[stray-key]", "error[client-key-in-seed]"]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_digest_instead_of_user_data_is_reported() {
     let home = Home::new();
     let digest = "{\"user_data\": \"d3e3c2d0b2bb6d56f6ac7b8dd0fdd8b2b6cba7a1\"}";
     verify_bytes(&home, digest.as_bytes(), &["--strict"])
-        .names("digest", &["warning[hidden-user-data] only the SHA-1 of the user-data"]);
+        .assert_reports("digest", &["warning[hidden-user-data] only the SHA-1 of the user-data"]);
 }
 
 #[test]
@@ -173,15 +173,15 @@ fn an_image_builder_component_is_checked() {
         )
     };
     let said = verify_bytes(&home, component(&bake).as_bytes(), &["--strict"]);
-    said.is_fine();
+    said.assert_valid();
     assert!(said.text.contains("Image Builder component › script"), "{}", said.text);
     let damaged = bake.replacen("H4sI", "H4s*", 1);
-    verify_bytes(&home, component(&damaged).as_bytes(), &[]).names(
+    verify_bytes(&home, component(&damaged).as_bytes(), &[]).assert_reports(
         "damaged",
         &["error[user-data-damaged] the content of `/var/lib/hostseed/seed/ca.pem` is base64 with the invalid character `*`"],
     );
     verify_bytes(&home, b"schemaVersion: 1.0\nphases: []\n", &[])
-        .names("empty", &["error[imagebuilder-component] without `phases`"]);
+        .assert_reports("empty", &["error[imagebuilder-component] without `phases`"]);
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn all_files_of_a_folder_are_checked() {
     fs::create_dir(home.path().join("packer")).unwrap();
     fs::rename(home.path().join("bake.sh"), home.path().join("packer/bake.sh")).unwrap();
     write(&home, "packer/hostseed.pkr.hcl", "build {\n  provisioner \"shell\" { script = \"bake.sh\" }\n}\n");
-    verify(&home, &["packer", "--strict"]).is_fine();
+    verify(&home, &["packer", "--strict"]).assert_valid();
     // A user copied more files of the machine into the folder.
     fs::copy(home.machine("web1").join("key.pem"), home.path().join("packer/key.pem")).unwrap();
     fs::copy(home.machine("web1").join("cert.pem"), home.path().join("packer/cert.pem")).unwrap();
-    verify(&home, &["packer"]).names(
+    verify(&home, &["packer"]).assert_reports(
         "a client's key",
         &["error[client-key-in-seed] packer/key.pem:1:1: contains a client's private key"],
     );
@@ -209,7 +209,7 @@ fn missing_and_invalid_files_of_a_seed_folder_are_reported() {
         let dir = home.path().join(name);
         run(Command::new("cp").arg("-r").arg(home.path().join("seed")).arg(&dir));
         change(&dir);
-        verify(&home, &[name, "--strict"]).names(name, &[words]);
+        verify(&home, &[name, "--strict"]).assert_reports(name, &[words]);
     };
     case(
         "no-user-data",
