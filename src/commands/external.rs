@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::create;
+use super::{create, expiry};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
@@ -24,10 +24,11 @@ use crate::ui::{self, Ui};
 
 /// The most bytes of a query, far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
-/// The keys of a query that are not fields of a spec: target cloud, format and compression are not properties of a machine.
+/// The keys of a query that are not fields of a spec, because they say what the answer is and not what the machine is.
 const FOR: &str = "for";
 const FORMAT: &str = "format";
 const GZIP: &str = "gzip";
+const ALLOW_EXPIRED: &str = "allow_expired";
 
 /// Reads a query from standard input and prints the answer. Both are JSON objects with string values (Terraform, "External Program
 /// Protocol").
@@ -49,6 +50,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         }
     }
     refuse_contradictions(store, &spec, &plan)?;
+    expiry::check(store, ui, now, &plan.name, seed.allow_expired, "`allow_expired = \"true\"` in the query")?;
     let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)?) + "\n";
     ui.artifact(&Artifact::private("answer", answer), "umask 077; hostseed external > FILE")
 }
@@ -77,11 +79,12 @@ fn read_query() -> Result<BTreeMap<String, String>> {
     })
 }
 
-/// The format, the target cloud and the compression that a query asks for.
+/// The format, the target cloud and the compression that a query asks for, and whether it accepts expired certificates.
 struct SeedAsked {
     form: Form,
     cloud: Option<(&'static Cloud, &'static Delivery)>,
     gzip: bool,
+    allow_expired: bool,
 }
 
 impl SeedAsked {
@@ -103,6 +106,7 @@ impl SeedAsked {
         let cloud = one_of(FOR, &Cloud::ALL.map(|cloud| cloud.name));
         let format = one_of(FORMAT, &["cloud-config", "script", "ignition"]);
         let gzip = one_of(GZIP, &["true", "false"]).as_deref() == Some("true");
+        let allow_expired = one_of(ALLOW_EXPIRED, &["true", "false"]).as_deref() == Some("true");
         Report::check(complaints)?;
         let (format, form) = match format.as_deref() {
             Some("script") => (Format::Script, Form::Script),
@@ -116,7 +120,7 @@ impl SeedAsked {
             }
             None => None,
         };
-        Ok(Self { form, cloud, gzip })
+        Ok(Self { form, cloud, gzip, allow_expired })
     }
 
     /// The user-data for an attribute of text, and for one of base64. None for text if the user-data is binary: then Terraform
