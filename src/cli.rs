@@ -52,7 +52,8 @@ Terraform sends the query on standard input, one JSON object whose values are st
 `addresses` and every option of `create` with `_` for `-` (`engine_label`, `key`, `docker_version`, …). A list has an \
 item a line, or is `jsonencode([…])`. `for` names the target cloud and enforces its limit, `gzip = \"true\"` \
 compresses the user-data, and `format` is cloud-config, script or ignition. Expired certificates are an error, unless \
-`allow_expired` is `true`.
+`allow_expired` is `true`. With `create = \"false\"`, or with the machine's `fingerprint_authority`, the query never creates \
+a machine: it fails if the store does not have it.
 
 The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
