@@ -51,7 +51,9 @@ const EXTERNAL: &str = "\
 Terraform sends the query on standard input, one JSON object whose values are strings. Its keys are `name`, \
 `addresses` and every option of `create` with `_` for `-` (`engine_label`, `key`, `docker_version`, …). A list has an \
 item a line, or is `jsonencode([…])`. `for` names the target cloud and enforces its limit, `gzip = \"true\"` \
-compresses the user-data, and `format` is cloud-config, script or ignition.
+compresses the user-data, and `format` is cloud-config, script or ignition. Expired certificates are an error, unless \
+`allow_expired` is `true`. With `create = \"false\"`, or with the machine's `fingerprint_authority`, the query never creates \
+a machine: it fails if the store does not have it.
 
 The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
@@ -271,6 +273,10 @@ pub struct Render {
     /// FILE.img or FILE.iso is a disk
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
+
+    /// Render even if a certificate of the machine has expired
+    #[arg(long)]
+    allow_expired: bool,
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +367,7 @@ impl Render {
             merged: self.merged,
             network_config: self.network_config,
             out: self.out,
+            allow_expired: self.allow_expired,
         }
     }
 }

@@ -70,10 +70,10 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
         Command::Env { name, shell, no_proxy, address, .. } => {
-            commands::env(store()?, ui, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
+            commands::env(store()?, ui, now, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
         }
         Command::External => commands::external(store()?, ui, now),
-        Command::Config { name } => commands::config(store()?, ui, &name),
+        Command::Config { name } => commands::config(store()?, ui, now, &name),
         Command::Ls { names, json } => commands::ls(store()?, ui, now, names, json),
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
         Command::Url { name } => commands::url(store()?, ui, &name),

@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use anyhow::Result;
+use time::OffsetDateTime;
 
-use super::{machine_name, refuse_unsafe};
+use super::{expiry, machine_name, refuse_unsafe};
 use crate::store::Store;
 use crate::ui::Ui;
 
 /// Prints the flags, a line each, as Docker Machine does.
-pub fn config(store: &Store, ui: Ui, name: &str) -> Result<()> {
+pub fn config(store: &Store, ui: Ui, now: OffsetDateTime, name: &str) -> Result<()> {
     let name = machine_name(name)?;
     let url = store.connection(&name)?.url;
+    expiry::note(store, ui, now, &name);
     let dir = store.machine_path(&name)?;
     refuse_unsafe([url.as_str(), &dir])?;
     // JSON's quotes serve for the shell's, as Go's do in Docker Machine.

@@ -3,9 +3,10 @@
 use std::env::var;
 
 use anyhow::Result;
+use time::OffsetDateTime;
 
 use super::address::refuse_uncovered;
-use super::{machine_name, refuse_unsafe};
+use super::{expiry, machine_name, refuse_unsafe};
 use crate::plan::HostRole;
 use crate::render::Shell;
 use crate::store::Store;
@@ -18,6 +19,7 @@ const DEFAULT: &str = "default";
 pub fn env(
     store: &Store,
     ui: Ui,
+    now: OffsetDateTime,
     name: Option<&str>,
     shell: Option<&str>,
     no_proxy: bool,
@@ -41,6 +43,7 @@ pub fn env(
             store.command(format_args!("address {name} ADDRESS"))
         ));
     }
+    expiry::note(store, ui, now, &name);
     let mut variables = connection.variables();
     if no_proxy {
         variables.push(with_no_proxy(host));

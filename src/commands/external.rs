@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::create;
+use super::{create, expiry};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
@@ -24,19 +24,25 @@ use crate::ui::{self, Ui};
 
 /// The most bytes of a query, far more than any has.
 const MAX_BYTES: u64 = 1 << 20;
-/// The keys of a query that are not fields of a spec: target cloud, format and compression are not properties of a machine.
+/// The keys of a query that are not fields of a spec, because they say what the answer is and not what the machine is.
 const FOR: &str = "for";
 const FORMAT: &str = "format";
 const GZIP: &str = "gzip";
+const ALLOW_EXPIRED: &str = "allow_expired";
+const CREATE: &str = "create";
+const FINGERPRINT: &str = "fingerprint_authority";
 
 /// Reads a query from standard input and prints the answer. Both are JSON objects with string values (Terraform, "External Program
 /// Protocol").
 pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let mut query = read_query()?;
-    let seed = SeedAsked::take(&mut query)?;
+    let mut complaints = Vec::new();
+    let conditions = Conditions::take(&mut query, &mut complaints);
+    let seed = SeedAsked::take(&mut query, complaints)?;
     let spec = Spec::from_query(&query);
     let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
+        conditions.check_creation(store, &plan.name)?;
         match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
             // Another command may have created it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
@@ -49,6 +55,9 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         }
     }
     refuse_contradictions(store, &spec, &plan)?;
+    conditions.check_authority(store, &plan.name)?;
+    let how = "`allow_expired = \"true\"` in the query";
+    expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
     let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)?) + "\n";
     ui.artifact(&Artifact::private("answer", answer), "umask 077; hostseed external > FILE")
 }
@@ -77,6 +86,78 @@ fn read_query() -> Result<BTreeMap<String, String>> {
     })
 }
 
+/// Removes a key from the query. Reports a value that is not one of `known`. Returns `None` for an empty value.
+fn take_choice(
+    query: &mut BTreeMap<String, String>,
+    complaints: &mut Vec<Diagnostic>,
+    key: &str,
+    known: &[&str],
+) -> Option<String> {
+    let text = query.remove(key).filter(|text| !text.is_empty())?;
+    if known.contains(&text.as_str()) {
+        return Some(text);
+    }
+    let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+    complaints.push(Diagnostic::error(
+        Code::InvalidChoice,
+        format!("`{key}` must be one of {}, got `{}`", known.join(", "), text.escape_debug()),
+    ));
+    None
+}
+
+/// The conditions of a query for an answer.
+struct Conditions {
+    /// False if the machine must exist already.
+    may_create: bool,
+    allow_expired: bool,
+    /// The fingerprint that the machine's CA must have, in openssl's form.
+    authority: Option<String>,
+}
+
+impl Conditions {
+    fn take(query: &mut BTreeMap<String, String>, complaints: &mut Vec<Diagnostic>) -> Self {
+        let mut choice = |key: &str| take_choice(query, complaints, key, &["true", "false"]);
+        let (create, allow_expired) = (choice(CREATE), choice(ALLOW_EXPIRED));
+        Self {
+            may_create: create.as_deref() != Some("false"),
+            allow_expired: allow_expired.as_deref() == Some("true"),
+            authority: query.remove(FINGERPRINT).filter(|text| !text.is_empty()),
+        }
+    }
+
+    /// Refuses to create a machine in place of one that is expected to exist. The new machine would have another identity, and
+    /// Terraform would replace the VM.
+    fn check_creation(&self, store: &Store, name: &MachineName) -> Result<()> {
+        let key = match &self.authority {
+            _ if !self.may_create => "`create = \"false\"`".to_owned(),
+            Some(_) => format!("`{FINGERPRINT}`"),
+            None => return Ok(()),
+        };
+        let message = format!(
+            "`{}` does not exist, and {key} in the query says that `{name}` was created before; nothing was created",
+            store.machine_dir(name).display()
+        );
+        let hint =
+            "use the store in which the machine was created, with `--store DIR` or MACHINE_STORAGE_PATH";
+        Err(Diagnostic::error(Code::NoSuchMachine, message).hint(hint).into())
+    }
+
+    /// Refuses a machine whose CA is not the expected one.
+    fn check_authority(&self, store: &Store, name: &MachineName) -> Result<()> {
+        let Some(wanted) = &self.authority else { return Ok(()) };
+        let found = store.certificate(name, "ca")?.fingerprint();
+        if found.eq_ignore_ascii_case(wanted) {
+            return Ok(());
+        }
+        let message = format!(
+            "the CA of `{name}` has the fingerprint {found}, but `{FINGERPRINT}` in the query is `{wanted}`: this is another machine of that name"
+        );
+        let hint =
+            "use the store in which the machine was created, with `--store DIR` or MACHINE_STORAGE_PATH";
+        Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
+    }
+}
+
 /// The format, the target cloud and the compression that a query asks for.
 struct SeedAsked {
     form: Form,
@@ -85,24 +166,15 @@ struct SeedAsked {
 }
 
 impl SeedAsked {
-    /// Removes these keys from the query. Reports all problems together.
-    fn take(query: &mut BTreeMap<String, String>) -> Result<Self, Report> {
-        let mut complaints = Vec::new();
-        let mut one_of = |key: &str, known: &[&str]| {
-            let text = query.remove(key).filter(|text| !text.is_empty())?;
-            if known.contains(&text.as_str()) {
-                return Some(text);
-            }
-            let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-            complaints.push(Diagnostic::error(
-                Code::InvalidChoice,
-                format!("`{key}` must be one of {}, got `{}`", known.join(", "), text.escape_debug()),
-            ));
-            None
-        };
-        let cloud = one_of(FOR, &Cloud::ALL.map(|cloud| cloud.name));
-        let format = one_of(FORMAT, &["cloud-config", "script", "ignition"]);
-        let gzip = one_of(GZIP, &["true", "false"]).as_deref() == Some("true");
+    /// Removes these keys from the query.
+    ///
+    /// # Errors
+    /// Fails if a value is wrong, and reports it together with `complaints`.
+    fn take(query: &mut BTreeMap<String, String>, mut complaints: Vec<Diagnostic>) -> Result<Self, Report> {
+        let mut choice = |key: &str, known: &[&str]| take_choice(query, &mut complaints, key, known);
+        let cloud = choice(FOR, &Cloud::ALL.map(|cloud| cloud.name));
+        let format = choice(FORMAT, &["cloud-config", "script", "ignition"]);
+        let gzip = choice(GZIP, &["true", "false"]).as_deref() == Some("true");
         Report::check(complaints)?;
         let (format, form) = match format.as_deref() {
             Some("script") => (Format::Script, Form::Script),

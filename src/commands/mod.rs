@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod create;
 mod env;
+mod expiry;
 mod explain;
 mod external;
 mod inspect;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{machine_name, read_file};
+use super::{expiry, machine_name, read_file};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery, Seed};
 use crate::delivery::{self, SizeHints};
@@ -32,6 +32,8 @@ pub struct Request {
     pub merged: Vec<PathBuf>,
     pub network_config: Option<PathBuf>,
     pub out: Option<PathBuf>,
+    /// Expired certificates are rendered too.
+    pub allow_expired: bool,
 }
 
 /// Prints the user-data, or writes it to `out`. Refuses to write a key to a world-readable file.
@@ -41,6 +43,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     let plan = store.plan(&name)?;
     let form = request.form(|| store.connection(&name))?;
     let identity = store.host_identity(&plan)?;
+    expiry::check(store, ui, now, &name, request.allow_expired, "`--allow-expired`")?;
     let rendered = match request.delivery()? {
         Some((cloud, delivery)) => {
             let base64 = delivery.base64 || request.packing.base64;

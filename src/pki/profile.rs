@@ -28,6 +28,9 @@ pub struct Validity {
     pub not_after: OffsetDateTime,
 }
 
+/// A certificate that expires within this time gets a warning.
+pub const EXPIRES_SOON: Duration = Duration::days(30);
+
 impl Validity {
     fn new(now: OffsetDateTime, life: Duration) -> Self {
         // X.509 times have whole seconds.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::daemon::Daemon;
 use super::keys::Owners;
@@ -15,9 +15,6 @@ use crate::secret::Secret;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{CA, ISSUER, ISSUER_KEY, SERVER, SERVER_KEY};
 use crate::userdata::problems::Problems;
-
-/// A certificate that expires within this time gets a warning.
-const SOON: Duration = Duration::days(30);
 
 /// The certificates that identify the host.
 #[derive(Default)]
@@ -124,7 +121,7 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
                 Diagnostic::error(Code::CertificateTime, text)
                     .hint("wait until then, or correct this computer's clock"),
             );
-        } else if validity.not_after - now < SOON {
+        } else if validity.not_after - now < pki::EXPIRES_SOON {
             let text = format!("{which} expires on {}", validity.not_after.date());
             problems.add(
                 &file.place,

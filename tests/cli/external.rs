@@ -219,6 +219,38 @@ fn all_problems_of_a_query_are_reported_together() {
 }
 
 #[test]
+fn a_query_for_a_machine_that_must_exist_does_not_create_one() {
+    let home = Home::new();
+    let query = json!({"name": "web1", "addresses": "203.0.113.7"});
+    let with = |key: &str, value: &str| {
+        let mut query = query.clone();
+        query[key] = value.into();
+        query
+    };
+    let fingerprint = ["AB"; 32].join(":");
+    for query in [with("create", "false"), with("fingerprint_authority", &fingerprint)] {
+        let error = self::error(&home, &query, 1);
+        let path = home.machine("web1").display().to_string();
+        assert!(error.starts_with(&format!("error[no-such-machine]: `{path}` does not exist")), "{error}");
+        assert!(files_below(&home.store()).is_empty(), "{query}");
+    }
+    let first = answer(&home, &with("create", "true"));
+    let right = first["fingerprint_authority"].as_str().unwrap().to_owned();
+    for query in [
+        with("create", "false"),
+        with("fingerprint_authority", &right),
+        with("fingerprint_authority", &right.to_lowercase()),
+        with("fingerprint_authority", ""),
+    ] {
+        assert_eq!(answer(&home, &query), first, "{query}");
+    }
+    let error = error(&home, &with("fingerprint_authority", &fingerprint), 1);
+    assert!(error.starts_with("error[machine-differs]: ") && error.contains(&right), "{error}");
+    let wrong = with("create", "no");
+    assert!(self::error(&home, &wrong, 2).contains("`create` must be one of `true`, `false`"));
+}
+
+#[test]
 fn eight_concurrent_queries_create_one_machine() {
     let home = Home::new();
     let query = json!({"name": "web1", "addresses": "203.0.113.7"});

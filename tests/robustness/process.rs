@@ -124,6 +124,64 @@ fn a_clock_before_the_release_is_an_error() {
 }
 
 #[test]
+fn certificates_that_expire_are_noted_and_expired_ones_are_not_rendered() {
+    if !need("faketime") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    home.ok(&["create", "web2", "--quiet"]);
+    let query = r#"{"name": "web1", "addresses": "203.0.113.7"}"#;
+    let accepting = r#"{"name": "web1", "addresses": "203.0.113.7", "allow_expired": "true"}"#;
+    let commands: [(&[&str], &str); 4] = [
+        (&["env", "web1"], ""),
+        (&["config", "web1"], ""),
+        (&["render", "web1"], ""),
+        (&["external"], query),
+    ];
+    for (args, input) in commands {
+        let (status, said) = at(&home, "+690 days", args, input);
+        assert_eq!((status, said.as_str()), (Some(0), ""), "{args:?}");
+        let (status, said) = at(&home, "+705 days", args, input);
+        assert_eq!(status, Some(0), "{args:?}: {said}");
+        assert!(
+            said.starts_with("note: the server certificate and the client certificate of `web1` expire on ")
+                && said.ends_with(": create the machine again\n")
+                && said.lines().count() == 1,
+            "{args:?}: {said}"
+        );
+    }
+    for (args, input) in commands {
+        let (status, said) = at(&home, "+731 days", args, input);
+        let told = "the server certificate and the client certificate of `web1` expired on ";
+        if matches!(args[0], "env" | "config") {
+            assert_eq!(status, Some(0), "{args:?}: {said}");
+            assert!(said.starts_with(&format!("note: {told}")), "{args:?}: {said}");
+        } else {
+            assert_eq!(status, Some(1), "{args:?}: {said}");
+            assert!(said.starts_with(&format!("error[certificate-time]: {told}")), "{args:?}: {said}");
+        }
+    }
+    for (args, input) in [(&["render", "web1", "--allow-expired"][..], ""), (&["external"], accepting)] {
+        let (status, said) = at(&home, "+731 days", args, input);
+        assert_eq!(status, Some(0), "{args:?}: {said}");
+        assert!(said.contains(" expired on "), "{args:?}: {said}");
+    }
+    let (status, said) = at(&home, "+731 days", &["render", "web2"], "");
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("the boot issuer's certificate and the client certificate of `web2` expired"),
+        "{said}"
+    );
+    // A record without certificates, which Docker Machine can leave, can still be used.
+    for file in ["ca.pem", "cert.pem", "server.pem"] {
+        fs::remove_file(home.machine("web1").join(file)).unwrap();
+    }
+    let (status, said) = at(&home, "+731 days", &["env", "web1"], "");
+    assert_eq!((status, said.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn endless_input_is_refused() {
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
