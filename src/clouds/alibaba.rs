@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// 32 KB; older pages of the same guide say 16 KB. Of gzip it tells only behind an `#include` of a link.
 pub const CLOUD: Cloud = Cloud {
     name: "alibaba",
+    aliases: &["aliyun", "alicloud"],
     title: "Alibaba Cloud ECS",
     seed: Seed::UserData,
     limit: Limit::Raw(32_768),

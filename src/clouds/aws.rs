@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// of RunInstances names the number, 16384. The AWS CLI encodes, and reads binary files with `fileb://`.
 pub const CLOUD: Cloud = Cloud {
     name: "aws",
+    aliases: &["ec2", "amazonec2", "amazon"],
     title: "Amazon EC2",
     seed: Seed::UserData,
     limit: Limit::Raw(16_384),

@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// the file that it is given, and reads it as text, so that gzip does not pass through it.
 pub const CLOUD: Cloud = Cloud {
     name: "azure",
+    aliases: &["azurerm"],
     title: "Microsoft Azure",
     seed: Seed::UserData,
     limit: Limit::Raw(65_535),

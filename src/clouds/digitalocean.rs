@@ -5,6 +5,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// DigitalOcean API, "Create a New Droplet", `user_data`: plain text, not over 64 KiB in size.
 pub const CLOUD: Cloud = Cloud {
     name: "digitalocean",
+    aliases: &["do"],
     title: "DigitalOcean",
     seed: Seed::UserData,
     limit: Limit::Raw(65_536),

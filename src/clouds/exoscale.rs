@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// gzip arrives.
 pub const CLOUD: Cloud = Cloud {
     name: "exoscale",
+    aliases: &[],
     title: "Exoscale",
     seed: Seed::UserData,
     limit: Limit::Base64(32_767),

@@ -7,6 +7,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// agent in place of cloud-init.
 pub const CLOUD: Cloud = Cloud {
     name: "gce",
+    aliases: &["google", "gcp"],
     title: "Google Compute Engine",
     seed: Seed::UserData,
     limit: Limit::Raw(262_144),

@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// decodes it where it is base64 throughout.
 pub const CLOUD: Cloud = Cloud {
     name: "hetzner",
+    aliases: &["hcloud"],
     title: "Hetzner Cloud",
     seed: Seed::UserData,
     limit: Limit::Raw(32_768),

@@ -7,6 +7,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// would unpack gzip, which no document of Akamai's promises.
 pub const CLOUD: Cloud = Cloud {
     name: "linode",
+    aliases: &["akamai"],
     title: "Akamai Linode",
     seed: Seed::UserData,
     limit: Limit::Raw(16_384),

@@ -28,6 +28,8 @@ mod vultr;
 pub struct Cloud {
     /// The value of `--for`.
     pub name: &'static str,
+    /// Other names that users type: those of the cloud's own tools, of Docker Machine's drivers and of Terraform's providers.
+    pub aliases: &'static [&'static str],
     pub title: &'static str,
     pub seed: Seed,
     pub limit: Limit,
@@ -132,9 +134,9 @@ impl Cloud {
         &vultr::CLOUD,
     ];
 
-    /// The cloud of that name.
+    /// The cloud of that name or alias.
     pub fn named(name: &str) -> Option<&'static Self> {
-        Self::ALL.into_iter().find(|cloud| cloud.name == name)
+        Self::ALL.into_iter().find(|cloud| cloud.name == name || cloud.aliases.contains(&name))
     }
 
     /// Bytes charged against the limit for `raw` bytes of user-data (after compression, before base64), delivered in base64 or not.

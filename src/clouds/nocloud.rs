@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// limit. virt-install (3.0 and newer) makes such a disk by itself from user-data alone.
 pub const CLOUD: Cloud = Cloud {
     name: "nocloud",
+    aliases: &[],
     title: "NoCloud seed disk",
     seed: Seed::Disk,
     limit: Limit::Unpublished,

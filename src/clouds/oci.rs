@@ -8,6 +8,7 @@ const LIMIT: Limit = Limit::Base64(32_000 - 1_332);
 
 pub const CLOUD: Cloud = Cloud {
     name: "oci",
+    aliases: &["oracle"],
     title: "Oracle Cloud Infrastructure",
     seed: Seed::UserData,
     limit: LIMIT,

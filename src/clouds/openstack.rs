@@ -7,6 +7,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// (Launchpad, neutron bug 2120723).
 pub const CLOUD: Cloud = Cloud {
     name: "openstack",
+    aliases: &[],
     title: "OpenStack",
     seed: Seed::UserData,
     limit: Limit::Base64(65_535),

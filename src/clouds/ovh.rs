@@ -5,6 +5,7 @@ use super::{Base64, Cloud, Firewall, Limit, Seed, openstack};
 /// OVHcloud's documents name no number; Nova's holds: 65535 bytes of base64.
 pub const CLOUD: Cloud = Cloud {
     name: "ovh",
+    aliases: &["ovhcloud"],
     title: "OVHcloud Public Cloud",
     seed: Seed::UserData,
     limit: Limit::Base64(65_535),

@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// drive (NoCloud), anew at each start.
 pub const CLOUD: Cloud = Cloud {
     name: "proxmox",
+    aliases: &["pve"],
     title: "Proxmox VE",
     seed: Seed::UserData,
     limit: Limit::Unpublished,

@@ -5,6 +5,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// Scaleway Instance API, user data: the key `cloud-init`, as bytes; no size is given.
 pub const CLOUD: Cloud = Cloud {
     name: "scaleway",
+    aliases: &["scw"],
     title: "Scaleway",
     seed: Seed::UserData,
     limit: Limit::Unpublished,

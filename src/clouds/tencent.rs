@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// the encoding it does not say, and what is smaller is kept to. Nor does it say whether gzip is unpacked.
 pub const CLOUD: Cloud = Cloud {
     name: "tencent",
+    aliases: &["tencentcloud"],
     title: "Tencent Cloud CVM",
     seed: Seed::UserData,
     limit: Limit::Base64(16_384),

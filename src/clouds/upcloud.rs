@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// (cloud-init, datasource UpCloud), which cannot hold gzip.
 pub const CLOUD: Cloud = Cloud {
     name: "upcloud",
+    aliases: &[],
     title: "UpCloud",
     seed: Seed::UserData,
     limit: Limit::Unpublished,

@@ -6,6 +6,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// the VM's extra configuration. No size is published for them.
 pub const CLOUD: Cloud = Cloud {
     name: "vmware",
+    aliases: &["vsphere", "vmwarevsphere"],
     title: "VMware vSphere",
     seed: Seed::UserData,
     limit: Limit::Unpublished,

@@ -7,6 +7,7 @@ use super::{Base64, Cloud, Delivery, Firewall, Limit, Seed};
 /// cannot hold gzip.
 pub const CLOUD: Cloud = Cloud {
     name: "vultr",
+    aliases: &[],
     title: "Vultr",
     seed: Seed::UserData,
     limit: Limit::Unpublished,

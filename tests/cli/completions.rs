@@ -13,7 +13,7 @@ const CASES: [(&[&str], &[&str]); 5] = [
     (&["bake", "--docker-channel", ""], &["stable", "test", "nightly"]),
     (&["render", "--format", "ig"], &["ignition"]),
     (&["env", "--shell", "fi"], &["fish"]),
-    (&["ver"], &["verify"]),
+    (&["veri"], &["verify"]),
 ];
 
 /// A home folder with the files that `completions` and `man` write.

@@ -8,6 +8,7 @@ mod clouds;
 mod codes;
 #[cfg(unix)]
 mod completions;
+mod docker_machine;
 mod environment;
 mod external;
 mod input_files;

@@ -1,8 +1,10 @@
 //! The command line: clap's definitions of the commands and their flags.
 
+mod docker_machine;
+
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
@@ -140,6 +142,7 @@ pub enum Command {
         name: String,
     },
     /// List the machines
+    #[command(alias = "list")]
     Ls {
         /// Print only the names
         #[arg(short = 'q', long = "names")]
@@ -156,15 +159,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print a machine's DOCKER_HOST
+    /// Print the DOCKER_HOST of machines, one per line
     Url {
-        /// The machine
-        name: String,
+        /// The machines
+        #[arg(required = true)]
+        names: Vec<String>,
     },
-    /// Print a machine's address
+    /// Print the addresses of machines, one per line
     Ip {
-        /// The machine
-        name: String,
+        /// The machines
+        #[arg(required = true)]
+        names: Vec<String>,
     },
     /// Record a machine's address
     Address {
@@ -177,12 +182,13 @@ pub enum Command {
         force: bool,
     },
     /// Delete machines with their keys and own CAs from the store
+    #[command(aliases = ["delete", "remove"])]
     Rm {
         /// The machines
         #[arg(required = true)]
         names: Vec<String>,
         /// Do not ask for confirmation
-        #[arg(short, long)]
+        #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
     /// Explain the code of an error or a warning
@@ -209,6 +215,8 @@ pub enum Command {
     /// Print the JSON Schema of a spec file, for editors
     #[command(after_help = SCHEMA)]
     Schema,
+    /// Print the version
+    Version,
 }
 
 #[derive(Debug, Args)]
@@ -333,8 +341,8 @@ fn code() -> impl TypedValueParser<Value = Code> {
 
 /// Parses the name of a cloud.
 fn cloud() -> impl TypedValueParser<Value = &'static Cloud> {
-    let names = PossibleValuesParser::new(Cloud::ALL.map(|cloud| cloud.name));
-    names.map(|name| Cloud::named(&name).expect("these are the names"))
+    let names = Cloud::ALL.map(|cloud| PossibleValue::new(cloud.name).aliases(cloud.aliases));
+    PossibleValuesParser::new(names).map(|name| Cloud::named(&name).expect("these are the names"))
 }
 
 impl Cli {
@@ -343,7 +351,10 @@ impl Cli {
     /// # Errors
     /// Fails if the command line is wrong, or if it asks for the help or the version.
     pub fn read() -> Result<Self, clap::Error> {
-        let mut cli = Self::try_parse()?;
+        let mut cli = Self::try_parse().map_err(docker_machine::with_tip)?;
+        if matches!(cli.command, Command::Version) {
+            return Self::try_parse_from(["hostseed", "--version"]);
+        }
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied\n";
