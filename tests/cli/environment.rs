@@ -474,7 +474,7 @@ fn machines_of_docker_machines_own_can_be_read() {
         assert_eq!(inspected["user_data"], Value::Null);
         home.ok(&["inspect", name]);
         let stderr = home.fails(1, &["render", name]);
-        assert!(is_printed(&stderr, "error[not-made-by-hostseed] was not made by hostseed"), "{stderr}");
+        assert!(is_printed(&stderr, "error[not-made-by-hostseed] hostseed did not create"), "{stderr}");
     }
     home.ok(&["create", "web1", "--quiet"]);
     assert_eq!(home.ok(&["ls", "-q"]), "default\nlegacy\nweb1\n");

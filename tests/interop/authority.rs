@@ -514,7 +514,7 @@ fn an_authority_that_is_incomplete_or_garbage_is_refused() {
         }
         assert_refused(&home, &dir, "");
     }
-    assert_refused(&home, &home.path().join("nowhere"), "not there");
+    assert_refused(&home, &home.path().join("nowhere"), "does not exist");
 }
 
 #[test]
