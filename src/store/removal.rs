@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::state::CaUsers;
+use super::state::{self, CaUsers};
 use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, contents, word};
 use crate::diag::{Code, Diagnostic};
@@ -30,14 +30,19 @@ impl Store {
         transaction.commit(&folders.into_iter().map(Change::Remove).collect::<Vec<_>>())
     }
 
-    /// Checks that machines can be removed.
+    /// Checks that machines can be removed, without the lock. Reads other machines only if the last command left no valid
+    /// state.
     ///
     /// # Errors
     /// Fails if a machine does not exist, if its CA has signed the certificates of a machine that stays, or if its
     /// folders contain files that neither hostseed nor Docker Machine created.
     pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
         names.iter().try_for_each(|name| self.require(name))?;
-        self.removal(names, &self.read_ca_users()?).map(|_| ())
+        let ca_users = match state::peek(&self.root, self.trust) {
+            Some(ca_users) => ca_users,
+            None => self.read_ca_users()?,
+        };
+        self.removal(names, &ca_users).map(|_| ())
     }
 
     /// The folders to remove, relative to the store.
@@ -50,9 +55,9 @@ impl Store {
             if let Some(other) = self.signed_from(&authority, ca_users, &leaving) {
                 return Err(Diagnostic::error(
                     Code::CaInUse,
-                    format!("the authority of `{name}` signs for `{other}` too, nothing was removed"),
+                    format!("the CA of `{name}` has also signed the certificates of `{other}` (nothing was removed)"),
                 )
-                .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
+                .hint(format!("run `{}` first", self.command(format_args!("rm {other}"))))
                 .into());
             }
             let machine = self.machine_dir(name);
@@ -85,11 +90,11 @@ impl Store {
         Diagnostic::error(
             Code::ForeignFiles,
             format!(
-                "hostseed did not make {}, which would go with `{name}`; nothing was removed",
+                "`{name}` contains files that hostseed did not create: {} (nothing was removed)",
                 listed.join(", ")
             ),
         )
-        .hint(format!("move that away first: `mv {} .`", words.join(" ")))
+        .hint(format!("move them away first: `mv {} .`", words.join(" ")))
         .into()
     }
 }
