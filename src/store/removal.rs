@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::state::CaUsers;
+use super::state::{self, CaUsers};
 use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, contents, word};
 use crate::diag::{Code, Diagnostic};
@@ -30,14 +30,19 @@ impl Store {
         transaction.commit(&folders.into_iter().map(Change::Remove).collect::<Vec<_>>())
     }
 
-    /// Checks that machines can be removed.
+    /// Checks that machines can be removed, without the lock. Reads other machines only if the last command left no valid
+    /// state.
     ///
     /// # Errors
     /// Fails if a machine does not exist, if its CA has signed the certificates of a machine that stays, or if its
     /// folders contain files that neither hostseed nor Docker Machine created.
     pub fn check_removal(&self, names: &[MachineName]) -> Result<()> {
         names.iter().try_for_each(|name| self.require(name))?;
-        self.removal(names, &self.read_ca_users()?).map(|_| ())
+        let ca_users = match state::peek(&self.root, self.trust) {
+            Some(ca_users) => ca_users,
+            None => self.read_ca_users()?,
+        };
+        self.removal(names, &ca_users).map(|_| ())
     }
 
     /// The folders to remove, relative to the store.

@@ -8,14 +8,15 @@
 //! after another program has changed a name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Stamp};
-use super::{CERTS, MACHINES};
+use super::trust::Trust;
+use super::{CERTS, MACHINES, files, lock};
 use crate::names::MachineName;
 
 const VERSION: u32 = 1;
@@ -59,6 +60,19 @@ struct State {
 pub fn load(lock: &File, root: &Path) -> Option<Option<CaUsers>> {
     let state: State = cache::decode(&read(lock)?)?;
     (state.version == VERSION && state.folders == folders(root)?).then_some(state.ca_users)
+}
+
+/// Loads the CAs of the machines without the lock. They can be out of date at once, so the caller must check them again
+/// under the lock. Returns `None` if no valid state is saved, or if another user can write the lock file.
+pub fn peek(root: &Path, trust: Trust) -> Option<CaUsers> {
+    if trust != Trust::Checked {
+        return None;
+    }
+    let path = root.join(lock::STORE);
+    let file = files::without_following(File::options().read(true)).open(&path).ok()?;
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    trust.check_file(&path, &metadata).ok()?;
+    load(&file, root)?
 }
 
 /// Saves the state for the next command. Since the caller loaded the state, nothing but the caller's own change may have

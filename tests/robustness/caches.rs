@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -28,7 +28,11 @@ fn lock(home: &Home) -> PathBuf {
 
 /// Checks that the CA of `a` cannot be removed while the other machine exists, and can be removed afterwards.
 fn assert_ca_is_kept(home: &Home, other: &str) {
-    let stderr = home.fails(1, &["rm", "-y", "a"]);
+    assert_ca_is_kept_by(home, &["rm", "-y", "a"], other);
+}
+
+fn assert_ca_is_kept_by(home: &Home, command: &[&str], other: &str) {
+    let stderr = home.fails(1, command);
     assert!(stderr.contains(&format!("signs for `{other}` too")), "{stderr}");
     assert!(home.store().join("certs/a/ca-key.pem").exists());
 }
@@ -43,6 +47,8 @@ fn the_machines_of_a_ca_are_found_with_any_content_of_the_lock_file() {
     let huge = vec![b'x'; 17 << 20];
     for content in [&good[..], &good[..good.len() - 1], &changed, b"", b"{}", &[0; 200], &huge] {
         fs::write(lock(&home), content).unwrap();
+        // Before it asks, too.
+        assert_ca_is_kept_by(&home, &["rm", "a"], "b");
         assert_ca_is_kept(&home, "b");
     }
     // The index of another store, which has no such machine.
@@ -95,6 +101,8 @@ fn commands_on_one_machine_do_not_read_others() {
         &["env", "c"],
         &["inspect", "c"],
         &["render", "c"],
+        // Without a terminal to ask on, this checks the machine and deletes nothing.
+        &["rm", "c"],
         &["rm", "-y", "c"],
         &["rm", "-y", "d"],
     ] {
@@ -102,7 +110,13 @@ fn commands_on_one_machine_do_not_read_others() {
         let mut command = Command::new("strace");
         command.args(["-f", "-qq", "-o"]).arg(&trace).args(["-e", "trace=file,getdents64", "-y"]);
         command.arg(env!("CARGO_BIN_EXE_hostseed")).args(args).env("HOME", home.path());
-        run(command.env_remove("MACHINE_STORAGE_PATH"));
+        command.env_remove("MACHINE_STORAGE_PATH");
+        if args == ["rm", "c"] {
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            assert!(!output.status.success() && home.machine("c").exists(), "{output:?}");
+        } else {
+            run(&mut command);
+        }
         let trace = fs::read_to_string(trace).unwrap();
         for path in ["machines/a", "machines/b", "certs/a", "certs/b"] {
             assert!(!trace.contains(path), "{args:?} looks at {path}:\n{trace}");
