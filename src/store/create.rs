@@ -101,7 +101,7 @@ impl Store {
         if self.has(name) {
             return Err(Diagnostic::error(
                 Code::MachineExists,
-                format!("machine `{name}` exists already, nothing was changed"),
+                format!("machine `{name}` already exists (nothing was changed)"),
             )
             .hint(format!(
                 "`{}` prints its user-data again; `{}` removes it",
@@ -119,7 +119,7 @@ impl Store {
             // If its folder were moved away, this CA could no longer sign for the other machine.
             return Err(Diagnostic::error(
                 Code::CaInUse,
-                format!("{exists}: it is the CA of `{other}` (nothing was changed)"),
+                format!("{exists}: it contains the CA of `{other}` (nothing was changed)"),
             )
             .hint("choose another name")
             .into());
@@ -127,7 +127,7 @@ impl Store {
         let free = (1..).map(|n| self.certs().join(format!("{name}.old{n}")));
         let free = free.into_iter().find(|path| path.symlink_metadata().is_err()).unwrap_or_default();
         Err(Diagnostic::error(Code::CaFolderExists, format!(
-            "{exists}, although there is no machine `{name}`; the CA of the new machine would go there (nothing was changed)"
+            "{exists}, but there is no machine `{name}`; the new machine needs this folder for its CA (nothing was changed)"
         ))
         .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
         .into())

@@ -61,10 +61,10 @@ pub fn failed(action: Action, path: &Path, error: &io::Error) -> anyhow::Error {
 /// The message of [`failed`], without the note that nothing was changed.
 pub fn cannot(action: Action, path: &Path, error: &io::Error) -> String {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound if action == Action::Read => "it is not there".to_owned(),
-        io::ErrorKind::NotFound => "its folder is not there".to_owned(),
+        io::ErrorKind::NotFound if action == Action::Read => "it does not exist".to_owned(),
+        io::ErrorKind::NotFound => "its folder does not exist".to_owned(),
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            "a file stands where a folder should".to_owned()
+            "a file exists where a folder is needed".to_owned()
         }
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::StorageFull => "no space left on device".to_owned(),

@@ -165,13 +165,13 @@ pub fn load(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<Opt
     }
     let unusable = |why: &str| {
         Diagnostic::error(Code::UnusableJournal, format!("`{}` {why}", shown.join(JOURNAL).display()))
-            .hint("hostseed writes this file itself: move it away")
+            .hint("only hostseed writes this file: move it away")
     };
     let file = files::without_following(fs::File::options().read(true)).open(&path);
     let file = file.map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     let metadata = file.metadata().map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     if !metadata.is_file() || metadata.len() > MAX_JOURNAL {
-        return Err(unusable("is no journal").into());
+        return Err(unusable("is not a journal").into());
     }
     trust.check_file(&shown.join(JOURNAL), &metadata)?;
     // Version control and archive tools give files a mode from the umask.
@@ -189,7 +189,7 @@ pub fn load(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<Opt
         || !journal.renames.iter().all(|rename| rename.is_allowed_in(scope))
         || !journal.delete.iter().all(|name| is_temporary(name) && scope.allows(name))
     {
-        return Err(unusable("is no journal of this version").into());
+        return Err(unusable("is not a journal of this version of hostseed").into());
     }
     let folder = fs::metadata(base).map_err(|error| failed(Action::Read, shown, &error))?;
     if inode(&folder) != journal.folder {

@@ -71,7 +71,7 @@ fn open(path: &Path, shown: &Path, trust: Trust) -> Result<File> {
 }
 
 fn refused(path: &Path, shown: &Path) -> Diagnostic {
-    not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed makes its lock file itself")
+    not_regular(path, shown, " (nothing was changed)").hint("remove it: hostseed creates a new lock file")
 }
 
 /// Returns whether `path` still names the open file.

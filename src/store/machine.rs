@@ -80,10 +80,10 @@ impl Store {
             return Err(Diagnostic::error(
                 Code::NotMadeByHostseed,
                 format!(
-                    "`{name}` was not made by hostseed: it has no machine.yaml, so there is nothing to render"
+                    "hostseed did not create `{name}`: the machine has no machine.yaml, so it cannot be rendered"
                 ),
             )
-            .hint("its `env`, `config`, `url`, `ip` and `inspect` work all the same")
+            .hint("`hostseed env`, `config`, `url`, `ip` and `inspect` work with this machine")
             .into());
         }
         let text = files::read(&path)?;

@@ -181,7 +181,7 @@ impl Store {
             Some(_) => failure.hint(format!("`{}` lists the machines", self.command(format_args!("ls")))),
             None => {
                 let create = self.command(format_args!("create {name} --address ADDRESS"));
-                failure.hint(format!("`{create}` makes it"))
+                failure.hint(format!("run `{create}` to create it"))
             }
         };
         Err(failure.into())

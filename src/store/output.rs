@@ -114,8 +114,8 @@ fn find(path: &Path) -> Result<Option<(Transaction<'_>, PathBuf)>> {
             Err(_) => break,
         }
     }
-    let message = format!("`{}` is a link that leads nowhere (nothing was changed)", path.display());
-    Err(Diagnostic::error(Code::DanglingLink, message).hint("remove it, or make what it leads to").into())
+    let message = format!("`{}` is a link whose target does not exist (nothing was changed)", path.display());
+    Err(Diagnostic::error(Code::DanglingLink, message).hint("remove the link, or create its target").into())
 }
 
 /// Refuses to follow a link in a world-writable folder, because any user can have created it.
@@ -149,11 +149,11 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
         // A shell's `>` leaves an empty file. The new file replaces it and has mode 0600 from the start.
         if artifact.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
             return Err(Diagnostic::error(Code::ExposedOutput, format!(
-                "`{}` is there already and others can read it (mode {mode:04o}), and this holds a private key; nothing was written",
+                "`{}` exists and other users can read it (mode {mode:04o}), but the new content contains a private key (nothing was written)",
                 shown.display()
             ))
             .hint(format!(
-                "`chmod 600 {}`, or another name",
+                "run `chmod 600 {}`, or choose another name",
                 crate::templates::shell_word(&shown.display().to_string())
             ))
             .into());

@@ -31,7 +31,7 @@ pub fn url(address: &Address, port: u16) -> String {
 impl Record {
     /// Reads the record of a machine that hostseed or Docker Machine created.
     pub fn from_json(text: &str) -> Result<Self> {
-        let json: Value = serde_json::from_str(text).context("it is no JSON")?;
+        let json: Value = serde_json::from_str(text).context("it is not JSON")?;
         let text =
             |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let driver = text("/DriverName");
@@ -41,13 +41,16 @@ impl Record {
             // Drivers other than `none` record only the address, and the port if the driver has an option for it.
             let port = json.pointer("/Driver/EnginePort").and_then(Value::as_u64);
             let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
-            let address = Address::parse(&address).ok().context("its address cannot be read")?;
+            let address = Address::parse(&address).ok().context("its address is invalid")?;
             url = self::url(&address, port.unwrap_or(DEFAULT_PORT));
         }
         // The URL becomes part of a shell command. These characters neither end a word nor start a command.
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:/@[]+,=".contains(&b);
-        ensure!(url.bytes().all(is_plain), "its address `{url}` has a character that no address has");
-        let uri: http::Uri = url.parse().ok().context("it has no address recorded")?;
+        ensure!(
+            url.bytes().all(is_plain),
+            "its address `{url}` contains a character that is not allowed in an address"
+        );
+        let uri: http::Uri = url.parse().ok().context("it contains no valid address")?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         // Docker Machine's driver `none` stores the port in `IPAddress` too, so the host is read from the URL.
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();

@@ -55,9 +55,9 @@ impl Store {
             if let Some(other) = self.signed_from(&authority, ca_users, &leaving) {
                 return Err(Diagnostic::error(
                     Code::CaInUse,
-                    format!("the authority of `{name}` signs for `{other}` too, nothing was removed"),
+                    format!("the CA of `{name}` has also signed the certificates of `{other}` (nothing was removed)"),
                 )
-                .hint(format!("`{}` comes first", self.command(format_args!("rm {other}"))))
+                .hint(format!("run `{}` first", self.command(format_args!("rm {other}"))))
                 .into());
             }
             let machine = self.machine_dir(name);
@@ -90,11 +90,11 @@ impl Store {
         Diagnostic::error(
             Code::ForeignFiles,
             format!(
-                "hostseed did not make {}, which would go with `{name}`; nothing was removed",
+                "`{name}` contains files that hostseed did not create: {} (nothing was removed)",
                 listed.join(", ")
             ),
         )
-        .hint(format!("move that away first: `mv {} .`", words.join(" ")))
+        .hint(format!("move them away first: `mv {} .`", words.join(" ")))
         .into()
     }
 }

@@ -61,7 +61,7 @@ pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
 }
 
 /// The hint for [`still_there`].
-pub const DELETE_THEM: &str = "delete the files that were left behind: they may hold private keys";
+pub const DELETE_THEM: &str = "delete the files that were left behind: they may contain private keys";
 
 /// Lists files that can contain private keys and could not be deleted.
 pub fn still_there(left: &[PathBuf]) -> String {

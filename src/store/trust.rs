@@ -275,7 +275,7 @@ mod unix {
             let path = path.display();
             Ok(Some(match content {
                 Content::Key => format!(
-                    "`{path}` had mode {mode:04o}, so {others}; it has {mended:04o} now: if anyone may have read it, make new keys"
+                    "`{path}` had mode {mode:04o}, so {others}; it has {mended:04o} now: if another user could have read it, create new keys"
                 ),
                 Content::Other => {
                     format!("`{path}` had mode {mode:04o}, so {others}; it has {mended:04o} now")
@@ -318,7 +318,7 @@ mod unix {
             return Ok(());
         }
         let whose = if owner == overflow_uid() && owner != ROOT {
-            "a user of outside this container or user namespace".to_owned()
+            "a user outside this container or user namespace".to_owned()
         } else {
             format!("user {owner}")
         };
@@ -385,12 +385,10 @@ mod unix {
 
     /// The error for a link that any user could have planted.
     pub fn planted_link(path: &Path) -> anyhow::Error {
-        let message = format!(
-            "`{}` is a link in a folder that everybody can write to (nothing was changed)",
-            path.display()
-        );
+        let message =
+            format!("`{}` is a link in a world-writable folder (nothing was changed)", path.display());
         Diagnostic::error(Code::PlantedLink, message)
-            .hint("give the path that it leads to, or choose another folder")
+            .hint("use the path of its target, or choose another folder")
             .into()
     }
 }

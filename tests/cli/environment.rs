@@ -531,7 +531,7 @@ fn machines_made_by_docker_machine_can_be_read() {
         assert_eq!(inspected["user_data"], Value::Null);
         home.ok(&["inspect", name]);
         let stderr = home.fails(1, &["render", name]);
-        assert!(is_printed(&stderr, "error[not-made-by-hostseed] was not made by hostseed"), "{stderr}");
+        assert!(is_printed(&stderr, "error[not-made-by-hostseed] hostseed did not create"), "{stderr}");
     }
     // A record whose server certificate was never made still has the rest.
     fs::remove_file(home.machine("legacy").join("server.pem")).unwrap();

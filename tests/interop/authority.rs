@@ -514,7 +514,7 @@ fn an_incomplete_or_damaged_ca_is_refused() {
         }
         assert_refused(&home, &dir, "");
     }
-    assert_refused(&home, &home.path().join("nowhere"), "not there");
+    assert_refused(&home, &home.path().join("nowhere"), "does not exist");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn assert_ca_is_kept(home: &Home, other: &str) {
 
 fn assert_ca_is_kept_by(home: &Home, command: &[&str], other: &str) {
     let stderr = home.fails(1, command);
-    assert!(stderr.contains(&format!("signs for `{other}` too")), "{stderr}");
+    assert!(stderr.contains(&format!("has also signed the certificates of `{other}`")), "{stderr}");
     assert!(home.store().join("certs/a/ca-key.pem").exists());
 }
 

@@ -217,7 +217,7 @@ impl Start {
         if is_whole_or_missing(home, "web1", at) {
             assert_authority(home, "web1", self.authority(), at);
             let stderr = home.fails(1, &self.create());
-            assert!(is_printed(&stderr, "error[machine-exists] exists already"), "{at}: {stderr}");
+            assert!(is_printed(&stderr, "error[machine-exists] already exists"), "{at}: {stderr}");
         } else {
             home.ok(&self.create());
             assert!(is_whole_or_missing(home, "web1", at), "{at}: not there after the second try");
@@ -478,7 +478,7 @@ fn an_existing_name_changes_nothing() {
             [&["--ca", ca][..], &["--ca", "own"], &["--ca", "shared"], &["--key", "p384", "--port", "2377"]]
         {
             let stderr = home.fails(1, &[&CREATE[..], options].concat());
-            let expected = "error[machine-exists] machine `web1` exists already, nothing was changed";
+            let expected = "error[machine-exists] machine `web1` already exists (nothing was changed)";
             assert!(is_printed(&stderr, expected), "{stderr}");
             assert!(snapshot(&home.store()) == before, "{ca}: {options:?} changed something");
         }
@@ -492,7 +492,7 @@ fn an_existing_folder_or_link_of_that_name_is_not_changed() {
     std::os::unix::fs::symlink("/nowhere", home.machine("web2")).unwrap();
     for name in ["web1", "web2"] {
         let stderr = home.fails(1, &["create", name]);
-        assert!(is_printed(&stderr, "error[machine-exists] exists already"), "{stderr}");
+        assert!(is_printed(&stderr, "error[machine-exists] already exists"), "{stderr}");
     }
     assert_eq!(files_below(&home.machine("web1")), Vec::<PathBuf>::new());
     assert_eq!(fs::read_link(home.machine("web2")).unwrap(), Path::new("/nowhere"));
@@ -519,7 +519,7 @@ fn of_two_concurrent_creates_of_one_machine_exactly_one_succeeds() {
         for loser in outputs.iter().filter(|output| !output.status.success()) {
             let stderr = String::from_utf8_lossy(&loser.stderr);
             assert_eq!(loser.status.code(), Some(1), "{stderr}");
-            let expected = "error[machine-exists] exists already, nothing was changed";
+            let expected = "error[machine-exists] already exists (nothing was changed)";
             assert!(is_printed(&stderr, expected), "{stderr}");
         }
         assert!(is_whole_or_missing(&home, "web1", "two at once"));

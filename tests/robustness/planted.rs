@@ -121,12 +121,12 @@ fn a_link_in_a_world_writable_folder_is_not_followed() {
             refused(
                 &home,
                 &["render", "web1", "-o", out],
-                "error[planted-link] is a link in a folder that everybody can write to",
+                "error[planted-link] is a link in a world-writable folder",
             );
         }
         for out in ["open/dir", "open/dir/out"] {
             let args = ["render", "web1", "--format", "terraform", "--out", out];
-            refused(&home, &args, "error[planted-link] is a link in a folder that everybody can write to");
+            refused(&home, &args, "error[planted-link] is a link in a world-writable folder");
         }
     }
     assert_eq!(fs::read_to_string(home.path().join("mine/precious")).unwrap(), "precious\n");
@@ -135,7 +135,7 @@ fn a_link_in_a_world_writable_folder_is_not_followed() {
     home.ok(&["render", "web1", "-o", "open/new"]);
     assert_eq!(mode(&open.join("new")), 0o600);
     symlink("nowhere", home.path().join("dangling")).unwrap();
-    let told = "error[dangling-link] `dangling` is a link that leads nowhere";
+    let told = "error[dangling-link] `dangling` is a link whose target does not exist";
     refused(&home, &["render", "web1", "-o", "dangling"], told);
     assert!(!home.path().join("nowhere").exists());
     symlink("mine/precious", home.path().join("link")).unwrap();
@@ -248,7 +248,7 @@ fn a_planted_journal_does_not_move_or_delete_the_users_files() {
         journal(folder + 1, &none, &[]),
         r#"{"version":9,"folder":1,"renames":[],"delete":[]}"#.to_owned(),
         r#"{"version":1,"renames":[],"delete":[]}"#.to_owned(),
-        "no journal".to_owned(),
+        "not a journal".to_owned(),
     ] {
         let path = out.join(".hostseed.journal");
         plant(&journal, &path, 0o600);
@@ -472,7 +472,7 @@ fn create_does_not_replace_an_existing_ca_folder() {
     let stderr =
         refused(&home, &["create", "web2", "--quiet"], "error[ca-in-use] certs/web2` exists already");
     // Moving it would remove the CA of that machine.
-    assert!(stderr.contains("is the CA of `web3`") && !stderr.contains("mv "), "{stderr}");
+    assert!(stderr.contains("contains the CA of `web3`") && !stderr.contains("mv "), "{stderr}");
     assert_eq!(fs::read(ca.join("ca-key.pem")).unwrap(), key);
     assert_eq!(fs::read_to_string(ca.join("notes")).unwrap(), "mine\n");
     assert!(!home.machine("web2").exists());
@@ -499,7 +499,7 @@ fn rm_deletes_no_unknown_file() {
         assert!(stderr.contains(&format!("`{}`", path.display())), "{stderr}");
         assert!(path.exists());
     }
-    let command = stderr.split("move that away first: `").nth(1).unwrap().split('`').next().unwrap();
+    let command = stderr.split("move them away first: `").nth(1).unwrap().split('`').next().unwrap();
     run(Command::new("sh").args(["-c", command]).current_dir(home.path()));
     assert_eq!(fs::read_to_string(home.path().join("my notes")).unwrap(), "mine\n");
     home.ok(&["rm", "-y", "web1"]);
