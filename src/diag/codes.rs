@@ -437,7 +437,8 @@ codes! {
     FileTwice = "file-twice",
     /// A list in one part replaces the same list in another
     ///
-    /// By default cloud-init replaces a list that an earlier part has. The header `X-Merge-Type` joins them.
+    /// By default cloud-init replaces a list that an earlier part has. The field `merge_how`, or the
+    /// header `X-Merge-Type` of a MIME part, joins them.
     MergedLists = "merged-lists",
     /// A disk image cannot be used as a seed disk
     ///

@@ -52,7 +52,7 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
                         }
                         _ => format!("`{name}` is ignored, because {earlier} already has one"),
                     };
-                    let hint = "add the header `X-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()` to the part";
+                    let hint = "add the line `merge_how: list(append)+dict(no_replace,recurse_list)+str()` to this cloud-config";
                     problems.add(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
                 }
                 Some(_) => {}

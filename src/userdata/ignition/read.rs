@@ -92,7 +92,7 @@ impl Reader<'_> {
                             format!("merges configs that are nested more than {MAX_MERGES} deep"),
                         ),
                     );
-                } else if let Some(bytes) = self.resource(resource, &place, "the config") {
+                } else if let Some(bytes) = self.resource(resource, &place, "the merged config") {
                     self.config(&bytes, &place, depth + 1);
                 }
             }
@@ -113,10 +113,10 @@ impl Reader<'_> {
         let owner = file.pointer("/user/name").and_then(Value::as_str).map(str::to_owned);
         let owner = owner.or_else(|| file.pointer("/user/id").map(Value::to_string));
         for (_, appended) in list(file, "/append") {
-            self.resource(appended, place, path);
+            self.resource(appended, place, &format!("`{path}`"));
         }
         let Some(contents) = file.get("contents") else { return };
-        let Some(bytes) = self.resource(contents, place, path) else {
+        let Some(bytes) = self.resource(contents, place, &format!("`{path}`")) else {
             self.host.unreadable.insert(path.to_owned());
             return;
         };
@@ -163,11 +163,11 @@ impl Reader<'_> {
             let scheme = source.split(':').next().unwrap_or_default();
             self.host
                 .unchecked
-                .push(format!("`{what}`, which the host downloads with {}", scheme.escape_debug()));
+                .push(format!("{what}, which the host downloads with {}", scheme.escape_debug()));
             return None;
         }
         let report = |this: &mut Self, problem: Diagnostic| {
-            this.problems.add(place, problem.about(format_args!("the content of `{what}`")));
+            this.problems.add(place, problem.about(format_args!("the content of {what}")));
             None
         };
         // The cost of decoding and of the checksum.
