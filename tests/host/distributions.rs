@@ -1,6 +1,6 @@
 //! Runs `setup` on each distribution, including error cases. It runs in a root folder of busybox and stubs. Each case's
 //! transcript (the console's lines and every command, in order), exit status and files are compared with `expected`.
-//! `BLESS=1 cargo test --test host distributions` writes `expected`.
+//! `BLESS=1 cargo test --test host distributions` writes `expected`. Outside CI one case of each subject runs.
 //!
 //! A case is a folder, and a new one needs no Rust code:
 //! - `spec`: `script`, `bake` or `image` (a bake without identity), then options as for `hostseed create`
@@ -12,7 +12,7 @@
 //! - `before`: a shell script that runs first and can use the functions of `stubs/lib.sh`; `run`: a script that replaces
 //!   the single run of the `seed`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-use crate::support::snapshot::Snapshots;
+use crate::support::extent::is_full;
+use crate::support::snapshot::{Snapshots, is_blessing};
 use crate::support::{Home, files_below, mode, need, run};
 
 #[test]
@@ -35,6 +36,9 @@ fn each_case_runs_exactly_the_expected_commands() {
         .filter(|name| name != "stubs")
         .collect();
     names.sort();
+    if !is_full() && !is_blessing() {
+        names = one_of_each_subject(names);
+    }
     names.reverse();
     let (queue, played) = (Mutex::new(names), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
@@ -54,6 +58,13 @@ fn each_case_runs_exactly_the_expected_commands() {
         snapshots.check(&expected, found.as_bytes());
     }
     snapshots.finish("host");
+}
+
+/// The first case of each subject, which is the first word of a case's name: a distribution, `key`, `bake`.
+fn one_of_each_subject(names: Vec<String>) -> Vec<String> {
+    let subject = |name: &str| name.split('-').next().unwrap().to_owned();
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| seen.insert(subject(name))).collect()
 }
 
 fn is_root() -> bool {

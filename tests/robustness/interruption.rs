@@ -26,7 +26,7 @@ const FILES: [(&str, u32); 9] = [
 ];
 /// Outside CI only one of this many system calls is tested. The number has no common factor with the number of calls that
 /// write a file.
-const ONE_IN: usize = 13;
+const ONE_IN: usize = 29;
 /// System calls that change files, sync them or lock them.
 const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,fchmod,fchmodat,chmod,flock,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,ftruncate";

@@ -118,6 +118,6 @@ fn in_repository(path: &Path) -> &Path {
     path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap()
 }
 
-fn is_blessing() -> bool {
+pub fn is_blessing() -> bool {
     std::env::var_os("BLESS").is_some()
 }
