@@ -427,7 +427,10 @@ fn a_store_below_a_file_is_reported() {
     let home = Home::new();
     fs::write(home.path().join(".docker"), "").unwrap();
     let stderr = home.fails(1, &CREATE);
-    assert!(stderr.contains("/.docker`") && stderr.contains("a file exists where a folder is needed"), "{stderr}");
+    assert!(
+        stderr.contains("/.docker`") && stderr.contains("a file exists where a folder is needed"),
+        "{stderr}"
+    );
 }
 
 #[test]
