@@ -357,7 +357,7 @@ impl Cli {
         }
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
-                let text = "a value is required for '--store <DIR>' but none was supplied\n";
+                let text = "a value is required for '--store <DIR>' but none was supplied";
                 return Err(Self::command().error(ErrorKind::InvalidValue, text));
             }
             cli.store = None;
