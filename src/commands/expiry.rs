@@ -3,22 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
-use crate::pki::EXPIRES_SOON;
 use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// Notes each certificate of a machine that expires within [`EXPIRES_SOON`] or has expired. Ignores certificates that cannot be
-/// read.
+/// Notes each certificate of a machine that expires soon or has expired. Ignores certificates that cannot be read.
 pub fn note(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName) {
-    let certificates = Certificates::read(store, name, now);
-    for text in certificates.expired.iter().chain(&certificates.expiring) {
-        ui.note(format_args!("{text}: create the machine again"));
-    }
+    print(ui, &findings(store, name, now));
 }
 
 /// Does the same as [`note`], but refuses expired certificates, unless `allowed`. `how` says how to allow them.
@@ -33,65 +28,53 @@ pub fn check(
     allowed: bool,
     how: &str,
 ) -> Result<()> {
-    let certificates = Certificates::read(store, name, now);
-    if let Some(text) = certificates.expired.first()
-        && !allowed
+    let findings = findings(store, name, now);
+    match findings.first() {
+        Some(Finding { is_expired: true, text }) if !allowed => {
+            let hint = format!("create the machine again, or use the expired certificates with {how}");
+            Err(Diagnostic::error(Code::CertificateTime, text.clone()).hint(hint).into())
+        }
+        _ => {
+            print(ui, &findings);
+            Ok(())
+        }
+    }
+}
+
+fn print(ui: Ui, findings: &[Finding]) {
+    findings.iter().for_each(|finding| ui.note(format_args!("{}: create the machine again", finding.text)));
+}
+
+/// A sentence about the certificates that expire on the same date.
+struct Finding {
+    is_expired: bool,
+    text: String,
+}
+
+/// Checks a machine's certificates. The expired ones come first, then the date decides.
+fn findings(store: &Store, name: &MachineName, now: OffsetDateTime) -> Vec<Finding> {
+    let role = store.host_role(name);
+    let host = match role {
+        HostRole::Server => "server certificate",
+        HostRole::BootIssuer => "boot issuer's certificate",
+    };
+    let mut dates = BTreeMap::<_, Vec<_>>::new();
+    for (which, file) in [("CA certificate", "ca"), (host, role.file_stem()), ("client certificate", "cert")]
     {
-        return Err(Diagnostic::error(Code::CertificateTime, text.clone())
-            .hint(format!("create the machine again, or use the expired certificates with {how}"))
-            .into());
-    }
-    note(store, ui, now, name);
-    Ok(())
-}
-
-/// Sentences about a machine's certificates, one for each date.
-struct Certificates {
-    expired: Vec<String>,
-    expiring: Vec<String>,
-}
-
-impl Certificates {
-    fn read(store: &Store, name: &MachineName, now: OffsetDateTime) -> Self {
-        let role = store.host_role(name);
-        let host = match role {
-            HostRole::Server => "server certificate",
-            HostRole::BootIssuer => "boot issuer's certificate",
-        };
-        let (mut expired, mut expiring) = (Dates::default(), Dates::default());
-        for (which, file) in
-            [("CA certificate", "ca"), (host, role.file_stem()), ("client certificate", "cert")]
-        {
-            let Ok(certificate) = store.certificate(name, file) else { continue };
-            let end = certificate.validity().not_after;
-            if end < now {
-                expired.add(end.date(), which);
-            } else if end - now < EXPIRES_SOON {
-                expiring.add(end.date(), which);
-            }
-        }
-        Self {
-            expired: expired.sentences(name, ["expired", "expired"]),
-            expiring: expiring.sentences(name, ["expires", "expire"]),
+        let Ok(certificate) = store.certificate(name, file) else { continue };
+        let validity = certificate.validity();
+        if validity.expires_soon(now) {
+            dates.entry((!validity.is_expired(now), validity.not_after.date())).or_default().push(which);
         }
     }
-}
-
-/// Certificates by the date of their end.
-#[derive(Default)]
-struct Dates(BTreeMap<Date, Vec<&'static str>>);
-
-impl Dates {
-    fn add(&mut self, date: Date, which: &'static str) {
-        self.0.entry(date).or_default().push(which);
-    }
-
-    /// A sentence for each date. `verb` is the verb for one certificate and for several.
-    fn sentences(&self, name: &MachineName, verb: [&str; 2]) -> Vec<String> {
-        let sentence = |(date, which): (&Date, &Vec<&str>)| {
-            let verb = verb[usize::from(which.len() > 1)];
-            format!("the {} of `{name}` {verb} on {date}", which.join(" and the "))
+    let finding = |((is_valid, date), which): ((bool, time::Date), Vec<&str>)| {
+        let verb = match (is_valid, which.len()) {
+            (false, _) => "expired",
+            (true, 1) => "expires",
+            (true, _) => "expire",
         };
-        self.0.iter().map(sentence).collect()
-    }
+        let text = format!("the {} of `{name}` {verb} on {date}", which.join(" and the "));
+        Finding { is_expired: !is_valid, text }
+    };
+    dates.into_iter().map(finding).collect()
 }

@@ -116,7 +116,7 @@ fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime)
     if now < validity.not_before {
         return refuse(format!("its certificate is not valid before {}", validity.not_before));
     }
-    if now > validity.not_after {
+    if validity.is_expired(now) {
         return refuse(format!("its certificate expired on {}", validity.not_after.date()));
     }
     Ok(())

@@ -12,7 +12,7 @@ pub use certificate::{Certificate, Unsupported};
 pub use issue::{certify_authority, certify_host, issue_authority, issue_identity, issue_own_authority};
 pub use judge::{Purpose, Unsound, judge, trial_leaf};
 pub use load::{load_authority, private_key};
-pub use profile::{EXPIRES_SOON, Validity};
+pub use profile::Validity;
 pub use stray::StrayKey;
 
 use crate::names::Address;

@@ -29,13 +29,23 @@ pub struct Validity {
 }
 
 /// A certificate that expires within this time gets a warning.
-pub const EXPIRES_SOON: Duration = Duration::days(30);
+const EXPIRES_SOON: Duration = Duration::days(30);
 
 impl Validity {
     fn new(now: OffsetDateTime, life: Duration) -> Self {
         // X.509 times have whole seconds.
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { not_before: now - CLOCK_SKEW, not_after: now + life }
+    }
+
+    /// Returns whether the last valid second is over.
+    pub fn is_expired(&self, now: OffsetDateTime) -> bool {
+        now > self.not_after
+    }
+
+    /// Returns whether it expires within 30 days. True after expiry too.
+    pub fn expires_soon(&self, now: OffsetDateTime) -> bool {
+        self.not_after - now < EXPIRES_SOON
     }
 
     /// Whole days until expiry, rounded down. Negative after expiry.

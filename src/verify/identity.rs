@@ -108,7 +108,7 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
     for (n, certificate) in certificates.iter().enumerate() {
         let which = if n == 0 { format!("`{path}`") } else { format!("certificate {} of `{path}`", n + 1) };
         let validity = certificate.validity();
-        if now > validity.not_after {
+        if validity.is_expired(now) {
             let text = format!("{which} expired on {}", validity.not_after.date());
             problems.add(
                 &file.place,
@@ -121,7 +121,7 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
                 Diagnostic::error(Code::CertificateTime, text)
                     .hint("wait until then, or correct this computer's clock"),
             );
-        } else if validity.not_after - now < pki::EXPIRES_SOON {
+        } else if validity.expires_soon(now) {
             let text = format!("{which} expires on {}", validity.not_after.date());
             problems.add(
                 &file.place,
