@@ -17,16 +17,15 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
     let record = store.record(&name)?;
     let dir = store.machine_dir(&name);
     // Docker Machine's records can lack certificates, for example if `docker-machine create` failed.
-    let certificate = |file: &str| -> Result<Option<CertificateView>> {
-        match dir.join(format!("{file}.pem")).symlink_metadata() {
-            Ok(_) => CertificateView::of(&store.certificate(&name, file)?, now).map(Some),
-            Err(_) => Ok(None),
-        }
+    let certificate = |file: &str| match dir.join(format!("{file}.pem")).symlink_metadata() {
+        Ok(_) => store.certificate(&name, file).map(Some),
+        Err(_) => Ok(None),
     };
+    let view = |certificate: &Certificate| CertificateView::of(certificate, now);
     let role = store.host_role(&name);
+    let host = certificate(role.file_stem())?;
     let sans = match role {
-        HostRole::Server if dir.join("server.pem").symlink_metadata().is_err() => Vec::new(),
-        HostRole::Server => store.host_certificate(&name)?.1.sans(),
+        HostRole::Server => host.as_ref().map(Certificate::sans).unwrap_or_default(),
         HostRole::BootIssuer => store.plan(&name)?.sans(),
     };
     let user_data = dir.join("user-data");
@@ -36,9 +35,9 @@ pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
         driver: record.driver,
         docker_host: record.url,
         sans: sans.iter().map(ToString::to_string).collect(),
-        authority: certificate("ca")?,
-        host: certificate(role.file_stem())?.map(|view| HostCertificateView::new(role, view)),
-        client: certificate("cert")?,
+        authority: certificate("ca")?.as_ref().map(view).transpose()?,
+        host: host.as_ref().map(view).transpose()?.map(|view| HostCertificateView::new(role, view)),
+        client: certificate("cert")?.as_ref().map(view).transpose()?,
         user_data: user_data.is_file().then(|| user_data.display().to_string()),
     };
     if json { ui.json(&view) } else { ui.details(&view.rows()) }
