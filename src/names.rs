@@ -220,6 +220,11 @@ fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(high | last))
 }
 
+/// The host of a URL, without the brackets of [`Address::in_url`]. None if it has no host.
+pub fn host_of(url: &http::Uri) -> Option<&str> {
+    url.host().map(|host| host.trim_matches(['[', ']']))
+}
+
 /// Returns whether URL parsers and resolvers read a host as IPv4, because its last label is a number (URL Standard, "ends in a
 /// number").
 fn ends_in_number(text: &str) -> bool {

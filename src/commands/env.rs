@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::address::refuse_uncovered;
 use super::{expiry, machine_name, refuse_unsafe};
+use crate::names::host_of;
 use crate::plan::HostRole;
 use crate::render::Shell;
 use crate::store::Store;
@@ -99,7 +100,7 @@ fn with_no_proxy(host: String) -> (String, String) {
 /// The variable of `no_proxy_variable` without the host of DOCKER_HOST. Returns `None` if it does not contain that host.
 fn without_docker_host() -> Option<(&'static str, String)> {
     let url: http::Uri = var("DOCKER_HOST").ok()?.parse().ok()?;
-    let host = url.host()?.trim_matches(['[', ']']);
+    let host = host_of(&url)?;
     let variable = no_proxy_variable();
     let before = var(variable).ok()?;
     let rest: Vec<_> = before.split(',').filter(|entry| entry.trim() != host).collect();

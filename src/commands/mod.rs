@@ -51,6 +51,7 @@ use crate::names::MachineName;
 use crate::plan::{Docker, Install, InstallScript};
 use crate::spec::{self, Spec};
 use crate::ui::{Ui, is_safe};
+use crate::userdata::encoding::is_utf16;
 
 /// Reads the spec from a file if there is one (`-`: standard input), else from the flags. Reads at most `spec::MAX_BYTES` and one more.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
@@ -77,7 +78,7 @@ fn unreadable(name: impl Display, error: &io::Error) -> Report {
 /// The error for a spec that is not UTF-8.
 fn not_utf8(name: &str, error: &FromUtf8Error) -> Report {
     let bytes = error.as_bytes();
-    let text = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    let text = if is_utf16(bytes) {
         format!("`{name}` is UTF-16")
     } else {
         let at = error.utf8_error().valid_up_to();

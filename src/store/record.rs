@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::names::Address;
+use crate::names::{Address, host_of};
 use crate::plan::{DEFAULT_PORT, Plan};
 use crate::userdata::paths;
 
@@ -53,7 +53,7 @@ impl Record {
         let uri: http::Uri = url.parse().ok().context("it contains no valid address")?;
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         // Docker Machine's driver `none` stores the port in `IPAddress` too, so the host is read from the URL.
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let host = host_of(&uri).unwrap_or_default().to_owned();
         Ok(Self { url, host, port, driver, json })
     }
 

@@ -189,6 +189,11 @@ pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnosti
     })
 }
 
+/// Returns whether a text begins with a byte order mark of UTF-16 (Unicode, section 23.8).
+pub fn is_utf16(text: &[u8]) -> bool {
+    text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff])
+}
+
 /// Returns whether the text has only characters of base64. A file name can have that too, so a minimum length is required.
 pub fn is_base64(text: &[u8]) -> bool {
     const SHORTEST: usize = 24;

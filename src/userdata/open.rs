@@ -107,7 +107,7 @@ impl Opener<'_> {
                 .add(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
             return None;
         }
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        if encoding::is_utf16(bytes) {
             let problem =
                 Diagnostic::error(Code::UserDataText, "is UTF-16, which cloud-init does not support");
             self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
