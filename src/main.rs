@@ -78,7 +78,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),
         Command::Ip { names } => commands::ip(store()?, ui, &names),
-        Command::Version => unreachable!("`Cli::read` prints the version"),
+        Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
         Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),

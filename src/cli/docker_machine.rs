@@ -62,8 +62,7 @@ pub fn with_tip(mut error: clap::Error) -> clap::Error {
         .and_then(|typed| COMMANDS.iter().find(|(command, _)| *command == typed));
     let flag = text(ContextKind::InvalidArg).and_then(|typed| {
         let typed = typed.split_once('=').map_or(typed, |(flag, _)| flag);
-        let matches =
-            |flag: &str| flag == typed || flag.len() > 2 && flag.ends_with('-') && typed.starts_with(flag);
+        let matches = |flag: &str| flag == typed || flag.ends_with('-') && typed.starts_with(flag);
         FLAGS.iter().find(|(flag, _)| matches(flag))
     });
     if let Some((_, tip)) = command.or(flag) {

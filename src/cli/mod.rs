@@ -318,6 +318,11 @@ fn consent(text: &str) -> Result<bool, String> {
     }
 }
 
+/// The version, as `--version` prints it.
+pub fn version() -> String {
+    Cli::command().render_version()
+}
+
 /// The command line for completions and manual pages, with the values that `plan/` checks as possible values.
 pub fn described() -> clap::Command {
     let named = |mut command: clap::Command| {
@@ -352,9 +357,6 @@ impl Cli {
     /// Fails if the command line is wrong, or if it asks for the help or the version.
     pub fn read() -> Result<Self, clap::Error> {
         let mut cli = Self::try_parse().map_err(docker_machine::with_tip)?;
-        if matches!(cli.command, Command::Version) {
-            return Self::try_parse_from(["hostseed", "--version"]);
-        }
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";

@@ -32,6 +32,10 @@ const ALLOW_EXPIRED: &str = "allow_expired";
 const CREATE: &str = "create";
 const FINGERPRINT: &str = "fingerprint_authority";
 
+/// The hint if the store does not have the machine that a query expects.
+const OTHER_STORE: &str =
+    "use the store in which the machine was created, with `--store DIR` or MACHINE_STORAGE_PATH";
+
 /// Reads a query from standard input and prints the answer. Both are JSON objects with string values (Terraform, "External Program
 /// Protocol").
 pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
@@ -137,9 +141,7 @@ impl Conditions {
             "`{}` does not exist, and {key} in the query says that `{name}` was created before; nothing was created",
             store.machine_dir(name).display()
         );
-        let hint =
-            "use the store in which the machine was created, with `--store DIR` or MACHINE_STORAGE_PATH";
-        Err(Diagnostic::error(Code::NoSuchMachine, message).hint(hint).into())
+        Err(Diagnostic::error(Code::NoSuchMachine, message).hint(OTHER_STORE).into())
     }
 
     /// Refuses a machine whose CA is not the expected one.
@@ -152,9 +154,7 @@ impl Conditions {
         let message = format!(
             "the CA of `{name}` has the fingerprint {found}, but `{FINGERPRINT}` in the query is `{wanted}`: this is another machine of that name"
         );
-        let hint =
-            "use the store in which the machine was created, with `--store DIR` or MACHINE_STORAGE_PATH";
-        Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
+        Err(Diagnostic::error(Code::MachineDiffers, message).hint(OTHER_STORE).into())
     }
 }
 

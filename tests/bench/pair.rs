@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 40;
 
-/// Whether the program to compare with is installed. Prints a line if it is not.
+/// Returns whether the program to compare with is installed. Prints a line if it is not.
 pub fn is_here(program: &str) -> bool {
     let here =
         Command::new(program).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();

@@ -38,11 +38,11 @@ fn an_unreadable_file_gives_the_same_code_and_exit_status_in_every_command() {
 #[test]
 fn a_spec_is_read_with_a_byte_order_mark_and_refused_in_other_encodings() {
     let home = Home::new();
-    let create = |name: &str, bytes: &[u8]| {
+    let write = |name: &str, bytes: &[u8]| {
         fs::write(home.path().join(name), bytes).unwrap();
         home.path().join(name).display().to_string()
     };
-    let spec = create("mark.yaml", b"\xef\xbb\xbfname: web1\n");
+    let spec = write("mark.yaml", b"\xef\xbb\xbfname: web1\n");
     home.ok(&["create", "--quiet", "--file", &spec]);
     let units = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
         "\u{feff}name: web2\n".encode_utf16().flat_map(unit).collect()
@@ -56,7 +56,7 @@ fn a_spec_is_read_with_a_byte_order_mark_and_refused_in_other_encodings() {
             "is not UTF-8: line 2 has the byte 0xe9",
         ),
     ] {
-        let spec = create(name, &bytes);
+        let spec = write(name, &bytes);
         let stderr = home.fails(2, &["create", "--file", &spec]);
         assert!(is_printed(&stderr, &format!("error[unreadable-file] `{spec}` {problem}")), "{stderr}");
         assert!(stderr.contains("hint: save the file as UTF-8"), "{stderr}");
