@@ -50,9 +50,11 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     let done = match cli.command {
         Command::Create(create) => {
-            let (cloud, json, file) = (create.cloud, create.json, create.file.clone());
-            let spec = commands::read_spec(file, || create.spec())?;
-            commands::create(store()?, ui, now, spec, cloud, json)
+            let (cloud, if_missing, dry_run, json) =
+                (create.cloud, create.if_missing, create.dry_run, create.json);
+            let spec = commands::read_spec(create.file.clone(), || create.spec())?;
+            let request = commands::CreateRequest { spec, cloud, if_missing, dry_run, json };
+            commands::create(store()?, ui, now, &request)
         }
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
@@ -74,7 +76,10 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         }
         Command::External => commands::external(store()?, ui, now),
         Command::Config { name } => commands::config(store()?, ui, now, &name),
-        Command::Ls { names, json } => commands::ls(store()?, ui, now, names, json),
+        Command::Ls { names, expiring, json } => {
+            let selection = commands::Selection { names_only: names, json, expiring };
+            commands::ls(store()?, ui, now, &selection).map(|done| status = done)
+        }
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),
         Command::Ip { names } => commands::ip(store()?, ui, &names),
@@ -83,7 +88,8 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
-        Command::Schema => {
+        Command::Schema { subject } if subject == "machine" => commands::machine_schema(ui),
+        Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),

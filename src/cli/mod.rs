@@ -12,7 +12,7 @@ use crate::clouds::Cloud;
 use crate::commands::render::Request;
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
-use crate::plan::{self, DEFAULT_PORT};
+use crate::plan::{self, DEFAULT_PORT, ValidFor};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
 
@@ -147,6 +147,10 @@ pub enum Command {
         /// Print only the names
         #[arg(short = 'q', long = "names")]
         names: bool,
+        /// List only machines with a certificate that expires within this time, such as 30d, or has expired, and machines that
+        /// cannot be read; the exit status is 3 if there are any
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expiring: Option<ValidFor>,
         /// Print JSON
         #[arg(long, conflicts_with = "names")]
         json: bool,
@@ -212,9 +216,13 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
-    /// Print the JSON Schema of a spec file, for editors
+    /// Print the JSON Schema of a spec file, or of a machine in JSON
     #[command(after_help = SCHEMA)]
-    Schema,
+    Schema {
+        /// `spec` for a spec file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON
+        #[arg(value_parser = ["spec", "machine"], default_value = "spec", hide_possible_values = true)]
+        subject: String,
+    },
     /// Print the version
     Version,
 }
@@ -233,7 +241,15 @@ pub struct Create {
     #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
     pub cloud: Option<&'static Cloud>,
 
-    /// Print paths, addresses, fingerprints and expiry dates as JSON
+    /// Accept an existing machine with the same settings, and print its next steps
+    #[arg(long)]
+    pub if_missing: bool,
+
+    /// Print what would be created, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Print the machine as JSON: paths, addresses, fingerprints, expiry dates and options
     #[arg(long)]
     pub json: bool,
 
@@ -307,6 +323,10 @@ pub struct Bake {
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
     PossibleValuesParser::new(all.iter().map(|(name, _)| *name))
+}
+
+fn duration(text: &str) -> Result<ValidFor, String> {
+    ValidFor::parse(text).map_err(|problem| problem.message)
 }
 
 /// Reads the variable that accepts a risk. An empty value means no.
@@ -395,7 +415,9 @@ impl Bake {
 impl Create {
     /// The spec that the flags make.
     pub fn spec(self) -> Spec {
-        Spec { name: self.name.map(Word::from), identity: self.identity, ..Spec::of_image(self.host) }
+        let given =
+            [self.identity.given(), self.host.given()].concat().into_iter().map(str::to_owned).collect();
+        Spec { name: self.name.map(Word::from), identity: self.identity, given, ..Spec::of_image(self.host) }
     }
 }
 

@@ -1,11 +1,10 @@
 //! `create`: creates a machine.
 
 use anyhow::Result;
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::inspect::{CertificateView, HostCertificateView};
-use super::note_install_url;
+use super::machine_view::{DeliveryView, MachineView};
+use super::{dry_run, expiry, external, note_install_url};
 use crate::clouds::Cloud;
 use crate::delivery::{self, Choice};
 use crate::pki::{self, Identity, Pair};
@@ -15,44 +14,95 @@ use crate::spec::Spec;
 use crate::store::{Creation, SHARED, Store};
 use crate::ui::Ui;
 
+/// What `create` is asked for.
+pub struct Request {
+    pub spec: Spec,
+    pub cloud: Option<&'static Cloud>,
+    /// Accept a machine that exists with the same settings.
+    pub if_missing: bool,
+    /// Print what would be created, and write nothing.
+    pub dry_run: bool,
+    pub json: bool,
+}
+
 /// Creates a machine and prints the next steps.
 ///
 /// With a cloud it writes nothing if the user-data exceeds the cloud's limit.
-pub fn create(
+pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
+    let Request { spec, cloud, if_missing, dry_run, json } = request;
+    let plan = plan(spec)?;
+    if *if_missing && store.has(&plan.name) {
+        return found(store, ui, now, request, &plan);
+    }
+    let choose = |identity: &Identity| {
+        let signer = Some((identity, now));
+        let choose = |cloud| delivery::require(cloud, spec, &plan, &identity.for_host(), signer);
+        cloud.map(choose).transpose()
+    };
+    if *dry_run {
+        let identity = issue(store, &plan, now)?;
+        let choice = choose(&identity)?;
+        note(ui, request, &plan, &identity);
+        ui.note("this is a dry run: nothing was written");
+        let delivery = choice.as_ref().map(DeliveryView::new);
+        let view = MachineView { delivery, ..MachineView::planned(store, &plan, &identity)? };
+        return if *json { ui.json(&view) } else { dry_run::print(store, ui, &plan, &identity, &view) };
+    }
+    let (identity, choice) = match make(store, &plan, now, choose) {
+        // Another command may have created it in the meantime.
+        Err(_) if *if_missing && store.has(&plan.name) => return found(store, ui, now, request, &plan),
+        made => made?,
+    };
+    note(ui, request, &plan, &identity);
+    tell(store, ui, now, request, &plan, choice.as_ref())
+}
+
+/// Prints the next steps of a machine that exists already.
+///
+/// # Errors
+/// Fails if the machine differs from what is asked for.
+fn found(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request, asked: &Plan) -> Result<()> {
+    let Request { spec, cloud, .. } = request;
+    external::refuse_contradictions(store, spec, asked)?;
+    let plan = store.plan(&asked.name)?;
+    let host = store.host_identity(&plan)?;
+    let choice = cloud.map(|cloud| delivery::require(cloud, spec, &plan, &host, None)).transpose()?;
+    ui.note(format_args!("`{}` already exists with these settings; nothing was changed", plan.name));
+    expiry::note(store, ui, now, &plan.name);
+    cloud.iter().flat_map(|cloud| cloud.notes).for_each(|note| ui.note(note));
+    tell(store, ui, now, request, &plan, choice.as_ref())
+}
+
+/// Prints the next steps and, if asked, the machine as JSON.
+fn tell(
     store: &Store,
     ui: Ui,
     now: OffsetDateTime,
-    spec: Spec,
-    cloud: Option<&'static Cloud>,
-    json: bool,
+    request: &Request,
+    plan: &Plan,
+    choice: Option<&Choice>,
 ) -> Result<()> {
-    let plan = plan(&spec)?;
-    let (identity, choice) = make(store, &plan, now, |identity| {
-        cloud.map(|cloud| delivery::require(cloud, &spec, &plan, identity, now)).transpose()
-    })?;
     let view =
-        View { delivery: choice.as_ref().map(DeliveryView::new), ..View::new(store, &plan, &identity, now)? };
-    if identity.host.certificate.validity().not_after == identity.authority.certificate.validity().not_after {
-        ui.note(format_args!(
-            "the certificates expire with their CA, on {}",
-            view.certificates.client.not_after
-        ));
+        MachineView { delivery: choice.map(DeliveryView::new), ..MachineView::read(store, &plan.name, now)? };
+    let steps = delivery::steps(store, plan, choice, ui.columns());
+    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.cert_path), &steps);
+    if request.json { ui.json(&view) } else { Ok(()) }
+}
+
+/// Notes what the user should know about a new machine.
+fn note(ui: Ui, request: &Request, plan: &Plan, identity: &Identity) {
+    let until = |pair: &Pair| pair.certificate.validity().not_after;
+    if until(&identity.host) == until(&identity.authority) {
+        ui.note(format_args!("the certificates expire with their CA, on {}", until(&identity.client).date()));
     }
-    if let Some(note) = about_names(&plan, &identity) {
+    if let Some(note) = about_names(plan, identity) {
         ui.note(note);
     }
     if plan.host_role() == HostRole::BootIssuer {
-        for note in about_boot_issuer(&plan, &identity) {
-            ui.note(note);
-        }
+        about_boot_issuer(plan, identity).iter().for_each(|note| ui.note(note));
     }
-    note_install_url(ui, &spec, &plan.host.docker);
-    for note in cloud.iter().flat_map(|cloud| cloud.notes) {
-        ui.note(note);
-    }
-    let steps = delivery::steps(store, &plan, choice.as_ref(), ui.columns());
-    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.path), &steps);
-    if json { ui.json(&view) } else { Ok(()) }
+    note_install_url(ui, &request.spec, &plan.host.docker);
+    request.cloud.iter().flat_map(|cloud| cloud.notes).for_each(|note| ui.note(note));
 }
 
 /// The plan of a spec, with absolute paths.
@@ -75,14 +125,8 @@ pub(super) fn make<T>(
     now: OffsetDateTime,
     check: impl Fn(&Identity) -> Result<T>,
 ) -> Result<(Identity, T)> {
-    store.refuse_taken(&plan.name, &plan.ca)?;
-    store.check_authority(&plan.ca)?;
     loop {
-        let authority = match store.authority(&plan.ca, now)? {
-            Some(authority) => authority,
-            None => issue_authority(plan, now)?,
-        };
-        let identity = pki::issue_identity(plan, authority, now)?;
+        let identity = issue(store, plan, now)?;
         let found = check(&identity)?;
         let seed =
             [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
@@ -92,6 +136,20 @@ pub(super) fn make<T>(
             Creation::SharedCaAppeared => {}
         }
     }
+}
+
+/// Issues the certificates of a new machine. Writes nothing.
+///
+/// # Errors
+/// Fails if the name exists or the CA cannot be used.
+fn issue(store: &Store, plan: &Plan, now: OffsetDateTime) -> Result<Identity> {
+    store.refuse_taken(&plan.name, &plan.ca)?;
+    store.check_authority(&plan.ca)?;
+    let authority = match store.authority(&plan.ca, now)? {
+        Some(authority) => authority,
+        None => issue_authority(plan, now)?,
+    };
+    pki::issue_identity(plan, authority, now)
 }
 
 fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
@@ -138,77 +196,4 @@ fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
             "keep the user-data secret: anyone who has it can impersonate {whom} at any address until {until}; it gives no control over Docker"
         ),
     ]
-}
-
-/// A new machine in JSON.
-#[derive(Serialize)]
-struct View {
-    name: String,
-    path: String,
-    user_data: String,
-    docker_host: String,
-    addresses: Vec<String>,
-    /// The SANs of the server's certificate. A host with a boot issuer adds its own addresses.
-    sans: Vec<String>,
-    certificates: Certificates,
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    delivery: Option<DeliveryView>,
-}
-
-/// How the user-data is delivered to the cloud.
-#[derive(Serialize)]
-struct DeliveryView {
-    cloud: &'static str,
-    gzip: bool,
-    base64: bool,
-    /// Bytes charged against the cloud's limit.
-    size: usize,
-    limit: Option<usize>,
-}
-
-impl DeliveryView {
-    fn new(choice: &Choice) -> Self {
-        let Choice { cloud, delivery, size } = choice;
-        Self {
-            cloud: cloud.name,
-            gzip: delivery.gzip,
-            base64: delivery.base64,
-            size: *size,
-            limit: cloud.limit(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Certificates {
-    authority: CertificateView,
-    #[serde(flatten)]
-    host: HostCertificateView,
-    client: CertificateView,
-}
-
-impl View {
-    fn new(store: &Store, plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<Self> {
-        let view = |pair: &Pair| CertificateView::of(&pair.certificate, now);
-        Ok(Self {
-            name: plan.name.to_string(),
-            path: store.machine_path(&plan.name)?,
-            user_data: store.machine_dir(&plan.name).join("user-data").display().to_string(),
-            docker_host: store.connection(&plan.name)?.url,
-            addresses: plan.addresses.iter().map(ToString::to_string).collect(),
-            sans: match plan.host_role() {
-                HostRole::Server => identity.host.certificate.sans(),
-                HostRole::BootIssuer => plan.sans(),
-            }
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-            certificates: Certificates {
-                authority: view(&identity.authority)?,
-                host: HostCertificateView::new(plan.host_role(), view(&identity.host)?),
-                client: view(&identity.client)?,
-            },
-            delivery: None,
-        })
-    }
 }

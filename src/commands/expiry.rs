@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
+use crate::pki::Validity;
 use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -53,16 +54,8 @@ struct Finding {
 
 /// Checks a machine's certificates. The expired ones come first, then the date decides.
 fn findings(store: &Store, name: &MachineName, now: OffsetDateTime) -> Vec<Finding> {
-    let role = store.host_role(name);
-    let host = match role {
-        HostRole::Server => "server certificate",
-        HostRole::BootIssuer => "boot issuer's certificate",
-    };
     let mut dates = BTreeMap::<_, Vec<_>>::new();
-    for (which, file) in [("CA certificate", "ca"), (host, role.file_stem()), ("client certificate", "cert")]
-    {
-        let Ok(certificate) = store.certificate(name, file) else { continue };
-        let validity = certificate.validity();
+    for (which, validity) in certificates(store, name) {
         if validity.expires_soon(now) {
             dates.entry((!validity.is_expired(now), validity.not_after.date())).or_default().push(which);
         }
@@ -77,4 +70,21 @@ fn findings(store: &Store, name: &MachineName, now: OffsetDateTime) -> Vec<Findi
         Finding { is_expired: !is_valid, text }
     };
     dates.into_iter().map(finding).collect()
+}
+
+/// Each readable certificate of a machine: what it is, and its validity.
+fn certificates(store: &Store, name: &MachineName) -> Vec<(&'static str, Validity)> {
+    let role = store.host_role(name);
+    let host = match role {
+        HostRole::Server => "server certificate",
+        HostRole::BootIssuer => "boot issuer's certificate",
+    };
+    let files = [(host, role.file_stem()), ("CA certificate", "ca"), ("client certificate", "cert")];
+    let read = |(which, file)| Some((which, store.certificate(name, file).ok()?.validity()));
+    files.into_iter().filter_map(read).collect()
+}
+
+/// The certificate of a machine that expires first.
+pub fn soonest(store: &Store, name: &MachineName) -> Option<(&'static str, Validity)> {
+    certificates(store, name).into_iter().min_by_key(|(_, validity)| validity.not_after)
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{create, expiry};
+use super::{create, expiry, machine_view};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
@@ -244,8 +244,8 @@ fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Op
     Some(Plan::from_stored(&Spec::from_query(&query)).map_err(Into::into).and_then(create::absolute))
 }
 
-/// Refuses a query with a field that differs from the existing machine. Fields that the query lacks are not compared.
-fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
+/// Refuses a query or a spec with a field that differs from the existing machine. Fields that it lacks are not compared.
+pub(super) fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
     let name = &asked.name;
     let (stored, asked) = (store.plan(name)?.fields(), asked.fields());
     // The recorded address counts as an address of the machine too.
@@ -259,7 +259,12 @@ fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()>
             *field != "address" || !stored.is_empty() || !is_same(field, &recorded, asked)
         })
         .map(|(field, stored, asked)| {
-            format!("`{field}` is {} in the machine and {} in the query", listed(&stored), listed(&asked))
+            format!(
+                "`{field}` is {} in the machine and {} {}",
+                listed(&stored),
+                listed(&asked),
+                spec.source()
+            )
         })
         .collect();
     if contradictions.is_empty() {
@@ -270,7 +275,8 @@ fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()>
         contradictions.join("; ")
     );
     let hint = format!(
-        "change the query, choose another name, or delete the machine: `{}`",
+        "change what is {}, choose another name, or delete the machine: `{}`",
+        spec.source(),
         store.command(format_args!("rm {name}"))
     );
     Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
@@ -318,6 +324,7 @@ fn answer(store: &Store, name: &MachineName, asked: &SeedAsked) -> Result<Map<St
     let plan = store.plan(name)?;
     let (user_data, base64) = asked.texts(&plan, &store.host_identity(&plan)?)?;
     let texts = [
+        ("version", Some(machine_view::VERSION.to_string())),
         ("name", Some(name.to_string())),
         ("docker_host", Some(connection.url)),
         ("cert_path", Some(connection.cert_path)),

@@ -1,49 +1,113 @@
 //! `ls`: the machines of a store.
 
+use std::path::Path;
+use std::process::ExitCode;
+
 use anyhow::Result;
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::inspect::{CertificateView, HostCertificateView};
+use super::expiry;
+use super::machine_view::{CertificateView, HostCertificateView, MachineView, VERSION, left};
+use crate::plan::ValidFor;
 use crate::store::{HostCertificate, Listing, Store};
 use crate::ui::Ui;
 
+/// The exit status of `ls --expiring` if it lists a machine.
+const EXPIRING: u8 = 3;
+
+/// What `ls` prints.
+pub struct Selection {
+    pub names_only: bool,
+    pub json: bool,
+    /// Only machines with a certificate that expires within this time or has expired, and those that cannot be read.
+    pub expiring: Option<ValidFor>,
+}
+
 /// Lists the machines, sorted by name. A machine that cannot be read has its own row and hides no other.
-pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, names_only: bool, json: bool) -> Result<()> {
-    if names_only {
-        return ui.out(store.names()?.iter().map(|name| format!("{name}\n")).collect::<String>());
+pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> Result<ExitCode> {
+    if selection.names_only && selection.expiring.is_none() {
+        ui.out(store.names()?.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let rows: Vec<_> = store.list(now)?.into_iter().map(|listing| Row::new(listing, now)).collect();
-    if json {
-        return ui.json(&rows);
+    let shell = Shell::from_environment();
+    let mut rows = Vec::new();
+    for listing in store.list(now)? {
+        let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name)));
+        let view = view(store, listing, now, &shell);
+        let mut state = view.host.as_ref().map(HostCertificateView::left).unwrap_or_default();
+        match soonest {
+            _ if view.error.is_some() => {}
+            Some((within, Some((which, validity)))) if validity.not_after <= now + within.duration() => {
+                state = format!("{} ({which})", left(validity.days_left(now)));
+            }
+            Some(_) => continue,
+            None => {}
+        }
+        rows.push((view, state));
     }
-    let mut table = vec![["NAME", "DOCKER HOST", "CERTIFICATE"].map(str::to_owned).to_vec()];
-    table.extend(rows.into_iter().map(|row| {
-        let state =
-            row.error.unwrap_or_else(|| row.host.as_ref().map(HostCertificateView::left).unwrap_or_default());
-        vec![row.name, row.docker_host.unwrap_or_else(|| "-".into()), state]
-    }));
-    ui.table(&table)
+    let status = match selection.expiring {
+        Some(_) if !rows.is_empty() => ExitCode::from(EXPIRING),
+        _ => ExitCode::SUCCESS,
+    };
+    if selection.json {
+        ui.json(&rows.into_iter().map(|(view, _)| view).collect::<Vec<_>>())?;
+    } else if selection.names_only {
+        ui.out(rows.iter().map(|(view, _)| format!("{}\n", view.name)).collect::<String>())?;
+    } else {
+        let mut table = vec![["NAME", "ACTIVE", "DOCKER HOST", "CERTIFICATE"].map(str::to_owned).to_vec()];
+        table.extend(rows.into_iter().map(|(view, state)| {
+            // Docker Machine's sign for the active machine.
+            let active = if view.active == Some(true) { "*" } else { "-" };
+            let host = view.docker_host.unwrap_or_else(|| "-".into());
+            vec![view.name, active.into(), host, view.error.unwrap_or(state)]
+        }));
+        ui.table(&table)?;
+    }
+    Ok(status)
 }
 
-#[derive(Serialize)]
-struct Row {
-    name: String,
+fn view(store: &Store, listing: Listing, now: OffsetDateTime, shell: &Shell) -> MachineView {
+    let Listing { name, endpoint, certificate } = listing;
+    let host = certificate.and_then(|HostCertificate { role, fingerprint, validity }| {
+        Ok(HostCertificateView::new(role, CertificateView::new(fingerprint, validity, now)?))
+    });
+    let error = endpoint.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
+    let (docker_host, driver) = endpoint.ok().map(|endpoint| (endpoint.url, endpoint.driver)).unzip();
+    let cert_path = store.machine_dir(&name).display().to_string();
+    let active = shell.uses(&cert_path, docker_host.as_deref());
+    MachineView {
+        version: VERSION,
+        name: name.to_string(),
+        docker_host,
+        cert_path,
+        driver,
+        active: Some(active),
+        details: None,
+        host: host.ok(),
+        delivery: None,
+        error,
+    }
+}
+
+/// The docker CLI's environment in this shell.
+struct Shell {
     docker_host: Option<String>,
-    driver: Option<String>,
-    #[serde(flatten)]
-    host: Option<HostCertificateView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    cert_path: Option<String>,
 }
 
-impl Row {
-    fn new(Listing { name, endpoint, certificate }: Listing, now: OffsetDateTime) -> Self {
-        let host = certificate.and_then(|HostCertificate { role, fingerprint, validity }| {
-            Ok(HostCertificateView::new(role, CertificateView::new(fingerprint, validity, now)?))
-        });
-        let error = endpoint.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
-        let (docker_host, driver) = endpoint.ok().map(|endpoint| (endpoint.url, endpoint.driver)).unzip();
-        Self { name: name.to_string(), docker_host, driver, host: host.ok(), error }
+impl Shell {
+    fn from_environment() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self { docker_host: variable("DOCKER_HOST"), cert_path: variable("DOCKER_CERT_PATH") }
+    }
+
+    /// Returns whether the docker CLI connects to the machine with this folder and URL. A folder of this store decides: with
+    /// `env --address` the URL is another one. Else the URL decides, as in Docker Machine.
+    fn uses(&self, cert_path: &str, url: Option<&str>) -> bool {
+        let Some(host) = &self.docker_host else { return false };
+        match self.cert_path.as_deref().map(Path::new) {
+            Some(path) if path.parent() == Path::new(cert_path).parent() => path == Path::new(cert_path),
+            _ => Some(host.as_str()) == url,
+        }
     }
 }

@@ -1,17 +1,23 @@
-//! `schema`: the JSON Schema of a spec file, for completion and checks in editors.
+//! `schema`: the JSON Schema of a spec file, for completion and checks in editors, and that of a machine in JSON.
 
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
+use super::machine_view;
 use crate::options::Kind;
 use crate::plan;
 use crate::spec::Spec;
 use crate::ui::Ui;
 
 /// The version of JSON Schema that YAML language servers support.
-const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+pub const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
-/// Prints the schema. The descriptions are the help of `create`'s arguments.
+/// Prints the schema of a machine, as `create`, `inspect`, `ls` and `external` print it.
+pub fn machine_schema(ui: Ui) -> Result<()> {
+    ui.json(&machine_view::schema())
+}
+
+/// Prints the schema of a spec. The descriptions are the help of `create`'s arguments.
 pub fn schema(ui: Ui, create: &clap::Command) -> Result<()> {
     let mut properties = Map::new();
     for field in Spec::fields() {

@@ -7,7 +7,7 @@ use super::advice::{self, SizeHints, Subject};
 use super::user_data;
 use crate::clouds::{Cloud, Delivery, Limit};
 use crate::diag::{Code, Diagnostic};
-use crate::pki::Identity;
+use crate::pki::{HostIdentity, Identity};
 use crate::plan::Plan;
 use crate::render::Form;
 use crate::spec::Spec;
@@ -20,7 +20,8 @@ pub struct Choice {
     pub size: usize,
 }
 
-/// The simplest delivery in which a machine's user-data fits a cloud.
+/// The simplest delivery in which a machine's user-data fits a cloud. `signer` is a new machine's identity and the time, to try which
+/// options would make it smaller.
 ///
 /// # Errors
 /// The user-data fits in none: the sizes, and which options of the spec make it fit.
@@ -28,13 +29,12 @@ pub fn require(
     cloud: &'static Cloud,
     spec: &Spec,
     plan: &Plan,
-    identity: &Identity,
-    now: OffsetDateTime,
+    host: &HostIdentity,
+    signer: Option<(&Identity, OffsetDateTime)>,
 ) -> Result<Choice> {
-    let host = identity.for_host();
     let mut sizes = Vec::new();
     for delivery in cloud.deliveries {
-        let raw = user_data::rendered(plan, &host, &Form::CloudConfig, delivery.gzip)?.bytes.len();
+        let raw = user_data::rendered(plan, host, &Form::CloudConfig, delivery.gzip)?.bytes.len();
         let size = cloud.charged(raw, delivery.base64);
         if cloud.fits(raw, delivery.base64) {
             return Ok(Choice { cloud, delivery, size });
@@ -49,13 +49,7 @@ pub fn require(
         cloud.name,
         cloud.limit().unwrap_or_default()
     );
-    let subject = Subject {
-        plan,
-        host: &host,
-        form: &Form::CloudConfig,
-        deliveries: cloud.deliveries,
-        signer: Some((identity, now)),
-    };
+    let subject = Subject { plan, host, form: &Form::CloudConfig, deliveries: cloud.deliveries, signer };
     let advice = advice::advice(cloud, &subject, &SizeHints::of_spec(spec, plan))?;
     let hint = match advice.is_empty() {
         false => advice.join("; or "),

@@ -93,6 +93,13 @@ macro_rules! options {
                     _ => None,
                 }
             }
+
+            /// The names of the options that have a value.
+            pub fn given(&self) -> Vec<&'static str> {
+                let mut values = self.clone();
+                let names = Self::DEFINITIONS.iter().map(|definition| definition.name);
+                names.filter(|name| values.slot(name).is_some_and(|slot| !slot.is_empty())).collect()
+            }
         }
     };
 }
@@ -211,15 +218,6 @@ options! {
 /// All options, first those of a machine only.
 pub fn all() -> impl Iterator<Item = &'static Definition> {
     Identity::DEFINITIONS.iter().chain(Host::DEFINITIONS)
-}
-
-impl Identity {
-    /// The names of the options that have a value.
-    pub fn given(&self) -> Vec<&'static str> {
-        let mut values = self.clone();
-        let names = Self::DEFINITIONS.iter().map(|definition| definition.name);
-        names.filter(|name| values.slot(name).is_some_and(|slot| !slot.is_empty())).collect()
-    }
 }
 
 #[cfg(test)]

@@ -113,7 +113,11 @@ impl ValidFor {
     /// A hundred years, which no date in a certificate overflows (RFC 5280 §4.1.2.5).
     const MAX_HOURS: u32 = 100 * 365 * 24;
 
-    fn parse(text: &str) -> Result<Self, Diagnostic> {
+    /// Reads a whole number of hours, days or years: `12h`, `730d`, `2y`.
+    ///
+    /// # Errors
+    /// Fails if the text is no such number, or not between `1h` and `100y`.
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
         let refuse = || {
             Diagnostic::error(
                 Code::InvalidDuration,

@@ -33,7 +33,8 @@ pub struct Spec {
     /// Problems with the structure of the file or the query. The other fields are filled in all the same, so that all
     /// problems can be reported at once.
     pub problems: Vec<Diagnostic>,
-    /// The fields that the file contains, even if their values are invalid, or that the query contains with valid values.
+    /// The fields that the file contains, even if their values are invalid, that the query contains with valid values, or that
+    /// `create` has as flags.
     pub given: Vec<String>,
 }
 
@@ -90,6 +91,15 @@ impl Spec {
             (Origin::Query, _) => format!("`{field} = \"{value}\"`"),
             (Origin::CommandLine, "true") => format!("`--{field}`"),
             (Origin::CommandLine, _) => format!("`--{field} {value}`"),
+        }
+    }
+
+    /// Names this spec's source in a sentence: "in the query".
+    pub fn source(&self) -> &'static str {
+        match self.origin {
+            Origin::File(_) => "in the spec",
+            Origin::Query => "in the query",
+            Origin::CommandLine => "on the command line",
         }
     }
 

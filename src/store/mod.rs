@@ -28,7 +28,7 @@ use anyhow::Result;
 pub use create::Creation;
 pub use list::{HostCertificate, Listing};
 pub use output::{put_artifact, put_folder};
-pub use record::Record;
+pub use record::{Record, url};
 pub use trust::Trust;
 
 use crate::diag::{Code, Diagnostic};

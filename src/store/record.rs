@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::names::{Address, host_of};
-use crate::plan::{DEFAULT_PORT, Plan};
+use crate::plan::{DEFAULT_PORT, Field, Plan};
 use crate::userdata::paths;
 
 /// The address and driver of a machine that hostseed or Docker Machine created.
@@ -55,6 +55,30 @@ impl Record {
         // Docker Machine's driver `none` stores the port in `IPAddress` too, so the host is read from the URL.
         let host = host_of(&uri).unwrap_or_default().to_owned();
         Ok(Self { url, host, port, driver, json })
+    }
+
+    /// The options of dockerd and the SANs that the record has, by their names in a spec.
+    pub fn options(&self) -> Vec<Field> {
+        let list = |name: &'static str, pointer: &str| {
+            let values = self.json.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+            Field::Many(name, values.filter_map(Value::as_str).map(str::to_owned).collect())
+        };
+        let one = |name: &'static str, pointer: &str| {
+            let value = self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            Field::Many(name, Some(value.to_owned()).into_iter().filter(|text| !text.is_empty()).collect())
+        };
+        let mut fields = vec![
+            list("tls-san", "/HostOptions/AuthOptions/ServerCertSANs"),
+            list("engine-opt", "/HostOptions/EngineOptions/ArbitraryFlags"),
+            list("engine-label", "/HostOptions/EngineOptions/Labels"),
+            list("engine-registry-mirror", "/HostOptions/EngineOptions/RegistryMirror"),
+            list("engine-insecure-registry", "/HostOptions/EngineOptions/InsecureRegistry"),
+            one("engine-storage-driver", "/HostOptions/EngineOptions/StorageDriver"),
+            list("engine-env", "/HostOptions/EngineOptions/Env"),
+            one("engine-install-url", "/HostOptions/EngineOptions/InstallURL"),
+        ];
+        fields.retain(|field| !matches!(field, Field::Many(_, values) if values.is_empty()));
+        fields
     }
 
     /// Returns the record with another address and all other fields unchanged.

@@ -528,7 +528,7 @@ fn machines_made_by_docker_machine_can_be_read() {
         assert_eq!(inspected["driver"], driver);
         assert_eq!(inspected["docker_host"], url);
         assert_eq!(inspected["sans"], serde_json::json!(["192.168.99.100", "localhost"]));
-        assert_eq!(inspected["user_data"], Value::Null);
+        assert_eq!(inspected["user_data_file"], Value::Null);
         home.ok(&["inspect", name]);
         let stderr = home.fails(1, &["render", name]);
         assert!(is_printed(&stderr, "error[not-made-by-hostseed] hostseed did not create"), "{stderr}");

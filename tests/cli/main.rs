@@ -12,6 +12,7 @@ mod docker_machine;
 mod environment;
 mod external;
 mod input_files;
+mod machine_json;
 mod readme;
 mod terminal;
 mod transcripts;

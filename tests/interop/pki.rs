@@ -310,7 +310,7 @@ fn create_and_inspect_print_the_values_that_openssl_prints() {
     let dir = home.machine("web1");
     for (file, role) in [("ca.pem", "authority"), ("server.pem", "server"), ("cert.pem", "client")] {
         let certificate = dir.join(file);
-        for view in [&created["certificates"][role], &inspected[role]] {
+        for view in [&created[role], &inspected[role]] {
             assert_eq!(view["fingerprint"], field(&certificate, "-fingerprint"));
             assert_eq!(view["not_before"], field(&certificate, "-startdate").replace(' ', "T"));
             assert_eq!(view["not_after"], field(&certificate, "-enddate").replace(' ', "T"));
