@@ -1,12 +1,13 @@
 //! The command line: clap's definitions of the commands and their flags.
 
 mod docker_machine;
+mod examples;
 
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
@@ -21,7 +22,7 @@ use crate::spec::Spec;
 /// `create` makes the TLS certificates on this computer and the user-data for a new VM. `env` prints the environment
 /// with which the docker CLI connects to it.
 #[derive(Debug, Parser)]
-#[command(name = "hostseed", version, max_term_width = 100, infer_long_args = false)]
+#[command(name = "hostseed", version = env!("HOSTSEED_VERSION"), max_term_width = 100, infer_long_args = false)]
 #[command(after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec.")]
 pub struct Cli {
     #[command(subcommand)]
@@ -61,10 +62,7 @@ The answer has name, docker_host, cert_path, user_data, user_data_base64, finger
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
 answer. A query that differs from the machine fails and names the fields.";
 
-const COMPLETIONS: &str = "\
-bash: hostseed completions bash > ~/.local/share/bash-completion/completions/hostseed
-zsh:  hostseed completions zsh > ~/.zfunc/_hostseed, with ~/.zfunc in $fpath before compinit
-fish: hostseed completions fish > ~/.config/fish/completions/hostseed.fish";
+const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
 const SCHEMA: &str = "\
 Write it next to your spec files with
@@ -355,7 +353,7 @@ pub fn described() -> clap::Command {
         }
         command
     };
-    Cli::command().mut_subcommand("create", named).mut_subcommand("bake", named)
+    examples::add(Cli::command()).mut_subcommand("create", named).mut_subcommand("bake", named)
 }
 
 /// Parses the name of a diagnostic's code.
@@ -376,7 +374,11 @@ impl Cli {
     /// # Errors
     /// Fails if the command line is wrong, or if it asks for the help or the version.
     pub fn read() -> Result<Self, clap::Error> {
-        let mut cli = Self::try_parse().map_err(docker_machine::with_tip)?;
+        let mut command = examples::add(Self::command());
+        let parsed = command.try_get_matches_from_mut(std::env::args_os());
+        let cli = parsed
+            .and_then(|matches| Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+        let mut cli = cli.map_err(docker_machine::with_tip)?;
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";

@@ -1,0 +1,110 @@
+//! Examples in the help of each command. A test parses each of them.
+
+use clap::Command;
+
+/// Each command with its examples: commands that can be pasted, with `create` first.
+const EXAMPLES: [(&str, &[&str]); 19] = [
+    (
+        "create",
+        &[
+            "hostseed create web1 --address 203.0.113.7",
+            "hostseed create web2 --for aws --engine-label role=web",
+            "hostseed create -f web3.yaml --if-missing",
+            "hostseed create web4 --address web4.example.com --dry-run",
+        ],
+    ),
+    (
+        "render",
+        &[
+            "hostseed render web1 -o web1.user-data",
+            "hostseed render web1 --for aws --gzip -o web1.user-data.gz",
+            "hostseed render web1 --format mime --part tools.yaml --part after.sh -o web1.user-data",
+            "hostseed render web1 --format nocloud --out web1.img",
+        ],
+    ),
+    (
+        "bake",
+        &["hostseed bake --engine-label image=base -o bake.sh", "hostseed bake --format packer --out image"],
+    ),
+    ("clouds", &["hostseed clouds", "hostseed clouds hetzner"]),
+    ("verify", &["hostseed verify user-data --for aws", "terraform show -json | hostseed verify - --strict"]),
+    (
+        "external",
+        &[
+            "echo '{\"name\": \"web1\", \"addresses\": \"203.0.113.7\"}' | hostseed external | jq .docker_host",
+        ],
+    ),
+    (
+        "env",
+        &[
+            "eval \"$(hostseed env web1)\"",
+            "hostseed env web1 --shell fish | source",
+            "eval \"$(hostseed env --unset)\"",
+        ],
+    ),
+    ("config", &["eval \"docker $(hostseed config web1 | tr '\\n' ' ') info\""]),
+    ("ls", &["hostseed ls", "hostseed ls --expiring 30d", "hostseed ls --json | jq -r '.[].docker_host'"]),
+    ("inspect", &["hostseed inspect web1", "hostseed inspect web1 --json | jq .options"]),
+    ("url", &["hostseed url web1 web2"]),
+    ("ip", &["hostseed ip web1 web2"]),
+    ("address", &["hostseed address web2 203.0.113.8"]),
+    ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
+    ("explain", &["hostseed explain invalid-port"]),
+    (
+        "completions",
+        &[
+            "hostseed completions bash > ~/.local/share/bash-completion/completions/hostseed",
+            "hostseed completions zsh > ~/.zfunc/_hostseed",
+            "hostseed completions fish > ~/.config/fish/completions/hostseed.fish",
+        ],
+    ),
+    ("man", &["hostseed man | man -l -", "hostseed man ~/.local/share/man/man1"]),
+    ("schema", &["hostseed schema > hostseed.schema.json", "hostseed schema machine"]),
+    ("version", &["hostseed version"]),
+];
+
+/// Adds the examples to the end of each command's help.
+pub fn add(mut command: Command) -> Command {
+    for (name, examples) in EXAMPLES {
+        command = command.mut_subcommand(name, |subcommand| {
+            let word = if examples.len() == 1 { "Example" } else { "Examples" };
+            let examples: String = examples.iter().map(|example| format!("\n  {example}")).collect();
+            let before = subcommand.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+            subcommand.after_help(format!("{before}{word}:{examples}"))
+        });
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Cli;
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    /// The words of each `hostseed` command in a line, without the shell around it.
+    fn commands(line: &str) -> Vec<Vec<String>> {
+        let begins = line
+            .match_indices("hostseed ")
+            .filter(|(at, _)| matches!(line[..*at].trim_end().chars().next_back(), None | Some('|' | '(')));
+        let end = |rest: &str| rest.find([')', '|', '>']).unwrap_or(rest.len());
+        begins.map(|(at, _)| shell_words::split(&line[at..at + end(&line[at..])]).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_command_has_examples_that_parse() {
+        let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        let described: Vec<_> = EXAMPLES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(described, names);
+        for (name, examples) in EXAMPLES {
+            for example in examples {
+                let commands = commands(example);
+                assert!(!commands.is_empty(), "{example}");
+                for words in commands {
+                    assert_eq!(words[1], name, "{example}");
+                    Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{example}: {error}"));
+                }
+            }
+        }
+    }
+}
