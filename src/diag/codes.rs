@@ -188,6 +188,15 @@ codes! {
     ///
     /// Names have lower-case letters, digits and `-`, as in `overlay2`.
     InvalidStorageDriver = "invalid-storage-driver",
+    /// A list of exceptions from the proxy is not valid
+    ///
+    /// An exception is a host name, a domain that begins with a dot, an address or a network, each with an optional
+    /// port: `localhost,.example.com,10.0.0.0/8`. `*` means every host.
+    InvalidNoProxy = "invalid-no-proxy",
+    /// The name of a user is not valid
+    ///
+    /// The host's useradd accepts a letter or `_`, then letters, digits, `_`, `-` and `.`, 31 characters in all.
+    InvalidUser = "invalid-user",
     /// The same label or variable has two values
     ///
     /// dockerd does not start with such labels, and of two variables systemd uses the last. Keep one.

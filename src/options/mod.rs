@@ -171,6 +171,18 @@ options! {
         #[arg(value_name = "HEX", value_hint = ValueHint::Other)]
         One "docker-key-fingerprint" => docker_key_fingerprint: Option<Word>,
 
+        /// Proxy through which the host downloads packages and Docker pulls images
+        #[arg(value_name = "URL", value_hint = ValueHint::Url)]
+        One "proxy" => proxy: Option<Word>,
+
+        /// Hosts, domains and networks that are reached without the proxy, separated by commas; repeatable
+        #[arg(value_name = "LIST", value_hint = ValueHint::Other)]
+        Many "no-proxy" => no_proxy: Vec<Word>,
+
+        /// User of the host who may use docker without sudo, which makes the user equal to root; repeatable
+        #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+        Many "docker-group" => docker_group: Vec<Word>,
+
         /// Block containers from the cloud's metadata service, which serves the user-data and the cloud's credentials;
         /// privileged containers and those with the host's network still reach it
         #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]

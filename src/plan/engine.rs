@@ -73,6 +73,7 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
         ("engine-storage-driver", spec.host.engine_storage_driver.as_ref()),
         ("engine-env", spec.host.engine_env.first()),
         ("block-metadata", spec.host.block_metadata.as_ref()),
+        ("proxy", spec.host.proxy.as_ref()),
     ];
     for (field, word) in words.into_iter().filter(|(_, word)| word.is_some()) {
         let complaint = Diagnostic::error(

@@ -3,6 +3,7 @@
 mod check;
 mod docker;
 mod engine;
+mod proxy;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use time::Duration;
 
 pub use docker::{Docker, Install, InstallScript};
 pub use engine::Engine;
+pub use proxy::Proxy;
 
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{Address, MachineName};
@@ -69,6 +71,9 @@ pub struct HostPlan {
     pub port: u16,
     pub engine: Engine,
     pub docker: Docker,
+    pub proxy: Option<Proxy>,
+    /// Users of the host who become members of the group `docker`.
+    pub docker_users: Vec<String>,
     /// True if containers are blocked from the cloud's metadata service.
     pub block_metadata: bool,
 }
@@ -286,7 +291,9 @@ impl Plan {
         fields.push(Field::One("port", self.host.port.to_string()));
         fields.extend(self.host.engine.fields());
         fields.extend(self.host.docker.fields());
-        // Written only if on: machines from before this option have no such field.
+        // Written only if given: machines from before these options have no such fields.
+        fields.extend(self.host.proxy.iter().flat_map(Proxy::fields));
+        fields.push(Field::Many("docker-group", self.host.docker_users.clone()));
         fields.extend(self.host.block_metadata.then(|| Field::One("block-metadata", "true".into())));
         fields.extend([
             Field::One("key", self.key.name().into()),
@@ -329,6 +336,8 @@ fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
         port: check.one("port", &spec.host.port, port).unwrap_or(DEFAULT_PORT),
         engine: engine::engine(check, spec),
         docker: docker::docker(check, spec),
+        proxy: proxy::proxy(check, spec),
+        docker_users: check.many("docker-group", &spec.host.docker_group, user),
         block_metadata: check.switch("block-metadata", &spec.host.block_metadata).unwrap_or(false),
     }
 }
@@ -377,6 +386,20 @@ fn port(text: &str) -> Result<u16, Diagnostic> {
             format!("must be 1–65535, got `{}`", text.escape_debug()),
         )),
     }
+}
+
+/// Reads the name of a user of the host, as useradd(8) and systemd accept it ("User/Group Name Syntax", strict mode), with dots.
+fn user(text: &str) -> Result<String, Diagnostic> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if begins && text.len() <= 31 && text.chars().all(legal) {
+        return Ok(text.to_owned());
+    }
+    let text = text.escape_debug();
+    Err(Diagnostic::error(
+        Code::InvalidUser,
+        format!("must be the name of a user of the host like `ubuntu`, got `{text}`"),
+    ))
 }
 
 fn authority_source(text: &str) -> Result<AuthoritySource, Diagnostic> {

@@ -6,7 +6,7 @@ use minijinja::{Value, context};
 use super::issue;
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
-use crate::plan::{HostPlan, HostRole, Install, Plan};
+use crate::plan::{HostPlan, HostRole, Install, Plan, Proxy};
 use crate::secret::Secret;
 use crate::templates;
 use crate::userdata::manifest::Entry;
@@ -110,11 +110,17 @@ impl<'a> Host<'a> {
             // A host without an identity may get a boot issuer later.
             keeps_containers => self.role() != Some(HostRole::Server) && engine.opt("live-restore").is_none(),
             block_metadata => self.plan.block_metadata,
-            env => engine.env.clone(),
+            env => self.environment(),
             lib => Value::from_safe_string(lib.to_owned()),
             args,
         };
         templates::render("host/10-machine.conf", values)
+    }
+
+    /// The environment of dockerd: the proxy's variables, then the user's.
+    fn environment(&self) -> Vec<String> {
+        let proxy = self.plan.proxy.as_ref().map(Proxy::variables).unwrap_or_default();
+        [proxy, self.plan.engine.env.clone()].concat()
     }
 
     /// Renders the `setup` script. With `image`, the script installs and enables everything but starts nothing.
@@ -137,6 +143,9 @@ impl<'a> Host<'a> {
             block_metadata => self.plan.block_metadata,
             docker_install_sha256 => docker.install.script_sha256(),
             payloads => payloads.join("\n"),
+            proxy => self.plan.proxy.as_ref().map(|proxy| proxy.url.as_str()),
+            no_proxy => self.plan.proxy.as_ref().map(|proxy| proxy.exceptions.join(",")),
+            docker_users => self.plan.docker_users.clone(),
         };
         templates::render("host/setup", values)
     }

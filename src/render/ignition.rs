@@ -15,6 +15,7 @@ use crate::userdata::paths::OPT;
 /// The plan chooses a Docker version or source, or a merged config replaces a file or unit of hostseed's.
 pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_choices(host)?;
+    refuse_users(host)?;
     let files: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
     Ok(host.artifact("config.ign", ignition::write(&files, &host.drop_in(OPT)?, merged)?))
 }
@@ -34,4 +35,14 @@ fn refuse_choices(host: &Host) -> Result<()> {
         ),
     );
     Err(failure.hint("make the machine without it, and choose the image's release instead").into())
+}
+
+/// Rejects users for the group `docker`: Ignition replaces the groups that an existing user has, such as `sudo`, by those of a config
+/// (usermod(8), `--groups` without `--append`).
+fn refuse_users(host: &Host) -> Result<()> {
+    let Some(user) = host.plan.docker_users.first() else { return Ok(()) };
+    let text = "`docker-group` has no effect with Ignition, which replaces all groups of a user";
+    let hint =
+        format!("merge a config that lists all groups of `{user}` in `passwd.users`: `--merge FILE.ign`");
+    Err(Diagnostic::error(Code::NoEffect, text).hint(hint).into())
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """A Debian mirror for hosts that reach nothing else: hands on what the machine's own apt can fetch, and keeps packages.
 
-usage: mirror.py ADDRESS PORT UPSTREAM CACHE
+It is also an HTTP proxy: it answers for every host name with the mirror, and for HOST with the files in FOLDER.
+
+usage: mirror.py ADDRESS PORT UPSTREAM CACHE [HOST=FOLDER]
 """
 
 import os
@@ -10,8 +12,10 @@ import sys
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
 
 address, port, upstream, cache = sys.argv[1], int(sys.argv[2]), sys.argv[3].rstrip("/"), sys.argv[4]
+served = dict(pair.split("=", 1) for pair in sys.argv[5:])
 locks = {}
 
 
@@ -39,8 +43,13 @@ class Mirror(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        # A proxy is asked for a whole URL.
+        asked = urlsplit(self.path)
+        self.path = asked.path
         if ".." in self.path or "//" in self.path:
             return self.answer(404)
+        if asked.hostname in served:
+            return self.answer_file(served[asked.hostname] + unquote(self.path))
         target = cache + self.path
         # Names that stand for their content never change; the others are asked for each time.
         lasting = "/pool/" in self.path or "/by-hash/" in self.path
@@ -50,6 +59,12 @@ class Mirror(BaseHTTPRequestHandler):
                 return self.answer(status)
             with open(target, "rb") as file:
                 return self.answer(200, file.read())
+
+    def answer_file(self, file):
+        if not os.path.isfile(file):
+            return self.answer(404)
+        with open(file, "rb") as opened:
+            return self.answer(200, opened.read())
 
     def answer(self, status, body=b""):
         self.send_response(status)
