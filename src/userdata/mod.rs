@@ -24,4 +24,3 @@ pub mod script;
 pub mod seed;
 pub mod setup;
 pub mod sources;
-pub mod yaml11;
