@@ -54,8 +54,16 @@ struct Opener<'a> {
 struct Around<'a> {
     kind: Option<Kind>,
     merge: Option<&'a str>,
+    /// It is an entry of a cloud-config-archive. Its first line decides nothing.
+    is_entry: bool,
     /// The MIME type says that the content is compressed. cloud-init decompresses a MIME part only in this case.
     gzip: bool,
+}
+
+impl Around<'_> {
+    fn of(kind: Kind) -> Self {
+        Self { kind: Some(kind), merge: None, is_entry: false, gzip: false }
+    }
 }
 
 impl Opener<'_> {
@@ -154,7 +162,8 @@ impl Opener<'_> {
             Kind::Archive => self.archive(text, place, depth),
             // cloud-init checks whether it is really a script ("known cases" in its `user_data.py`).
             Kind::Script if !text.starts_with("#!") => {
-                match Kind::of(text).filter(|kind| *kind != Kind::Script) {
+                let is_entry = around.is_some_and(|around| around.is_entry);
+                match Kind::of(text).filter(|kind| *kind != Kind::Script && !is_entry) {
                     Some(other) => self.part(other, text, place, merge),
                     None => {
                         let problem = Diagnostic::error(
@@ -220,7 +229,7 @@ impl Opener<'_> {
                 "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
             return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
-        let around = Around { kind, merge: part.merge.as_deref(), gzip };
+        let around = Around { kind, merge: part.merge.as_deref(), is_entry: false, gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
 
@@ -228,9 +237,24 @@ impl Opener<'_> {
     /// Archive).
     fn archive(&mut self, text: &str, place: &Place, depth: usize) {
         for entry in archive::entries(text, place, self.budget, self.problems) {
-            let around =
-                Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None, gzip: false };
-            self.unwrap_layers(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
+            match Kind::of_mime(&entry.mime) {
+                Some(kind) if !matches!(kind, Kind::Include | Kind::Archive) => {
+                    let around = Around { merge: entry.merge.as_deref(), is_entry: true, ..Around::of(kind) };
+                    self.unwrap_layers(&entry.content, &entry.place, Some(&around), depth + 1);
+                }
+                _ => {
+                    let text = format!(
+                        "has the type `{}`, which cloud-init does not support in a cloud-config-archive",
+                        entry.mime.escape_debug()
+                    );
+                    let problem = Diagnostic::error(Code::ContentType, text);
+                    let hint =
+                        "use `text/cloud-config` or `text/x-shellscript`, or a MIME archive for other types";
+                    self.problems.add(&entry.place, problem.hint(hint));
+                    // It may contain a private key.
+                    self.part(Kind::Beside, &String::from_utf8_lossy(&entry.content), &entry.place, None);
+                }
+            }
         }
     }
 

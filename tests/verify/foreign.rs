@@ -27,9 +27,6 @@ fn cases_in(folder: &str) -> Vec<PathBuf> {
 
 /// Cases whose verdict is still wrong.
 const WRONG: &[&str] = &[
-    "archive-entry-with-binary-script.yaml",
-    "archive-entry-with-merge-type.yaml",
-    "archive-entry-without-type.yaml",
     "boothook-with-windows-line-ends.sh",
     "encoding-is-null.yaml",
     "mime-boundary-is-the-beginning-of-a-line.mime",
@@ -39,7 +36,6 @@ const WRONG: &[&str] = &[
     "salt-minion-key.yaml",
     "script-with-windows-line-ends.sh",
     "ssh-deploy-key.yaml",
-    "archive-with-include.yaml",
     "content-is-null.yaml",
     "fields-of-butane.yaml",
     "fields-of-users.yaml",
