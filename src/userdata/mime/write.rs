@@ -7,7 +7,7 @@ use mail_builder::headers::content_type as mail;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
-use super::taken;
+use super::{OWN_BOUNDARY, taken};
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::{
     BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, Kind, PART_HANDLER,
@@ -211,8 +211,8 @@ fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
 /// Finds a boundary that does not occur in any body.
 fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
     let candidates = (0..).map(|number| match number {
-        0 => "==hostseed==".to_owned(),
-        number => format!("==hostseed-{number}=="),
+        0 => format!("{OWN_BOUNDARY}=="),
+        number => format!("{OWN_BOUNDARY}-{number}=="),
     });
     let free = |boundary: &String| {
         let occurs_in =
