@@ -1,17 +1,24 @@
-//! Reads a cloud-config-archive: one YAML list with a document in each entry.
+//! Reads a cloud-config-archive as cloud-init does (`_explode_archive` in its `user_data.py`): one YAML list with a document in each
+//! entry.
 
 use super::budget::Budget;
+use super::content_type::{CLOUD_CONFIG, ContentType};
 use super::document::{Document, get, kind_of};
+use super::encoding::{self, Bytes};
 use super::problems::Problems;
 use crate::diag::{Code, Diagnostic, Place};
-use crate::yaml::Value;
+use crate::secret::Secret;
+use crate::yaml::{Node, Value};
 
 /// A document of an archive.
 pub struct Entry {
     pub place: Place,
-    /// The MIME type. None if the entry has no `type`; then the content's first line decides.
-    pub mime: Option<String>,
-    pub content: String,
+    /// The MIME type. If the entry has no `type`, the content's first line decides, and otherwise it is a cloud-config.
+    pub mime: String,
+    /// How cloud-init merges the entry, from its key `Merge-Type` or `X-Merge-Type`.
+    pub merge: Option<String>,
+    pub file: Option<String>,
+    pub content: Bytes,
 }
 
 /// Returns the documents of an archive in their order. Reports entries without usable content to `problems`.
@@ -22,20 +29,54 @@ pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Proble
         problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         return Vec::new();
     };
-    let mut entries = Vec::new();
-    for (n, item) in items.iter().enumerate() {
-        let place = place.at(None).within(format!("entry {}", n + 1));
-        let (content, mime) = match &item.value {
-            Value::Map(fields) => (get(fields, "content"), get(fields, "type")),
-            _ => (Some(item), None),
-        };
-        let Some(content) =
-            content.and_then(|node| document.text(node, "the `content` of an entry", problems))
-        else {
-            continue;
-        };
-        let mime = mime.and_then(|node| document.text(node, "the `type` of an entry", problems));
-        entries.push(Entry { place, mime: mime.map(str::to_owned), content: content.to_owned() });
-    }
-    entries
+    let each = items.iter().enumerate();
+    each.filter_map(|(n, item)| {
+        entry(item, &document, place.at(None).within(format!("entry {}", n + 1)), budget, problems)
+    })
+    .collect()
+}
+
+fn entry(
+    item: &Node,
+    document: &Document,
+    place: Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<Entry> {
+    let fields = match &item.value {
+        Value::Map(fields) => fields.as_slice(),
+        _ => &[],
+    };
+    let node = match &item.value {
+        Value::Map(fields) => get(fields, "content"),
+        _ => Some(item),
+    };
+    let Some(node) = node else {
+        let problem = Diagnostic::error(Code::UserDataEmpty, "has no `content`");
+        problems.add(&document.place(item), problem);
+        return None;
+    };
+    let text = document.text(node, "the `content` of an entry", problems)?;
+    let content = match document.is_binary(node) {
+        true => match encoding::unbase64(text.as_bytes(), budget) {
+            Ok(bytes) => bytes,
+            Err((_, problem)) => {
+                problems.add(&document.place(node), problem);
+                return None;
+            }
+        },
+        false => Secret::new(text.as_bytes().to_vec()),
+    };
+    let mut field = |name: &str| {
+        let node = get(fields, name).filter(|node| !matches!(node.value, Value::Null))?;
+        document.text(node, &format!("the `{name}` of an entry"), problems).map(str::to_owned)
+    };
+    let given = field("type").filter(|mime| !mime.is_empty());
+    let merge = field("Merge-Type").or_else(|| field("X-Merge-Type"));
+    let file = field("filename");
+    let mime = given.unwrap_or_else(|| {
+        let found = std::str::from_utf8(&content).ok().and_then(ContentType::by_first_line);
+        found.map_or(CLOUD_CONFIG, |found| found.mime).to_owned()
+    });
+    Some(Entry { place, mime: mime.to_lowercase(), merge, file, content })
 }

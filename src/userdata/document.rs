@@ -1,19 +1,16 @@
-//! Reads a YAML document of unknown origin. Reports repeated keys and tags, and knows the place of each value.
+//! Reads a YAML document of unknown origin as cloud-init does. Reports repeated keys and tags, and knows the place of each value.
 
 use std::collections::HashSet;
 
 use super::budget::{self, Budget};
 use super::problems::{Problems, head};
-use super::yaml11::{self, Scalar};
 use crate::diag::{Code, Diagnostic, Place};
-use crate::yaml::{self, Node, Value};
+use crate::yaml::yaml11::{self, Scalar};
+use crate::yaml::{Fault, Node, Value, pyyaml};
 
 /// Maximum size of a document in bytes: eight times the largest limit of a cloud (Google's 256 KiB). The YAML reader needs up to
 /// 80 times as much memory.
 const MAX_BYTES: usize = 2 << 20;
-/// Maximum depth of flow brackets. A script in a block scalar can have unbalanced brackets, so the limit is high; the parser
-/// needs milliseconds for this many.
-const MAX_FLOW_DEPTH: usize = 1000;
 /// Units of work for each value.
 const COST: usize = 8;
 
@@ -40,30 +37,17 @@ impl<'a> Document<'a> {
         if !budget.take(budget::YAML * text.len()) {
             return None;
         }
-        match yaml::read(text, MAX_FLOW_DEPTH) {
-            Ok(root) => {
-                if root.start.is_none() && !matches!(root.value, Value::Null) {
-                    let text = "is YAML that parsers read differently";
-                    let problem = Diagnostic::error(Code::YamlSyntax, text);
-                    problems.add(place, problem.hint("write it without tags and anchors"));
-                    return None;
-                }
+        match pyyaml::read(text) {
+            Ok(pyyaml::Document { root, faults }) => {
                 let document = Self { place: place.at(None), budget };
+                faults
+                    .iter()
+                    .for_each(|fault| problems.add(&place.at(fault.position), problem_of(fault, text)));
                 document.check(&root, problems);
                 Some((document, root))
             }
             Err(fault) => {
-                let problem = match fault.is_limit {
-                    true => Diagnostic::error(Code::VerifyLimit, format!("is not checked: {}", fault.text)),
-                    false => {
-                        Diagnostic::error(Code::YamlSyntax, format!("is not valid YAML: {}", fault.text))
-                    }
-                };
-                let problem = match fault.hint(text) {
-                    Some(hint) => problem.hint(hint),
-                    None => problem,
-                };
-                problems.add(&place.at(fault.position), problem);
+                problems.add(&place.at(fault.position), problem_of(&fault, text));
                 None
             }
         }
@@ -112,7 +96,7 @@ impl<'a> Document<'a> {
         None
     }
 
-    /// Reports YAML that this reader accepts and that cloud-init's reader rejects or reads differently: repeated keys and tags.
+    /// Reports tags that cloud-init's reader rejects, and repeated keys, of which it drops one.
     fn check(&self, node: &Node, problems: &mut Problems) {
         if !self.budget.take(COST) {
             return;
@@ -149,6 +133,14 @@ impl<'a> Document<'a> {
     }
 }
 
+fn problem_of(fault: &Fault, text: &str) -> Diagnostic {
+    let problem = match fault.is_limit {
+        true => Diagnostic::error(Code::VerifyLimit, format!("is not checked: {}", fault.text)),
+        false => Diagnostic::error(Code::YamlSyntax, format!("is not valid YAML: {}", fault.text)),
+    };
+    problem.maybe_hint(fault.hint(text))
+}
+
 /// The type of a value, in words. The value itself is never shown, because it may be a private key.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
@@ -162,21 +154,9 @@ pub fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// Finds the value of a key in a map, including keys that are merged by `<<`. The last of repeated keys wins, as in YAML readers.
+/// Finds the value of a key in a map. The last of repeated keys wins, as in YAML readers.
 pub fn get<'n>(entries: &'n [(Node, Node)], wanted: &str) -> Option<&'n Node> {
-    let named = |name: &str| {
-        entries
-            .iter()
-            .rev()
-            .find(|(key, _)| matches!(&key.value, Value::Text(text) if text == name))
-            .map(|(_, value)| value)
-    };
-    named(wanted).or_else(|| match &named("<<")?.value {
-        Value::Map(merged) => get(merged, wanted),
-        Value::List(maps) => maps.iter().find_map(|map| match &map.value {
-            Value::Map(merged) => get(merged, wanted),
-            _ => None,
-        }),
-        _ => None,
-    })
+    let found =
+        entries.iter().rev().find(|(key, _)| matches!(&key.value, Value::Text(text) if text == wanted));
+    found.map(|(_, value)| value)
 }

@@ -54,8 +54,17 @@ struct Opener<'a> {
 struct Around<'a> {
     kind: Option<Kind>,
     merge: Option<&'a str>,
+    file: Option<&'a str>,
+    /// It is an entry of a cloud-config-archive. Its first line decides nothing.
+    is_entry: bool,
     /// The MIME type says that the content is compressed. cloud-init decompresses a MIME part only in this case.
     gzip: bool,
+}
+
+impl Around<'_> {
+    fn of(kind: Kind) -> Self {
+        Self { kind: Some(kind), merge: None, file: None, is_entry: false, gzip: false }
+    }
 }
 
 impl Opener<'_> {
@@ -85,7 +94,7 @@ impl Opener<'_> {
                 Err(problem) => self.problems.add(place, problem),
             };
         }
-        let Some(text) = self.text(bytes, place) else { return };
+        let Some(text) = self.text(bytes, place, around) else { return };
         match around.and_then(|around| around.kind) {
             Some(kind) => self.typed(kind, text, place, around, depth),
             None => self.untyped(text, place, around, depth),
@@ -100,7 +109,7 @@ impl Opener<'_> {
     }
 
     /// Returns the bytes as text without a byte order mark. Reports anything that is not UTF-8 text.
-    fn text<'b>(&mut self, bytes: &'b [u8], place: &Place) -> Option<&'b str> {
+    fn text<'b>(&mut self, bytes: &'b [u8], place: &Place, around: Option<&Around>) -> Option<&'b str> {
         if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init supports only gzip");
             self.problems
@@ -113,7 +122,11 @@ impl Opener<'_> {
             self.problems.add(place, problem.hint("save it as UTF-8 without a byte order mark"));
             return None;
         }
+        // The YAML reader skips the mark. In any other part it stands before the first line.
+        let is_yaml =
+            around.is_some_and(|around| matches!(around.kind, Some(Kind::CloudConfig | Kind::Archive)));
         let bytes = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+            Some(rest) if is_yaml => rest,
             Some(rest) => {
                 let problem = Diagnostic::error(
                     Code::UserDataText,
@@ -149,47 +162,56 @@ impl Opener<'_> {
 
     /// Handles a part with a known type.
     fn typed(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
-        let merge = around.and_then(|around| around.merge);
         match kind {
             Kind::Archive => self.archive(text, place, depth),
             // cloud-init checks whether it is really a script ("known cases" in its `user_data.py`).
             Kind::Script if !text.starts_with("#!") => {
-                match Kind::of(text).filter(|kind| *kind != Kind::Script) {
-                    Some(other) => self.part(other, text, place, merge),
+                let is_entry = around.is_some_and(|around| around.is_entry);
+                match Kind::of(text).filter(|kind| *kind != Kind::Script && !is_entry) {
+                    Some(other) => self.typed(other, text, place, around, depth),
                     None => {
                         let problem = Diagnostic::error(
                             Code::FirstLine,
                             "has the type of a script, but does not begin with `#!`",
                         );
                         self.problems.add(place, problem.hint("begin it with `#!/bin/sh`"));
-                        self.part(kind, text, place, merge);
+                        self.part(kind, text, place, around);
                     }
                 }
             }
-            _ => self.part(kind, text, place, merge),
+            _ => self.part(kind, text, place, around),
         }
     }
 
     fn untyped(&mut self, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
-        if mime::is_message(text) {
-            self.layer("MIME", around);
+        if mime::is_message(text) || (around.is_none() && mime::is_read_as_message(text)) {
+            if around.is_some() {
+                let problem = Diagnostic::error(
+                    Code::WrongLayer,
+                    "is a MIME archive inside a part, where cloud-init does not open it",
+                );
+                let hint = "pass its parts in the outer archive, or give the part a type that begins with `multipart/`";
+                self.problems.add(place, problem.hint(hint));
+            }
             // The text around the parts, and parts that nothing handles, may contain a private key.
-            self.part(Kind::Beside, text, place, None);
-            for part in mime::parts(text.as_bytes(), place, self.budget, self.problems) {
+            if mime::is_message(text) {
+                self.layer("MIME", around);
+                self.part(Kind::Beside, text, place, around);
+            }
+            for part in mime::parts(text, place, self.budget, self.problems) {
                 self.mime_part(&part, depth);
             }
             return;
         }
-        let merge = around.and_then(|around| around.merge);
         match Kind::of(text) {
             Some(kind) => {
                 self.check_beginning(kind, text, place);
                 match kind {
                     Kind::Archive => self.archive(text, place, depth),
-                    _ => self.part(kind, text, place, merge),
+                    _ => self.part(kind, text, place, around),
                 }
             }
-            None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, merge),
+            None if text.trim_start().starts_with('{') => self.part(Kind::Ignition, text, place, around),
             None if encoding::is_base64(text.as_bytes()) || begins_as_base64(text) => {
                 if depth > 0 {
                     let problem =
@@ -205,7 +227,7 @@ impl Opener<'_> {
                     }
                 }
             }
-            None => self.without_beginning(text, place, merge),
+            None => self.without_beginning(text, place, around),
         }
     }
 
@@ -220,7 +242,8 @@ impl Opener<'_> {
                 "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
             return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
-        let around = Around { kind, merge: part.merge.as_deref(), gzip };
+        let (merge, file) = (part.merge.as_deref(), part.file.as_deref());
+        let around = Around { kind, merge, file, is_entry: false, gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
 
@@ -228,9 +251,25 @@ impl Opener<'_> {
     /// Archive).
     fn archive(&mut self, text: &str, place: &Place, depth: usize) {
         for entry in archive::entries(text, place, self.budget, self.problems) {
-            let around =
-                Around { kind: entry.mime.as_deref().and_then(Kind::of_mime), merge: None, gzip: false };
-            self.unwrap_layers(entry.content.as_bytes(), &entry.place, Some(&around), depth + 1);
+            match Kind::of_mime(&entry.mime) {
+                Some(kind) if !matches!(kind, Kind::Include | Kind::Archive) => {
+                    let (merge, file) = (entry.merge.as_deref(), entry.file.as_deref());
+                    let around = Around { merge, file, is_entry: true, ..Around::of(kind) };
+                    self.unwrap_layers(&entry.content, &entry.place, Some(&around), depth + 1);
+                }
+                _ => {
+                    let text = format!(
+                        "has the type `{}`, which cloud-init does not support in a cloud-config-archive",
+                        entry.mime.escape_debug()
+                    );
+                    let problem = Diagnostic::error(Code::ContentType, text);
+                    let hint =
+                        "use `text/cloud-config` or `text/x-shellscript`, or a MIME archive for other types";
+                    self.problems.add(&entry.place, problem.hint(hint));
+                    // It may contain a private key.
+                    self.part(Kind::Beside, &String::from_utf8_lossy(&entry.content), &entry.place, None);
+                }
+            }
         }
     }
 
@@ -263,7 +302,7 @@ impl Opener<'_> {
     }
 
     /// Handles a text with an unknown first line. It may be a cloud-config that lacks `#cloud-config`.
-    fn without_beginning(&mut self, text: &str, place: &Place, merge: Option<&str>) {
+    fn without_beginning(&mut self, text: &str, place: &Place, around: Option<&Around>) {
         let first = text.trim_start().lines().next().unwrap_or_default();
         let place = &at_offset(place, text.as_bytes(), text.len() - text.trim_start().len());
         let later = text.lines().position(|line| line.trim_end() == CLOUD_CONFIG_LINE);
@@ -285,12 +324,14 @@ impl Opener<'_> {
         };
         self.problems
             .add(place, Diagnostic::error(Code::FirstLine, why).hint("make `#cloud-config` the first line"));
-        self.part(Kind::CloudConfig, text, &place.at(None), merge);
+        self.part(Kind::CloudConfig, text, &place.at(None), around);
     }
 
-    fn part(&mut self, kind: Kind, text: &str, place: &Place, merge: Option<&str>) {
+    fn part(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>) {
         let bytes: Bytes = Secret::new(text.as_bytes().to_vec());
-        self.parts.push(Part { place: place.clone(), kind, bytes, merge: merge.map(str::to_owned) });
+        let merge = around.and_then(|around| around.merge).map(str::to_owned);
+        let file = around.and_then(|around| around.file).map(str::to_owned);
+        self.parts.push(Part { place: place.clone(), kind, bytes, merge, file });
     }
 }
 

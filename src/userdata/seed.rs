@@ -47,4 +47,6 @@ pub struct Part {
     pub bytes: Bytes,
     /// The value of a MIME part's `X-Merge-Type` or `Merge-Type` header.
     pub merge: Option<String>,
+    /// The file name that a MIME part or an archive's entry asks for.
+    pub file: Option<String>,
 }

@@ -287,5 +287,5 @@ fn no_cloud(
 }
 
 fn part_beside(file: Beside) -> Part {
-    Part { place: file.place, kind: Kind::Beside, bytes: file.bytes, merge: None }
+    Part { place: file.place, kind: Kind::Beside, bytes: file.bytes, merge: None, file: None }
 }

@@ -6,11 +6,8 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::{Fault, MAX_NODES, max_text};
+use super::{Fault, MAX_DEPTH, MAX_NODES, max_text};
 use crate::diag::Position;
-
-/// Maximum depth. serde_yaml has the same limit, and PyYAML has a limit of about 300.
-const MAX_DEPTH: usize = 128;
 
 /// A node. An alias is the same node as its anchor, with the anchor's position.
 #[derive(Debug)]

@@ -1,19 +1,24 @@
 //! Reads YAML in two ways. No other module uses the YAML libraries.
 //!
 //! [`typed`] reads hostseed's own files (specs, records) with serde_yaml, which determines the type of each value (YAML
-//! 1.2). [`marked`] reads other programs' files with saphyr-parser. It returns the position and syntax of every node, so
-//! that the caller can interpret a node as the program that uses the file does. The positions in [`typed`] come from
-//! [`marked`].
+//! 1.2). Their positions come from [`marked`], which uses saphyr-parser. [`pyyaml`] reads the files of cloud-init with the
+//! rules of cloud-init's own reader, PyYAML (YAML 1.1).
 
 pub mod marked;
+pub mod pyyaml;
 pub mod typed;
+pub mod yaml11;
 
+pub use marked::Written;
 pub use typed::{Node, Value, read};
 
 use crate::diag::{self, Position};
 
 /// Maximum number of nodes, because aliases can multiply them. Real documents have a few thousand.
 const MAX_NODES: usize = 100_000;
+
+/// Maximum depth. serde_yaml has the same limit, and PyYAML has a limit of about 300.
+const MAX_DEPTH: usize = 128;
 
 /// Maximum length in bytes of all values of a document of `bytes` bytes, because aliases can repeat values.
 fn max_text(bytes: usize) -> usize {
@@ -37,11 +42,18 @@ impl Fault {
         let Position { line, column } = self.position?;
         let mut lines = diag::lines(text).skip(line.checked_sub(1)?);
         let Some(line) = lines.next().filter(|line| !line.is_empty()) else { return Some(Self::CUT_SHORT) };
+        if has_placeholder(line) {
+            return Some(NOT_RENDERED);
+        }
         let is_tabbed = |line: &str| line.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
         if is_tabbed(line) || lines.next().is_some_and(is_tabbed) {
             return Some("indent with spaces: YAML does not allow tabs");
         }
+        if is_base64_only(line) {
+            return Some("a long line was wrapped here: paste the text again without wrapped lines");
+        }
         match line.chars().nth(column.checked_sub(1)?) {
+            Some('\t') => Some("replace the tab with spaces"),
             Some('"' | '\'' | '[' | '{') => Some(Self::CUT_SHORT),
             Some('@' | '`' | '%') => Some("quote a text that begins with `@`, `` ` `` or `%`"),
             _ if line.starts_with("---") => Some("leave out the `---` between the two"),
@@ -49,6 +61,23 @@ impl Fault {
             _ => None,
         }
     }
+}
+
+/// The hint for a template that was not rendered.
+pub const NOT_RENDERED: &str = "this looks like a template that was not rendered: render it, for example with Terraform's `templatefile`";
+
+/// Returns whether a text has a placeholder of Terraform (`${…}`, `%{…}`) or of Jinja, Helm or Ansible (`{{…}}`, `{%…%}`).
+pub fn has_placeholder(text: &str) -> bool {
+    ["${", "%{", "{{", "{%"]
+        .iter()
+        .any(|start| text.split_once(start).is_some_and(|(_, rest)| rest.contains('}')))
+}
+
+/// Returns whether a line is only a long run of base64.
+fn is_base64_only(line: &str) -> bool {
+    const SHORTEST: usize = 20;
+    let line = line.trim_end().trim_end_matches('=');
+    line.len() >= SHORTEST && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
 }
 
 #[cfg(test)]
@@ -64,8 +93,17 @@ mod tests {
             ("a: @b\n", "begins with"),
             ("a: b: c\n", "in quotes"),
             ("a: 1\n---\nb: 1\n", "leave out"),
+            ("a: b\t# c\n", "replace the tab"),
+            ("a: [b,\n%{ for c in d }\n", "a template"),
+            ("a: [b,\n{% if c %}\n", "a template"),
+            ("a: b: ${c}\n", "a template"),
+            ("a: {{ b }}\n", "a template"),
+            ("a: H4sIAAAAAAAC\n/8tIzcnJBwCGphA2BQAAAAC8\nb: c\n", "was wrapped"),
         ] {
-            let fault = marked::read(text).unwrap_err();
+            let fault = match pyyaml::read(text) {
+                Ok(document) => document.faults.into_iter().next().expect(text),
+                Err(fault) => fault,
+            };
             assert!(fault.hint(text).is_some_and(|found| found.contains(hint)), "{text:?}: {fault:?}");
         }
     }

@@ -18,6 +18,7 @@ use crate::diag::Position;
 const MAX_STEPS: usize = 20_000_000;
 
 /// A node of the text.
+#[derive(Clone)]
 pub struct Node {
     /// `None` if serde_yaml and [`marked`] see different nodes.
     pub start: Option<Position>,
@@ -26,10 +27,11 @@ pub struct Node {
     pub value: Value,
 }
 
+#[derive(Clone)]
 pub enum Value {
     Null,
     Bool(bool),
-    /// A number in the shortest notation of YAML 1.2. `0o644` becomes `420`.
+    /// A number in the shortest notation of YAML 1.2: `0o644` becomes `420`. From [`pyyaml`](super::pyyaml), as it is written.
     Number(String),
     Text(String),
     List(Vec<Node>),

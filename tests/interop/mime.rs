@@ -108,6 +108,16 @@ fn parts_that_would_replace_hostseeds_lists_are_refused() {
     for (first, second, named) in [
         ("#cloud-config\nruncmd:\n", "", "`runcmd`"),
         ("#cloud-config\nwrite_files: {}\n", "", "`write_files`"),
+        ("#cloud-config\n<<: {runcmd: }\nhostname: web\n", "", "`runcmd`"),
+        ("#cloud-config\nx: 123456789012345678901\nruncmd:\n", "", "`runcmd`"),
+        ("## template: jinja\n#cloud-config\nhostname: web\nruncmd:\n# - ls\n", "", "`runcmd`"),
+        ("#cloud-config-archive\n- {type: text/cloud-config, content: 'runcmd: '}\n", "", "`runcmd`"),
+        ("#cloud-config\ncloud_config_modules:\n- ntp\n- timezone\n", "", "`cloud_config_modules`"),
+        (
+            "#cloud-config\nusers: [{name: a}]\nwrite_files: [{path: /b, owner: 'a:a', content: x}]\n",
+            "",
+            "error[part-rejected]: `--part a` gives `/b` to `a`",
+        ),
         (
             "#cloud-config\nruncmd: [a]\n",
             "#cloud-config-archive\n- '#!/bin/sh'\n",
@@ -122,6 +132,75 @@ fn parts_that_would_replace_hostseeds_lists_are_refused() {
         let error = home.fails(2, &args);
         assert!(error.contains(named), "{first}{second}: {error}");
         assert!(!home.path().join("user-data").exists());
+    }
+}
+
+#[test]
+fn a_given_type_does_not_hide_a_part_that_would_replace_hostseeds_list() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    fs::write(home.path().join("a"), "#cloud-config\nruncmd:\n").unwrap();
+    for content_type in ["text/plain", "text/x-not-multipart", "text/x-shellscript", "text/cloud-config"] {
+        let part = format!("a:{content_type}");
+        let error = home.fails(2, &["render", "web1", "--format", "mime", "--part", &part]);
+        assert!(error.contains("error[part-rejected]") && error.contains("`runcmd`"), "{part}: {error}");
+    }
+}
+
+/// cloud-init merges a part by its first line, whatever type it has. So each part has the merge options.
+#[test]
+fn lists_of_parts_with_any_type_are_joined() {
+    let parts: [(&str, &[u8]); 4] = [
+        ("a", b"#cloud-config\npackages: [a]\n"),
+        ("b:text/plain", b"#cloud-config\npackages: [b]\n"),
+        ("c:text/x-shellscript", b"#cloud-config\npackages: [c]\nruncmd: [c]\n"),
+        ("d:text/plain", b"#!/bin/sh\nd\n"),
+    ];
+    let Some(applied) = applied(&parts, &[]) else { return };
+    applied.assert_ours();
+    assert_eq!(applied.list("packages"), ["a", "b", "c"]);
+    assert_eq!(applied.list("runcmd")[1..], ["c"]);
+    assert_eq!(applied.scripts.keys().collect::<Vec<_>>(), ["script-04-d"]);
+}
+
+/// Terraform's `cloudinit_config` joins hostseed's user-data and the user's own without a merge type, in either order.
+#[test]
+fn archives_of_terraform_that_lose_hostseeds_lists_are_errors() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let ours = home.ok(&["render", "web1"]);
+    let own = "#cloud-config\nruncmd:\n- touch /root/mine\n";
+    let append = "X-Merge-Type: list(append)+dict(recurse_array)+str()\r\n";
+    let archive = |parts: &[(&str, &str)]| {
+        let part = |(headers, body): &(&str, &str)| {
+            format!(
+                "--MIMEBOUNDARY\r\nContent-Transfer-Encoding: 7bit\r\nMime-Version: 1.0\r\n{headers}\r\n{body}\r\n"
+            )
+        };
+        let parts: String = parts.iter().map(part).collect();
+        format!(
+            "Content-Type: multipart/mixed; boundary=\"MIMEBOUNDARY\"\r\nMIME-Version: 1.0\r\n\r\n{parts}--MIMEBOUNDARY--\r\n"
+        )
+    };
+    let (config, plain) = ("Content-Type: text/cloud-config\r\n", "Content-Type: text/plain\r\n");
+    let merged = format!("{plain}{append}");
+    for (parts, is_valid) in [
+        ([(config, ours.as_str()), (config, own)], false),
+        ([(config, own), (config, ours.as_str())], false),
+        (
+            [(config, ours.as_str()), (config, "#cloud-config\nwrite_files: [{path: /a, content: a}]\n")],
+            false,
+        ),
+        ([(config, ours.as_str()), (config, "#cloud-config\nruncmd:\n")], false),
+        ([(config, ours.as_str()), (config, "#cloud-config\npackages: [jq]\n")], true),
+        ([(config, ours.as_str()), ("Content-Type: text/x-shellscript\r\n", "#!/bin/sh\nls\n")], true),
+        ([(plain, ours.as_str()), (&merged, own)], true),
+    ] {
+        fs::write(home.path().join("user-data"), archive(&parts)).unwrap();
+        let output = home.run(&["verify", "user-data"]);
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_valid, "{:?}: {said}", parts[1]);
     }
 }
 

@@ -1,10 +1,12 @@
 //! cloud-init's cloud-config: writes hostseed's own, and reads those from any source.
 
 mod read;
+mod users;
 mod write;
 mod write_files;
 
 pub use read::{is_likely, misspelt, read, within};
+pub use users::created_later;
 pub use write::write;
 
 #[cfg(test)]

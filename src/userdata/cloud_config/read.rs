@@ -9,7 +9,7 @@ use crate::userdata::encoded;
 use crate::userdata::host_state::{HostState, InlineText};
 use crate::userdata::manifest::Manifest;
 use crate::userdata::problems::{Problems, head};
-use crate::userdata::yaml11::Scalar;
+use crate::yaml::yaml11::Scalar;
 use crate::yaml::{Node, Value};
 
 /// Fields that a hostseed host depends on, and related fields. A field with a similar name is probably misspelt.
@@ -139,13 +139,17 @@ impl Reader<'_> {
                     self.check_word(field, word, text);
                     line.push(text.clone());
                 }
-                Value::Number(text) => {
+                Value::Number(text) if self.reads_as_written(word, text) => {
                     let text = text.clone();
                     let problem = format!(
                         "an argument in `{field}` is a number, which cloud-init's schema does not allow"
                     );
                     self.add(word, Diagnostic::warning(Code::CommandType, problem).hint("put it in quotes"));
                     line.push(text);
+                }
+                Value::Number(text) => {
+                    self.check_word(field, word, text);
+                    line.push(text.clone());
                 }
                 Value::Bool(_) | Value::Null => self.check_word(field, word, ""),
                 other => {
@@ -156,6 +160,14 @@ impl Reader<'_> {
             }
         }
         Some(line.join(" "))
+    }
+
+    /// Returns whether Python prints a number as it is written: `0600` becomes `384`.
+    fn reads_as_written(&self, word: &Node, written: &str) -> bool {
+        match self.document.scalar(word) {
+            Some(Scalar::Int(Some(number))) => number.to_string() == written,
+            _ => true,
+        }
     }
 
     /// Warns about a word that is not a text in YAML 1.1. cloud-init passes on Python's representation of the value: `0600`

@@ -8,8 +8,8 @@ use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{DEFAULT_MODE, File};
 use crate::userdata::paths::{self, UNITS};
 use crate::userdata::problems::head;
-use crate::userdata::yaml11::Scalar;
-use crate::yaml::{Node, Value};
+use crate::yaml::yaml11::Scalar;
+use crate::yaml::{self, Node, Value};
 
 /// All fields of an entry of `write_files` (cloud-init's `cc_write_files`).
 const FILE_FIELDS: [&str; 8] =
@@ -95,7 +95,6 @@ impl Reader<'_> {
         for (key, _) in fields {
             if let Value::Text(name) = &key.value
                 && !FILE_FIELDS.contains(&name.as_str())
-                && name != "<<"
             {
                 let problem = Diagnostic::warning(
                     Code::UnknownKey,
@@ -132,14 +131,10 @@ impl Reader<'_> {
                 );
                 DEFAULT_MODE
             }),
-            (value, Some(Scalar::Int(Some(number)))) => {
+            (Value::Number(written), Some(Scalar::Int(Some(number)))) => {
                 let mode = u32::try_from(number).unwrap_or(u32::MAX) & 0o7777;
                 // With a leading zero, the number is octal in YAML 1.1, so the mode is right by luck.
-                let meant = match value {
-                    Value::Text(written) => octal(written),
-                    Value::Number(decimal) => u32::from_str_radix(decimal, 8).ok(),
-                    _ => None,
-                };
+                let meant = octal(written);
                 if meant == Some(mode) {
                     let text = format!(
                         "`{path}`: cloud-init reads `permissions` without quotes as the number {number}, which its schema does not allow"
@@ -160,8 +155,6 @@ impl Reader<'_> {
                 }
                 mode
             }
-            // `0o644`: a text in YAML 1.1, and octal in Python.
-            (Value::Number(number), Some(Scalar::Text)) => number.parse().unwrap_or(DEFAULT_MODE),
             (other, scalar) => {
                 let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
                 self.add(
@@ -220,6 +213,11 @@ impl Reader<'_> {
             };
             bytes = match unpacked {
                 Ok(bytes) => bytes,
+                Err(_) if yaml::has_placeholder(text) => {
+                    let text = format!("the content of `{path}` is a template that was not rendered");
+                    self.add(node, Diagnostic::error(Code::FileEncoding, text).hint(yaml::NOT_RENDERED));
+                    return None;
+                }
                 Err(problem) => {
                     self.add(node, problem.about(format_args!("the content of `{path}`")));
                     return None;

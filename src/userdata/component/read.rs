@@ -34,7 +34,7 @@ pub fn open(
     }
     // The text around the scripts, including comments, may contain a private key.
     let whole = Secret::new(text.as_bytes().to_vec());
-    seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None });
+    seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None, file: None });
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
     if phases.is_empty() {
@@ -81,7 +81,13 @@ pub fn open(
                     if budget.take(text.len()) {
                         host.phases.insert(name(phase), sha256(&bytes));
                     }
-                    seed.parts.push(Part { place: place.clone(), kind: Kind::Script, bytes, merge: None });
+                    seed.parts.push(Part {
+                        place: place.clone(),
+                        kind: Kind::Script,
+                        bytes,
+                        merge: None,
+                        file: None,
+                    });
                 }
             }
         }

@@ -1,10 +1,15 @@
 //! MIME multipart archives (RFC 2046), as cloud-init reads them.
 
+mod headers;
 mod read;
+mod taken;
 mod write;
 
-pub use read::{MimePart, is_message, parts};
+pub use read::{MimePart, is_message, is_read_as_message, parts};
 pub use write::{Part, write};
+
+/// The beginning of the boundary of hostseed's archives.
+const OWN_BOUNDARY: &str = "==hostseed";
 
 #[cfg(test)]
 mod tests {
@@ -23,12 +28,14 @@ mod tests {
         let given = bodies.map(|(body, _)| Part::new("f", None, body.into()).unwrap());
         let archive = write(&given, ours.as_bytes());
         let mut found = Vec::new();
-        read_back(|place, budget, _, problems| found = parts(&archive, place, budget, problems));
+        read_back(|place, budget, _, problems| {
+            found = parts(std::str::from_utf8(&archive).unwrap(), place, budget, problems)
+        });
         assert_eq!(found.len(), 4);
         let expected = bodies.into_iter().chain([(ours.as_str(), CLOUD_CONFIG)]);
         for (part, (body, mime)) in found.iter().zip(expected) {
             assert_eq!((String::from_utf8_lossy(&part.bytes).as_ref(), part.mime.as_str()), (body, mime));
-            assert_eq!(part.merge.is_some(), mime == CLOUD_CONFIG);
+            assert!(part.merge.is_some());
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Reads MIME multipart archives (RFC 2046) as cloud-init does.
+//! Reads MIME archives (RFC 2046) as cloud-init does, which uses the parser of Python (CPython 3.11, `email/feedparser.py`) and its
+//! own rules (`convert_string` and `_process_msg` in its `user_data.py`, `fully_decoded_payload` in its `util.py`).
 
-use std::collections::HashSet;
+use std::ops::Range;
 
-use mail_parser::{MessageParser, MessagePart, MimeHeaders, PartType};
-
+use super::OWN_BOUNDARY;
+use super::headers::Headers;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
@@ -12,15 +13,10 @@ use crate::userdata::problems::{FETCH_AGAIN, Problems, at_offset};
 
 /// Number of bytes in which cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
-
-/// Maximum number of multiparts and messages in an archive. The parser searches all following text for the boundary of each one,
-/// and it recurses for a message inside a message.
-const MAX_MULTIPARTS: usize = 64;
-/// Maximum number of lines that can be a boundary, and of lines that can be a header. The parser needs some hundred bytes of
-/// memory for each part and header.
-const MAX_LINES: usize = 50_000;
-/// Maximum number of parameter continuations (`a*0=`, RFC 2231 §3). The parser compares each one with all before it.
-const MAX_CONTINUATIONS: usize = 1000;
+/// Maximum depth of multiparts. Each line is compared with the boundaries of all multiparts around it.
+const MAX_DEPTH: usize = 16;
+/// Maximum number of parts. Real archives have a few dozen.
+const MAX_PARTS: usize = 10_000;
 
 /// A part, with its transfer encoding decoded.
 pub struct MimePart {
@@ -28,181 +24,410 @@ pub struct MimePart {
     /// The MIME type in lower case, for example `text/cloud-config`.
     pub mime: String,
     pub merge: Option<String>,
+    /// The file name that the part asks for.
+    pub file: Option<String>,
     pub bytes: Bytes,
 }
 
-/// Returns whether a text begins with a header, as a message does. [`parts`] checks cloud-init's own rule, `MIME-Version:` near
-/// the beginning.
+/// Returns whether a text begins with a header, as a message does. cloud-init's own rule is [`is_read_as_message`].
 pub fn is_message(text: &str) -> bool {
     let first = text.trim_start().lines().next().unwrap_or_default().to_lowercase();
     ["content-type:", "mime-version:", "from nobody "].iter().any(|header| first.starts_with(header))
         || (first.split_once(':').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        }) && has_mime_version(text.as_bytes()))
+        }) && is_read_as_message(text))
 }
 
-fn has_mime_version(bytes: &[u8]) -> bool {
-    let start = &bytes[..bytes.len().min(VERSION_WITHIN)];
+/// Returns whether cloud-init reads a whole user-data as a message: `MIME-Version:` is somewhere near its beginning.
+pub fn is_read_as_message(text: &str) -> bool {
+    let start = &text.as_bytes()[..text.len().min(VERSION_WITHIN)];
     start.to_ascii_lowercase().windows(13).any(|window| window == b"mime-version:")
 }
 
-/// Returns all parts that are not multiparts, in their order.
-pub fn parts(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<MimePart> {
-    if !has_mime_version(bytes) {
+/// Returns all parts that are not multiparts, in their order. A text without headers is a part itself.
+pub fn parts(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<MimePart> {
+    if !is_read_as_message(text) {
         let text = format!(
             "has no `MIME-Version:` in its first {VERSION_WITHIN} bytes, so cloud-init does not recognize it as MIME"
         );
         problems
             .add(place, Diagnostic::error(Code::MimeArchive, text).hint("begin it with `MIME-Version: 1.0`"));
     }
-    if !budget.take(4 * bytes.len()) {
-        return Vec::new();
-    }
-    let multiparts = count_multiparts(bytes);
-    let lines = Lines::of(bytes);
-    if multiparts > MAX_MULTIPARTS || lines.most > MAX_LINES || continuations(bytes) > MAX_CONTINUATIONS {
-        let text = format!(
-            "is too large to check: it has more than {MAX_MULTIPARTS} multiparts, {MAX_LINES} boundaries or headers, or {MAX_CONTINUATIONS} parameter continuations"
+    if text.starts_with(['\n', '\r']) && is_message(text) {
+        let problem = Diagnostic::error(
+            Code::MimeArchive,
+            "has an empty line before its MIME headers, so cloud-init does not read them",
         );
-        problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
+        problems.add(place, problem.hint("remove the empty line"));
+    }
+    let text = if is_message(text) { text.trim_start() } else { text };
+    if !budget.take(4 * text.len()) {
         return Vec::new();
     }
-    if !budget.take(bytes.len() * multiparts) {
+    let mut reader =
+        Reader { text, at: 0, boundaries: Vec::new(), leaves: Vec::new(), place, budget, problems };
+    if reader.entity("text/plain", 0).is_none() {
         return Vec::new();
     }
-    let Some(message) = MessageParser::new().parse(bytes) else {
-        problems.add(place, Diagnostic::error(Code::MimeArchive, "is not a MIME message: it has no headers"));
-        return Vec::new();
-    };
-    for part in &message.parts {
-        check_boundary(part, &lines.ends, place, problems);
-    }
-    let singles: Vec<_> =
-        message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_))).collect();
-    if singles.is_empty() {
+    let Reader { leaves, .. } = reader;
+    if leaves.is_empty() {
         problems.add(
             place,
-            Diagnostic::error(
-                Code::MimeArchive,
-                "is a MIME archive without any part: it is cut short, or its boundary is wrong",
-            ),
+            Diagnostic::error(Code::MimeArchive, "is a MIME archive without any part")
+                .hint("each part begins with a line with `--` and the boundary, without spaces before it"),
         );
     }
-    let decoded = singles.into_iter().enumerate();
-    decoded
-        .filter_map(|(n, part)| {
-            decode(part, bytes, &place.within(format!("part {}", n + 1)), budget, problems)
+    let is_single = matches!(&leaves[..], [leaf] if !leaf.is_inside);
+    let numbered = leaves.into_iter().enumerate();
+    numbered
+        .filter_map(|(n, leaf)| {
+            let own = if is_single { place.clone() } else { place.within(format!("part {}", n + 1)) };
+            decode(leaf, text, &own, budget, problems)
         })
         .collect()
 }
 
-/// Checks that a multipart names its boundary and ends with it (RFC 2046 §5.1.1).
-fn check_boundary(part: &MessagePart, ends: &HashSet<&[u8]>, place: &Place, problems: &mut Problems) {
-    let Some(content_type) = part.content_type().filter(|t| t.ctype().eq_ignore_ascii_case("multipart"))
-    else {
-        return;
-    };
-    let Some(boundary) = content_type.attribute("boundary") else {
-        let problem =
-            Diagnostic::error(Code::MimeArchive, "is a MIME archive without a `boundary` in its header");
-        problems.add(place, problem.hint("add it: `Content-Type: multipart/mixed; boundary=\"…\"`"));
-        return;
-    };
-    if !ends.contains(format!("--{boundary}--").as_bytes()) {
-        let problem = Diagnostic::error(
-            Code::UserDataCutShort,
-            "is a MIME archive that is cut short: its last boundary is missing",
-        );
-        problems.add(place, problem.hint(FETCH_AGAIN));
+/// A part that is not a multipart.
+struct Leaf {
+    headers: Headers,
+    mime: String,
+    body: Range<usize>,
+    /// True if it is inside a multipart.
+    is_inside: bool,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    /// Offset of the next line.
+    at: usize,
+    /// `--` and the boundary of each multipart around the next line.
+    boundaries: Vec<String>,
+    leaves: Vec<Leaf>,
+    place: &'a Place,
+    budget: &'a Budget,
+    problems: &'a mut Problems,
+}
+
+/// A line that separates parts.
+#[derive(PartialEq)]
+enum Boundary {
+    Next,
+    Last,
+}
+
+impl Reader<'_> {
+    /// The next line with its line end, unless it is a boundary of a multipart around it or the text ends.
+    fn line(&self) -> Option<&str> {
+        let line = line_at(self.text, self.at)?;
+        // Only a boundary of a multipart around the innermost one has to be looked for: its own is handled by `multipart`.
+        let is_end = self.boundaries.iter().any(|boundary| boundary_of(line, boundary).is_some());
+        (!is_end).then_some(line)
     }
-}
 
-/// The lines of an archive that are significant to the parser.
-struct Lines<'a> {
-    /// Lines that can be the closing boundary of a multipart.
-    ends: HashSet<&'a [u8]>,
-    /// Number of lines that can be boundaries, or number of lines that can be headers, whichever is greater.
-    most: usize,
-}
+    /// Reads headers and a body. None if a limit is exceeded.
+    fn entity(&mut self, default_type: &str, depth: usize) -> Option<()> {
+        let headers = self.headers();
+        let mime = headers.content_type(default_type);
+        if mime.starts_with("multipart/") && depth < MAX_DEPTH {
+            let Some(boundary) = headers.parameter("content-type", "boundary") else {
+                let problem = Diagnostic::error(
+                    Code::MimeArchive,
+                    "is a MIME archive without a `boundary` in its header",
+                );
+                let hint = "add it: `Content-Type: multipart/mixed; boundary=\"…\"`";
+                self.problems.add(self.place, problem.hint(hint));
+                self.skip();
+                return Some(());
+            };
+            let inner = if mime == "multipart/digest" { "message/rfc822" } else { "text/plain" };
+            return self.multipart(&format!("--{}", boundary.trim_end()), inner, depth);
+        }
+        if mime.starts_with("multipart/") || self.leaves.len() >= MAX_PARTS || !self.budget.take(64) {
+            let text = format!(
+                "is not checked: it has more than {MAX_PARTS} parts, or multiparts are nested more than {MAX_DEPTH} deep"
+            );
+            self.problems.add(self.place, Diagnostic::error(Code::VerifyLimit, text));
+            return None;
+        }
+        let start = self.at;
+        self.skip();
+        let is_inside = !self.boundaries.is_empty();
+        let mut end = self.at;
+        if is_inside {
+            end -= line_end(&self.text[start..end]);
+        }
+        self.leaves.push(Leaf { headers, mime, body: start..end, is_inside });
+        Some(())
+    }
 
-impl<'a> Lines<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
-        let (mut ends, mut boundaries, mut headers) = (HashSet::new(), 0, 0);
-        for line in bytes.split(|b| *b == b'\n') {
-            if line.starts_with(b"--") {
-                boundaries += 1;
-                let line = line.trim_ascii_end();
-                if boundaries <= MAX_LINES && line.ends_with(b"--") {
-                    ends.insert(line);
+    /// Moves to the end of the part.
+    fn skip(&mut self) {
+        while let Some(line) = self.line() {
+            self.at += line.len();
+        }
+    }
+
+    /// Reads the headers. The first line that is not one ends them; an empty line is left out.
+    fn headers(&mut self) -> Headers {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line() {
+            let length = line.len();
+            if line_end(line) == length {
+                self.at += length;
+                break;
+            }
+            if !is_header(line) {
+                break;
+            }
+            lines.push(self.at..self.at + length);
+            self.at += length;
+        }
+        // A last line that begins with `From ` belongs to the body.
+        if lines.len() > 1
+            && let Some(last) = lines.pop_if(|last| self.text[last.clone()].starts_with("From "))
+        {
+            self.at = last.start;
+        }
+        Headers::new(lines.into_iter().map(|line| &self.text[line]))
+    }
+
+    fn multipart(&mut self, boundary: &str, default_type: &str, depth: usize) -> Option<()> {
+        // The cost of comparing each line.
+        let rest = self.text.len() - self.at;
+        if depth > 0 && !self.budget.take(rest) {
+            return None;
+        }
+        let mut is_closed = false;
+        let mut is_open = false;
+        while let Some(line) = self.line() {
+            let length = line.len();
+            match boundary_of(line, boundary) {
+                None => self.at += length,
+                Some(Boundary::Last) => {
+                    self.at += length;
+                    is_closed = true;
+                    break;
                 }
-            } else {
-                let name = line.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'));
-                headers += usize::from(name.is_some_and(|at| line[at] == b':'));
+                Some(Boundary::Next) => {
+                    is_open = true;
+                    self.at += length;
+                    // Boundaries without anything between them count once, even the last one.
+                    while let Some(line) = self.line()
+                        && boundary_of(line, boundary).is_some()
+                    {
+                        self.at += line.len();
+                    }
+                    self.boundaries.push(boundary.to_owned());
+                    let read = self.entity(default_type, depth + 1);
+                    self.boundaries.pop();
+                    read?;
+                }
             }
         }
-        Self { ends, most: boundaries.max(headers) }
+        if is_open && !is_closed {
+            let text = "is a MIME archive without its last boundary: it may be cut short";
+            // cloud-init reads such an archive. But hostseed never renders one.
+            let problem = match boundary.starts_with(&format!("--{OWN_BOUNDARY}")) {
+                true => Diagnostic::error(Code::UserDataCutShort, text).hint(FETCH_AGAIN),
+                false => Diagnostic::warning(Code::UserDataCutShort, text)
+                    .hint("end it with `--`, the boundary and `--`"),
+            };
+            self.problems.add(self.place, problem);
+        }
+        // The text after the last boundary.
+        self.skip();
+        Some(())
     }
 }
 
-/// Counts parameter continuations: `*` and a digit. Stops after the limit.
-fn continuations(bytes: &[u8]) -> usize {
-    let begin = bytes.windows(2).filter(|pair| pair[0] == b'*' && pair[1].is_ascii_digit());
-    begin.take(MAX_CONTINUATIONS + 1).count()
+/// The line at an offset with its line end: `\n`, `\r` or both.
+fn line_at(text: &str, at: usize) -> Option<&str> {
+    let rest = &text[at..];
+    let end = rest.find(['\n', '\r']).map_or(rest.len(), |end| end + line_end_at(&rest[end..]));
+    (end > 0).then(|| &rest[..end])
 }
 
-/// Counts types that contain parts or a message, anywhere in the text. Stops after the limit.
-fn count_multiparts(bytes: &[u8]) -> usize {
-    const TYPES: [&[u8]; 2] = [b"multipart/", b"message/"];
-    let begins = |at: usize, name: &[u8]| {
-        bytes.get(at..at + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
-    };
-    (0..bytes.len())
-        .filter(|at| matches!(bytes[*at], b'm' | b'M') && TYPES.iter().any(|name| begins(*at, name)))
-        .take(MAX_MULTIPARTS + 1)
-        .count()
+fn line_end_at(rest: &str) -> usize {
+    if rest.starts_with("\r\n") { 2 } else { 1 }
+}
+
+/// The length of the line end at the end of a text.
+fn line_end(text: &str) -> usize {
+    if text.ends_with("\r\n") { 2 } else { usize::from(text.ends_with(['\n', '\r'])) }
+}
+
+/// Returns whether a line is a header or continues one (`headerRE`).
+fn is_header(line: &str) -> bool {
+    let name = line.bytes().take_while(|b| matches!(b, b'!'..=b'9' | b';'..=b'~')).count();
+    line.starts_with("From ") || line.starts_with([' ', '\t']) || line.as_bytes().get(name) == Some(&b':')
+}
+
+/// Returns what a line is to the multipart with this boundary, which includes the `--` before it (`boundaryre`).
+fn boundary_of(line: &str, boundary: &str) -> Option<Boundary> {
+    let rest = line.strip_prefix(boundary)?;
+    let is_end = |rest: &str| rest[..rest.len() - line_end(rest)].bytes().all(|b| matches!(b, b' ' | b'\t'));
+    if is_end(rest) {
+        return Some(Boundary::Next);
+    }
+    rest.strip_prefix("--").filter(|rest| is_end(rest)).map(|_| Boundary::Last)
 }
 
 fn decode(
-    part: &MessagePart,
-    bytes: &[u8],
+    leaf: Leaf,
+    text: &str,
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<MimePart> {
-    let header = |name: &str| {
-        let found = part.headers.iter().find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
-        found.value.as_text().map(str::to_owned)
-    };
-    let mime = part.content_type().map_or_else(
-        || "text/plain".to_owned(),
-        |t| format!("{}/{}", t.ctype(), t.subtype().unwrap_or_default()).to_lowercase(),
-    );
-    if !budget.take(64) {
-        return None;
+    let body = &text[leaf.body.clone()];
+    if let Some(at) = body.find(|c: char| !c.is_ascii()) {
+        report_raw(body, at, place, problems);
     }
-    let raw = &bytes[part.offset_body as usize..part.offset_end as usize];
-    let encoding = header("Content-Transfer-Encoding").unwrap_or_default().to_lowercase();
-    let bytes = match encoding.trim() {
-        // mail-parser decodes as much of damaged base64 as it can. Here damage must be reported.
-        "base64" => match unbase64(raw, budget) {
+    let encoding = leaf.headers.get("content-transfer-encoding").unwrap_or_default().to_lowercase();
+    let bytes = match encoding.as_str() {
+        // Python decodes as much of damaged base64 as it can. Here damage must be reported.
+        "base64" => match unbase64(padded(body).as_bytes(), budget) {
             Ok(bytes) => bytes,
             Err((offset, problem)) => {
-                problems.add(&at_offset(place, bytes, part.offset_body as usize + offset), problem);
+                problems.add(&at_offset(place, text.as_bytes(), leaf.body.start + offset), problem);
                 return None;
             }
         },
-        "quoted-printable" => Secret::new(part.contents().to_vec()),
-        "" | "7bit" | "8bit" | "binary" => Secret::new(raw.to_vec()),
-        unknown => {
-            let text = format!("has the unknown Content-Transfer-Encoding `{}`", unknown.escape_debug());
-            problems.add(
-                place,
-                Diagnostic::error(Code::MimeArchive, text)
-                    .hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"),
-            );
+        "quoted-printable" => Secret::new(unquoted(body.as_bytes())),
+        "x-uuencode" | "uuencode" | "uue" | "x-uue" => {
+            let text =
+                format!("has the Content-Transfer-Encoding `{encoding}`, which hostseed does not decode");
+            let problem = Diagnostic::error(Code::MimeArchive, text);
+            problems.add(place, problem.hint("use `base64`"));
             return None;
         }
+        "" | "7bit" | "8bit" | "binary" => Secret::new(body.as_bytes().to_vec()),
+        unknown => {
+            let text = format!(
+                "has the unknown Content-Transfer-Encoding `{}`, so cloud-init does not decode it",
+                unknown.escape_debug()
+            );
+            let problem = Diagnostic::warning(Code::MimeArchive, text);
+            problems.add(place, problem.hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"));
+            Secret::new(body.as_bytes().to_vec())
+        }
     };
-    let merge = header("X-Merge-Type").or_else(|| header("Merge-Type"));
-    Some(MimePart { place: place.clone(), mime, merge, bytes })
+    // cloud-init compares these names in their exact case (`handlers/cloud_config.py`).
+    let merge = ["Merge-Type", "X-Merge-Type"].iter().filter_map(|name| leaf.headers.get_exact(name));
+    Some(MimePart {
+        place: place.clone(),
+        merge: merge.into_iter().find(|value| !value.is_empty()).map(str::to_owned),
+        file: leaf.headers.file(),
+        mime: leaf.mime,
+        bytes,
+    })
+}
+
+/// Reports text outside ASCII in a body without a transfer encoding. Python reads the whole archive as text, and turns a body back
+/// into bytes with the codec `raw-unicode-escape`.
+fn report_raw(body: &str, at: usize, place: &Place, problems: &mut Problems) {
+    let mut bytes = Vec::with_capacity(body.len());
+    for c in body.chars() {
+        match u8::try_from(u32::from(c)) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend(b"\\u0000"),
+        }
+    }
+    let text = "has characters outside ASCII and no transfer encoding";
+    let problem = match std::str::from_utf8(&bytes) {
+        Ok(_) => Diagnostic::warning(Code::MimeArchive, format!("{text}, so cloud-init changes them")),
+        Err(_) => Diagnostic::error(Code::MimeArchive, format!("{text}, so cloud-init drops it")),
+    };
+    let hint = "encode the part as base64, with `Content-Transfer-Encoding: base64`";
+    problems.add(&at_offset(place, body.as_bytes(), at), problem.hint(hint));
+}
+
+/// Adds missing padding to base64, as Python does (`decode_b` in `email/_encoded_words.py`).
+fn padded(body: &str) -> std::borrow::Cow<'_, str> {
+    let length = body.bytes().filter(|b| !b.is_ascii_whitespace()).count();
+    match length % 4 {
+        2 | 3 => format!("{}{}", body.trim_end(), &"=="[..4 - length % 4]).into(),
+        _ => body.into(),
+    }
+}
+
+/// Decodes quoted-printable as Python's `binascii.a2b_qp` does.
+fn unquoted(body: &[u8]) -> Vec<u8> {
+    let hex = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let (mut bytes, mut at) = (Vec::with_capacity(body.len()), 0);
+    while let Some(byte) = body.get(at) {
+        at += 1;
+        match (byte, body.get(at)) {
+            (b'=', None) => {}
+            (b'=', Some(b'\n' | b'\r')) => {
+                at += body[at..].iter().position(|b| *b == b'\n').map_or(body.len() - at, |end| end + 1);
+            }
+            (b'=', Some(b'=')) => {
+                bytes.push(b'=');
+                at += 1;
+            }
+            (b'=', next) => match (hex(next), hex(body.get(at + 1))) {
+                (Some(high), Some(low)) => {
+                    bytes.push((16 * high + low) as u8);
+                    at += 2;
+                }
+                _ => bytes.push(b'='),
+            },
+            _ => bytes.push(*byte),
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        let found = parts(text, &Place::file("archive"), &Budget::default(), &mut Problems::default());
+        let shown = |part: MimePart| (part.mime, String::from_utf8_lossy(&part.bytes).into_owned());
+        found.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn boundaries_are_whole_lines() {
+        let archive =
+            |body: &str| format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n{body}");
+        let part = |text: &str| ("text/plain".to_owned(), text.to_owned());
+        for (body, expected) in [
+            ("--B\n\na\n--B--\n", vec![part("a")]),
+            ("before\n--B \t\r\n\r\na\r\n--B--\r\nafter\n--B\n\nb", vec![part("a")]),
+            ("--B\n\na\n--BB\n --B\n-B\n--B-\nb\n--B--", vec![part("a\n--BB\n --B\n-B\n--B-\nb")]),
+            ("--B\n\na\n\n--B\n\nb", vec![part("a\n"), part("b")]),
+            ("--B\n--B\n\na\n", vec![part("a")]),
+            (" --B\n\na\n--B--\n", vec![]),
+            ("--B\nX: y\n z\na: b c\nd\n--B--\n", vec![part("d")]),
+            ("--B\nnot a header\n\na\n--B--\n", vec![part("not a header\n\na")]),
+            (
+                "--B\nContent-Type: multipart/mixed; boundary=\"C\"\n\n--C\n\na\n--C\n\nb\n--C--\n--B\n\nc\n--B--\n",
+                vec![part("a"), part("b"), part("c")],
+            ),
+            (
+                "--B\nContent-Type: multipart/mixed; boundary=C\n\n--C\n\na\n--B\n\nb\n--B--\n",
+                vec![part("a"), part("b")],
+            ),
+        ] {
+            assert_eq!(read(&archive(body)), expected, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_decoded() {
+        let archive = |encoding: &str, body: &str| {
+            format!("MIME-Version: 1.0\nContent-Transfer-Encoding: {encoding}\n\n{body}")
+        };
+        for (encoding, body, expected) in [
+            ("Base64", "aGVs\nbG8=\n", "hello"),
+            ("base64", "aGVsbG8\n", "hello"),
+            ("quoted-printable", "a=3D=\nb==c=4", "a=b=c=4"),
+            ("7-bit", "a=3D\n", "a=3D\n"),
+        ] {
+            assert_eq!(read(&archive(encoding, body))[0].1, expected, "{encoding} {body}");
+        }
+    }
 }

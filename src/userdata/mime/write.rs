@@ -7,19 +7,14 @@ use mail_builder::headers::content_type as mail;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
 
+use super::{OWN_BOUNDARY, taken};
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::content_type::{
-    ARCHIVE, BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, JINJA, PART_HANDLER,
+    BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, Kind, PART_HANDLER,
     SHELL_SCRIPT,
 };
 use crate::userdata::encoding::{GZIP, base64_lines};
-use crate::yaml::{self, Node, Value};
-
-/// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
-/// list.
-const LISTS: [&str; 2] = ["runcmd", "write_files"];
-/// Maximum depth of flow brackets: a script in a block scalar can have unbalanced brackets.
-const MAX_FLOW_DEPTH: usize = 1000;
+use crate::userdata::jinja;
 
 /// How cloud-init merges a part's cloud-config into the parts before it (cloud-init, "Merging user-data sections").
 const MERGE_TYPE: &str = "X-Merge-Type";
@@ -34,6 +29,8 @@ const LINE_MAX: usize = 998;
 pub struct Part {
     file: String,
     content_type: String,
+    /// What cloud-init reads it as. None if nothing but a part-handler reads it.
+    kind: Option<Kind>,
     bytes: Vec<u8>,
 }
 
@@ -59,10 +56,9 @@ impl Part {
             Some(asked) => check_type(asked)?,
             None => type_of(&bytes)?,
         };
-        if content_type == CLOUD_CONFIG {
-            check_lists(&String::from_utf8_lossy(&bytes))?;
-        }
-        Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), bytes })
+        let kind = taken::kind(content_type, &String::from_utf8_lossy(&bytes));
+        taken::check(content_type, &bytes)?;
+        Ok(Self { file: file.to_owned(), content_type: content_type.to_owned(), kind, bytes })
     }
 
     /// Checks constraints across parts.
@@ -70,7 +66,7 @@ impl Part {
     /// # Errors
     /// A cloud-config-archive is not the first part, or nothing handles the type of a part.
     pub fn check_together(parts: &[Self]) -> Result<(), Diagnostic> {
-        if let Some(late) = parts.iter().skip(1).find(|part| part.content_type == ARCHIVE) {
+        if let Some(late) = parts.iter().skip(1).find(|part| part.kind == Some(Kind::Archive)) {
             let problem = Diagnostic::error(
                 Code::PartRejected,
                 format!(
@@ -99,9 +95,9 @@ impl Part {
 
     fn is_script(&self) -> bool {
         let text = String::from_utf8_lossy(&self.bytes);
-        let rendered = text.lines().skip(1).find(|line| !line.trim().is_empty());
-        self.content_type.starts_with(SHELL_SCRIPT)
-            || self.content_type == JINJA && rendered.is_some_and(|line| line.starts_with("#!"))
+        let rendered = jinja::body(&text).unwrap_or_default();
+        self.kind == Some(Kind::Script)
+            || self.kind == Some(Kind::Jinja) && rendered.trim_start().starts_with("#!")
     }
 
     /// The file name of the part on the host. cloud-init runs scripts in the order of their names. hostseed's commands are the
@@ -111,10 +107,6 @@ impl Part {
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
         format!("{kind}-{number:02}-{}", self.file.chars().map(plain).collect::<String>())
     }
-
-    fn merges(&self) -> bool {
-        matches!(self.content_type.as_str(), CLOUD_CONFIG | JINJA)
-    }
 }
 
 /// Writes the archive with the user's parts and hostseed's cloud-config, `ours`.
@@ -123,8 +115,8 @@ pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
     let boundary = boundary(bodies.clone());
     let mut children: Vec<MimePart> = Vec::new();
     for (part, number) in parts.iter().zip(1..) {
-        let child = leaf(&part.content_type, &part.bytes);
-        let child = if part.merges() { child.header(MERGE_TYPE, Raw::new(APPEND)) } else { child };
+        // A part of any type can be a cloud-config: by its first line, or from a part-handler.
+        let child = leaf(&part.content_type, &part.bytes).header(MERGE_TYPE, Raw::new(APPEND));
         children.push(child.attachment(part.name(number)));
     }
     let child = leaf(CLOUD_CONFIG, ours).header(MERGE_TYPE, Raw::new(PREPEND));
@@ -160,25 +152,6 @@ fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
     .hint(format!(
         "begin it with `{CLOUD_CONFIG_LINE}` or `#!`, or give its type: `--part FILE:{SHELL_SCRIPT}`"
     )))
-}
-
-/// Rejects a value other than a list under one of hostseed's list keys. Invalid YAML is accepted, because it cannot replace
-/// anything.
-fn check_lists(text: &str) -> Result<(), Diagnostic> {
-    let Ok(Node { value: Value::Map(entries), .. }) = yaml::read(text, MAX_FLOW_DEPTH) else { return Ok(()) };
-    for (key, value) in &entries {
-        if let Value::Text(key) = &key.value
-            && LISTS.contains(&key.as_str())
-            && !matches!(value.value, Value::List(_))
-        {
-            let problem = Diagnostic::error(
-                Code::PartRejected,
-                format!("has {} for `{key}`, which would replace hostseed's list", value.value.kind()),
-            );
-            return Err(problem.hint(format!("remove `{key}`, or make it a list")));
-        }
-    }
-    Ok(())
 }
 
 /// All types that cloud-init handles, except compressed parts.
@@ -238,8 +211,8 @@ fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
 /// Finds a boundary that does not occur in any body.
 fn boundary<'a>(bodies: impl Iterator<Item = &'a [u8]> + Clone) -> String {
     let candidates = (0..).map(|number| match number {
-        0 => "==hostseed==".to_owned(),
-        number => format!("==hostseed-{number}=="),
+        0 => format!("{OWN_BOUNDARY}=="),
+        number => format!("{OWN_BOUNDARY}-{number}=="),
     });
     let free = |boundary: &String| {
         let occurs_in =
@@ -276,8 +249,9 @@ mod tests {
     fn parts_that_cloud_init_would_ignore_are_rejected() {
         assert!(part(&[0x1f, 0x8b, 8, 0]).is_err());
         let typed = |content_type| Part::new("f", Some(content_type), b"x".to_vec()).unwrap();
-        assert!(Part::check_together(&[typed(ARCHIVE), typed(CLOUD_CONFIG)]).is_ok());
-        assert!(Part::check_together(&[typed(CLOUD_CONFIG), typed(ARCHIVE)]).is_err());
+        let archive = || part(b"#cloud-config-archive\n- '#!/bin/sh'\n").unwrap();
+        assert!(Part::check_together(&[archive(), typed(CLOUD_CONFIG)]).is_ok());
+        assert!(Part::check_together(&[typed(CLOUD_CONFIG), archive()]).is_err());
         let misspelt = Part::check_together(&[typed("text/cloud-confg")]).unwrap_err();
         assert!(misspelt.hint.unwrap().contains("`text/cloud-config`"));
         assert!(Part::check_together(&[typed(PART_HANDLER), typed("text/x-own")]).is_ok());
@@ -297,6 +271,8 @@ mod tests {
         assert_eq!(part(b"#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
         assert_eq!(part(b"## template: jinja\n#!/bin/sh\n").unwrap().name(1), "script-01-a-b.yaml");
         assert_eq!(part(b"## template: jinja\n#cloud-config\n").unwrap().name(1), "part-01-a-b.yaml");
+        let typed = Part::new("a", Some("text/plain"), b"#!/bin/sh\n".to_vec()).unwrap();
+        assert_eq!(typed.name(1), "script-01-a");
         assert!("script-03-a-b.yaml" > "runcmd");
     }
 

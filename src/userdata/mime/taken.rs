@@ -1,0 +1,265 @@
+//! Finds parts that would take hostseed's own part away: cloud-init merges them with it, and it would drop hostseed's lists, not run
+//! them, or overwrite hostseed's files.
+
+use crate::diag::{Code, Diagnostic, Place};
+use crate::userdata::archive;
+use crate::userdata::budget::Budget;
+use crate::userdata::cloud_config::created_later;
+use crate::userdata::content_type::{BY_FIRST_LINE, CLOUD_CONFIG, Kind, SHELL_SCRIPT};
+use crate::userdata::document::get;
+use crate::userdata::jinja;
+use crate::userdata::paths;
+use crate::userdata::problems::{Problems, head};
+use crate::yaml::{Fault, Node, Value, pyyaml};
+
+/// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
+/// list.
+const LISTS: [&str; 2] = ["runcmd", "write_files"];
+/// cloud-init's lists of modules, each with the module that hostseed needs in it (cloud-init, `config/cloud.cfg.tmpl`).
+const MODULES: [(&str, &str); 3] = [
+    ("cloud_init_modules", "write_files"),
+    ("cloud_config_modules", "runcmd"),
+    ("cloud_final_modules", "scripts_user"),
+];
+
+/// Checks a part with this MIME type.
+///
+/// # Errors
+/// The part would take hostseed's part away. For a jinja template and a cloud-config-archive, this is true if any result of the
+/// template and any entry would.
+pub fn check(content_type: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
+    let text = String::from_utf8_lossy(bytes);
+    match kind(content_type, &text) {
+        Some(kind) => check_kind(kind, &text),
+        None => Ok(()),
+    }
+}
+
+/// Returns what cloud-init reads a part as. For some types, the first line decides (`_process_msg` in its `user_data.py`).
+pub fn kind(content_type: &str, text: &str) -> Option<Kind> {
+    let mime = content_type.to_lowercase();
+    let by_first_line = mime == SHELL_SCRIPT || BY_FIRST_LINE.contains(&mime.as_str());
+    by_first_line.then(|| Kind::of(text)).flatten().or_else(|| Kind::of_mime(&mime))
+}
+
+fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
+    match kind {
+        Kind::CloudConfig => match pyyaml::read(text) {
+            Ok(document) => config(&document.root),
+            Err(fault) if fault.is_limit => Err(refuse(format!("cannot be checked: {}", fault.text))),
+            // cloud-init drops the whole part, and nothing else.
+            Err(_) => Ok(()),
+        },
+        Kind::Jinja => jinja::variants(text).iter().try_for_each(|text| template(text)),
+        Kind::Archive => {
+            let (place, budget) = (Place::file("the archive"), Budget::default());
+            let entries = archive::entries(text, &place, &budget, &mut Problems::default());
+            entries.iter().try_for_each(|entry| check(&entry.mime, &entry.content))
+        }
+        Kind::JsonPatch => patch(text),
+        Kind::PartHandler if text.contains(CLOUD_CONFIG) => {
+            let text = format!(
+                "is a part-handler for `{CLOUD_CONFIG}`, so cloud-init would give it hostseed's part"
+            );
+            Err(refuse(text).hint("let it handle another type"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks one of the texts that a template can become. A placeholder is the text `x` in it.
+fn template(text: &str) -> Result<(), Diagnostic> {
+    if Kind::of(text) != Some(Kind::CloudConfig) {
+        return Ok(());
+    }
+    let names = || LISTS.iter().copied().chain(MODULES.iter().map(|(list, _)| *list));
+    match pyyaml::read(text) {
+        Ok(document) => config(&document.root),
+        Err(Fault { text: why, .. }) => match names().find(|name| text.contains(name)) {
+            Some(name) => Err(refuse(format!(
+                "is a template with `{name}` that cannot be checked before it is rendered: {why}"
+            ))
+            .hint(format!("put `{name}` into a cloud-config without placeholders"))),
+            None => Ok(()),
+        },
+    }
+}
+
+fn config(root: &Node) -> Result<(), Diagnostic> {
+    let Value::Map(fields) = &root.value else { return Ok(()) };
+    for (key, value) in fields {
+        let Value::Text(name) = &key.value else { continue };
+        if LISTS.contains(&name.as_str()) && !matches!(value.value, Value::List(_)) {
+            let text =
+                format!("has {} for `{name}`, which would replace hostseed's list", value.value.kind());
+            return Err(refuse(text).hint(format!("remove `{name}`, or make it a list")));
+        }
+        if let Some((list, module)) = MODULES.iter().find(|(list, _)| list == name)
+            && !has_module(value, module)
+        {
+            let module = module.replace('_', "-");
+            let text =
+                format!("has `{list}` without `{module}`, so cloud-init would not apply hostseed's part");
+            return Err(refuse(text).hint(format!("add `{module}` to `{list}`, or remove `{list}`")));
+        }
+        if let ("write_files", Value::List(files)) = (name.as_str(), &value.value) {
+            files.iter().try_for_each(|file| check_file(file, fields))?;
+        }
+    }
+    Ok(())
+}
+
+fn check_file(file: &Node, config: &[(Node, Node)]) -> Result<(), Diagnostic> {
+    let Value::Map(fields) = &file.value else { return Ok(()) };
+    let text = |name| match get(fields, name).map(|node| &node.value) {
+        Some(Value::Text(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let Some(path) = text("path") else { return Ok(()) };
+    if paths::is_own(&paths::normal(path)) {
+        return Err(
+            refuse(format!("writes `{}`, which is a file of hostseed", head(path))).hint("use another path")
+        );
+    }
+    let is_deferred = matches!(get(fields, "defer").map(|node| &node.value), Some(Value::Bool(true)));
+    match text("owner").and_then(|owner| created_later(owner, config)) {
+        Some(user) if !is_deferred => {
+            let text = format!(
+                "gives `{}` to `{}`, which does not exist yet when cloud-init writes files: it would write none of the files after it",
+                head(path),
+                head(user)
+            );
+            Err(refuse(text).hint("add `defer: true` to the file"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a list of modules has a module, in any of the forms that cloud-init accepts (`_read_modules` and
+/// `form_module_name` in its `config/modules.py`).
+fn has_module(list: &Node, wanted: &str) -> bool {
+    let name = |node: &Node| match &node.value {
+        Value::Text(name) => {
+            let name = name.trim().to_lowercase().replace('-', "_");
+            let name = name.strip_suffix(".py").unwrap_or(&name);
+            name.strip_prefix("cc_").unwrap_or(name).to_owned()
+        }
+        _ => String::new(),
+    };
+    let Value::List(items) = &list.value else { return false };
+    items.iter().any(|item| match &item.value {
+        Value::List(words) => words.first().is_some_and(|word| name(word) == wanted),
+        Value::Map(fields) => get(fields, "name").is_some_and(|node| name(node) == wanted),
+        _ => name(item) == wanted,
+    })
+}
+
+/// Checks a cloud-config-jsonp, a list of changes of the merged cloud-config (RFC 6902). cloud-init applies it before hostseed's
+/// part.
+fn patch(text: &str) -> Result<(), Diagnostic> {
+    let body = text.trim_start().trim_start_matches("#cloud-config-jsonp");
+    let Ok(serde_json::Value::Array(changes)) = serde_json::from_str(body) else { return Ok(()) };
+    for change in &changes {
+        let at = |name: &str| change.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let (operation, path) = (at("op"), at("path"));
+        let field = path.trim_start_matches('/');
+        let is_ours = LISTS.contains(&field) || MODULES.iter().any(|(list, _)| *list == field);
+        let is_list = change.get("value").is_some_and(serde_json::Value::is_array) && LISTS.contains(&field);
+        let sets = matches!(operation, "add" | "replace" | "copy" | "move");
+        if sets && (path.is_empty() || is_ours && !is_list) {
+            let text = format!("changes `{}`, which would replace hostseed's list", head(path));
+            return Err(refuse(text).hint("use a cloud-config instead of a patch"));
+        }
+    }
+    Ok(())
+}
+
+fn refuse(text: String) -> Diagnostic {
+    Diagnostic::error(Code::PartRejected, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_take_hostseeds_part_away_are_refused() {
+        for (content_type, text) in [
+            ("text/cloud-config", "runcmd:\n"),
+            ("text/Cloud-Config", "runcmd: {a: b}\n"),
+            ("text/cloud-config", "write_files: a\n"),
+            ("text/cloud-config", "<<: {runcmd: }\nhostname: web\n"),
+            ("text/cloud-config", "x: 123456789012345678901\nruncmd:\n"),
+            ("text/cloud-config", "runcmd: [a]\nruncmd:\n"),
+            ("text/cloud-config", "cloud_config_modules: [ntp, timezone]\n"),
+            ("text/cloud-config", "cloud_config_modules:\n"),
+            ("text/cloud-config", "cloud_init_modules: [write-file]\n"),
+            ("text/cloud-config", "cloud_final_modules: []\n"),
+            ("text/cloud-config", "write_files: [{path: //usr/local/lib/./hostseed/setup, content: x}]\n"),
+            ("text/cloud-config", "users: [{name: a}]\nwrite_files: [{path: /b, owner: 'a:a'}]\n"),
+            ("text/cloud-config", "write_files: [{path: /b, owner: 'root:ubuntu'}]\n"),
+            ("text/plain", "#cloud-config\nruncmd:\n"),
+            ("text/x-shellscript", "#cloud-config\nruncmd:\n"),
+            ("text/x-not-multipart", "#cloud-config\nruncmd:\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n# - ls\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{% if a %}\n- b\n{% endif %}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% if a %}\nruncmd:\n{% endif %}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd: {{ a }}\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd: {% for a in b %}[{{ a }}{% endfor %}]\n",
+            ),
+            ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
+            ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
+            ("text/cloud-config-archive", "- \"## template: jinja\\n#cloud-config\\nruncmd:\\n\"\n"),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/runcmd\", \"value\": null}]",
+            ),
+            ("text/part-handler", "#part-handler\ndef list_types():\n  return ['text/cloud-config']\n"),
+        ] {
+            assert!(check(content_type, text.as_bytes()).is_err(), "{content_type}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn parts_beside_hostseeds_part_are_accepted() {
+        for (content_type, text) in [
+            ("text/cloud-config", "runcmd: [a]\nwrite_files: []\npackages: a\n"),
+            ("text/cloud-config", "runcmd: [a\n"),
+            ("text/cloud-config", "cloud_config_modules: [ntp, [runcmd, always]]\n"),
+            (
+                "text/cloud-config",
+                "cloud_init_modules: [cc_write_files]\ncloud_final_modules: [{name: scripts-user}]\n",
+            ),
+            (
+                "text/cloud-config",
+                "users: [{name: a}]\nwrite_files: [{path: /b, owner: 'a:a', defer: true}]\n",
+            ),
+            ("text/cloud-config", "write_files: [{path: /b, owner: 'www-data:www-data'}]\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nhostname: {{ v1.region }}\nruncmd:\n- a {{ b }}\n{% if c %}\n- d\n{% endif %}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#!/bin/sh\nruncmd:\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if a %}\nhostname: b\n{% else %}\nhostname: c\n{% endif %}\n",
+            ),
+            (
+                "text/cloud-config-archive",
+                "- type: text/x-shellscript\n  content: \"#!/bin/sh\\nruncmd:\\n\"\n",
+            ),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/runcmd/-\", \"value\": \"a\"}]",
+            ),
+            ("text/x-shellscript", "#!/bin/sh\nruncmd:\n"),
+            ("text/plain", "runcmd:\n"),
+            ("text/part-handler", "#part-handler\ndef list_types():\n  return ['text/x-own']\n"),
+        ] {
+            let refused = check(content_type, text.as_bytes()).err().map(|problem| problem.message);
+            assert_eq!(refused, None, "{content_type}: {text:?}");
+        }
+    }
+}
