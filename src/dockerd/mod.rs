@@ -73,10 +73,9 @@ impl Fault {
         Self { hint, ..self }
     }
 
-    /// Adds what the user can do, after the hint that is there already.
-    pub fn or_hint(self, other: impl fmt::Display) -> Self {
-        let hint = self.hint.map_or_else(|| other.to_string(), |hint| format!("{hint}; or {other}"));
-        Self { hint: Some(hint), ..self }
+    /// Adds what the user can do, if there is no hint yet.
+    pub fn or_hint(self, hint: impl fmt::Display) -> Self {
+        Self { hint: self.hint.or_else(|| Some(hint.to_string())), ..self }
     }
 
     /// Makes a diagnostic: `subject` is what the fault is about, with a verb.

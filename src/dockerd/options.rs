@@ -107,8 +107,9 @@ const fn key_only(key: &'static str, kind: Kind) -> DaemonOption {
 pub(super) const OPTIONS: &[DaemonOption] = &[
     plural("add-runtime", "runtimes", Kind::Runtimes),
     both("allow-direct-routing", Kind::Switch).since(28, 2),
-    // dockerd 28.1 and newer ignore the key; the flag was removed later.
-    both("allow-nondistributable-artifacts", Kind::Registries).removed(29, 0),
+    flag_only("allow-nondistributable-artifacts", Kind::Registries).removed(29, 0),
+    // dockerd 28.1 and newer ignore the key.
+    key_only("allow-nondistributable-artifacts", Kind::Unused),
     both("api-cors-header", Kind::Text).removed(29, 0).instead("a reverse proxy"),
     plural("authorization-plugin", "authorization-plugins", Kind::Texts),
     both("bip", Kind::BridgeAddress),
@@ -141,7 +142,7 @@ pub(super) const OPTIONS: &[DaemonOption] = &[
     both("default-shm-size", Kind::Size),
     both("default-stop-timeout", Kind::Count).since(29, 7),
     plural("default-ulimit", "default-ulimits", Kind::Ulimits),
-    key_only("deprecated-key-path", Kind::Text),
+    key_only("deprecated-key-path", Kind::Unused),
     both("dns", Kind::Addresses),
     plural("dns-opt", "dns-opts", Kind::Texts),
     both("dns-search", Kind::Domains),

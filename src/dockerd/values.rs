@@ -44,6 +44,8 @@ pub enum Kind {
     Nri,
     Proxies,
     Builder,
+    /// A key that dockerd accepts and ignores.
+    Unused,
 }
 
 /// The names of ulimits (github.com/docker/go-units, `ulimitNameMapping`).
@@ -71,20 +73,6 @@ impl Kind {
         self == Self::Switch
     }
 
-    /// True if `daemon.json` has a map whose keys are not options themselves (`flatOptions` of moby's daemon/config/config.go).
-    pub fn is_flat_map(self) -> bool {
-        matches!(
-            self,
-            Self::Pairs
-                | Self::NetworkOptions
-                | Self::Ulimits
-                | Self::Runtimes
-                | Self::Features
-                | Self::Nri
-                | Self::Builder
-        )
-    }
-
     /// What the flag expects, for a message.
     pub fn flag_words(self) -> &'static str {
         match self {
@@ -92,7 +80,7 @@ impl Kind {
             Self::Integer => "a whole number",
             Self::Count => "a whole number that is not negative",
             Self::Port => "a port, 0–65535",
-            Self::Text | Self::Texts | Self::Proxies | Self::Builder => "a text",
+            Self::Text | Self::Texts | Self::Proxies | Self::Builder | Self::Unused => "a text",
             Self::Choice(["host", "private"]) => "`host` or `private`",
             Self::Choice(["shareable", "private"]) => "`shareable` or `private`",
             Self::Choice(["iptables", "nftables"]) => "`iptables` or `nftables`",
@@ -206,7 +194,7 @@ impl Kind {
     /// # Errors
     /// What is expected.
     pub fn check_json(self, value: &Value) -> Result<(), String> {
-        if value.is_null() && self != Self::Size {
+        if value.is_null() && !matches!(self, Self::Size | Self::Proxies) {
             return Ok(());
         }
         match self {
@@ -268,6 +256,7 @@ impl Kind {
                 strings(value, "a map with the strings `http-proxy`, `https-proxy` and `no-proxy`")
             }
             Self::Builder => check_builder(value),
+            Self::Unused => Ok(()),
         }
     }
 
