@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod diag;
 pub mod digest;
 pub mod disk;
+pub mod dockerd;
 pub mod names;
 pub mod options;
 pub mod pki;

@@ -13,6 +13,7 @@ use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
+use hostseed::verify;
 
 /// The release date of this version, in UTC. A clock with an earlier date is wrong, and certificates made by it would
 /// have wrong dates. Update this together with the version in Cargo.toml.
@@ -93,8 +94,9 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),
-        Command::Verify { file, cloud, strict, schema, json } => {
-            let question = commands::Question { file: &file, cloud, strict, schema, json };
+        Command::Verify { file, cloud, allow_unknown_engine_opts, strict, schema, json } => {
+            let scope = verify::Scope { cloud, allow_unknown_engine_opts };
+            let question = commands::Question { file: &file, scope, strict, schema, json };
             commands::verify(ui, now, &question).map(|done| status = done)
         }
     };

@@ -103,6 +103,9 @@ pub enum Command {
         /// Target cloud: enforce its limit
         #[arg(long = "for", value_name = "CLOUD", value_parser = cloud(), hide_possible_values = true)]
         cloud: Option<&'static Cloud>,
+        /// Report options of dockerd that hostseed does not know as warnings
+        #[arg(long)]
+        allow_unknown_engine_opts: bool,
         /// Treat warnings as errors
         #[arg(long)]
         strict: bool,

@@ -10,11 +10,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::cloud_init::check_schema;
-use crate::clouds::Cloud;
 use crate::diag::{Code, Diagnostic, Report, Severity};
 use crate::secret::Secret;
 use crate::ui::Ui;
-use crate::verify::{self, Bytes, Certified, Input, Summary, Verdict};
+use crate::verify::{self, Bytes, Certified, Input, Scope, Summary, Verdict};
 
 /// The most files of a folder. A seed has four, a template or a module a few more.
 const MAX_FILES: usize = 64;
@@ -23,8 +22,8 @@ const MAX_FILES: usize = 64;
 pub struct Question<'a> {
     /// A file, a folder, or `-` for standard input.
     pub file: &'a Path,
-    /// The target cloud, whose limit is enforced.
-    pub cloud: Option<&'static Cloud>,
+    /// The target cloud, whose limit is enforced, and which options of dockerd are accepted.
+    pub scope: Scope,
     /// True if warnings fail too.
     pub strict: bool,
     /// True if cloud-init's own schema is checked too.
@@ -39,7 +38,7 @@ pub fn verify(ui: Ui, now: OffsetDateTime, question: &Question) -> Result<ExitCo
         false => question.file.display().to_string(),
     };
     let input = read(question.file, &name)?;
-    let mut verdict = verify::verify(input, question.cloud, now);
+    let mut verdict = verify::verify(input, question.scope, now);
     if question.schema {
         verdict.problems.extend(check_schema(&verdict.cloud_configs));
         verdict.problems.sort_by_key(|problem| problem.severity);

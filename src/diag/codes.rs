@@ -171,6 +171,25 @@ codes! {
     /// hostseed sets `host`, `tls`, `tlsverify`, `tlscacert`, `tlscert` and `tlskey`. Another value would
     /// leave the host open to everyone, or unreachable.
     ReservedDaemonFlag = "reserved-daemon-flag",
+    /// dockerd does not have this option
+    ///
+    /// hostseed knows the options of dockerd 20.10 to 29. With one that it does not have, dockerd does not start.
+    /// `--allow-unknown-engine-opts` accepts those of other versions.
+    UnknownDaemonOption = "unknown-daemon-option",
+    /// The version of dockerd does not have this option
+    ///
+    /// The option was removed, or came later. Without a version, hostseed assumes the newest one. Use what the
+    /// hint says, set `--docker-version`, or accept it with `--allow-unknown-engine-opts`.
+    DaemonOptionVersion = "daemon-option-version",
+    /// An option of dockerd has a value that it does not accept
+    ///
+    /// dockerd does not start with such a value. In `daemon.json` the types matter: `true` and `3` are not
+    /// `"true"` and `"3"`, lists have brackets even with one item, and the values of `log-opts` are strings.
+    DaemonOptionValue = "daemon-option-value",
+    /// dockerd ignores a key of daemon.json
+    ///
+    /// The key is the name of a flag, and the setting has another name in `daemon.json`, usually the plural.
+    DaemonOptionIgnored = "daemon-option-ignored",
     /// A label is not `KEY=VALUE`
     ///
     /// The key has no white space and does not begin with `com.docker.`, `io.docker.` or

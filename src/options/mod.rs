@@ -192,6 +192,11 @@ options! {
         #[arg(value_name = "FLAG=VALUE", help_heading = "Engine", allow_hyphen_values = true, value_hint = ValueHint::Other)]
         Pairs "engine-opt" => engine_opts: Vec<Word>,
 
+        /// Allow options of dockerd that hostseed does not know, or that this version of Docker does not have
+        #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        #[arg(help_heading = "Engine")]
+        Switch "allow-unknown-engine-opts" => allow_unknown_engine_opts: Option<Word>,
+
         /// Label of the Docker daemon; repeatable
         #[arg(value_name = "KEY=VALUE", help_heading = "Engine", value_hint = ValueHint::Other)]
         Pairs "engine-label" => engine_labels: Vec<Word>,

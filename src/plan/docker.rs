@@ -4,6 +4,7 @@ use super::Field;
 use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
 use crate::digest::is_sha256;
+use crate::dockerd::{Release, Target};
 use crate::spec::{Spec, Word};
 
 /// The repository of Docker's own packages.
@@ -112,6 +113,15 @@ impl Channel {
 }
 
 impl Docker {
+    /// What is known about the dockerd that gets installed.
+    pub fn target(&self) -> Target {
+        match (self.version.as_deref().and_then(Release::parse), &self.install) {
+            (Some(release), _) => Target::Exactly(release),
+            (None, Install::Auto | Install::Official) if self.version.is_none() => Target::Newest,
+            (None, _) => Target::Any,
+        }
+    }
+
     /// The fields that say which Docker is wanted, where that is not left open.
     pub fn choices(&self) -> Vec<&'static str> {
         let install = match self.install {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::Field;
 use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
+use crate::dockerd::{self, Target};
 use crate::spec::{Spec, Word};
 
 /// The options of dockerd, in the user's order.
@@ -12,6 +13,8 @@ use crate::spec::{Spec, Word};
 pub struct Engine {
     /// `flag=value` or `flag`, without hyphens in front.
     pub opts: Vec<String>,
+    /// True if the user allows options that hostseed does not know, and there is one.
+    pub allow_unknown_opts: bool,
     /// `key=value`.
     pub labels: Vec<String>,
     pub registry_mirrors: Vec<String>,
@@ -35,15 +38,25 @@ impl Engine {
             Field::Many("engine-registry-mirror", self.registry_mirrors.clone()),
             Field::Many("engine-insecure-registry", self.insecure_registries.clone()),
         ];
+        fields.extend(
+            self.allow_unknown_opts.then(|| Field::One("allow-unknown-engine-opts", true.to_string())),
+        );
         fields.extend(self.storage_driver.iter().map(|d| Field::One("engine-storage-driver", d.clone())));
         fields.push(Field::Many("engine-env", self.env.clone()));
         fields
     }
 }
 
-pub(super) fn engine(check: &mut Check, spec: &Spec) -> Engine {
+/// Reads the options. With a `target`, they are checked against what that dockerd has; those of a stored machine are not, because
+/// they were accepted when it was created.
+pub(super) fn engine(check: &mut Check, spec: &Spec, target: Option<Target>) -> Engine {
+    let allowed =
+        check.switch("allow-unknown-engine-opts", &spec.host.allow_unknown_engine_opts).unwrap_or(false);
+    let opts = check.many("engine-opt", &spec.host.engine_opts, opt);
+    let has_unknown = target.is_some_and(|target| check_opts(check, &spec.host.engine_opts, target, allowed));
     let engine = Engine {
-        opts: check.many("engine-opt", &spec.host.engine_opts, opt),
+        opts,
+        allow_unknown_opts: allowed && (has_unknown || target.is_none()),
         labels: check.many("engine-label", &spec.host.engine_labels, label),
         registry_mirrors: check.many(
             "engine-registry-mirror",
@@ -61,6 +74,24 @@ pub(super) fn engine(check: &mut Check, spec: &Spec) -> Engine {
     refuse_conflicts(check, "engine-label", &spec.host.engine_labels);
     refuse_conflicts(check, "engine-env", &spec.host.engine_env);
     engine
+}
+
+/// Refuses options with which this dockerd would not start. Returns whether an unknown one is allowed.
+fn check_opts(check: &mut Check, words: &[Word], target: Target, allowed: bool) -> bool {
+    let mut has_unknown = false;
+    for word in words.iter().filter(|word| opt(&word.text).is_ok()) {
+        let (flag, value) =
+            word.text.split_once('=').map_or((&*word.text, None), |(flag, value)| (flag, Some(value)));
+        let Err(fault) = dockerd::check_flag(flag, value, target) else { continue };
+        if allowed && fault.is_unknown() {
+            has_unknown = true;
+            continue;
+        }
+        let allow = check.flag("allow-unknown-engine-opts", "true");
+        let fault = if fault.is_unknown() { fault.or_hint(format!("accept it with {allow}")) } else { fault };
+        check.complain("engine-opt", Some(word), fault.diagnostic(format_args!("cannot set `{flag}`")));
+    }
+    has_unknown
 }
 
 /// Refuses dockerd's options for a machine on a baked image, because the image has them.

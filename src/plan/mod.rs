@@ -206,7 +206,7 @@ impl Plan {
     /// # Errors
     /// All problems of the spec.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
-        Self::named(spec, MachineName::parse_new)
+        Self::named(spec, MachineName::parse_new, true)
     }
 
     /// The plan of an existing machine, whose name may be one that is reserved today.
@@ -214,12 +214,13 @@ impl Plan {
     /// # Errors
     /// All problems of the spec.
     pub fn from_stored(spec: &Spec) -> Result<Self, Report> {
-        Self::named(spec, MachineName::parse)
+        Self::named(spec, MachineName::parse, false)
     }
 
     fn named(
         spec: &Spec,
         parse_name: impl Fn(&str) -> Result<MachineName, Diagnostic>,
+        is_new: bool,
     ) -> Result<Self, Report> {
         let mut check = Check::new(spec);
         let name =
@@ -231,7 +232,7 @@ impl Plan {
             check.one("valid-for", &spec.identity.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
         let ca = check.one("ca", &spec.identity.ca, authority_source).unwrap_or(AuthoritySource::Own);
         let boot_issuer = boot_issuer(&mut check, spec, &ca);
-        let host = host_plan(&mut check, spec);
+        let host = host_plan(&mut check, spec, is_new);
         if host.docker.install == Install::None {
             engine::refuse_for_a_finished_image(&mut check, spec);
         }
@@ -325,17 +326,19 @@ impl HostPlan {
     /// All problems of the spec.
     pub fn from_spec(spec: &Spec) -> Result<Self, Report> {
         let mut check = Check::new(spec);
-        let host = host_plan(&mut check, spec);
+        let host = host_plan(&mut check, spec, true);
         check.finish()?;
         Ok(host)
     }
 }
 
-fn host_plan(check: &mut Check, spec: &Spec) -> HostPlan {
+/// The settings of the host. Those of a stored machine are not checked against dockerd's options again.
+fn host_plan(check: &mut Check, spec: &Spec, is_new: bool) -> HostPlan {
+    let docker = docker::docker(check, spec);
     HostPlan {
         port: check.one("port", &spec.host.port, port).unwrap_or(DEFAULT_PORT),
-        engine: engine::engine(check, spec),
-        docker: docker::docker(check, spec),
+        engine: engine::engine(check, spec, is_new.then(|| docker.target())),
+        docker,
         proxy: proxy::proxy(check, spec),
         docker_users: check.many("docker-group", &spec.host.docker_group, user),
         block_metadata: check.switch("block-metadata", &spec.host.block_metadata).unwrap_or(false),

@@ -2,6 +2,7 @@
 
 use super::unit::{self, Setting};
 use crate::diag::{Code, Diagnostic};
+use crate::dockerd;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, UNITS};
@@ -88,41 +89,72 @@ fn second_exec_start(file: &File, setting: &Setting) -> Diagnostic {
     Diagnostic::error(Code::DaemonCommandLine, text).hint("put a line `ExecStart=` without a value before it")
 }
 
-/// Parses flags and their values as dockerd's parser (pflag) does: a boolean flag has a value only after `=`.
-pub fn flags(words: &[String]) -> Vec<(String, Option<String>)> {
-    const SWITCHES: [&str; 12] = [
-        "tls",
-        "tlsverify",
-        "debug",
-        "live-restore",
-        "iptables",
-        "ip6tables",
-        "ip-forward",
-        "ip-masq",
-        "ipv6",
-        "userland-proxy",
-        "icc",
-        "experimental",
-    ];
+/// A flag of dockerd without its hyphens, and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    pub name: String,
+    pub value: Option<String>,
+}
+
+/// Parses flags and their values as dockerd's parser (pflag) does: a switch has a value only after `=`, every other flag takes the
+/// next word if it has no `=`. Only the flags of dockerd itself are parsed, and not those of a program that starts it.
+pub fn flags(words: &[String], file: &File, problems: &mut Problems) -> Vec<Flag> {
+    // Prefixes that systemd.service(5) has for the path of a command.
+    let program =
+        words.first().map(|word| word.trim_start_matches(['@', '-', ':', '+', '!'])).unwrap_or_default();
+    let is_dockerd = paths::file_name(program) == "dockerd";
     let mut flags = Vec::new();
     let mut words = words.iter().skip(1).peekable();
     while let Some(word) = words.next() {
         if let Some(long) = word.strip_prefix("--") {
-            match long.split_once('=') {
-                Some((name, value)) => flags.push((name.to_owned(), Some(value.to_owned()))),
-                None if SWITCHES.contains(&long) => flags.push((long.to_owned(), None)),
-                None => {
-                    let value = words.next_if(|word| !word.starts_with('-'));
-                    flags.push((long.to_owned(), value.cloned()));
-                }
-            }
-        } else if let Some(value) = word.strip_prefix("-H") {
-            let value = value.strip_prefix('=').unwrap_or(value);
-            let value = if value.is_empty() { words.next().cloned() } else { Some(value.to_owned()) };
-            flags.push(("host".to_owned(), value));
-        } else if word == "-D" {
-            flags.push(("debug".to_owned(), None));
+            let (name, value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => match dockerd::by_flag(long) {
+                    Some(option) if option.kind.is_switch() => (long, None),
+                    Some(_) => (long, words.next().cloned()),
+                    None => (long, words.next_if(|word| !word.starts_with('-')).cloned()),
+                },
+            };
+            flags.push(Flag { name: name.to_owned(), value });
+        } else if let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) {
+            short_flags(letters, &mut words, &mut flags);
+        } else if is_dockerd && !word.starts_with('$') {
+            let text = format!(
+                "`{}` has the word `{}`, and dockerd does not start with words that are no flags",
+                file.path,
+                word.escape_debug()
+            );
+            let problem =
+                Diagnostic::error(Code::DaemonCommandLine, text).hint("remove it, or write `--FLAG=VALUE`");
+            problems.add(&file.place, problem);
         }
     }
+    if !is_dockerd {
+        flags.retain(|flag| dockerd::by_flag(&flag.name).is_some());
+    }
     flags
+}
+
+/// Parses short flags that share a word: switches, and then one with a value, which is the rest or the next word.
+fn short_flags<'a>(letters: &str, words: &mut impl Iterator<Item = &'a String>, flags: &mut Vec<Flag>) {
+    for (n, letter) in letters.char_indices() {
+        let Some((name, option)) = dockerd::by_short(letter).and_then(|option| Some((option.flag?, option)))
+        else {
+            flags.push(Flag { name: letter.to_string(), value: None });
+            return;
+        };
+        let rest = &letters[n + letter.len_utf8()..];
+        let attached = match rest.strip_prefix('=') {
+            Some(value) => Some(value.to_owned()),
+            None if option.kind.is_switch() => {
+                flags.push(Flag { name: name.to_owned(), value: None });
+                continue;
+            }
+            None if rest.is_empty() => None,
+            None => Some(rest.to_owned()),
+        };
+        let value = attached.or_else(|| words.next().cloned());
+        flags.push(Flag { name: name.to_owned(), value });
+        return;
+    }
 }

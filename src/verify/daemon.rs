@@ -4,28 +4,13 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::command_line::{command_line, flags};
-use crate::diag::{Code, Diagnostic};
+use super::command_line::{Flag, command_line, flags};
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::dockerd::{self, DaemonJson, Fault, Target};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{DAEMON_JSON, DOCKER_UNIT, ISSUER};
 use crate::userdata::problems::Problems;
-
-/// Options with another name in daemon.json, which is the plural.
-const PLURALS: [(&str, &str); 12] = [
-    ("host", "hosts"),
-    ("label", "labels"),
-    ("insecure-registry", "insecure-registries"),
-    ("registry-mirror", "registry-mirrors"),
-    ("log-opt", "log-opts"),
-    ("storage-opt", "storage-opts"),
-    ("exec-opt", "exec-opts"),
-    ("authorization-plugin", "authorization-plugins"),
-    ("default-ulimit", "default-ulimits"),
-    ("dns-opt", "dns-opts"),
-    ("node-generic-resource", "node-generic-resources"),
-    ("cdi-spec-dir", "cdi-spec-dirs"),
-];
 
 /// The configuration of the daemon, as far as the seed sets it.
 #[derive(Debug, Default)]
@@ -55,13 +40,17 @@ impl Daemon {
 }
 
 /// Reads the daemon's configuration in the seed and checks it.
-pub fn judge(host: &HostState, budget: &Budget, problems: &mut Problems) -> Daemon {
+/// With `allow_unknown`, options that hostseed does not know are warnings.
+pub fn judge(host: &HostState, allow_unknown: bool, budget: &Budget, problems: &mut Problems) -> Daemon {
     let mut daemon = Daemon::default();
     let command = command_line(host, budget, problems);
-    let flags = command.as_ref().map(|(_, words)| flags(words)).unwrap_or_default();
-    let json = host.file(DAEMON_JSON).and_then(|file| Some((file, daemon_json(file, problems)?)));
+    let flags = command.as_ref().map(|(file, words)| flags(words, file, problems)).unwrap_or_default();
+    let json = host
+        .file(DAEMON_JSON)
+        .and_then(|file| Some((file, daemon_json(file, allow_unknown, budget, problems)?)));
     if let Some((file, _)) = &command {
-        flags.iter().for_each(|(name, value)| apply_flag(&mut daemon, name, value.as_deref()));
+        check_flags(&flags, file, allow_unknown, problems);
+        flags.iter().for_each(|flag| apply_flag(&mut daemon, &flag.name, flag.value.as_deref()));
         check_reachable(&daemon, file, problems);
     }
     if let Some((file, fields)) = &json {
@@ -110,24 +99,58 @@ fn apply_field(daemon: &mut Daemon, name: &str, value: &Value) {
     }
 }
 
-fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<String, Value>> {
-    match serde_json::from_slice(&file.bytes) {
-        Ok(Value::Object(fields)) => Some(fields),
-        Ok(_) => {
-            problems.add(
-                &file.place,
-                Diagnostic::error(
-                    Code::DaemonJson,
-                    format!("`{}` is not a JSON object, so dockerd does not start", file.path),
-                ),
-            );
-            None
+/// Reads and checks daemon.json. None if it cannot be read.
+fn daemon_json(
+    file: &File,
+    allow_unknown: bool,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<serde_json::Map<String, Value>> {
+    if !budget.take(8 * file.bytes.len()) {
+        return None;
+    }
+    let DaemonJson { fields, faults } = dockerd::check_daemon_json(&file.bytes, Target::Newest);
+    for (key, fault) in faults {
+        let diagnostic = match key {
+            Some(key) => {
+                about(fault, allow_unknown, format_args!("`{}` sets `{}`", file.path, key.escape_debug()))
+            }
+            None => Diagnostic {
+                severity: fault.severity,
+                ..Diagnostic::error(fault.code, format!("`{}` {}", file.path, fault.why))
+                    .maybe_hint(fault.hint)
+            },
+        };
+        problems.add(&file.place, diagnostic);
+    }
+    Some(fields)
+}
+
+/// A fault of an option. Unknown options are warnings if they are allowed.
+fn about(fault: Fault, allow_unknown: bool, subject: impl std::fmt::Display) -> Diagnostic {
+    let is_unknown = fault.is_unknown();
+    let fault = match is_unknown && !allow_unknown {
+        true => fault.or_hint("accept it with `--allow-unknown-engine-opts`"),
+        false => fault,
+    };
+    let diagnostic = fault.diagnostic(subject);
+    match is_unknown && allow_unknown {
+        true => Diagnostic { severity: Severity::Warning, ..diagnostic },
+        false => diagnostic,
+    }
+}
+
+/// Reports options on the command line that dockerd does not have, and values that it does not accept. Values with variables and
+/// specifiers, which systemd replaces, are not checked.
+fn check_flags(flags: &[Flag], file: &File, allow_unknown: bool, problems: &mut Problems) {
+    for flag in flags {
+        let value = flag.value.as_deref();
+        if value.is_some_and(|value| value.contains(['$', '%'])) {
+            continue;
         }
-        Err(error) => {
-            let text = format!("`{}` is not valid JSON, so dockerd does not start: {error}", file.path);
-            problems.add(&file.place, Diagnostic::error(Code::DaemonJson, text));
-            None
-        }
+        let Err(fault) = dockerd::check_flag(&flag.name, value, Target::Newest) else { continue };
+        let subject = format!("`{}` has `--{}`", file.path, flag.name.escape_debug());
+        problems.add(&file.place, about(fault, allow_unknown, subject));
     }
 }
 
@@ -136,13 +159,13 @@ fn daemon_json(file: &File, problems: &mut Problems) -> Option<serde_json::Map<S
 fn check_set_twice(
     file: &File,
     fields: &serde_json::Map<String, Value>,
-    flags: Option<&[(String, Option<String>)]>,
+    flags: Option<&[Flag]>,
     problems: &mut Problems,
 ) {
     let mut reported: HashSet<&str> = HashSet::new();
-    for (flag, _) in flags.unwrap_or_default() {
-        let field = PLURALS.iter().find(|(one, _)| one == flag).map_or(flag.as_str(), |(_, many)| many);
-        if fields.contains_key(field) && reported.insert(field) {
+    for Flag { name: flag, .. } in flags.unwrap_or_default() {
+        let Some(field) = dockerd::conflicting_key(flag, fields) else { continue };
+        if reported.insert(field) {
             let short = if flag == "host" { "-H".to_owned() } else { format!("--{flag}") };
             let text = format!(
                 "`{}` sets `{field}`, but the command line has {short}: dockerd does not start if both are set",

@@ -41,31 +41,34 @@ pub struct Verdict {
     pub cloud_configs: Vec<(Place, Bytes)>,
 }
 
-/// Checks an input. `cloud` is the target cloud, if it is known.
-pub fn verify(input: Input, cloud: Option<&'static Cloud>, now: OffsetDateTime) -> Verdict {
-    judge_all(input, cloud, now, true, &Budget::default())
+/// What an input is checked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Scope {
+    /// The target cloud, if it is known.
+    pub cloud: Option<&'static Cloud>,
+    /// True if options of dockerd that hostseed does not know are warnings.
+    pub allow_unknown_engine_opts: bool,
+}
+
+/// Checks an input.
+pub fn verify(input: Input, scope: Scope, now: OffsetDateTime) -> Verdict {
+    judge_all(input, scope, now, true, &Budget::default())
 }
 
 /// Returns the errors that would prevent a host from starting correctly. Does not check which private keys the input contains.
 pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Diagnostic> {
-    let problems = judge_all(input, None, now, false, &Budget::default()).problems;
+    let problems = judge_all(input, Scope::default(), now, false, &Budget::default()).problems;
     problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
 }
 
-fn judge_all(
-    input: Input,
-    cloud: Option<&'static Cloud>,
-    now: OffsetDateTime,
-    keys: bool,
-    budget: &Budget,
-) -> Verdict {
+fn judge_all(input: Input, scope: Scope, now: OffsetDateTime, keys: bool, budget: &Budget) -> Verdict {
     let mut problems = Problems::default();
     let place = Place::file(input.name());
     let found = sources::seeds(input, budget, &mut problems);
     let mut cloud_configs = Vec::new();
     let mut seeds = Vec::new();
     for (mut seed, host) in found {
-        seeds.push(judge((&seed, host), cloud, now, keys, budget, &mut problems));
+        seeds.push(judge((&seed, host), scope, now, keys, budget, &mut problems));
         let own = seed.parts.drain(..).filter(|part| part.kind == Kind::CloudConfig);
         cloud_configs.extend(own.map(|part| (part.place, part.bytes)));
     }
@@ -87,7 +90,7 @@ fn judge_all(
 
 fn judge(
     (seed, mut host): (&Seed, HostState),
-    cloud: Option<&'static Cloud>,
+    scope: Scope,
     now: OffsetDateTime,
     keys: bool,
     budget: &Budget,
@@ -99,7 +102,7 @@ fn judge(
     merge::judge(&seed.parts, budget, problems);
     checksums::check(&mut host, budget, problems);
     let setup = own_seed::check(&mut host, &seed.place, budget, problems);
-    let daemon = daemon::judge(&host, budget, problems);
+    let daemon = daemon::judge(&host, scope.allow_unknown_engine_opts, budget, problems);
     let found = search::everything(&seed.parts, &host, budget);
     let identity = identity::judge(&found, &host, &daemon, now, problems);
     let keys = match keys {
@@ -109,7 +112,7 @@ fn judge(
         }
         false => Vec::new(),
     };
-    if let (Some(sent), Some(cloud)) = (seed.sent, cloud) {
+    if let (Some(sent), Some(cloud)) = (seed.sent, scope.cloud) {
         sizes::judge(sent, cloud, &seed.place, problems);
     }
     summary::Summary::new(seed, &host, setup, &daemon, identity, keys, now)
@@ -160,7 +163,8 @@ mod tests {
         let budget = Budget::default();
         let input = Input::File("input".into(), Secret::new(bytes.to_vec()));
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
-        let verdict = judge_all(input, Cloud::named("aws"), now, true, &budget);
+        let scope = Scope { cloud: Cloud::named("aws"), ..Scope::default() };
+        let verdict = judge_all(input, scope, now, true, &budget);
         (verdict, budget)
     }
 
@@ -247,7 +251,7 @@ mod tests {
     /// Checks a file that hostseed rendered, at a time when the certificates of `tests/identities` are valid.
     fn judged_in_time(bytes: &[u8]) -> Verdict {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(21_000);
-        verify(Input::File("input".into(), Secret::new(bytes.to_vec())), None, now)
+        verify(Input::File("input".into(), Secret::new(bytes.to_vec())), Scope::default(), now)
     }
 
     fn has_errors(verdict: &Verdict) -> bool {

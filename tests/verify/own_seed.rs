@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use hostseed::diag::Severity;
 use hostseed::secret::Secret;
-use hostseed::verify::{Input, verify};
+use hostseed::verify::{Input, Scope, verify};
 use time::OffsetDateTime;
 
 use crate::support::Home;
@@ -38,7 +38,7 @@ impl Form {
                 Input::Folder("seed".into(), files.collect())
             }
         };
-        let verdict = verify(input, None, OffsetDateTime::now_utc());
+        let verdict = verify(input, Scope::default(), OffsetDateTime::now_utc());
         let errors = verdict.problems.into_iter().filter(|problem| problem.severity == Severity::Error);
         errors.map(|problem| format!("error[{}]: {}", problem.code.name(), problem.message)).collect()
     }

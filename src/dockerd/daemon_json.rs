@@ -1,0 +1,272 @@
+//! Checks a `daemon.json` as dockerd reads it (`getConflictFreeConfiguration` and `findConfigurationConflicts` of moby's
+//! daemon/config/config.go).
+
+use serde_json::{Map, Value};
+
+use super::options::{by_flag, by_key, nearest_key};
+use super::values::Kind;
+use super::{Fault, Release, Target};
+use crate::diag::Code;
+
+/// The settings of a `daemon.json`, and what is wrong with it. A fault of one setting has its key.
+#[derive(Debug, Default)]
+pub struct DaemonJson {
+    pub fields: Map<String, Value>,
+    pub faults: Vec<(Option<String>, Fault)>,
+}
+
+/// The first release that accepts an empty file and one with a byte order mark.
+const ACCEPTS_EMPTY: Release = Release(23, 0);
+/// The keys of the map `proxies`, which are flags of the same name.
+const PROXIES: [&str; 3] = ["http-proxy", "https-proxy", "no-proxy"];
+
+/// Reads and checks the file.
+pub fn check(bytes: &[u8], target: Target) -> DaemonJson {
+    let mut json = DaemonJson::default();
+    let text = match decoded(bytes) {
+        Ok(text) => text,
+        Err(fault) => {
+            json.faults.push((None, fault));
+            return json;
+        }
+    };
+    if !std::ptr::eq(text.as_bytes(), bytes) && !bytes.is_empty() {
+        json.before_23(target, "begins with a byte order mark");
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        json.before_23(target, "is empty");
+        return json;
+    }
+    match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => json.fields = fields,
+        // As Go reads it: a map that is not there.
+        Ok(Value::Null) => {}
+        Ok(_) => json
+            .faults
+            .push((None, Fault::error(Code::DaemonJson, "is not a JSON object, so dockerd does not start"))),
+        Err(error) => {
+            let why = format!("is not valid JSON, so dockerd does not start: {error}");
+            json.faults.push((None, Fault::error(Code::DaemonJson, why)));
+        }
+    }
+    let faults: Vec<_> = json
+        .fields
+        .iter()
+        .flat_map(|(key, value)| {
+            check_field(key, value, target).into_iter().map(|fault| (Some(key.clone()), fault))
+        })
+        .collect();
+    json.faults.extend(faults);
+    json.check_labels();
+    json
+}
+
+impl DaemonJson {
+    /// Reports what only dockerd 20.10 refuses.
+    fn before_23(&mut self, target: Target, what: &str) {
+        let why = format!("{what}, and dockerd before {ACCEPTS_EMPTY} does not start with it");
+        let fault = match target {
+            Target::Exactly(release) if release >= ACCEPTS_EMPTY => return,
+            Target::Exactly(_) => Fault::error(Code::DaemonJson, why),
+            Target::Newest | Target::Any => Fault::warning(Code::DaemonJson, why),
+        };
+        self.faults.push((None, fault));
+    }
+
+    /// Reports a label with two values, with which dockerd does not start.
+    fn check_labels(&mut self) {
+        let labels = self.fields.get("labels").and_then(Value::as_array).into_iter().flatten();
+        let mut seen = std::collections::HashMap::new();
+        for (key, value) in labels.filter_map(Value::as_str).filter_map(|label| label.split_once('=')) {
+            if *seen.entry(key).or_insert(value) != value {
+                let why = format!("has two different values for the label `{}`", key.escape_debug());
+                self.faults.push((Some("labels".into()), Fault::error(Code::DaemonOptionValue, why)));
+                return;
+            }
+        }
+    }
+}
+
+/// Decodes UTF-8, and UTF-16 with a byte order mark.
+fn decoded(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, Fault> {
+    let utf16 = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
+        String::from_utf16_lossy(
+            &bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect::<Vec<_>>(),
+        )
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => Ok(utf16(rest, u16::from_le_bytes).into()),
+        [0xfe, 0xff, rest @ ..] => Ok(utf16(rest, u16::from_be_bytes).into()),
+        _ => {
+            let rest = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+            let text = std::str::from_utf8(rest);
+            text.map(Into::into)
+                .map_err(|_| Fault::error(Code::DaemonJson, "is not UTF-8, so dockerd does not start"))
+        }
+    }
+}
+
+fn check_field(key: &str, value: &Value, target: Target) -> Vec<Fault> {
+    let Some(option) = by_key(key) else { return check_unknown(key, value, target) };
+    if let Err(fault) = option.exists(target, option.since) {
+        return vec![fault];
+    }
+    if let Err(expected) = option.kind.check_json(value) {
+        let why = format!("dockerd expects {expected}");
+        return vec![match option.kind {
+            // dockerd starts, but no container does.
+            Kind::LogDriver if value.is_string() => Fault::warning(
+                Code::DaemonOptionValue,
+                format!("{why}; no container starts with an unknown one"),
+            ),
+            _ => Fault::error(Code::DaemonOptionValue, why),
+        }];
+    }
+    match value.as_object() {
+        // The keys of this map count as options.
+        Some(inner) if option.kind == Kind::Proxies => inner
+            .keys()
+            .filter(|inner| !PROXIES.contains(&inner.as_str()))
+            .map(|inner| unknown_key(inner, "in `proxies` "))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Checks a key that no option has. dockerd ignores the key if it is the name of a flag. In a map it looks for the keys of options
+/// (`configValuesSet` of moby's daemon/config/config.go), and ignores their values.
+fn check_unknown(key: &str, value: &Value, target: Target) -> Vec<Fault> {
+    if let Some(inner) = value.as_object() {
+        let known = |inner: &&String| by_key(inner).is_some() || by_flag(inner).is_some();
+        return match inner.keys().find(|inner| !known(inner)) {
+            Some(unknown) => vec![unknown_key(unknown, "in it ")],
+            None => vec![
+                Fault::warning(Code::DaemonOptionIgnored, "dockerd ignores this map and what is in it")
+                    .hint("put its settings outside of it"),
+            ],
+        };
+    }
+    let Some(option) = by_flag(key) else { return vec![unknown_key(key, "")] };
+    if let Err(fault) = option.exists(target, option.since) {
+        return vec![fault];
+    }
+    let fault = Fault::warning(Code::DaemonOptionIgnored, "dockerd ignores this key");
+    vec![match option.key {
+        Some(right) => fault.hint(format!("the key is `{right}`")),
+        None if PROXIES.contains(&key) => {
+            fault.hint(format!("put it into `proxies`: `{{\"proxies\": {{\"{key}\": …}}}}`"))
+        }
+        None => fault.hint("it is only a flag: set it on the command line of dockerd"),
+    }]
+}
+
+fn unknown_key(key: &str, place: &str) -> Fault {
+    let why = format!("dockerd 20.10 to 29 does not know `{}` {place}and does not start", key.escape_debug());
+    let nearest = nearest_key(key).map(|name| format!("did you mean `{name}`?"));
+    Fault::error(Code::UnknownDaemonOption, why).maybe_hint(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Severity;
+
+    fn faults(text: &str, target: Target) -> Vec<(Severity, String)> {
+        let faults = check(text.as_bytes(), target).faults;
+        faults
+            .into_iter()
+            .map(|(key, fault)| (fault.severity, format!("{}: {}", key.unwrap_or_default(), fault.why)))
+            .collect()
+    }
+
+    #[test]
+    fn what_every_dockerd_accepts_has_no_faults() {
+        for text in [
+            "null",
+            "{}",
+            r#"{"debug": true, "mtu": 1450, "dns": ["8.8.8.8"], "labels": ["a=b"]}"#,
+            r#"{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}}"#,
+            r#"{"features": {"buildkit": true}, "builder": {"gc": {"enabled": true, "defaultKeepStorage": "20GB"}}}"#,
+            r#"{"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}, "default-runtime": "nvidia"}"#,
+            r#"{"default-ulimits": {"nofile": {"Name": "nofile", "Hard": 64000, "Soft": 64000}}}"#,
+            r#"{"default-address-pools": [{"base": "10.0.0.0/8", "size": 24}]}"#,
+            r#"{"bip": "172.26.0.1/16", "hosts": [], "default-shm-size": "64M", "debug": null}"#,
+            r#"{"data-root": "/a", "data-root": "/b"}"#,
+        ] {
+            assert_eq!(faults(text, Target::Exactly(Release(20, 10))), [], "{text}");
+            assert_eq!(faults(text, Target::Newest), [], "{text}");
+        }
+    }
+
+    /// The worst severity on the newest dockerd, and on 20.10. The installed dockerd 20.10 and 26.1 agree (`dockerd --validate`), except
+    /// for what they find only when they start: a `bip` that is the network's address (moby#27496), a mirror without a scheme, a pool
+    /// without its size in bits, and the level `warning`, which only 20.10 accepts.
+    #[test]
+    fn faults_are_those_of_dockerd() {
+        let cases = [
+            ("[]\n", "E", "E"),
+            (r#"{"bip": "172.17.0.0/16"}"#, "E", "E"),
+            ("\u{feff}{\"debug\": true}", "W", "E"),
+            (r#"{"debug": "true"}"#, "E", "E"),
+            ("{\n // comment\n \"debug\": true}\n", "E", "E"),
+            (r#"{"dns": "8.8.8.8"}"#, "E", "E"),
+            (r#"{"data-root": "/data", "data-root": "/x"}"#, "-", "-"),
+            ("\n", "W", "E"),
+            (r#"{"exec-opts": "native.cgroupdriver=systemd"}"#, "E", "E"),
+            (r#"{"features": {"containerd-snapshotter": true}}"#, "-", "-"),
+            (r#"{"features": {"buildkit": "true"}}"#, "E", "E"),
+            (r#"{"graph": "/data"}"#, "E", "-"),
+            (r#"{"hosts": []}"#, "-", "-"),
+            (r#"{"insecure-registries": "r.local:5000"}"#, "E", "E"),
+            (r#"{"labels": ["a"]}"#, "E", "E"),
+            (r#"{"log-level": "warning"}"#, "E", "E"),
+            (r#"{"log-driver": "jsonfile"}"#, "W", "W"),
+            (r#"{"log-opts": {"max-file": 3}}"#, "E", "E"),
+            (r#"{"log-opts": {"max-size": "10m", "max-file": "3"}}"#, "-", "-"),
+            (r#"{"live-restore": "true"}"#, "E", "E"),
+            (r#"{"min-api-version": "1.24"}"#, "-", "E"),
+            (r#"{"mtu": "1450"}"#, "E", "E"),
+            (r#"{"registry-mirrors": ["mirror.example.com"]}"#, "E", "E"),
+            (r#"{"runtimes": {"nvidia": {"path": "nvidia-container-runtime", "args": []}}}"#, "-", "-"),
+            (r#"{"default-address-pools": [{"base":"10.0.0.0/8","size":24}]}"#, "-", "-"),
+            (r#"{"default-address-pools": [{"base":"10.0.0.0","size":24}]}"#, "E", "E"),
+            (r#"{"proxies": {"http-proxy": "http://p:1"}}"#, "-", "E"),
+            (r#"{"proxies": {"default": {"httpProxy": "http://p:1"}}}"#, "E", "E"),
+            (r#"{"registry-mirror": ["https://m.example.com"]}"#, "W", "W"),
+            (r#"{"storage-opts": {"a":"b"}}"#, "E", "E"),
+            (r#"{"debug": true,}"#, "E", "E"),
+        ];
+        for (text, newest, oldest) in cases {
+            for (target, expected) in [(Target::Newest, newest), (Target::Exactly(Release(20, 10)), oldest)] {
+                let worst = faults(text, target).into_iter().map(|(severity, _)| severity).min();
+                let found = worst.map_or("-", |severity| if severity == Severity::Error { "E" } else { "W" });
+                assert_eq!(found, expected, "{text} {target:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_with_another_spelling_have_a_suggestion() {
+        for (key, hint) in [
+            ("registry-mirror", "the key is `registry-mirrors`"),
+            ("label", "the key is `labels`"),
+            ("log-driverr", "did you mean `log-driver`?"),
+            ("Debug", "did you mean `debug`?"),
+            ("data_root", "did you mean `data-root`?"),
+            ("http-proxy", "put it into `proxies`: `{\"proxies\": {\"http-proxy\": …}}`"),
+        ] {
+            let text = format!("{{\"{key}\": \"a\"}}");
+            let faults = check(text.as_bytes(), Target::Newest).faults;
+            assert_eq!(faults[0].1.hint.as_deref(), Some(hint), "{key}");
+        }
+    }
+
+    #[test]
+    fn utf16_is_read_as_dockerd_does() {
+        let utf16: Vec<u8> = "\u{feff}{\"debug\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let json = check(&utf16, Target::Exactly(Release(28, 0)));
+        assert_eq!(json.fields.len(), 1);
+        assert_eq!(json.faults.len(), 1, "{:?}", json.faults);
+    }
+}
