@@ -58,13 +58,15 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         }
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
-            let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
+            let (file, out, format, replace) =
+                (bake.file.clone(), bake.out.clone(), bake.format(), bake.replace());
             commands::bake(
                 ui,
                 now,
                 commands::read_spec(file, || Spec::of_image(bake.host))?,
                 format,
                 out.as_deref(),
+                replace,
             )
         }
         Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),

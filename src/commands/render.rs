@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{expiry, machine_name, read_file};
+use super::{ending, expiry, machine_name, read_file};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery, Seed};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
-use crate::store::{self, Store};
+use crate::store::{self, Replace, Store};
 use crate::ui::Ui;
 use crate::verify::{self, Input};
 use crate::yaml::{self, Node, Value};
@@ -32,6 +32,8 @@ pub struct Request {
     pub merged: Vec<PathBuf>,
     pub network_config: Option<PathBuf>,
     pub out: Option<PathBuf>,
+    /// The files of an existing folder that may be replaced.
+    pub replace: Replace,
     /// Expired certificates are rendered too.
     pub allow_expired: bool,
 }
@@ -75,7 +77,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");
             refuse_left_behind(dir, &files)?;
-            store::put_folder(dir, &files, now)
+            store::put_folder(dir, files, request.replace, now)
         }
     }
 }
@@ -151,6 +153,9 @@ impl Request {
             if self.file().is_none() {
                 complaints.push(needs_folder(format));
             }
+        }
+        if let Some(path) = self.file() {
+            complaints.extend(ending::check(path, format, self.packing, Some(&self.name)).err());
         }
         Report::check(complaints)
     }
@@ -250,6 +255,7 @@ fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Di
 
 /// A disk if the file's extension says so.
 fn medium(path: Option<&Path>) -> Medium {
+    let path = path.filter(|path| !ending::has_slash(path) && !path.is_dir());
     let extension = path.and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
         Some("img") => Medium::Fat,

@@ -313,6 +313,17 @@ codes! {
     ///
     /// Pass it with `--network-config`, or remove it.
     StaleNetworkConfig = "stale-network-config",
+    /// An output folder has files that hostseed did not write, or that have changed since
+    ///
+    /// hostseed records what it writes to a folder in `.hostseed.sha256`, and replaces only files that are as it
+    /// wrote them. `sha256sum --check .hostseed.sha256` shows which have changed. Choose another folder, or
+    /// replace the files with `--force`.
+    WouldOverwrite = "would-overwrite",
+    /// An output path has an ending that does not fit the format
+    ///
+    /// A folder or a text with the ending of a disk image or an archive would be taken for one. The message has
+    /// the endings that fit. A slash at the end means a folder: `--out web1.example.com/`.
+    OutputEnding = "output-ending",
 
     // Problems that `verify` reports: user-data as a whole.
     /// User-data, or a part of it, is empty

@@ -18,6 +18,7 @@ mod state;
 mod temporary;
 mod transaction;
 mod trust;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +28,7 @@ use anyhow::Result;
 
 pub use create::Creation;
 pub use list::{HostCertificate, Listing};
-pub use output::{put_artifact, put_folder};
+pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
 pub use trust::Trust;
 

@@ -11,6 +11,7 @@ mod encodings;
 mod interruption;
 mod metadata;
 mod names;
+mod own_files;
 mod ownership;
 mod pem;
 mod planted;
