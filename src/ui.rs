@@ -54,11 +54,12 @@ impl Ui {
         self.out(safe_json(&serde_json::to_string_pretty(value)?) + "\n")
     }
 
-    /// Prints an artifact. `instead` is the command that writes a file.
+    /// Prints an artifact. `instead` is the command that writes a file. If the artifact contains a private key and standard output
+    /// is a file of the user's that other users can read, its mode becomes 0600, with a note, or a warning if it stays.
     ///
     /// # Errors
     /// Fails if the artifact is binary and standard output is a terminal. Fails if the artifact contains a private key
-    /// and other users can read standard output.
+    /// and standard output is another user's file.
     pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
@@ -68,9 +69,30 @@ impl Ui {
             return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
         }
         if artifact.mode == 0o600 {
-            refuse_exposed(&io::stdout(), instead)?;
+            let exposure = protect(&io::stdout(), instead)?;
+            if !is_one_file() {
+                self.exposure(&exposure, instead);
+            }
         }
         self.out(&artifact.bytes[..])
+    }
+
+    /// Says that other users could or can read a private key in standard output.
+    fn exposure(self, exposure: &Exposure, instead: &str) {
+        match exposure {
+            Exposure::None => {}
+            Exposure::Corrected(mode) => self.note(format_args!(
+                "the output contains a private key, so the file of standard output has mode 0600 now (it had {mode:04o})"
+            )),
+            Exposure::Exposed(mode) => {
+                let message = format!(
+                    "the output contains a private key, and other users can read the file of standard output: it has mode {mode:04o}, which cannot be changed"
+                );
+                let warning = Diagnostic::warning(Code::ExposedOutput, message);
+                let warning = warning.hint(format!("`{instead}` makes a file with mode 0600 in another folder"));
+                print_to_stderr(format_args!("{}", format_diagnostic(&warning)));
+            }
+        }
     }
 
     /// Prints a table with columns of the necessary width. The first row is the header.
@@ -324,35 +346,71 @@ fn print_to_stderr(text: std::fmt::Arguments) {
     let _ = anstream::stderr().lock().write_fmt(text);
 }
 
-/// Refuses to write a private key to a stream that another user can read: a world-readable file, or a file or FIFO that
-/// another user owns.
+/// A stream for a private key, after other users' access to it was checked.
+enum Exposure {
+    /// Other users cannot read it.
+    None,
+    /// Other users could read it with this mode, which is 0600 now.
+    Corrected(u32),
+    /// Other users can read it with this mode, which cannot be changed.
+    Exposed(u32),
+}
+
+/// Makes a stream private: if it is a file or a named pipe of the user's that other users can read, its mode becomes 0600. Under
+/// sudo, files of the user who called sudo are the user's, too.
+///
+/// # Errors
+/// Fails if the stream is a file or a named pipe of another user, who could have put it there.
 #[cfg(unix)]
-fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+fn protect(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<Exposure> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
     let metadata = file.metadata()?;
-    let mode = metadata.mode() & 0o7777;
     let is_fifo = metadata.file_type().is_fifo() && is_named_pipe(&file);
-    if (metadata.is_file() || is_fifo) && metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !metadata.is_file() && !is_fifo {
+        return Ok(Exposure::None);
+    }
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid());
+    let is_own =
+        owner == user.as_raw() || user.is_root() && std::env::var("SUDO_UID") == Ok(owner.to_string());
+    if !is_own {
         let kind = if is_fifo { "FIFO" } else { "file" };
         return Err(Diagnostic::error(
             Code::ExposedOutput,
-            format!(
-                "standard output is a {kind} of user {}, and the output contains a private key; nothing was written",
-                metadata.uid()
-            ),
+            format!("standard output is a {kind} of user {owner}, and the output contains a private key; nothing was written"),
         )
         .hint(format!("`{instead}` makes a file of your own"))
         .into());
     }
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(Diagnostic::error(Code::ExposedOutput, format!(
-            "standard output is a file that other users can read (mode {mode:04o}), and the output contains a private key; nothing was written"
-        ))
-        .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
-        .into());
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(Exposure::None);
     }
-    Ok(())
+    // On some file systems modes cannot be changed, and on some of these that is no error.
+    let changed = file.set_permissions(std::fs::Permissions::from_mode(0o600)).and_then(|()| file.metadata());
+    Ok(match changed {
+        Ok(metadata) if metadata.mode() & 0o077 == 0 => Exposure::Corrected(mode),
+        _ => Exposure::Exposed(mode),
+    })
+}
+
+/// Returns whether standard output and standard error are the same file, as after `&>`. A message there would be a part of the
+/// output.
+#[cfg(unix)]
+fn is_one_file() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let metadata = |stream: std::os::fd::BorrowedFd| {
+        let file = std::fs::File::from(stream.try_clone_to_owned()?);
+        file.metadata().map(|metadata| (metadata.is_file(), metadata.dev(), metadata.ino()))
+    };
+    let (out, err) = (metadata(io::stdout().as_fd()), metadata(io::stderr().as_fd()));
+    matches!((out, err), (Ok(out @ (true, ..)), Ok(err)) if out == err)
+}
+
+#[cfg(not(unix))]
+fn is_one_file() -> bool {
+    false
 }
 
 /// Returns whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
@@ -371,8 +429,8 @@ fn is_named_pipe(_: &std::fs::File) -> bool {
 }
 
 #[cfg(not(unix))]
-fn refuse_exposed<T>(_: &T, _: &str) -> Result<()> {
-    Ok(())
+fn protect<T>(_: &T, _: &str) -> Result<Exposure> {
+    Ok(Exposure::None)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub struct Request {
     pub allow_expired: bool,
 }
 
-/// Prints the user-data, or writes it to `out`. Refuses to write a key to a world-readable file.
+/// Prints the user-data, or writes it to `out`. Writes no key to a world-readable file.
 pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> Result<()> {
     let name = machine_name(&request.name)?;
     request.refuse_what_has_no_effect()?;

@@ -266,8 +266,9 @@ codes! {
     BinaryToTerminal = "binary-to-terminal",
     /// A private key would be written where another user can read it
     ///
-    /// Standard output or the existing file is readable by others, or belongs to someone else. Write to a
-    /// new file with `--out`: it is created with mode 0600.
+    /// The existing file is readable by others, or standard output belongs to someone else. Write to a new file
+    /// with `--out`: it is created with mode 0600. As a warning: standard output is a file of your own whose mode
+    /// cannot be changed, for example on a FAT disk.
     ExposedOutput = "exposed-output",
     /// A value has a control character, and cannot be printed for a shell
     ///

@@ -17,4 +17,5 @@ mod pem;
 mod planted;
 mod process;
 mod repository_key;
+mod standard_output;
 mod terminal;
