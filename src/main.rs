@@ -10,6 +10,7 @@ use time::{Date, Month, OffsetDateTime};
 use hostseed::cli::{self, Cli, Command};
 use hostseed::commands;
 use hostseed::diag::{Code, Diagnostic, Report};
+use hostseed::shell;
 use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
@@ -22,6 +23,7 @@ const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) 
 };
 
 fn main() -> ExitCode {
+    shell::set_program(std::env::args_os().next().as_deref());
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(Ui::usage(error) as u8),
@@ -134,7 +136,8 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
             env!("CARGO_PKG_VERSION")
         ),
     )
-    .hint("set the clock, for example with `sudo timedatectl set-ntp true`")
+    .hint("set the clock, for example:")
+    .run(shell::Command::of("sudo", ["timedatectl", "set-ntp", "true"]))
     .into())
 }
 

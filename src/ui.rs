@@ -21,6 +21,7 @@ use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
+use crate::shell::Command;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -60,13 +61,16 @@ impl Ui {
     /// # Errors
     /// Fails if the artifact is binary and standard output is a terminal. Fails if the artifact contains a private key
     /// and standard output is another user's file.
-    pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
+    pub fn artifact(self, artifact: &Artifact, instead: &Command) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
                 Code::BinaryToTerminal,
                 "the output is binary, and standard output is a terminal; nothing was written",
             );
-            return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
+            return Err(failure
+                .hint("write it to a file, or print it as text with `--base64`:")
+                .run(instead.clone())
+                .into());
         }
         if artifact.mode == 0o600 {
             let exposure = protect(&io::stdout(), instead)?;
@@ -78,7 +82,7 @@ impl Ui {
     }
 
     /// Says that other users could or can read a private key in standard output.
-    fn exposure(self, exposure: &Exposure, instead: &str) {
+    fn exposure(self, exposure: &Exposure, instead: &Command) {
         match exposure {
             Exposure::None => {}
             Exposure::Corrected(mode) => self.note(format_args!(
@@ -89,7 +93,7 @@ impl Ui {
                     "the output contains a private key, and other users can read the file of standard output: it has mode {mode:04o}, which cannot be changed"
                 );
                 let warning = Diagnostic::warning(Code::ExposedOutput, message);
-                let warning = warning.hint(format!("`{instead}` makes a file with mode 0600 in another folder"));
+                let warning = warning.hint("make a file with mode 0600 in another folder:").run(instead.clone());
                 print_to_stderr(format_args!("{}", format_diagnostic(&warning)));
             }
         }
@@ -158,6 +162,14 @@ impl Ui {
         }
     }
 
+    /// Prints a note with a command that it suggests, on a line of its own.
+    pub fn note_with(self, text: impl Display, command: &Command) {
+        if !self.quiet {
+            let line = command_lines(std::slice::from_ref(command));
+            print_to_stderr(format_args!("{CYAN}note:{CYAN:#} {}\n{line}", safe(&text.to_string())));
+        }
+    }
+
     /// Prints next steps to standard error, unless `quiet` is set: a heading and indented lines.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {
@@ -172,11 +184,11 @@ impl Ui {
     ///
     /// # Errors
     /// Fails if there is no terminal. The hint suggests `instead`, a command that does not ask.
-    pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
+    pub fn confirm(self, question: impl Display, instead: &Command) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let complaint =
                 Diagnostic::error(Code::NoTerminal, "there is no terminal to ask on, nothing was changed");
-            bail!(Report::from(complaint.hint(format!("`{instead}` does not ask"))));
+            bail!(Report::from(complaint.hint("this does not ask:").run(instead.clone())));
         }
         print_to_stderr(format_args!("{} [y/N] ", safe(&question.to_string())));
         let mut answer = String::new();
@@ -313,10 +325,15 @@ fn first_line(problem: &Diagnostic, text: &str) -> String {
     format!("{style}{level}[{code}]:{style:#} {}\n", safe(text))
 }
 
-/// Formats the hint of a diagnostic. Empty if there is none.
+/// Formats the hint of a diagnostic, and its commands. Empty if there is none.
 fn hint_line(problem: &Diagnostic) -> String {
     let line = |hint: &String| format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
-    problem.hint.as_ref().map(line).unwrap_or_default()
+    problem.hint.as_ref().map(line).unwrap_or_default() + &command_lines(&problem.commands)
+}
+
+/// Formats commands for pasting, each on a line of its own.
+fn command_lines(commands: &[Command]) -> String {
+    commands.iter().map(|command| format!("  {}\n", safe(&command.to_string()))).collect()
 }
 
 /// Formats a place as `--> FILE:LINE:COLUMN`, followed by the line if it may be shown.
@@ -362,7 +379,7 @@ enum Exposure {
 /// # Errors
 /// Fails if the stream is a file or a named pipe of another user, who could have put it there.
 #[cfg(unix)]
-fn protect(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<Exposure> {
+fn protect(stream: &impl std::os::fd::AsFd, instead: &Command) -> Result<Exposure> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
     let metadata = file.metadata()?;
@@ -379,7 +396,8 @@ fn protect(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<Exposure> {
             Code::ExposedOutput,
             format!("standard output is a {kind} of user {owner}, and the output contains a private key; nothing was written"),
         )
-        .hint(format!("`{instead}` makes a file of your own"))
+        .hint("make a file of your own:")
+        .run(instead.clone())
         .into());
     }
     let mode = metadata.mode() & 0o7777;
@@ -429,7 +447,7 @@ fn is_named_pipe(_: &std::fs::File) -> bool {
 }
 
 #[cfg(not(unix))]
-fn protect<T>(_: &T, _: &str) -> Result<Exposure> {
+fn protect<T>(_: &T, _: &Command) -> Result<Exposure> {
     Ok(Exposure::None)
 }
 

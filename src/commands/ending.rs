@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::diag::{Code, Diagnostic};
 use crate::render::{Format, Packing};
-use crate::templates::shell_word;
+use crate::shell::Shell;
 
 /// Endings of the disk images that hostseed writes.
 const SEED_DISKS: [&str; 2] = ["img", "iso"];
@@ -63,8 +63,10 @@ pub(super) fn check(
     if is(&DISKS) {
         let disk = if is(&SEED_DISKS) { shown.to_string() } else { "seed.img".to_owned() };
         let hint = match name {
-            Some(_) => format!("`--format nocloud --out {}` writes a seed disk", shell_word(&disk)),
-            None => "`hostseed bake` writes what an image builder runs in an image, and no image".to_owned(),
+            Some(_) => {
+                format!("`--format nocloud --out {}` writes a seed disk", Shell::of_user().word(&disk))
+            }
+            None => "`bake` writes what an image builder runs in an image, and no image".to_owned(),
         };
         return complain(text("a text"), hint);
     }
@@ -74,7 +76,7 @@ pub(super) fn check(
     if ending == "gz" && !packing.gzip {
         let hint = match name {
             Some(_) => "compress it with `--gzip`",
-            None => "compress it with `gzip FILE` afterwards",
+            None => "compress the file afterwards",
         };
         return complain(text("a text"), hint.to_owned());
     }

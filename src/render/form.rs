@@ -77,6 +77,17 @@ impl Format {
         }
     }
 
+    /// The usual end of a file name after the machine's name.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::CloudConfig | Self::Mime | Self::NoCloud | Self::Packer | Self::Terraform => "user-data",
+            Self::Script => "user-data.sh",
+            Self::Bake => "bake.sh",
+            Self::Ignition => "ign",
+            Self::ImageBuilder => "yaml",
+        }
+    }
+
     /// Returns whether the format consists of several files.
     pub fn is_folder(self) -> bool {
         matches!(self, Self::NoCloud | Self::Packer | Self::Terraform)

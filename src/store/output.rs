@@ -16,6 +16,8 @@ use super::trust;
 use super::written::{self, RECORD, Written};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
+#[cfg(unix)]
+use crate::shell::Command;
 
 /// Minimum age of temporary files that are removed. No command runs for longer.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
@@ -277,10 +279,8 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
                 "`{}` exists and other users can read it (mode {mode:04o}), but the new content contains a private key (nothing was written)",
                 shown.display()
             ))
-            .hint(format!(
-                "run `chmod 600 {}`, or choose another name",
-                crate::templates::shell_word(&shown.display().to_string())
-            ))
+            .hint("choose another name, or make the file private:")
+            .run(Command::of("chmod", ["600".to_owned(), shown.display().to_string()]))
             .into());
         }
     }
