@@ -20,6 +20,7 @@ pub mod pki;
 pub mod plan;
 pub mod render;
 pub mod secret;
+pub mod shell;
 pub mod spec;
 pub mod store;
 pub mod templates;

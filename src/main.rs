@@ -10,6 +10,7 @@ use time::{Date, Month, OffsetDateTime};
 use hostseed::cli::{self, Cli, Command};
 use hostseed::commands;
 use hostseed::diag::{Code, Diagnostic, Report};
+use hostseed::shell;
 use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
@@ -23,6 +24,7 @@ const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) 
 };
 
 fn main() -> ExitCode {
+    shell::set_program(std::env::args_os().next().as_deref());
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(Ui::usage(error) as u8),
@@ -59,13 +61,15 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         }
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
-            let (file, out, format) = (bake.file.clone(), bake.out.clone(), bake.format());
+            let (file, out, format, replace) =
+                (bake.file.clone(), bake.out.clone(), bake.format(), bake.replace());
             commands::bake(
                 ui,
                 now,
                 commands::read_spec(file, || Spec::of_image(bake.host))?,
                 format,
                 out.as_deref(),
+                replace,
             )
         }
         Command::Clouds { cloud, port, json } => commands::clouds(ui, cloud, port, json),
@@ -134,7 +138,8 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
             env!("CARGO_PKG_VERSION")
         ),
     )
-    .hint("set the clock, for example with `sudo timedatectl set-ntp true`")
+    .hint("set the clock, for example:")
+    .run(shell::Command::of("sudo", ["timedatectl", "set-ntp", "true"]))
     .into())
 }
 

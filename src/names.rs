@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::diag::{Code, Diagnostic};
+use crate::shell::Command;
 
 /// Maximum length of a DNS label in bytes, RFC 1035 §2.3.4.
 const LABEL_MAX: usize = 63;
@@ -88,7 +89,8 @@ impl MachineName {
                 Code::InvalidName,
                 format!("must be a name, `{text}` is an address"),
             )
-            .hint(format!("`hostseed create NAME --address {text}`")));
+            .hint("give it as the address:")
+            .run(Command::own(["create", "NAME", "--address", text])));
         }
         Ok(Self(text.to_owned()))
     }

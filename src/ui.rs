@@ -21,6 +21,7 @@ use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
+use crate::shell::Command;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
@@ -54,23 +55,48 @@ impl Ui {
         self.out(safe_json(&serde_json::to_string_pretty(value)?) + "\n")
     }
 
-    /// Prints an artifact. `instead` is the command that writes a file.
+    /// Prints an artifact. `instead` is the command that writes a file. If the artifact contains a private key and standard output
+    /// is a file of the user's that other users can read, its mode becomes 0600, with a note, or a warning if it stays.
     ///
     /// # Errors
     /// Fails if the artifact is binary and standard output is a terminal. Fails if the artifact contains a private key
-    /// and other users can read standard output.
-    pub fn artifact(self, artifact: &Artifact, instead: &str) -> Result<()> {
+    /// and standard output is another user's file.
+    pub fn artifact(self, artifact: &Artifact, instead: &Command) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
                 Code::BinaryToTerminal,
                 "the output is binary, and standard output is a terminal; nothing was written",
             );
-            return Err(failure.hint(format!("`{instead}`, or with `--base64` as text")).into());
+            return Err(failure
+                .hint("write it to a file, or print it as text with `--base64`:")
+                .run(instead.clone())
+                .into());
         }
         if artifact.mode == 0o600 {
-            refuse_exposed(&io::stdout(), instead)?;
+            let exposure = protect(&io::stdout(), instead)?;
+            if !is_one_file() {
+                self.exposure(&exposure, instead);
+            }
         }
         self.out(&artifact.bytes[..])
+    }
+
+    /// Says that other users could or can read a private key in standard output.
+    fn exposure(self, exposure: &Exposure, instead: &Command) {
+        match exposure {
+            Exposure::None => {}
+            Exposure::Corrected(mode) => self.note(format_args!(
+                "the output contains a private key, so the file of standard output has mode 0600 now (it had {mode:04o})"
+            )),
+            Exposure::Exposed(mode) => {
+                let message = format!(
+                    "the output contains a private key, and other users can read the file of standard output: it has mode {mode:04o}, which cannot be changed"
+                );
+                let warning = Diagnostic::warning(Code::ExposedOutput, message);
+                let warning = warning.hint("make a file with mode 0600 in another folder:").run(instead.clone());
+                print_to_stderr(format_args!("{}", format_diagnostic(&warning)));
+            }
+        }
     }
 
     /// Prints a table with columns of the necessary width. The first row is the header.
@@ -136,6 +162,14 @@ impl Ui {
         }
     }
 
+    /// Prints a note with a command that it suggests, on a line of its own.
+    pub fn note_with(self, text: impl Display, command: &Command) {
+        if !self.quiet {
+            let line = command_lines(std::slice::from_ref(command));
+            print_to_stderr(format_args!("{CYAN}note:{CYAN:#} {}\n{line}", safe(&text.to_string())));
+        }
+    }
+
     /// Prints next steps to standard error, unless `quiet` is set: a heading and indented lines.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {
@@ -150,11 +184,11 @@ impl Ui {
     ///
     /// # Errors
     /// Fails if there is no terminal. The hint suggests `instead`, a command that does not ask.
-    pub fn confirm(self, question: impl Display, instead: &str) -> Result<bool> {
+    pub fn confirm(self, question: impl Display, instead: &Command) -> Result<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let complaint =
                 Diagnostic::error(Code::NoTerminal, "there is no terminal to ask on, nothing was changed");
-            bail!(Report::from(complaint.hint(format!("`{instead}` does not ask"))));
+            bail!(Report::from(complaint.hint("this does not ask:").run(instead.clone())));
         }
         print_to_stderr(format_args!("{} [y/N] ", safe(&question.to_string())));
         let mut answer = String::new();
@@ -291,10 +325,15 @@ fn first_line(problem: &Diagnostic, text: &str) -> String {
     format!("{style}{level}[{code}]:{style:#} {}\n", safe(text))
 }
 
-/// Formats the hint of a diagnostic. Empty if there is none.
+/// Formats the hint of a diagnostic, and its commands. Empty if there is none.
 fn hint_line(problem: &Diagnostic) -> String {
     let line = |hint: &String| format!("{CYAN}hint:{CYAN:#} {}\n", safe(hint));
-    problem.hint.as_ref().map(line).unwrap_or_default()
+    problem.hint.as_ref().map(line).unwrap_or_default() + &command_lines(&problem.commands)
+}
+
+/// Formats commands for pasting, each on a line of its own.
+fn command_lines(commands: &[Command]) -> String {
+    commands.iter().map(|command| format!("  {}\n", safe(&command.to_string()))).collect()
 }
 
 /// Formats a place as `--> FILE:LINE:COLUMN`, followed by the line if it may be shown.
@@ -324,35 +363,72 @@ fn print_to_stderr(text: std::fmt::Arguments) {
     let _ = anstream::stderr().lock().write_fmt(text);
 }
 
-/// Refuses to write a private key to a stream that another user can read: a world-readable file, or a file or FIFO that
-/// another user owns.
+/// A stream for a private key, after other users' access to it was checked.
+enum Exposure {
+    /// Other users cannot read it.
+    None,
+    /// Other users could read it with this mode, which is 0600 now.
+    Corrected(u32),
+    /// Other users can read it with this mode, which cannot be changed.
+    Exposed(u32),
+}
+
+/// Makes a stream private: if it is a file or a named pipe of the user's that other users can read, its mode becomes 0600. Under
+/// sudo, files of the user who called sudo are the user's, too.
+///
+/// # Errors
+/// Fails if the stream is a file or a named pipe of another user, who could have put it there.
 #[cfg(unix)]
-fn refuse_exposed(stream: &impl std::os::fd::AsFd, instead: &str) -> Result<()> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+fn protect(stream: &impl std::os::fd::AsFd, instead: &Command) -> Result<Exposure> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
     let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
     let metadata = file.metadata()?;
-    let mode = metadata.mode() & 0o7777;
     let is_fifo = metadata.file_type().is_fifo() && is_named_pipe(&file);
-    if (metadata.is_file() || is_fifo) && metadata.uid() != rustix::process::geteuid().as_raw() {
+    if !metadata.is_file() && !is_fifo {
+        return Ok(Exposure::None);
+    }
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid());
+    let is_own =
+        owner == user.as_raw() || user.is_root() && std::env::var("SUDO_UID") == Ok(owner.to_string());
+    if !is_own {
         let kind = if is_fifo { "FIFO" } else { "file" };
         return Err(Diagnostic::error(
             Code::ExposedOutput,
-            format!(
-                "standard output is a {kind} of user {}, and the output contains a private key; nothing was written",
-                metadata.uid()
-            ),
+            format!("standard output is a {kind} of user {owner}, and the output contains a private key; nothing was written"),
         )
-        .hint(format!("`{instead}` makes a file of your own"))
+        .hint("make a file of your own:")
+        .run(instead.clone())
         .into());
     }
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(Diagnostic::error(Code::ExposedOutput, format!(
-            "standard output is a file that other users can read (mode {mode:04o}), and the output contains a private key; nothing was written"
-        ))
-        .hint(format!("`{instead}` makes the file with mode 0600; or `umask 077` before redirecting"))
-        .into());
+    let mode = metadata.mode() & 0o7777;
+    if mode & 0o077 == 0 {
+        return Ok(Exposure::None);
     }
-    Ok(())
+    // On some file systems modes cannot be changed, and on some of these that is no error.
+    let changed = file.set_permissions(std::fs::Permissions::from_mode(0o600)).and_then(|()| file.metadata());
+    Ok(match changed {
+        Ok(metadata) if metadata.mode() & 0o077 == 0 => Exposure::Corrected(mode),
+        _ => Exposure::Exposed(mode),
+    })
+}
+
+/// Returns whether standard output and standard error are the same file, as after `&>`. A message there would be a part of the
+/// output.
+#[cfg(unix)]
+fn is_one_file() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::MetadataExt;
+    let metadata = |stream: std::os::fd::BorrowedFd| {
+        let file = std::fs::File::from(stream.try_clone_to_owned()?);
+        file.metadata().map(|metadata| (metadata.is_file(), metadata.dev(), metadata.ino()))
+    };
+    let (out, err) = (metadata(io::stdout().as_fd()), metadata(io::stderr().as_fd()));
+    matches!((out, err), (Ok(out @ (true, ..)), Ok(err)) if out == err)
+}
+
+#[cfg(not(unix))]
+fn is_one_file() -> bool {
+    false
 }
 
 /// Returns whether a pipe has a name in a file system, so that another user can have created it. Under sudo the shell's own pipes
@@ -371,8 +447,8 @@ fn is_named_pipe(_: &std::fs::File) -> bool {
 }
 
 #[cfg(not(unix))]
-fn refuse_exposed<T>(_: &T, _: &str) -> Result<()> {
-    Ok(())
+fn protect<T>(_: &T, _: &Command) -> Result<Exposure> {
+    Ok(Exposure::None)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::options::{self, Host, Identity, Word};
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
+use crate::store::Replace;
 
 /// Create remote Docker hosts without SSH.
 ///
@@ -299,6 +300,10 @@ pub struct Render {
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
 
+    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    #[arg(long)]
+    force: bool,
+
     /// Render even if a certificate of the machine has expired
     #[arg(long)]
     allow_expired: bool,
@@ -318,8 +323,17 @@ pub struct Bake {
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     pub out: Option<PathBuf>,
 
+    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     pub host: Host,
+}
+
+/// The files that `--force` allows to replace.
+fn replace(force: bool) -> Replace {
+    if force { Replace::All } else { Replace::Unchanged }
 }
 
 fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
@@ -405,6 +419,7 @@ impl Render {
             merged: self.merged,
             network_config: self.network_config,
             out: self.out,
+            replace: replace(self.force),
             allow_expired: self.allow_expired,
         }
     }
@@ -414,6 +429,11 @@ impl Bake {
     /// The format of `--format`.
     pub fn format(&self) -> Format {
         Format::named(&self.format).unwrap_or(Format::Bake)
+    }
+
+    /// The files of an existing folder that may be replaced.
+    pub fn replace(&self) -> Replace {
+        replace(self.force)
     }
 }
 

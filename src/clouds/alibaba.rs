@@ -30,11 +30,11 @@ pub const CLOUD: Cloud = Cloud {
             r#"aliyun ecs RunInstances --RegionId REGION --ImageId IMAGE \
   --InstanceType TYPE --VSwitchId VSWITCH \
   --SecurityGroupId SECURITY-GROUP-ID --InternetMaxBandwidthOut 5 \
-  --InstanceName {name} --UserData "$(base64 <user-data | tr -d '\n')""#,
+  --InstanceName {name} --UserData "$(base64 <{file} | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "alicloud_instance" "host" {
-  user_data = filebase64("user-data")
+  user_data = filebase64("{file}")
 }"#,
         ),
     }],

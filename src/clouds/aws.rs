@@ -30,11 +30,11 @@ pub const CLOUD: Cloud = Cloud {
                 r#"aws ec2 run-instances --image-id AMI --instance-type TYPE \
   --security-group-ids SECURITY-GROUP-ID \
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value={name}}]' \
-  --user-data file://user-data"#,
+  --user-data file://{file}"#,
             ),
             terraform: Some(
                 r#"resource "aws_instance" "host" {
-  user_data                   = file("user-data")
+  user_data                   = file("{file}")
   user_data_replace_on_change = true
 }"#,
             ),
@@ -46,11 +46,11 @@ pub const CLOUD: Cloud = Cloud {
                 r#"aws ec2 run-instances --image-id AMI --instance-type TYPE \
   --security-group-ids SECURITY-GROUP-ID \
   --tag-specifications 'ResourceType=instance,Tags=[{Key=Name,Value={name}}]' \
-  --user-data fileb://user-data.gz"#,
+  --user-data fileb://{file}"#,
             ),
             terraform: Some(
                 r#"resource "aws_instance" "host" {
-  user_data_base64            = filebase64("user-data.gz")
+  user_data_base64            = filebase64("{file}")
   user_data_replace_on_change = true
 }"#,
             ),

@@ -30,11 +30,11 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"az vm create --resource-group GROUP --name {name} --image Ubuntu2404 \
-  --nsg docker --custom-data user-data"#,
+  --nsg docker --custom-data {file}"#,
             ),
             terraform: Some(
                 r#"resource "azurerm_linux_virtual_machine" "host" {
-  custom_data = filebase64("user-data")
+  custom_data = filebase64("{file}")
 }"#,
             ),
         },
@@ -44,7 +44,7 @@ pub const CLOUD: Cloud = Cloud {
             command: None,
             terraform: Some(
                 r#"resource "azurerm_linux_virtual_machine" "host" {
-  custom_data = filebase64("user-data.gz")
+  custom_data = filebase64("{file}")
 }"#,
             ),
         },

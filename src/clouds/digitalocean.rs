@@ -28,11 +28,11 @@ pub const CLOUD: Cloud = Cloud {
         base64: false,
         command: Some(
             r#"doctl compute droplet create {name} --image IMAGE --size SIZE \
-  --region REGION --tag-name docker --user-data-file user-data"#,
+  --region REGION --tag-name docker --user-data-file {file}"#,
         ),
         terraform: Some(
             r#"resource "digitalocean_droplet" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
         ),
     }],

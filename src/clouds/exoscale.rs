@@ -28,11 +28,11 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"exo compute instance create {name} --zone ZONE --template TEMPLATE \
-  --security-group SECURITY-GROUP --cloud-init user-data"#,
+  --security-group SECURITY-GROUP --cloud-init {file}"#,
             ),
             terraform: Some(
                 r#"resource "exoscale_compute_instance" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
             ),
         },
@@ -41,11 +41,11 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"exo compute instance create {name} --zone ZONE --template TEMPLATE \
-  --security-group SECURITY-GROUP --cloud-init user-data.gz"#,
+  --security-group SECURITY-GROUP --cloud-init {file}"#,
             ),
             terraform: Some(
                 r#"resource "exoscale_compute_instance" "host" {
-  user_data = filebase64("user-data.gz")
+  user_data = filebase64("{file}")
 }"#,
             ),
         },

@@ -30,11 +30,11 @@ pub const CLOUD: Cloud = Cloud {
             command: Some(
                 r#"gcloud compute instances create {name} --zone=ZONE --tags=docker \
   --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud \
-  --metadata-from-file=user-data=user-data"#,
+  --metadata-from-file=user-data={file}"#,
             ),
             terraform: Some(
                 r#"resource "google_compute_instance" "host" {
-  metadata = { user-data = file("user-data") }
+  metadata = { user-data = file("{file}") }
 }"#,
             ),
         },
@@ -45,12 +45,12 @@ pub const CLOUD: Cloud = Cloud {
                 r#"gcloud compute instances create {name} --zone=ZONE --tags=docker \
   --image-family=ubuntu-2404-lts-amd64 --image-project=ubuntu-os-cloud \
   --metadata=user-data-encoding=base64 \
-  --metadata-from-file=user-data=user-data"#,
+  --metadata-from-file=user-data={file}"#,
             ),
             terraform: Some(
                 r#"resource "google_compute_instance" "host" {
   metadata = {
-    user-data          = file("user-data")
+    user-data          = file("{file}")
     user-data-encoding = "base64"
   }
 }"#,

@@ -29,11 +29,11 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"hcloud server create --name {name} --type TYPE --image IMAGE \
-  --firewall docker --user-data-from-file user-data"#,
+  --firewall docker --user-data-from-file {file}"#,
             ),
             terraform: Some(
                 r#"resource "hcloud_server" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
             ),
         },
@@ -42,11 +42,11 @@ pub const CLOUD: Cloud = Cloud {
             base64: true,
             command: Some(
                 r#"hcloud server create --name {name} --type TYPE --image IMAGE \
-  --firewall docker --user-data-from-file user-data"#,
+  --firewall docker --user-data-from-file {file}"#,
             ),
             terraform: Some(
                 r#"resource "hcloud_server" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
             ),
         },

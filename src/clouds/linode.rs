@@ -31,11 +31,11 @@ pub const CLOUD: Cloud = Cloud {
         command: Some(
             r#"linode-cli linodes create --label {name} --type TYPE --image IMAGE \
   --region REGION --firewall_id FIREWALL-ID --root_pass \
-  --metadata.user_data "$(base64 <user-data | tr -d '\n')""#,
+  --metadata.user_data "$(base64 <{file} | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "linode_instance" "host" {
-  metadata { user_data = filebase64("user-data") }
+  metadata { user_data = filebase64("{file}") }
 }"#,
         ),
     }],

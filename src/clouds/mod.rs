@@ -22,8 +22,8 @@ mod vultr;
 
 /// A cloud or a hypervisor.
 ///
-/// In its texts `{name}` and `{port}` are placeholders for the machine's, and values that only the user knows are in CAPITALS. Commands
-/// read the user-data from the file that [`Cloud::file`] names.
+/// In its texts `{name}` and `{port}` are placeholders for the machine's, `{file}` is one for the file that [`Cloud::file`] names, and
+/// values that only the user knows are in CAPITALS.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// The value of `--for`.
@@ -188,13 +188,15 @@ impl Cloud {
         }
     }
 
-    /// The name of the file that the commands of a delivery read.
-    pub fn file(&self, delivery: &Delivery) -> &'static str {
-        match (self.seed, delivery.gzip, delivery.base64) {
+    /// The name of the file that the commands of a delivery read, for a machine. Each machine has its own file, so that the
+    /// commands for a second one do not replace the first.
+    pub fn file(&self, delivery: &Delivery, machine: &str) -> String {
+        let what = match (self.seed, delivery.gzip, delivery.base64) {
             (_, true, false) => "user-data.gz",
             (Seed::Disk, ..) => "seed.img",
             (Seed::UserData, ..) => "user-data",
-        }
+        };
+        format!("{machine}.{what}")
     }
 }
 

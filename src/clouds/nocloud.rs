@@ -13,7 +13,7 @@ pub const CLOUD: Cloud = Cloud {
     source: "cloud-init, datasource NoCloud, sets none",
     encoding: "the unchanged file, on a disk with meta-data beside it",
     base64: Base64::Text,
-    console: "attach seed.img as a second disk before the first boot",
+    console: "attach {file} as a second disk before the first boot",
     console_base64: None,
     firewall: Firewall {
         console: "in the hypervisor's firewall, where it has one: let YOUR-ADDRESS reach TCP port {port}",
@@ -25,13 +25,13 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"virt-install --name {name} --osinfo OS --memory 2048 --import \
-  --disk IMAGE.qcow2 --disk seed.img"#,
+  --disk IMAGE.qcow2 --disk {file}"#,
             ),
             terraform: Some(
                 r#"resource "libvirt_volume" "seed" {
   name   = "{name}-seed.img"
   pool   = "default"
-  create = { content = { url = "${path.module}/seed.img" } }
+  create = { content = { url = "${path.module}/{file}" } }
 }"#,
             ),
         },
@@ -40,7 +40,7 @@ pub const CLOUD: Cloud = Cloud {
             base64: false,
             command: Some(
                 r#"virt-install --name {name} --osinfo OS --memory 2048 --import \
-  --disk IMAGE.qcow2 --cloud-init user-data=user-data.gz"#,
+  --disk IMAGE.qcow2 --cloud-init user-data={file}"#,
             ),
             terraform: None,
         },

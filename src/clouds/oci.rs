@@ -34,11 +34,11 @@ pub const CLOUD: Cloud = Cloud {
                 r#"oci compute instance launch --compartment-id COMPARTMENT-OCID \
   --availability-domain DOMAIN --shape SHAPE --image-id IMAGE-OCID \
   --subnet-id SUBNET-OCID --nsg-ids '["NSG-OCID"]' \
-  --display-name {name} --user-data-file user-data"#,
+  --display-name {name} --user-data-file {file}"#,
             ),
             terraform: Some(
                 r#"resource "oci_core_instance" "host" {
-  metadata = { user_data = filebase64("user-data") }
+  metadata = { user_data = filebase64("{file}") }
 }"#,
             ),
         },
@@ -49,11 +49,11 @@ pub const CLOUD: Cloud = Cloud {
                 r#"oci compute instance launch --compartment-id COMPARTMENT-OCID \
   --availability-domain DOMAIN --shape SHAPE --image-id IMAGE-OCID \
   --subnet-id SUBNET-OCID --nsg-ids '["NSG-OCID"]' \
-  --display-name {name} --user-data-file user-data.gz"#,
+  --display-name {name} --user-data-file {file}"#,
             ),
             terraform: Some(
                 r#"resource "oci_core_instance" "host" {
-  metadata = { user_data = filebase64("user-data.gz") }
+  metadata = { user_data = filebase64("{file}") }
 }"#,
             ),
         },

@@ -36,11 +36,11 @@ pub(super) const WAYS: [Delivery; 2] = [
         base64: false,
         command: Some(
             r#"openstack server create --image IMAGE --flavor FLAVOR --network NETWORK \
-  --security-group SECURITY-GROUP --user-data user-data {name}"#,
+  --security-group SECURITY-GROUP --user-data {file} {name}"#,
         ),
         terraform: Some(
             r#"resource "openstack_compute_instance_v2" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
         ),
     },
@@ -49,11 +49,11 @@ pub(super) const WAYS: [Delivery; 2] = [
         base64: false,
         command: Some(
             r#"openstack server create --image IMAGE --flavor FLAVOR --network NETWORK \
-  --security-group SECURITY-GROUP --user-data user-data.gz {name}"#,
+  --security-group SECURITY-GROUP --user-data {file} {name}"#,
         ),
         terraform: Some(
             r#"resource "openstack_compute_instance_v2" "host" {
-  user_data = filebase64("user-data.gz")
+  user_data = filebase64("{file}")
 }"#,
         ),
     },

@@ -28,7 +28,7 @@ pub const CLOUD: Cloud = Cloud {
             gzip: false,
             base64: false,
             command: Some(
-                r#"install -m 0600 user-data /var/lib/vz/snippets/{name}-user-data && \
+                r#"install -m 0600 {file} /var/lib/vz/snippets/{name}-user-data && \
   qm set VMID --ide2 local-lvm:cloudinit \
   --cicustom user=local:snippets/{name}-user-data"#,
             ),
@@ -39,7 +39,7 @@ pub const CLOUD: Cloud = Cloud {
   node_name    = "NODE"
   source_raw {
     file_name = "{name}-user-data"
-    data      = file("user-data")
+    data      = file("{file}")
   }
 }
 resource "proxmox_virtual_environment_vm" "host" {
@@ -51,7 +51,7 @@ resource "proxmox_virtual_environment_vm" "host" {
             gzip: true,
             base64: false,
             command: Some(
-                r#"install -m 0600 user-data.gz /var/lib/vz/snippets/{name}-user-data && \
+                r#"install -m 0600 {file} /var/lib/vz/snippets/{name}-user-data && \
   qm set VMID --ide2 local-lvm:cloudinit \
   --cicustom user=local:snippets/{name}-user-data"#,
             ),

@@ -27,11 +27,11 @@ pub const CLOUD: Cloud = Cloud {
         base64: false,
         command: Some(
             r#"scw instance server create name={name} type=TYPE image=IMAGE \
-  security-group-id=SECURITY-GROUP-ID cloud-init=@user-data"#,
+  security-group-id=SECURITY-GROUP-ID cloud-init=@{file}"#,
         ),
         terraform: Some(
             r#"resource "scaleway_instance_server" "host" {
-  user_data = { cloud-init = file("user-data") }
+  user_data = { cloud-init = file("{file}") }
 }"#,
         ),
     }],

@@ -30,11 +30,11 @@ pub const CLOUD: Cloud = Cloud {
         command: Some(
             r#"tccli cvm RunInstances --Placement '{"Zone":"ZONE"}' --ImageId IMAGE \
   --InstanceType TYPE --SecurityGroupIds '["SECURITY-GROUP-ID"]' \
-  --InstanceName {name} --UserData "$(base64 <user-data | tr -d '\n')""#,
+  --InstanceName {name} --UserData "$(base64 <{file} | tr -d '\n')""#,
         ),
         terraform: Some(
             r#"resource "tencentcloud_instance" "host" {
-  user_data = filebase64("user-data")
+  user_data = filebase64("{file}")
 }"#,
         ),
     }],

@@ -29,12 +29,12 @@ pub const CLOUD: Cloud = Cloud {
         command: Some(
             r#"upctl server create --title {name} --hostname {name} --zone ZONE \
   --os OS --ssh-keys KEY-FILE --enable-metadata --enable-firewall \
-  --user-data "$(cat user-data)""#,
+  --user-data "$(cat {file})""#,
         ),
         terraform: Some(
             r#"resource "upcloud_server" "host" {
   metadata  = true
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
         ),
     }],

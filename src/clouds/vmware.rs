@@ -25,12 +25,12 @@ pub const CLOUD: Cloud = Cloud {
             base64: true,
             command: Some(
                 r#"govc vm.change -vm {name} -e guestinfo.userdata.encoding=base64 \
-  -f guestinfo.userdata="$PWD/user-data""#,
+  -f guestinfo.userdata="$PWD/{file}""#,
             ),
             terraform: Some(
                 r#"resource "vsphere_virtual_machine" "host" {
   extra_config = {
-    "guestinfo.userdata"          = file("user-data")
+    "guestinfo.userdata"          = file("{file}")
     "guestinfo.userdata.encoding" = "base64"
   }
 }"#,
@@ -41,12 +41,12 @@ pub const CLOUD: Cloud = Cloud {
             base64: true,
             command: Some(
                 r#"govc vm.change -vm {name} -e guestinfo.userdata.encoding=gzip+base64 \
-  -f guestinfo.userdata="$PWD/user-data""#,
+  -f guestinfo.userdata="$PWD/{file}""#,
             ),
             terraform: Some(
                 r#"resource "vsphere_virtual_machine" "host" {
   extra_config = {
-    "guestinfo.userdata"          = file("user-data")
+    "guestinfo.userdata"          = file("{file}")
     "guestinfo.userdata.encoding" = "gzip+base64"
   }
 }"#,

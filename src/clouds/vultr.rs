@@ -29,11 +29,11 @@ pub const CLOUD: Cloud = Cloud {
         command: Some(
             r#"vultr-cli instance create --label {name} --region REGION --plan PLAN \
   --os OS-ID --firewall-group FIREWALL-GROUP \
-  --userdata "$(cat user-data)""#,
+  --userdata "$(cat {file})""#,
         ),
         terraform: Some(
             r#"resource "vultr_instance" "host" {
-  user_data = file("user-data")
+  user_data = file("{file}")
 }"#,
         ),
     }],

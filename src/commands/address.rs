@@ -6,6 +6,7 @@ use super::machine_name;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{Address, MachineName};
 use crate::plan::HostRole;
+use crate::shell::Command;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -15,14 +16,8 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
     let address = parse(address)?;
     store.record(&name)?;
     if !force {
-        let force = store.command(format_args!("address --force {name} {address}"));
-        refuse_uncovered(
-            store,
-            &name,
-            &address,
-            "; nothing was changed",
-            &format!(", or record it anyway: `{force}`"),
-        )?;
+        let force = store.command(["address", "--force", name.as_str(), &address.to_string()]);
+        refuse_uncovered(store, &name, &address, "; nothing was changed", Some(force))?;
     }
     let connection = store.put_address(&name, &address)?;
     ui.note(format_args!("`{name}` is now at {}", connection.url));
@@ -42,24 +37,30 @@ pub(super) fn parse(text: &str) -> Result<Address> {
     Address::parse(text).map_err(|problem| Report::from(problem.about("`ADDRESS`")).into())
 }
 
-/// Refuses an address that the server's certificate does not cover. Accepts any address for a host that issues its own certificate,
+/// Refuses an address that the server's certificate does not cover; `force` records it anyway. Accepts any address for a host that issues its own certificate,
 /// because only the host knows what that covers.
 pub(super) fn refuse_uncovered(
     store: &Store,
     name: &MachineName,
     address: &Address,
     outcome: &str,
-    or: &str,
+    force: Option<Command>,
 ) -> Result<()> {
     let (role, server) = store.host_certificate(name)?;
     if role == HostRole::BootIssuer || server.covers(address) {
         return Ok(());
     }
     let sans: Vec<_> = server.sans().iter().map(|san| format!("`{san}`")).collect();
-    Err(Diagnostic::error(Code::AddressNotCovered, format!(
-        "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse the connection; it covers {}{outcome}",
-        sans.join(", ")
-    ))
-    .hint(format!("create the machine again with `--address {address}`{or}"))
-    .into())
+    let refused = Diagnostic::error(
+        Code::AddressNotCovered,
+        format!(
+            "the certificate of `{name}` does not cover `{address}`, so the docker CLI would refuse the connection; it covers {}{outcome}",
+            sans.join(", ")
+        ),
+    );
+    let again = format!("create the machine again with `--address {address}`");
+    Err(match force {
+        Some(force) => refused.hint(again + ", or record it anyway:").run(force).into(),
+        None => refused.hint(again).into(),
+    })
 }

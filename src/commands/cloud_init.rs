@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::process::{Command, Stdio};
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::shell;
 use crate::verify::Bytes;
 
 /// Maximum number of cloud-configs of one input that are checked. Each takes about a second.
@@ -34,7 +35,8 @@ fn ask(text: &[u8]) -> Result<Vec<Diagnostic>, Diagnostic> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => {
             Diagnostic::error(Code::CloudInitMissing, "cloud-init is not installed, and `--schema` needs it")
-                .hint("install it, for example with `apt-get install cloud-init`, or leave out `--schema`")
+                .hint("leave out `--schema`, or install it, for example:")
+                .run(shell::Command::of("sudo", ["apt-get", "install", "cloud-init"]))
         }
         _ => Diagnostic::error(Code::CloudInitMissing, format!("cannot run cloud-init: {error}")),
     };

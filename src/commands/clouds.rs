@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use crate::clouds::{Base64, Cloud, Delivery, Gzip, Limit};
 use crate::delivery::Texts;
+use crate::shell::Command;
 use crate::ui::Ui;
 
 /// Shows all clouds in a few lines each, or one in full, with `port` in the firewall rules.
 pub fn clouds(ui: Ui, cloud: Option<&'static Cloud>, port: u16, json: bool) -> Result<()> {
-    let command = |words: std::fmt::Arguments| format!("hostseed {words}");
+    let command = |words: Vec<String>| Command::own(words);
     let texts = Texts::of_any(port, ui.columns(), &command);
     match cloud {
         Some(cloud) if json => ui.json(&View::new(cloud, &texts)),
@@ -17,7 +18,8 @@ pub fn clouds(ui: Ui, cloud: Option<&'static Cloud>, port: u16, json: bool) -> R
         None if json => ui.json(&Cloud::ALL.map(|cloud| View::new(cloud, &texts))),
         None => {
             ui.out(Cloud::ALL.map(|cloud| summary(cloud, &texts)).join("\n"))?;
-            ui.note("`hostseed clouds CLOUD` shows the commands and Terraform arguments of one cloud");
+            let one = Command::own(["clouds", "CLOUD"]);
+            ui.note_with("for the commands and Terraform arguments of one cloud:", &one);
             Ok(())
         }
     }
@@ -37,11 +39,13 @@ fn whole(cloud: &Cloud, texts: &Texts) -> String {
     );
     let mut text = heading(cloud) + &rows(&basics, texts);
     if let Some(command) = cloud.firewall.command {
-        text += &section("to open the port", &texts.code(command));
+        text += &section("to open the port", &texts.code(&texts.fill(command)));
     }
     for delivery in cloud.deliveries {
-        text +=
-            &section(&format!("with `{}`", texts.render(cloud, delivery)), &texts.create_vm(cloud, delivery));
+        let heading = if delivery.gzip { "with compressed user-data" } else { "with plain user-data" };
+        let mut lines = vec![texts.render(cloud, delivery).to_string()];
+        lines.extend(texts.create_vm(cloud, delivery));
+        text += &section(heading, &lines);
     }
     text
 }
@@ -60,7 +64,7 @@ fn basics(cloud: &Cloud, texts: &Texts) -> Vec<(&'static str, String)> {
         ("limit", limit(cloud)),
         ("encoding", cloud.encoding.into()),
         ("gzip", gzip(cloud).into()),
-        ("paste at", texts.fill(cloud.console)),
+        ("paste at", texts.console(cloud)),
         ("open port", texts.fill(cloud.firewall.console)),
     ]
 }
@@ -130,7 +134,7 @@ struct DeliveryView {
     gzip: bool,
     base64: bool,
     render: String,
-    file: &'static str,
+    file: String,
     command: Option<String>,
     terraform: Option<String>,
 }
@@ -154,7 +158,7 @@ impl View {
                 Gzip::InBase64 => Some("base64"),
                 Gzip::No => None,
             },
-            console: fill(cloud.console),
+            console: texts.console(cloud),
             console_base64: cloud.console_base64,
             firewall: FirewallView {
                 console: fill(cloud.firewall.console),
@@ -186,10 +190,10 @@ impl DeliveryView {
         Self {
             gzip: delivery.gzip,
             base64: delivery.base64,
-            render: texts.render(cloud, delivery),
-            file: cloud.file(delivery),
-            command: delivery.command.map(|text| texts.fill(text)),
-            terraform: delivery.terraform.map(|text| texts.fill(text)),
+            render: texts.render(cloud, delivery).to_string(),
+            file: texts.file(cloud, delivery),
+            command: delivery.command.map(|text| texts.fill_with(text, cloud, delivery)),
+            terraform: delivery.terraform.map(|text| texts.fill_with(text, cloud, delivery)),
         }
     }
 }

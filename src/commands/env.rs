@@ -31,7 +31,7 @@ pub fn env(
     let (connection, host) = match address {
         Some(address) => {
             let address = super::address::parse(address)?;
-            refuse_uncovered(store, &name, &address, "", "")?;
+            refuse_uncovered(store, &name, &address, "", None)?;
             (store.connection_at(&name, &address)?, address.to_string())
         }
         None => (store.connection(&name)?, record.host),
@@ -39,10 +39,10 @@ pub fn env(
     if host == name.as_str()
         && store.host_certificate(&name).is_ok_and(|(role, _)| role == HostRole::BootIssuer)
     {
-        ui.note(format_args!(
-            "`{name}` has no address yet, so docker connects to that name; record the address with `{}`",
-            store.command(format_args!("address {name} ADDRESS"))
-        ));
+        ui.note_with(
+            format_args!("`{name}` has no address yet, so docker connects to that name; record the address:"),
+            &store.command(["address", name.as_str(), "ADDRESS"]),
+        );
     }
     expiry::note(store, ui, now, &name);
     let mut variables = connection.variables();
@@ -51,7 +51,7 @@ pub fn env(
     }
     refuse_unsafe(variables.iter().map(|(_, value)| value.as_str()))?;
     let shell = shell_of(shell);
-    ui.out(shell.set(&variables) + &shell.hint(&command_line(), false))
+    ui.out(shell.set(&variables) + &shell.hint(&command_line(shell), false))
 }
 
 /// Prints the commands that unset the variables. With `no_proxy`, removes the host of DOCKER_HOST from NO_PROXY too, and keeps
@@ -67,18 +67,12 @@ pub fn env_unset(ui: Ui, shell: Option<&str>, no_proxy: bool) -> Result<()> {
             false => kept = shell.set_one((variable.to_owned(), rest)),
         }
     }
-    ui.out(shell.unset(&names) + &kept + &shell.hint(&command_line(), true))
+    ui.out(shell.unset(&names) + &kept + &shell.hint(&command_line(shell), true))
 }
 
-/// The shell named in the command, else the user's, else any POSIX shell.
+/// The shell named in the command, else the user's.
 fn shell_of(asked: Option<&str>) -> Shell {
-    let users = var("SHELL").unwrap_or_default();
-    let name = asked.unwrap_or_else(|| users.rsplit(['/', '\\']).next().unwrap_or_default());
-    Shell::named(name.trim_end_matches(".exe")).unwrap_or(if cfg!(windows) {
-        Shell::PowerShell
-    } else {
-        Shell::Posix
-    })
+    asked.and_then(Shell::named).unwrap_or_else(Shell::of_user)
 }
 
 /// The variable that is in use; the lower-case one has precedence.
@@ -107,15 +101,11 @@ fn without_docker_host() -> Option<(&'static str, String)> {
     (rest.len() < before.split(',').count()).then(|| (variable, rest.join(",")))
 }
 
-/// The command as typed, for the hint. A program's path with a space or a backslash is quoted.
-fn command_line() -> String {
+/// The command as typed, quoted for the hint in the language of `shell`.
+fn command_line(shell: Shell) -> String {
     let mut words: Vec<String> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    if let Some(program) = words.first_mut()
-        && program.contains([' ', '\\'])
-    {
-        *program = format!("\"{program}\"");
-    }
+    let program = if words.is_empty() { String::new() } else { words.remove(0) };
     // A line break would begin a new command.
-    safe(&words.join(" ")).into_owned()
+    safe(&shell.line(&program, &words)).into_owned()
 }

@@ -18,6 +18,7 @@ use crate::names::MachineName;
 use crate::pki::HostIdentity;
 use crate::plan::{Field, Plan};
 use crate::render::{Form, Format, Packing};
+use crate::shell::Command;
 use crate::spec::Spec;
 use crate::store::Store;
 use crate::ui::{self, Ui};
@@ -63,7 +64,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let how = "`allow_expired = \"true\"` in the query";
     expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
     let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)?) + "\n";
-    ui.artifact(&Artifact::private("answer", answer), "umask 077; hostseed external > FILE")
+    ui.artifact(&Artifact::private("answer", answer), &Command::own(["external"]).into_file("FILE"))
 }
 
 fn read_query() -> Result<BTreeMap<String, String>> {
@@ -81,10 +82,11 @@ fn read_query() -> Result<BTreeMap<String, String>> {
             Code::QueryJson,
             format!("the query on standard input is not a JSON object with string values: {error}"),
         );
-        let example = r#"`echo '{"name": "web1", "addresses": "203.0.113.7"}' | hostseed external`"#;
+        let example = r#"{"name": "web1", "addresses": "203.0.113.7"}"#;
         Report::from(
             complaint
-                .hint(format!("Terraform's data source `external` sends one; to try it by hand: {example}")),
+                .hint("Terraform's data source `external` sends one; to try it by hand:")
+                .run(Command::own(["external"]).after(Command::of("echo", [example]))),
         )
         .into()
     })
@@ -274,12 +276,10 @@ pub(super) fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) ->
         "`{name}` already exists with different settings, nothing was changed: {}",
         contradictions.join("; ")
     );
-    let hint = format!(
-        "change what is {}, choose another name, or delete the machine: `{}`",
-        spec.source(),
-        store.command(format_args!("rm {name}"))
-    );
-    Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
+    Err(Diagnostic::error(Code::MachineDiffers, message)
+        .hint(format!("change what is {}, choose another name, or delete the machine:", spec.source()))
+        .run(store.command(["rm", name.as_str()]))
+        .into())
 }
 
 fn values(fields: &[Field], wanted: &str) -> Vec<String> {

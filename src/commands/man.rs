@@ -24,7 +24,7 @@ pub fn man(ui: Ui, now: OffsetDateTime, dir: Option<&Path>, mut command: clap::C
             Ok(Artifact::public(format!("{name}.1"), page(command)?))
         })
         .collect::<Result<_>>()?;
-    store::put_folder(dir, &pages, now)
+    store::put_pages(dir, pages, now)
 }
 
 /// A page in roff, for section 1.

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod create;
 mod dry_run;
+mod ending;
 mod env;
 mod expiry;
 mod explain;

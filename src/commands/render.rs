@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{expiry, machine_name, read_file};
+use super::{ending, expiry, machine_name, read_file};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery, Seed};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
-use crate::store::{self, Store};
+use crate::shell::Command;
+use crate::store::{self, Replace, Store};
 use crate::ui::Ui;
 use crate::verify::{self, Input};
 use crate::yaml::{self, Node, Value};
@@ -32,11 +33,13 @@ pub struct Request {
     pub merged: Vec<PathBuf>,
     pub network_config: Option<PathBuf>,
     pub out: Option<PathBuf>,
+    /// The files of an existing folder that may be replaced.
+    pub replace: Replace,
     /// Expired certificates are rendered too.
     pub allow_expired: bool,
 }
 
-/// Prints the user-data, or writes it to `out`. Refuses to write a key to a world-readable file.
+/// Prints the user-data, or writes it to `out`. Writes no key to a world-readable file.
 pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> Result<()> {
     let name = machine_name(&request.name)?;
     request.refuse_what_has_no_effect()?;
@@ -70,12 +73,12 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     match rendered {
         Rendered::File(seed) => match request.file() {
             Some(path) => store::put_artifact(path, &seed, now),
-            None => ui.artifact(&seed, &store.command(format_args!("{} -o FILE", request.words(&name)))),
+            None => ui.artifact(&seed, &store.command(request.words(&name))),
         },
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");
             refuse_left_behind(dir, &files)?;
-            store::put_folder(dir, &files, now)
+            store::put_folder(dir, files, request.replace, now)
         }
     }
 }
@@ -105,20 +108,22 @@ impl Request {
         self.out.as_deref().filter(|path| *path != Path::new("-"))
     }
 
-    /// The command, without `--out`.
-    fn words(&self, name: &MachineName) -> String {
-        let mut words = format!("render {name}");
+    /// The command with a file of its own as output.
+    fn words(&self, name: &MachineName) -> Vec<String> {
+        let mut words = vec!["render".to_owned(), name.to_string()];
+        let mut option = |option: &str, value: &str| words.extend([option, value].map(str::to_owned));
         if let Some(format) = self.format {
-            words += &format!(" --format {}", format.name());
+            option("--format", format.name());
         }
         if let Some(cloud) = self.cloud {
-            words += &format!(" --for {}", cloud.name);
+            option("--for", cloud.name);
         }
-        let switches = [(" --gzip", self.packing.gzip), (" --base64", self.packing.base64)];
-        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(word, _)| word));
-        let files = |option: &str, file: &str| format!(" {option} {}", crate::templates::shell_word(file));
-        words.extend(self.parts.iter().map(|part| files("--part", part)));
-        words.extend(self.merged.iter().map(|file| files("--merge", &file.to_string_lossy())));
+        self.parts.iter().for_each(|part| option("--part", part));
+        self.merged.iter().for_each(|file| option("--merge", &file.to_string_lossy()));
+        let switches = [("--gzip", self.packing.gzip), ("--base64", self.packing.base64)];
+        words.extend(switches.into_iter().filter(|(_, on)| *on).map(|(word, _)| word.to_owned()));
+        let gzip = if self.packing.gzip && !self.packing.base64 { ".gz" } else { "" };
+        words.extend(["-o".to_owned(), format!("{name}.{}{gzip}", self.format().file_name())]);
         words
     }
 
@@ -151,6 +156,9 @@ impl Request {
             if self.file().is_none() {
                 complaints.push(needs_folder(format));
             }
+        }
+        if let Some(path) = self.file() {
+            complaints.extend(ending::check(path, format, self.packing, Some(&self.name)).err());
         }
         Report::check(complaints)
     }
@@ -243,13 +251,16 @@ fn what_breaks(seed: &Artifact, alone: &Artifact, now: OffsetDateTime) -> Vec<Di
     let faults = |seed: &Artifact| verify::faults(Input::File("the seed".into(), seed.bytes.clone()), now);
     let known: Vec<Code> = faults(alone).iter().map(|fault| fault.code).collect();
     let new = faults(seed).into_iter().filter(|fault| !known.contains(&fault.code));
-    let problem =
-        |fault: Diagnostic| Diagnostic::error(Code::PartRejected, fault.to_string()).maybe_hint(fault.hint);
+    let problem = |fault: Diagnostic| {
+        let rejected = Diagnostic::error(Code::PartRejected, fault.to_string()).maybe_hint(fault.hint);
+        Diagnostic { commands: fault.commands, ..rejected }
+    };
     new.map(problem).collect()
 }
 
 /// A disk if the file's extension says so.
 fn medium(path: Option<&Path>) -> Medium {
+    let path = path.filter(|path| !ending::has_slash(path) && !path.is_dir());
     let extension = path.and_then(Path::extension).unwrap_or_default().to_ascii_lowercase();
     match extension.to_str() {
         Some("img") => Medium::Fat,
@@ -291,6 +302,7 @@ fn refuse_left_behind(dir: &Path, files: &[Artifact]) -> Result<()> {
         Code::StaleNetworkConfig,
         format!("`{}` exists, and cloud-init would apply it too; nothing was written", path.display()),
     )
-    .hint(format!("pass it with `--network-config {}`, or delete it", path.display()))
+    .hint("pass it with `--network-config`, or delete it:")
+    .run(Command::of("rm", [path.display().to_string()]))
     .into())
 }

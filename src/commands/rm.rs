@@ -28,7 +28,10 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<ExitCode
             _ => (format!("the keys and CAs of {}", listed.join(", ")), "The VMs keep running"),
         };
         let question = format!("Permanently delete {keys}? {runs}, and you lose access to Docker there.");
-        if !ui.confirm(question, &store.command(format_args!("rm -y {}", listed.join(" "))))? {
+        if !ui.confirm(
+            question,
+            &store.command(["rm", "-y"].into_iter().chain(listed.iter().map(String::as_str))),
+        )? {
             ui.note("nothing was deleted");
             return Ok(ExitCode::FAILURE);
         }

@@ -209,6 +209,9 @@ struct ProblemView<'a> {
     column: Option<usize>,
     message: &'a str,
     hint: Option<&'a str>,
+    /// The commands that the hint suggests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
 }
 
 impl<'a> View<'a> {
@@ -228,6 +231,7 @@ impl<'a> From<&'a Diagnostic> for ProblemView<'a> {
             column: problem.place.position.map(|position| position.column),
             message: &problem.message,
             hint: problem.hint.as_deref(),
+            commands: problem.commands.iter().map(ToString::to_string).collect(),
         }
     }
 }

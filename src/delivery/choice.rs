@@ -10,6 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::pki::{HostIdentity, Identity};
 use crate::plan::Plan;
 use crate::render::Form;
+use crate::shell::Command;
 use crate::spec::Spec;
 
 /// A cloud, and one delivery of a machine's user-data to it.
@@ -51,12 +52,12 @@ pub fn require(
     );
     let subject = Subject { plan, host, form: &Form::CloudConfig, deliveries: cloud.deliveries, signer };
     let advice = advice::advice(cloud, &subject, &SizeHints::of_spec(spec, plan))?;
-    let hint = match advice.is_empty() {
-        false => advice.join("; or "),
-        true => format!(
-            "no option of `create` brings it below the limit; create the machine without `--for`, and put it into an image with `hostseed render {} --format bake`, which needs no user-data",
-            plan.name
-        ),
-    };
-    Err(Diagnostic::error(Code::UserDataTooLarge, message).hint(hint).into())
+    let error = Diagnostic::error(Code::UserDataTooLarge, message);
+    Err(match advice.is_empty() {
+        false => error.hint(advice.join("; or ")).into(),
+        true => error
+            .hint("no option of `create` brings it below the limit; create the machine without `--for`, and put it into an image, which needs no user-data:")
+            .run(Command::own(["render", plan.name.as_str(), "--format", "bake"]))
+            .into(),
+    })
 }

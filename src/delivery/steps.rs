@@ -1,12 +1,13 @@
 //! The next steps after `create`, with the cloud's own terms if the cloud is known.
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::iter;
 
 use super::choice::Choice;
 use super::texts::Texts;
 use crate::clouds::Limit;
 use crate::plan::Plan;
+use crate::shell::Shell;
 use crate::store::Store;
 
 /// One step and its details.
@@ -29,18 +30,21 @@ pub fn steps(store: &Store, plan: &Plan, choice: Option<&Choice>, columns: usize
         None => vm_anywhere(store, plan),
     };
     steps.extend(address(store, plan));
-    let env = store.command(format_args!("env {name}"));
     steps.push(Step {
         text: "When the VM is up, connect:".into(),
-        lines: vec![format!("eval \"$({env})\" && docker info")],
+        lines: Shell::of_user().connect(&store.command(["env", name.as_str()])),
     });
     numbered(&steps)
 }
 
 fn vm_anywhere(store: &Store, plan: &Plan) -> Vec<Step> {
-    let render = store.command(format_args!("render {}", plan.name));
+    let file = format!("{}.user-data", plan.name);
+    let render = store.command(["render", plan.name.as_str(), "-o", &file]);
     vec![
-        Step { text: "Create a VM with this user-data:".into(), lines: vec![render] },
+        Step {
+            text: format!("Write the user-data to `{file}`, and create a VM with it:"),
+            lines: vec![render.to_string()],
+        },
         format!("Allow inbound TCP {} from your IP address in the cloud's firewall.", plan.host.port).into(),
     ]
 }
@@ -48,16 +52,16 @@ fn vm_anywhere(store: &Store, plan: &Plan) -> Vec<Step> {
 /// The steps for a known cloud.
 fn vm_in_cloud(store: &Store, plan: &Plan, choice: &Choice, columns: usize) -> Vec<Step> {
     let Choice { cloud, delivery, size } = choice;
-    let command = |words: Arguments| store.command(words);
+    let command = |words: Vec<String>| store.command(words);
     let texts = Texts::of(plan, columns, &command);
-    let file = cloud.file(delivery);
+    let file = texts.file(cloud, delivery);
     let of = if matches!(cloud.limit, Limit::Base64(_)) { " of base64" } else { "" };
     let size =
         cloud.limit().map(|limit| format!("({size} bytes{of}; the limit of {} is {limit})", cloud.name));
     vec![
         Step {
             text: format!("Write the user-data to `{file}`:"),
-            lines: iter::once(texts.render(cloud, delivery)).chain(size).collect(),
+            lines: iter::once(texts.render(cloud, delivery).to_string()).chain(size).collect(),
         },
         Step {
             text: format!("Allow inbound TCP {} from your IP address only:", plan.host.port),
@@ -73,7 +77,8 @@ fn vm_in_cloud(store: &Store, plan: &Plan, choice: &Choice, columns: usize) -> V
 /// The step that tells the docker CLI the machine's address; none if that is known.
 fn address(store: &Store, plan: &Plan) -> Option<Step> {
     let name = &plan.name;
-    let record = |address: &dyn Display| store.command(format_args!("address {name} {address}"));
+    let record =
+        |address: &dyn Display| store.command(["address", name.as_str(), &address.to_string()]).to_string();
     match (&plan.boot_issuer, plan.addresses.first(), plan.tls_sans.first()) {
         (_, Some(_), _) => None,
         (Some(_), None, _) => Some(Step {

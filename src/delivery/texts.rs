@@ -1,12 +1,12 @@
 //! The instructions of a cloud with a machine's name and port filled in.
 
-use std::fmt::Arguments;
 use std::iter;
 
 use textwrap::{Options, WordSplitter};
 
 use crate::clouds::{Base64, Cloud, Delivery, Seed};
 use crate::plan::Plan;
+use crate::shell::Command;
 
 /// The indentation of the lines of a step or a section.
 const INDENT: usize = 5;
@@ -20,30 +20,45 @@ pub struct Texts<'a> {
     port: u16,
     columns: usize,
     /// Completes a command of hostseed that the user can paste.
-    command: &'a dyn Fn(Arguments) -> String,
+    command: &'a dyn Fn(Vec<String>) -> Command,
 }
 
 impl<'a> Texts<'a> {
     /// The texts for a machine. Prose is as wide as `columns`.
-    pub fn of(plan: &Plan, columns: usize, command: &'a dyn Fn(Arguments) -> String) -> Self {
+    pub fn of(plan: &Plan, columns: usize, command: &'a dyn Fn(Vec<String>) -> Command) -> Self {
         let machine = plan.name.to_string();
         let vm = if is_name_everywhere(&machine) { machine.clone() } else { "NAME".into() };
         Self { machine, vm, port: plan.host.port, columns, command }
     }
 
     /// The texts with placeholders for the name.
-    pub fn of_any(port: u16, columns: usize, command: &'a dyn Fn(Arguments) -> String) -> Self {
+    pub fn of_any(port: u16, columns: usize, command: &'a dyn Fn(Vec<String>) -> Command) -> Self {
         Self { machine: "NAME".into(), vm: "NAME".into(), port, columns, command }
     }
 
-    /// A text with the values in it. Both are plain words to a shell and to Terraform.
+    /// A text with the values in it. All are plain words to a shell and to Terraform.
     pub fn fill(&self, text: &str) -> String {
         text.replace("{name}", &self.vm).replace("{port}", &self.port.to_string())
     }
 
+    /// A text with the values in it, and with the file of a delivery.
+    pub fn fill_with(&self, text: &str, cloud: &Cloud, delivery: &Delivery) -> String {
+        self.fill(text).replace("{file}", &self.file(cloud, delivery))
+    }
+
+    /// The name of the file that the commands of a delivery read.
+    pub fn file(&self, cloud: &Cloud, delivery: &Delivery) -> String {
+        cloud.file(delivery, &self.machine)
+    }
+
+    /// The menu path in the console.
+    pub fn console(&self, cloud: &Cloud) -> String {
+        self.fill_with(cloud.console, cloud, &cloud.deliveries[0])
+    }
+
     /// The lines of a command or of a Terraform configuration, for copying.
     pub fn code(&self, text: &str) -> Vec<String> {
-        self.fill(text).lines().map(str::to_owned).collect()
+        text.lines().map(str::to_owned).collect()
     }
 
     /// Prose in lines, `first` before the first and `next` before the others. Words are left whole.
@@ -52,30 +67,37 @@ impl<'a> Texts<'a> {
     }
 
     /// The command that writes the file for a delivery.
-    pub fn render(&self, cloud: &Cloud, delivery: &Delivery) -> String {
-        (self.command)(format_args!("{} -o {}", self.render_words(cloud, delivery), cloud.file(delivery)))
+    pub fn render(&self, cloud: &Cloud, delivery: &Delivery) -> Command {
+        let mut words = self.render_words(cloud, delivery);
+        words.extend(["-o".to_owned(), self.file(cloud, delivery)]);
+        (self.command)(words)
     }
 
-    fn render_words(&self, cloud: &Cloud, delivery: &Delivery) -> String {
+    fn render_words(&self, cloud: &Cloud, delivery: &Delivery) -> Vec<String> {
         // For a cloud that uses a disk, nocloud is the default format.
-        let form = if cloud.seed == Seed::Disk && delivery.gzip { " --format cloud-config" } else { "" };
-        let gzip = if delivery.gzip { " --gzip" } else { "" };
-        let base64 = if delivery.base64 { " --base64" } else { "" };
-        format!("render {}{form} --for {}{gzip}{base64}", self.machine, cloud.name)
+        let form = cloud.seed == Seed::Disk && delivery.gzip;
+        let form = if form { &["--format", "cloud-config"][..] } else { &[] };
+        let gzip = delivery.gzip.then_some("--gzip");
+        let base64 = delivery.base64.then_some("--base64");
+        let words = ["render", &self.machine].into_iter().chain(form.iter().copied());
+        words.chain(["--for", cloud.name]).chain(gzip).chain(base64).map(str::to_owned).collect()
     }
 
     /// How to create a VM with this delivery.
     pub fn create_vm(&self, cloud: &Cloud, delivery: &Delivery) -> Vec<String> {
-        let mut lines = self.in_the_console(&self.paste(cloud, delivery));
-        lines.extend(self.or("on the command line", delivery.command));
-        lines.extend(self.or("in Terraform, with its other arguments", delivery.terraform));
+        let (text, command) = self.paste(cloud, delivery);
+        let mut lines = self.in_the_console(&text);
+        lines.extend(command.map(|command| format!("  {command}")));
+        let fill = |text| self.fill_with(text, cloud, delivery);
+        lines.extend(self.or("on the command line", delivery.command.map(fill)));
+        lines.extend(self.or("in Terraform, with its other arguments", delivery.terraform.map(fill)));
         lines
     }
 
     /// How to open the port.
     pub fn firewall(&self, cloud: &Cloud) -> Vec<String> {
         let mut lines = self.in_the_console(&self.fill(cloud.firewall.console));
-        lines.extend(self.or("on the command line", cloud.firewall.command));
+        lines.extend(self.or("on the command line", cloud.firewall.command.map(|text| self.fill(text))));
         lines
     }
 
@@ -84,24 +106,25 @@ impl<'a> Texts<'a> {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn or(&self, place: &str, code: Option<&str>) -> Vec<String> {
+    fn or(&self, place: &str, code: Option<String>) -> Vec<String> {
         let Some(code) = code else { return Vec::new() };
-        let code = self.code(code).into_iter().map(|line| format!("  {line}"));
+        let code = self.code(&code).into_iter().map(|line| format!("  {line}"));
         iter::once(format!("or {place}:")).chain(code).collect()
     }
 
-    /// Where to paste the file in the console, and what else to do there.
-    fn paste(&self, cloud: &Cloud, delivery: &Delivery) -> String {
-        let path = self.fill(cloud.console);
+    /// Where to paste the file in the console, and what else to do there. With a command, its output is pasted instead.
+    fn paste(&self, cloud: &Cloud, delivery: &Delivery) -> (String, Option<Command>) {
+        let path = self.fill_with(cloud.console, cloud, delivery);
         let binary = delivery.gzip && !delivery.base64 && cloud.base64 == Base64::Envelope;
         match cloud.console_base64 {
             Some(besides) if binary => {
-                let text = (self.command)(format_args!("{} --base64", self.render_words(cloud, delivery)));
-                format!("{path}; paste the output of `{text}`, and {besides}")
+                let mut words = self.render_words(cloud, delivery);
+                words.push("--base64".to_owned());
+                (format!("{path}; {besides}, and paste the output of:"), Some((self.command)(words)))
             }
-            None if binary => "the console does not support compressed user-data".into(),
-            Some(besides) if delivery.base64 => format!("{path}; {besides}"),
-            _ => path,
+            None if binary => ("the console does not support compressed user-data".into(), None),
+            Some(besides) if delivery.base64 => (format!("{path}; {besides}"), None),
+            _ => (path, None),
         }
     }
 }

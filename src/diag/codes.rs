@@ -294,8 +294,9 @@ codes! {
     BinaryToTerminal = "binary-to-terminal",
     /// A private key would be written where another user can read it
     ///
-    /// Standard output or the existing file is readable by others, or belongs to someone else. Write to a
-    /// new file with `--out`: it is created with mode 0600.
+    /// The existing file is readable by others, or standard output belongs to someone else. Write to a new file
+    /// with `--out`: it is created with mode 0600. As a warning: standard output is a file of your own whose mode
+    /// cannot be changed, for example on a FAT disk.
     ExposedOutput = "exposed-output",
     /// A value has a control character, and cannot be printed for a shell
     ///
@@ -341,6 +342,17 @@ codes! {
     ///
     /// Pass it with `--network-config`, or remove it.
     StaleNetworkConfig = "stale-network-config",
+    /// An output folder has files that hostseed did not write, or that have changed since
+    ///
+    /// hostseed records what it writes to a folder in `.hostseed.sha256`, and replaces only files that are as it
+    /// wrote them. `sha256sum --check .hostseed.sha256` shows which have changed. Choose another folder, or
+    /// replace the files with `--force`.
+    WouldOverwrite = "would-overwrite",
+    /// An output path has an ending that does not fit the format
+    ///
+    /// A folder or a text with the ending of a disk image or an archive would be taken for one. The message has
+    /// the endings that fit. A slash at the end means a folder: `--out web1.example.com/`.
+    OutputEnding = "output-ending",
 
     // Problems that `verify` reports: user-data as a whole.
     /// User-data, or a part of it, is empty

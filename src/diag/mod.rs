@@ -8,6 +8,8 @@ use std::fmt;
 pub use codes::Code;
 pub use place::{Excerpt, Place, Position, lines};
 
+use crate::shell::Command;
+
 /// How serious a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
@@ -39,12 +41,15 @@ pub struct Diagnostic {
     pub message: String,
     /// An action for the user, in the same form.
     pub hint: Option<String>,
+    /// Commands that the hint suggests, in their order. Each is printed on a line of its own.
+    pub commands: Vec<Command>,
 }
 
 impl Diagnostic {
     /// An error without a place or a hint.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, place: Place::default(), message: message.into(), hint: None }
+        let (message, place) = (message.into(), Place::default());
+        Self { code, severity: Severity::Error, place, message, hint: None, commands: Vec::new() }
     }
 
     /// A warning without a place or a hint.
@@ -55,6 +60,12 @@ impl Diagnostic {
     /// Adds what the user can do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a command that the hint suggests.
+    pub fn run(mut self, command: Command) -> Self {
+        self.commands.push(command);
         self
     }
 

@@ -18,6 +18,7 @@ use super::blocks::{self, Fault};
 use super::{Certificate, HostIdentity, Pair};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
+use crate::shell::Command;
 
 /// `id-ecPublicKey`, RFC 5480 §2.1.1.
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -53,27 +54,28 @@ fn refused(place: &Path, text: &str, key: &Secret, fault: &Fault) -> anyhow::Err
         place.display(),
         place.join("ca.pem").display()
     );
-    Diagnostic::error(Code::CaFileContents, message).hint(way_out(place, text, key)).into()
+    way_out(Diagnostic::error(Code::CaFileContents, message), place, text, key).into()
 }
 
-/// How to reduce a `ca.pem` to the certificate of the key.
-fn way_out(place: &Path, text: &str, key: &Secret) -> String {
+/// Adds to `refused` how to reduce a `ca.pem` to the certificate of the key.
+fn way_out(refused: Diagnostic, place: &Path, text: &str, key: &Secret) -> Diagnostic {
     let all = Certificate::all_from_pem(text).unwrap_or_default();
     let own = key_pair(key).ok().and_then(|key| {
         let public = key.subject_public_key_info();
         all.iter().position(|certificate| certificate.is_for(&public))
     });
-    let Some(n) = own else { return "keep only the certificate of ca-key.pem in ca.pem".to_owned() };
+    let Some(n) = own else { return refused.hint("keep only the certificate of ca-key.pem in ca.pem") };
     let which = format!("`{}`, SHA-256 {}", all[n].subject(), all[n].fingerprint());
     if n > 0 {
-        return format!("keep only the certificate of ca-key.pem in ca.pem: {which}");
+        return refused.hint(format!("keep only the certificate of ca-key.pem in ca.pem: {which}"));
     }
     // openssl writes the first certificate of a file.
-    let path = |file: &str| shell_words::quote(&place.join(file).display().to_string()).into_owned();
+    let path = |file: &str| place.join(file).display().to_string();
     let (from, to) = (path("ca.pem"), path("ca-only.pem"));
-    format!(
-        "keep only the certificate of ca-key.pem, {which}: `openssl x509 -in {from} -out {to} && mv {to} {from}`"
-    )
+    refused
+        .hint(format!("keep only the certificate of ca-key.pem, {which}:"))
+        .run(Command::of("openssl", ["x509", "-in", &from, "-out", &to]))
+        .run(Command::of("mv", [to, from]))
 }
 
 /// Checks that a certificate is a CA's that can sign for servers and clients at `now`, and that `key` is its key.

@@ -5,6 +5,7 @@ use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
 use crate::digest::is_sha256;
 use crate::dockerd::{Release, Target};
+use crate::shell::Command;
 use crate::spec::{Spec, Word};
 
 /// The repository of Docker's own packages.
@@ -273,7 +274,8 @@ fn sha256(text: &str) -> Result<String, Diagnostic> {
         Code::InvalidChecksum,
         format!("must be the 64 hex digits of a SHA-256, got `{}`", text.escape_debug()),
     )
-    .hint("`sha256sum FILE` prints it"))
+    .hint("print it:")
+    .run(Command::of("sha256sum", ["FILE"])))
 }
 
 fn fingerprint(text: &str) -> Result<String, Diagnostic> {
@@ -285,5 +287,6 @@ fn fingerprint(text: &str) -> Result<String, Diagnostic> {
         Code::InvalidFingerprint,
         format!("must be the 40 hex digits of an OpenPGP fingerprint, got `{}`", text.escape_debug()),
     )
-    .hint("`gpg --show-keys FILE` prints it"))
+    .hint("print it:")
+    .run(Command::of("gpg", ["--show-keys", "FILE"])))
 }

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use crate::shell::{Shell, called};
+
 /// The connection to a machine's Docker.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -14,44 +16,7 @@ pub struct Connection {
     pub cert_path: String,
 }
 
-/// The language of a shell or program that reads the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shell {
-    Posix,
-    Fish,
-    PowerShell,
-    Cmd,
-    Tcsh,
-    Emacs,
-    Nu,
-    Dotenv,
-}
-
 impl Shell {
-    /// The names that `--shell` accepts, and that can be the last part of `$SHELL`.
-    pub const ALL: [(&str, Self); 15] = [
-        ("bash", Self::Posix),
-        ("sh", Self::Posix),
-        ("zsh", Self::Posix),
-        ("dash", Self::Posix),
-        ("ash", Self::Posix),
-        ("ksh", Self::Posix),
-        ("fish", Self::Fish),
-        ("powershell", Self::PowerShell),
-        ("pwsh", Self::PowerShell),
-        ("cmd", Self::Cmd),
-        ("tcsh", Self::Tcsh),
-        ("csh", Self::Tcsh),
-        ("emacs", Self::Emacs),
-        ("nu", Self::Nu),
-        ("dotenv", Self::Dotenv),
-    ];
-
-    /// Finds a shell by its name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, shell)| *shell)
-    }
-
     /// Returns the lines that set `variables`.
     pub fn set(self, variables: &[(String, String)]) -> String {
         if self == Self::Nu {
@@ -104,7 +69,7 @@ impl Shell {
         let (comment, evaluate) = match self {
             Self::Posix => ("#", format!("eval \"$({command})\"")),
             Self::Fish => ("#", format!("eval ({command})")),
-            Self::PowerShell => ("#", format!("& {command} | Invoke-Expression")),
+            Self::PowerShell => ("#", format!("{} | Invoke-Expression", called(command))),
             Self::Cmd => ("REM", format!("\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i")),
             Self::Tcsh => (":", format!("eval `{command}`")),
             Self::Emacs => (

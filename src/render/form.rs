@@ -65,6 +65,29 @@ impl Format {
         matches!(self, Self::CloudConfig | Self::Script | Self::Mime | Self::Ignition)
     }
 
+    /// The usual endings of a file of this format. Empty for a folder.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::CloudConfig => &["yaml", "yml", "txt", "user-data"],
+            Self::Mime => &["mime", "txt", "user-data"],
+            Self::Script | Self::Bake => &["sh"],
+            Self::Ignition => &["ign", "json"],
+            Self::ImageBuilder => &["yaml", "yml"],
+            Self::NoCloud | Self::Packer | Self::Terraform => &[],
+        }
+    }
+
+    /// The usual end of a file name after the machine's name.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::CloudConfig | Self::Mime | Self::NoCloud | Self::Packer | Self::Terraform => "user-data",
+            Self::Script => "user-data.sh",
+            Self::Bake => "bake.sh",
+            Self::Ignition => "ign",
+            Self::ImageBuilder => "yaml",
+        }
+    }
+
     /// Returns whether the format consists of several files.
     pub fn is_folder(self) -> bool {
         matches!(self, Self::NoCloud | Self::Packer | Self::Terraform)
@@ -104,9 +127,9 @@ pub fn render(host: &Host, form: &Form, packing: Packing) -> Result<Rendered> {
             return nocloud::render(host, network_config.as_deref(), *medium);
         }
         Form::Bake => seed::bake(host, encoding)?,
-        Form::Packer => return packer::render(host).map(Rendered::Folder),
+        Form::Packer => return packer::render(host).map(Rendered::folder),
         Form::ImageBuilder => imagebuilder::render(host)?,
-        Form::Terraform(connection) => return terraform::render(host, connection).map(Rendered::Folder),
+        Form::Terraform(connection) => return terraform::render(host, connection).map(Rendered::folder),
     };
     Ok(Rendered::File(packing.pack(file)))
 }

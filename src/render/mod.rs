@@ -17,12 +17,13 @@ mod terraform;
 
 use anyhow::Result;
 
-pub use environment::{Connection, Shell};
+pub use environment::Connection;
 pub use form::{Form, Format};
 pub use nocloud::Medium;
 pub use packing::Packing;
 pub use rendered::Rendered;
 
+pub use crate::shell::Shell;
 pub use crate::userdata::ignition::Merged;
 pub use crate::userdata::mime::Part;
 

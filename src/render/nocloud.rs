@@ -24,7 +24,7 @@ pub fn render(host: &Host, network_config: Option<&[u8]>, medium: Medium) -> Res
     let user_data = seed::cloud_config(host, PayloadEncoding::GzipBase64)?;
     let files = nocloud::write(host.name(), user_data, network_config);
     Ok(match medium {
-        Medium::Folder => Rendered::Folder(files),
+        Medium::Folder => Rendered::folder(files),
         Medium::Fat => Rendered::File(host.artifact("seed.img", disk::fat(&files)?)),
         Medium::Iso => Rendered::File(host.artifact("seed.iso", disk::iso(&files)?)),
     })

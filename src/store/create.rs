@@ -8,13 +8,14 @@ use anyhow::Result;
 use super::files::{self, Action};
 use super::record::{self, Record};
 use super::transaction::Change;
-use super::{CERTS, MACHINES, Store, as_text, word};
+use super::{CERTS, MACHINES, Store, as_text};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
 use crate::pki::Identity;
 use crate::plan::{AuthoritySource, Plan};
 use crate::render::{Connection, Shell};
+use crate::shell::Command;
 
 /// Result of an attempt to write a new machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +104,9 @@ impl Store {
                 Code::MachineExists,
                 format!("machine `{name}` already exists (nothing was changed)"),
             )
-            .hint(format!(
-                "`{}` prints its user-data again; `{}` removes it",
-                self.command(format_args!("render {name}")),
-                self.command(format_args!("rm {name}"))
-            ))
+            .hint("print its user-data again, or remove the machine:")
+            .run(self.command(["render", name.as_str()]))
+            .run(self.command(["rm", name.as_str()]))
             .into());
         }
         let dir = self.authority_dir(name);
@@ -129,7 +128,8 @@ impl Store {
         Err(Diagnostic::error(Code::CaFolderExists, format!(
             "{exists}, but there is no machine `{name}`; the new machine needs this folder for its CA (nothing was changed)"
         ))
-        .hint(format!("choose another name, or move the folder away: `mv {} {}`", word(&dir), word(&free)))
+        .hint("choose another name, or move the folder away:")
+        .run(Command::of("mv", [&dir, &free].map(|path| path.display().to_string())))
         .into())
     }
 

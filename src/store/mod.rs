@@ -18,21 +18,23 @@ mod state;
 mod temporary;
 mod transaction;
 mod trust;
+mod written;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::{fmt, fs};
 
 use anyhow::Result;
 
 pub use create::Creation;
 pub use list::{HostCertificate, Listing};
-pub use output::{put_artifact, put_folder};
+pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
 pub use trust::Trust;
 
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
+use crate::shell::Command;
 use files::Action;
 use transaction::Transaction;
 use trust::{Content, Role};
@@ -102,17 +104,11 @@ impl Store {
         Ok(())
     }
 
-    /// Formats a hostseed command for this store that the user can paste.
-    pub fn command(&self, words: fmt::Arguments) -> String {
-        match self.named {
-            true => {
-                format!(
-                    "hostseed --store {} {words}",
-                    crate::templates::shell_word(&self.root.display().to_string())
-                )
-            }
-            false => format!("hostseed {words}"),
-        }
+    /// A hostseed command for this store that the user can paste.
+    pub fn command<T: AsRef<str>>(&self, words: impl IntoIterator<Item = T>) -> Command {
+        let store = self.named.then(|| ["--store".to_owned(), self.root.display().to_string()]);
+        let words = words.into_iter().map(|word| word.as_ref().to_owned());
+        Command::own(store.into_iter().flatten().chain(words))
     }
 
     /// The folder of a machine.
@@ -178,10 +174,10 @@ impl Store {
         let names = self.names()?;
         failure = match names.iter().max_by(|a, b| likeness(a, name).total_cmp(&likeness(b, name))) {
             Some(near) if likeness(near, name) > 0.8 => failure.hint(format!("did you mean `{near}`?")),
-            Some(_) => failure.hint(format!("`{}` lists the machines", self.command(format_args!("ls")))),
+            Some(_) => failure.hint("list the machines:").run(self.command(["ls"])),
             None => {
-                let create = self.command(format_args!("create {name} --address ADDRESS"));
-                failure.hint(format!("run `{create}` to create it"))
+                let create = self.command(["create", name.as_str(), "--address", "ADDRESS"]);
+                failure.hint("create it:").run(create)
             }
         };
         Err(failure.into())
@@ -206,10 +202,6 @@ fn as_text(path: &Path) -> Result<&str> {
 /// The error for a file of the store with invalid content.
 fn unusable(code: Code, path: &Path, reason: &anyhow::Error) -> anyhow::Error {
     Diagnostic::error(code, format!("`{}` cannot be used: {reason:#}", path.display())).into()
-}
-
-fn word(path: &Path) -> String {
-    crate::templates::shell_word(&path.display().to_string())
 }
 
 const MACHINES: &str = "machines";

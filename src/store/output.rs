@@ -13,13 +13,36 @@ use super::files::{self, Action, failed, parent};
 use super::temporary::sweep;
 use super::transaction::{Change, Transaction};
 use super::trust;
+use super::written::{self, RECORD, Written};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
+#[cfg(unix)]
+use crate::shell::Command;
 
 /// Minimum age of temporary files that are removed. No command runs for longer.
 const ABANDONED: Duration = Duration::from_secs(10 * 60);
 /// Maximum number of links in a path, as in Linux (path_resolution(7)).
 const MAX_LINKS: usize = 40;
+/// git's list of files to ignore. The user's own is never replaced.
+const GITIGNORE: &str = ".gitignore";
+
+/// Which files of an existing output folder may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// Those that have not changed since hostseed wrote them.
+    Unchanged,
+    /// All.
+    All,
+}
+
+/// What [`put`] does to a folder.
+#[derive(Clone, Copy)]
+enum Guard {
+    /// Replaces files as `Replace` says, and records what it writes.
+    Recorded(Replace),
+    /// Replaces all files, and records nothing.
+    None,
+}
 
 /// Writes an artifact to a file of the user's choice, with mode 0600 if it contains a private key.
 ///
@@ -42,32 +65,57 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
     transaction.commit(&[Change::File(name, artifact)])
 }
 
-/// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`]. A new folder has mode
-/// 0700. In an existing folder either all files change or none, and other files stay.
+/// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`], and a record of what it
+/// wrote. A new folder has mode 0700. In an existing folder either all files change or none, and other files stay. The user's own
+/// `.gitignore` stays if it says something about each file that the artifact of that name lists.
+///
+/// # Errors
+/// Fails for the reasons of [`put_artifact`], or if another user owns the folder. With [`Replace::Unchanged`], fails if a file
+/// exists that differs both from its artifact and from what hostseed last wrote there; the error names all of them.
+pub fn put_folder(dir: &Path, artifacts: Vec<Artifact>, replace: Replace, now: OffsetDateTime) -> Result<()> {
+    put(dir, artifacts, Guard::Recorded(replace), now)
+}
+
+/// Writes manual pages to a folder, as [`put_folder`], but replaces existing pages and leaves no record between them.
 ///
 /// # Errors
 /// Fails for the reasons of [`put_artifact`], or if another user owns the folder.
-pub fn put_folder(dir: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
+pub fn put_pages(dir: &Path, pages: Vec<Artifact>, now: OffsetDateTime) -> Result<()> {
+    put(dir, pages, Guard::None, now)
+}
+
+fn put(dir: &Path, mut artifacts: Vec<Artifact>, guard: Guard, now: OffsetDateTime) -> Result<()> {
     // Paths like `.` have no file name, and exist.
     if dir.file_name().is_none() {
-        return put_into(dir, dir, artifacts, now);
+        return put_into(dir, dir, artifacts, guard, now);
     }
     let Some((transaction, name)) = find(dir)? else {
         return Err(failed(Action::MakeFolder, dir, &io::ErrorKind::NotFound.into()));
     };
     let path = transaction.base().join(&name);
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => put_into(&path, dir, artifacts, now),
+        Ok(metadata) if metadata.is_dir() => put_into(&path, dir, artifacts, guard, now),
         Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
             sweep(transaction.base(), parent(dir), abandoned_before(now))?;
-            transaction.commit(&[Change::NewFolder(name, artifacts)])
+            if let Guard::Recorded(_) = guard {
+                let mut written = Written::default();
+                artifacts.iter().for_each(|artifact| written.note(artifact));
+                artifacts.push(written.to_artifact());
+            }
+            transaction.commit(&[Change::NewFolder(name, &artifacts)])
         }
     }
 }
 
 /// Writes artifacts to an existing folder, which errors call `shown`.
-fn put_into(dir: &Path, shown: &Path, artifacts: &[Artifact], now: OffsetDateTime) -> Result<()> {
+fn put_into(
+    dir: &Path,
+    shown: &Path,
+    mut artifacts: Vec<Artifact>,
+    guard: Guard,
+    now: OffsetDateTime,
+) -> Result<()> {
     let missing = || failed(Action::Write, shown, &io::ErrorKind::NotFound.into());
     let mut transaction = Transaction::in_folder(dir, shown)?.ok_or_else(missing)?;
     let metadata = fs::metadata(transaction.base()).map_err(|_| missing())?;
@@ -76,12 +124,91 @@ fn put_into(dir: &Path, shown: &Path, artifacts: &[Artifact], now: OffsetDateTim
     }
     transaction.lock_output()?;
     sweep(transaction.base(), shown, abandoned_before(now))?;
-    for artifact in artifacts {
+    for artifact in &artifacts {
         check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path), artifact)?;
+    }
+    if let Guard::Recorded(replace) = guard {
+        let record = check_unchanged(transaction.base(), shown, &mut artifacts, replace)?;
+        artifacts.push(record);
     }
     let changes: Vec<_> =
         artifacts.iter().map(|artifact| Change::File(PathBuf::from(&artifact.path), artifact)).collect();
     transaction.commit(&changes)
+}
+
+/// Checks that no artifact replaces a file of the user's, and returns the new record. Removes from `artifacts` a `.gitignore`
+/// that is not needed.
+fn check_unchanged(
+    base: &Path,
+    shown: &Path,
+    artifacts: &mut Vec<Artifact>,
+    replace: Replace,
+) -> Result<Artifact> {
+    let empty = Artifact::public(RECORD, "");
+    check_replaceable(&base.join(RECORD), &shown.join(RECORD), &empty)?;
+    let mut written = Written::read(base)?;
+    let (mut foreign, mut to_ignore) = (Vec::new(), Vec::new());
+    let mut kept = Vec::new();
+    for mut artifact in artifacts.drain(..) {
+        let shown = shown.join(&artifact.path);
+        let existing = written::existing(&base.join(&artifact.path), &shown)?;
+        let existing = existing.filter(|content| content[..] != artifact.bytes[..]);
+        if let Some(content) = existing {
+            let may_replace = replace == Replace::All || written.is_unchanged(&artifact.path, &content);
+            if artifact.path == GITIGNORE {
+                let text = String::from_utf8_lossy(&content);
+                let wanted = String::from_utf8_lossy(&artifact.bytes).into_owned();
+                let lines = written::lines_to_ignore(&wanted, &text);
+                if lines.is_empty() {
+                    continue;
+                }
+                if !may_replace {
+                    to_ignore = lines.into_iter().map(str::to_owned).collect();
+                }
+                artifact.bytes = with_lines(&text, &wanted).into();
+            }
+            if !may_replace {
+                foreign.push(artifact.path.clone());
+            }
+        }
+        written.note(&artifact);
+        kept.push(artifact);
+    }
+    *artifacts = kept;
+    match foreign.is_empty() {
+        true => Ok(written.to_artifact()),
+        false => Err(not_ours(shown, &foreign, &to_ignore).into()),
+    }
+}
+
+/// A `.gitignore` with the lines of `wanted` that it lacks.
+fn with_lines(text: &str, wanted: &str) -> String {
+    let mut text = text.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let lines: Vec<_> =
+        written::lines_to_ignore(wanted, &text).into_iter().map(|line| format!("{line}\n")).collect();
+    text + &lines.concat()
+}
+
+/// The error for files that differ from what hostseed last wrote to the folder.
+fn not_ours(shown: &Path, names: &[String], to_ignore: &[String]) -> Diagnostic {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "`{}` has files that hostseed did not write, or that have changed since: {}; nothing was written",
+        shown.display(),
+        names.join(", ")
+    );
+    let lines: Vec<_> = to_ignore.iter().map(|line| format!("`{line}`")).collect();
+    let hint = match lines.is_empty() {
+        true => "choose another folder, or replace these files with `--force`".to_owned(),
+        false => format!(
+            "choose another folder, or replace these files with `--force`; `.gitignore` needs only {}, so that no private key is committed",
+            lines.join(" and ")
+        ),
+    };
+    Diagnostic::error(Code::WouldOverwrite, message).hint(hint)
 }
 
 fn abandoned_before(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
@@ -152,10 +279,8 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
                 "`{}` exists and other users can read it (mode {mode:04o}), but the new content contains a private key (nothing was written)",
                 shown.display()
             ))
-            .hint(format!(
-                "run `chmod 600 {}`, or choose another name",
-                crate::templates::shell_word(&shown.display().to_string())
-            ))
+            .hint("choose another name, or make the file private:")
+            .run(Command::of("chmod", ["600".to_owned(), shown.display().to_string()]))
             .into());
         }
     }

@@ -7,10 +7,11 @@ use anyhow::Result;
 
 use super::state::{self, CaUsers};
 use super::transaction::Change;
-use super::{CERTS, MACHINES, Store, contents, word};
+use super::{CERTS, MACHINES, Store, contents};
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::plan::AuthoritySource;
+use crate::shell::Command;
 
 impl Store {
     /// Removes machines and their own CAs. Removes all of them or none.
@@ -57,7 +58,8 @@ impl Store {
                     Code::CaInUse,
                     format!("the CA of `{name}` has also signed the certificates of `{other}` (nothing was removed)"),
                 )
-                .hint(format!("run `{}` first", self.command(format_args!("rm {other}"))))
+                .hint("remove that machine first:")
+                .run(self.command(["rm", other.as_str()]))
                 .into());
             }
             let machine = self.machine_dir(name);
@@ -86,7 +88,7 @@ impl Store {
     /// The error for files that hostseed did not create.
     pub(super) fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
         let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
-        let words: Vec<_> = foreign.iter().map(|path| word(path)).collect();
+        let words = foreign.iter().map(|path| path.display().to_string()).chain([".".to_owned()]);
         Diagnostic::error(
             Code::ForeignFiles,
             format!(
@@ -94,7 +96,8 @@ impl Store {
                 listed.join(", ")
             ),
         )
-        .hint(format!("move them away first: `mv {} .`", words.join(" ")))
+        .hint("move them away first:")
+        .run(Command::of("mv", words))
         .into()
     }
 }

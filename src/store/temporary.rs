@@ -54,9 +54,12 @@ pub fn with_left(error: anyhow::Error, left: &[PathBuf]) -> anyhow::Error {
     if left.is_empty() {
         return error;
     }
-    let hint = error.chain().find_map(|error| error.downcast_ref::<Diagnostic>()?.hint.clone());
+    let before = error.chain().find_map(|error| error.downcast_ref::<Diagnostic>());
+    let hint = before.and_then(|before| before.hint.clone());
+    let commands = before.map(|before| before.commands.clone()).unwrap_or_default();
     let chain: Vec<_> = error.chain().map(ToString::to_string).collect();
-    let failure = Diagnostic::error(Code::LeftBehind, format!("{}; {}", chain.join(": "), still_there(left)));
+    let message = format!("{}; {}", chain.join(": "), still_there(left));
+    let failure = Diagnostic { commands, ..Diagnostic::error(Code::LeftBehind, message) };
     failure.hint(hint.map_or(DELETE_THEM.to_owned(), |hint| format!("{DELETE_THEM}; {hint}"))).into()
 }
 

@@ -79,6 +79,7 @@ mod unix {
 
     use super::*;
     use crate::diag::{Code, Diagnostic};
+    use crate::shell::Command;
     use crate::store::files::{self, Action};
 
     const ROOT: u32 = 0;
@@ -269,7 +270,8 @@ mod unix {
                         path.display()
                     ),
                 )
-                .hint(format!("`chmod {mended:o} {}` as its owner, {OVERRIDE}", shell_quoted(path)))
+                .hint(format!("change the mode as the owner of the file, {OVERRIDE}:"))
+                .run(on_path("chmod", format!("{mended:o}"), path))
                 .into());
             }
             let path = path.display();
@@ -322,6 +324,7 @@ mod unix {
         } else {
             format!("user {owner}")
         };
+        let mut change = None;
         let hint = match (user, owner) {
             // The most likely cause is sudo.
             (ROOT, _) => {
@@ -330,14 +333,17 @@ mod unix {
             // No user creates folders as root by intention. The likely mistake is a system folder such as `/tmp` as the
             // store.
             _ if owner == ROOT || what == Owned::Above => format!("{OWN_FOLDER}; {OVERRIDE}"),
-            _ => format!("if it is yours, run `chown {user} {}` as root; {OVERRIDE}", shell_quoted(path)),
+            _ => {
+                change = Some(on_path("chown", user.to_string(), path));
+                format!("if it is yours, take it over as root, {OVERRIDE}:")
+            }
         };
-        Err(Diagnostic::error(Code::ForeignOwner, format!(
+        let refused = Diagnostic::error(Code::ForeignOwner, format!(
             "`{}` belongs to {whose}, and you are user {user}: its owner could replace keys (nothing was changed)",
             path.display()
         ))
-        .hint(hint)
-        .into())
+        .hint(hint);
+        Err(change.into_iter().fold(refused, Diagnostic::run).into())
     }
 
     /// The ID that stands for users outside the user namespace (user_namespaces(7)).
@@ -348,22 +354,28 @@ mod unix {
 
     fn writable_by_others(path: &Path, metadata: &Metadata) -> anyhow::Error {
         let mode = metadata.mode() & 0o7777;
-        Diagnostic::error(Code::WritableByOthers, format!(
-            "`{}` has mode {mode:04o} and belongs to user {} and group {}: other users can write it and could replace keys (nothing was changed)",
-            path.display(),
-            metadata.uid(),
-            metadata.gid()
-        ))
-        .hint(match mode & STICKY {
-            0 => format!("run `chmod go-w {}`; {OVERRIDE}", shell_quoted(path)),
+        let refused = Diagnostic::error(
+            Code::WritableByOthers,
+            format!(
+                "`{}` has mode {mode:04o} and belongs to user {} and group {}: other users can write it and could replace keys (nothing was changed)",
+                path.display(),
+                metadata.uid(),
+                metadata.gid()
+            ),
+        );
+        match mode & STICKY {
+            0 => refused
+                .hint(format!("remove the others' right to write, {OVERRIDE}:"))
+                .run(on_path("chmod", "go-w".to_owned(), path))
+                .into(),
             // In a shared folder such as `/tmp` other users need this mode.
-            _ => format!("{OWN_FOLDER}; {OVERRIDE}"),
-        })
-        .into()
+            _ => refused.hint(format!("{OWN_FOLDER}; {OVERRIDE}")).into(),
+        }
     }
 
-    fn shell_quoted(path: &Path) -> String {
-        crate::templates::shell_word(&path.display().to_string())
+    /// A command that changes a path.
+    fn on_path(program: &'static str, change: String, path: &Path) -> Command {
+        Command::of(program, [change, path.display().to_string()])
     }
 
     /// Changes the working folder, and returns the previous one. A relative path then means this folder even if somebody

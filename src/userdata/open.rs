@@ -112,8 +112,7 @@ impl Opener<'_> {
     fn text<'b>(&mut self, bytes: &'b [u8], place: &Place, around: Option<&Around>) -> Option<&'b str> {
         if let Some(name) = encoding::foreign_compression(bytes) {
             let text = format!("is compressed with {name}, and cloud-init supports only gzip");
-            self.problems
-                .add(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with `gzip -9`"));
+            self.problems.add(place, Diagnostic::error(Code::WrongLayer, text).hint("compress it with gzip"));
             return None;
         }
         if encoding::is_utf16(bytes) {

@@ -19,6 +19,7 @@ use super::seed::{Part, Seed};
 use super::{component, json, mime};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::disk;
+use crate::shell::Command;
 
 /// An input of `verify`.
 pub enum Input {
@@ -64,7 +65,9 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         let problem = Diagnostic::error(Code::SeedDisk, "is a qcow2 disk, which hostseed does not support");
         problems.add(
             place,
-            problem.hint("if it is a seed disk, convert it with `qemu-img convert -O raw FILE seed.img`"),
+            problem
+                .hint("if it is a seed disk, convert it:")
+                .run(Command::of("qemu-img", ["convert", "-O", "raw", "FILE", "seed.img"])),
         );
         return Vec::new();
     }
@@ -112,9 +115,12 @@ fn assigns_user_data(text: &str) -> bool {
 
 fn not_read() -> Diagnostic {
     let text = "is HCL or Terraform's human-readable output, which hostseed does not support";
-    let hint =
-        "use `terraform show -json | hostseed verify -`, or `terraform output -raw NAME | hostseed verify -`";
-    Diagnostic::error(Code::HclNotRead, text).hint(hint)
+    let verify =
+        |words: &[&str]| Command::own(["verify", "-"]).after(Command::of("terraform", words.iter().copied()));
+    Diagnostic::error(Code::HclNotRead, text)
+        .hint("let Terraform print JSON, or the user-data itself:")
+        .run(verify(&["show", "-json"]))
+        .run(verify(&["output", "-raw", "NAME"]))
 }
 
 /// Returns whether a text is an Ignition config: it begins with `ignition`, or has `ignition.version` somewhere, as no other JSON.

@@ -12,6 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
 use crate::pki::{self, Certificate, Purpose, StrayKey, Unsound};
 use crate::secret::Secret;
+use crate::shell::Command;
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{CA, ISSUER, ISSUER_KEY, SERVER, SERVER_KEY};
 use crate::userdata::problems::Problems;
@@ -226,7 +227,8 @@ impl Judge<'_> {
                     return self.problems.add(
                         &file.place,
                         Diagnostic::warning(Code::CertificateChain, text)
-                            .hint("check it with `openssl verify -CAfile ca.pem server.pem`"),
+                            .hint("check it with openssl:")
+                            .run(Command::of("openssl", ["verify", "-CAfile", "ca.pem", "server.pem"])),
                     );
                 }
                 Unsound::Other(why) => (

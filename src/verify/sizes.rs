@@ -2,6 +2,7 @@
 
 use crate::clouds::{Cloud, Gzip};
 use crate::diag::{Code, Diagnostic, Place};
+use crate::shell::Command;
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Sent;
 
@@ -21,9 +22,9 @@ pub fn judge(sent: Sent, cloud: &Cloud, place: &Place, problems: &mut Problems) 
             let text = format!("is gzip, which {title} does not support");
             problems.add(
                 place,
-                Diagnostic::error(Code::EncodingNotSupported, text).hint(format!(
-                    "render it with `hostseed render NAME --for {name}`, which chooses the encoding"
-                )),
+                Diagnostic::error(Code::EncodingNotSupported, text)
+                    .hint("render it for that cloud, which chooses the encoding:")
+                    .run(Command::own(["render", "NAME", "--for", name])),
             );
         }
         (true, Gzip::InBase64) if sent.base64.is_none() => {

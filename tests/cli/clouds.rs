@@ -261,9 +261,9 @@ fn user_data_that_fits_only_compressed_gets_instructions_for_gzip() {
     let (told, seed) = create_for(&home, "aws", &[]);
     assert!(seed.starts_with(b"\x1f\x8b") && seed.len() <= 16_384);
     assert!(told.contains(&format!("({} bytes; the limit of aws is 16384)", seed.len())), "{told}");
-    assert!(told.contains("fileb://user-data.gz") && told.contains("user_data_base64"), "{told}");
+    assert!(told.contains("fileb://aws.user-data.gz") && told.contains("user_data_base64"), "{told}");
     // The text for the console is the same.
-    assert!(told.contains("`hostseed render aws --for aws --gzip --base64`"), "{told}");
+    assert!(told.contains("\n       hostseed render aws --for aws --gzip --base64\n"), "{told}");
     let pasted = home.ok(&["render", "aws", "--for", "aws", "--gzip", "--base64"]);
     assert_eq!(STANDARD.decode(pasted).unwrap(), seed);
     let json: Value = serde_json::from_str(&home.ok(&["create", "web2", "--for", "aws", "--json"])).unwrap();
@@ -346,5 +346,6 @@ fn a_name_that_a_cloud_does_not_allow_becomes_a_placeholder() {
     let output = home.run(&["create", "Web1.example.com", "--address", "203.0.113.7", "--for", "gce"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("gcloud compute instances create NAME "), "{told}");
-    assert!(told.contains("     hostseed render Web1.example.com --for gce -o user-data\n"), "{told}");
+    let render = "     hostseed render Web1.example.com --for gce -o Web1.example.com.user-data\n";
+    assert!(told.contains(render), "{told}");
 }

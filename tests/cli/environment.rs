@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::support::extent::is_full;
 use crate::support::{Home, is_printed, need, run};
 
 const VARIABLES: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
@@ -118,6 +119,67 @@ fn env_prints_docker_machines_output_for_each_shell() {
         assert_eq!(env(&format!("--unset --shell {name}")), recording(&home, &format!("env/{name}.unset")));
         let no_proxy = env(&format!("--no-proxy --shell {name} web1"));
         assert_eq!(no_proxy, recording(&home, &format!("env/{name}.no-proxy")));
+    }
+}
+
+/// A folder with a `docker` that prints where it would connect to, in front of the path.
+fn with_docker(home: &Home, command: &mut Command) {
+    let bin = home.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("docker"), "#!/bin/sh\necho \"$1 $DOCKER_HOST $DOCKER_CERT_PATH\"\n").unwrap();
+    run(Command::new("chmod").arg("755").arg(bin.join("docker")));
+    let path = command.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap().to_owned();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
+    command.env("PATH", path.unwrap());
+}
+
+#[test]
+fn the_last_step_of_create_connects_in_the_users_shell() {
+    let stores = [".docker/machine", "a store", "it's $HOME \\ !", "`now`"];
+    for (n, store) in stores.into_iter().enumerate() {
+        for (m, (name, ..)) in SHELLS.into_iter().enumerate() {
+            // In tcsh no quotes protect a backquote in the output of a command.
+            let is_impossible = store.contains('`') && name == "tcsh";
+            let is_sampled = is_full() || (n + m).is_multiple_of(stores.len() - 1);
+            if is_impossible || !is_sampled || !need(name) {
+                continue;
+            }
+            let home = Home::new();
+            let path = home.path().join(store);
+            let args = ["--store", path.to_str().unwrap(), "create", "web1", "--address", "203.0.113.7"];
+            let output = home.command(&args).env("SHELL", format!("/usr/bin/{name}")).output().unwrap();
+            let steps = String::from_utf8(output.stderr).unwrap();
+            let line = steps.lines().last().unwrap().trim();
+            let mut command = shell(&home, name, line);
+            with_docker(&home, &mut command);
+            let connected = stdout(run(command.env("SHELL", format!("/usr/bin/{name}"))));
+            let wanted = format!("info tcp://203.0.113.7:2376 {}/machines/web1\n", path.display());
+            assert_eq!(connected, wanted, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn printed_commands_call_the_program_as_the_user_did() {
+    let home = home(&ADDRESS);
+    fs::create_dir(home.path().join("my tools")).unwrap();
+    for name in ["hs", "my tools/host seed"] {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostseed"), home.path().join(name)).unwrap();
+    }
+    let absolute = home.path().join("hs").to_str().unwrap().to_owned();
+    for typed_name in ["hostseed", "./hs", &absolute, "'./my tools/host seed'"] {
+        let told = typed(&home, &format!("{typed_name} create web2 --address 203.0.113.8 2>&1"));
+        for command in ["render web2 -o web2.user-data", "env web2"] {
+            assert!(told.contains(&format!("{typed_name} {command}")), "{told}");
+        }
+        let render = told.lines().find(|line| line.contains(" render ")).unwrap();
+        typed(&home, render);
+        assert!(fs::read_to_string(home.path().join("web2.user-data")).unwrap().starts_with("#cloud-config"));
+        let env = typed(&home, &format!("{typed_name} env web2"));
+        assert!(env.ends_with(&format!("\n# eval \"$({typed_name} env web2)\"\n")), "{env}");
+        let refused = typed(&home, &format!("{typed_name} create web2 2>&1 || true"));
+        assert!(refused.contains(&format!("\n  {typed_name} rm web2\n")), "{refused}");
+        typed(&home, &format!("{typed_name} rm -y web2"));
     }
 }
 

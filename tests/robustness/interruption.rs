@@ -105,7 +105,8 @@ pub fn unfinished(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_string_lossy().starts_with(".hostseed") {
+        let name = path.file_name().unwrap().to_string_lossy();
+        if name.starts_with(".hostseed") && name != ".hostseed.sha256" {
             found.push(path);
         } else if path.is_dir() && !path.is_symlink() {
             found.extend(unfinished(&path));
@@ -737,10 +738,14 @@ fn address_interrupted_at_any_moment_changes_both_files_or_none() {
     });
 }
 
-/// The contents of a folder's files, without temporary files.
+/// The contents of a folder's files, without temporary files, and without the record and the `.gitignore`, to which a command
+/// adds lines.
 fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = files_below(dir).into_iter();
-    let named = files.filter(|file| !file.iter().any(|part| part.to_string_lossy().starts_with(".hostseed")));
+    let hidden = [".hostseed", ".gitignore"];
+    let is_hidden =
+        |part: &std::ffi::OsStr| hidden.iter().any(|name| part.to_string_lossy().starts_with(name));
+    let named = files.filter(|file| !file.iter().any(is_hidden));
     named.map(|file| (file.clone(), fs::read(dir.join(file)).unwrap())).collect()
 }
 
@@ -748,6 +753,15 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 fn age(path: &Path) {
     let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     fs::File::open(path).unwrap().set_modified(hour_ago).unwrap();
+}
+
+/// Makes hostseed take all files of an output folder for its own.
+fn record(dir: &Path) {
+    let line = |(file, bytes): (PathBuf, Vec<u8>)| {
+        format!("{}  {}\n", hostseed::digest::sha256(&bytes), file.display())
+    };
+    let lines: String = contents(dir).into_iter().map(line).collect();
+    fs::write(dir.join(".hostseed.sha256"), lines).unwrap();
 }
 
 /// Interrupts a command that writes `out`, a file or a folder, in the home folder. If `exists` is set, `out` contains old
@@ -779,6 +793,9 @@ fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
             for file in new.keys() {
                 let file = at(file);
                 fs::write(&file, format!("old {}\n", file.display())).unwrap();
+            }
+            if path.is_dir() {
+                record(&path);
             }
         }
         state()
@@ -912,6 +929,7 @@ fn a_change_that_can_be_neither_finished_nor_undone_is_finished_by_the_next_comm
         home.ok(&TERRAFORM);
         fs::write(home.path().join("out/main.tf"), "old\n").unwrap();
         fs::write(home.path().join("out/README.md"), "old\n").unwrap();
+        record(&home.path().join("out"));
         home
     };
     let mut unfinished_changes = 0;

@@ -64,7 +64,7 @@ fn a_folder_of_the_store_that_others_can_write_to_is_refused() {
         let path = if folder.is_empty() { home.store() } else { home.store().join(folder) };
         set_mode(&path, open);
         // The mode of a folder such as `/tmp` must not be changed.
-        let way_out = if open == 0o1777 { "choose a folder" } else { "`chmod go-w " };
+        let way_out = if open == 0o1777 { "choose a folder" } else { "\n  chmod go-w " };
         assert_refused(&home, WRITABLE, &path, way_out);
         if folder != "machines/web1" {
             assert!(home.fails(1, &["create", "web2"]).contains(way_out));
@@ -82,7 +82,7 @@ fn a_folder_above_the_store_that_others_can_write_to_is_refused() {
     let home = home();
     let above = home.path().join(".docker");
     set_mode(&above, 0o777);
-    assert_refused(&home, WRITABLE, &above, "`chmod go-w ");
+    assert_refused(&home, WRITABLE, &above, "\n  chmod go-w ");
     // The user's own group, and a sticky folder, where users cannot rename the files of others.
     for fine in [0o770, 0o775, 0o1777] {
         let owner = fs::metadata(&above).unwrap();
@@ -111,7 +111,7 @@ fn a_store_behind_a_link_is_checked_at_its_target() {
     set_mode(&home.path().join("open"), 0o777);
     fs::rename(home.store(), home.path().join("open/store")).unwrap();
     symlink("../open/store", home.store()).unwrap();
-    assert_refused(&home, WRITABLE, &home.path().join(".docker/../open"), "`chmod go-w ");
+    assert_refused(&home, WRITABLE, &home.path().join(".docker/../open"), "\n  chmod go-w ");
     set_mode(&home.path().join("open"), 0o755);
     home.ok(&["env", "web1"]);
 }
@@ -125,7 +125,7 @@ fn a_folder_with_a_ca_that_others_can_write_to_is_refused() {
     let create = ["create", "web2", "--quiet", "--address", "203.0.113.8", "--ca", "./ca"];
     let stderr = home.fails(1, &create);
     assert!(is_printed(&stderr, &format!("{WRITABLE} `{}`", ca.display())), "{stderr}");
-    assert!(stderr.contains(&format!("`chmod go-w {}`", ca.display())), "{stderr}");
+    assert!(stderr.contains(&format!("\n  chmod go-w {}\n", ca.display())), "{stderr}");
     assert!(!home.machine("web2").exists());
     set_mode(&ca, 0o755);
     home.ok(&create);

@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::support::extent::sample;
 use crate::support::seed::on_the_host;
-use crate::support::{Home, files_below, need, run};
+use crate::support::{Home, commands_of_hint, files_below, need, run};
 
 const CREATE: [&str; 4] = ["create", "web1", "--address", "203.0.113.7"];
 const FORMATS: [&str; 9] =
@@ -183,8 +183,11 @@ fn a_second_certificate_in_ca_pem_is_refused_and_the_hint_fixes_it() {
     for text in [format!("{}{}", ca.certificate, ca.key), format!("{}{}", ca.certificate, ca.other)] {
         ca.put(&text, &ca.key);
         let said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
-        let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
-        run(Command::new("sh").args(["-c", hint.rsplit('`').nth(1).unwrap()]));
+        let commands = commands_of_hint(&said);
+        assert_eq!(commands.len(), 2, "{said}");
+        for command in commands {
+            run(Command::new("sh").args(["-c", command]));
+        }
         assert_eq!(fs::read_to_string(ca.dir.join("ca.pem")).unwrap(), ca.certificate);
         home.ok(&[&CREATE[..], &["--quiet", "--ca", ca.option()]].concat());
         home.ok(&["rm", "-y", "--quiet", "web1"]);

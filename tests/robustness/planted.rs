@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, files_below, is_printed, mode, need_root, run};
+use crate::support::{Home, commands_of_hint, files_below, is_printed, mode, need_root, run};
 
 /// Longer than any of these commands takes on any computer. A command that runs longer hangs.
 const FOR_EVER: Duration = Duration::from_secs(60);
@@ -481,7 +481,7 @@ fn create_does_not_replace_an_existing_ca_folder() {
         refused(&home, &["create", "web2", "--quiet"], "error[ca-folder-exists] certs/web2` exists already");
     assert!(!home.machine("web2").exists());
     // The command in the hint.
-    let command = stderr.split("move the folder away: `").nth(1).unwrap().split('`').next().unwrap();
+    let [command] = commands_of_hint(&stderr)[..] else { panic!("{stderr}") };
     run(Command::new("sh").args(["-c", command]));
     create("web2", &[]);
     assert_eq!(fs::read(home.store().join("certs/web2.old1/ca-key.pem")).unwrap(), key);
@@ -499,7 +499,7 @@ fn rm_deletes_no_unknown_file() {
         assert!(stderr.contains(&format!("`{}`", path.display())), "{stderr}");
         assert!(path.exists());
     }
-    let command = stderr.split("move them away first: `").nth(1).unwrap().split('`').next().unwrap();
+    let [command] = commands_of_hint(&stderr)[..] else { panic!("{stderr}") };
     run(Command::new("sh").args(["-c", command]).current_dir(home.path()));
     assert_eq!(fs::read_to_string(home.path().join("my notes")).unwrap(), "mine\n");
     home.ok(&["rm", "-y", "web1"]);

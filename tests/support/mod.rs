@@ -42,6 +42,9 @@ impl Home {
     /// The program under test, with this home folder and without the environment variables that would affect it.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hostseed"));
+        // As if the shell found it, because printed commands call the program as it was called.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::arg0(&mut command, "hostseed");
         command.args(args).env("HOME", self.path()).current_dir(self.path()).stdin(Stdio::null());
         for variable in [
             "MACHINE_STORAGE_PATH",
@@ -85,6 +88,12 @@ pub fn is_printed(text: &str, expected: &str) -> bool {
     let message =
         |line: &str| line.strip_prefix(head)?.strip_prefix("]: ").map(|message| message.contains(words));
     text.lines().any(|line| message(line) == Some(true))
+}
+
+/// The commands that the hint of an error suggests: the indented lines below it.
+pub fn commands_of_hint(text: &str) -> Vec<&str> {
+    let below = text.lines().skip_while(|line| !line.starts_with("hint: ")).skip(1);
+    below.map_while(|line| line.strip_prefix("  ")).collect()
 }
 
 /// All files below a folder, as sorted paths relative to it.

@@ -184,7 +184,7 @@ fn a_stray_key_is_found_in_each_format() {
         }
         for (form, file) in [("packer", "bake.sh"), ("terraform", "user-data"), ("terraform", "README.md")] {
             let folder = format!("{form}-folder");
-            home.ok(&["render", "web1", "--format", form, "-o", &folder]);
+            home.ok(&["render", "web1", "--format", form, "-o", &folder, "--force"]);
             let path = home.path().join(&folder).join(file);
             let with = fs::read_to_string(&path).unwrap() + &indented(&both, "# ");
             fs::write(path, with).unwrap();

@@ -132,7 +132,7 @@ fn json_of_terraform_show_is_valid() {
     {
         let said = verify_bytes(&home, terraform(args).as_bytes(), &[]);
         said.assert_reports(&args.join(" "), &["error[hcl-not-read]"]);
-        assert!(said.text.contains("hint: use `terraform show -json | hostseed verify -`"), "{}", said.text);
+        assert!(said.text.contains("\n  terraform show -json | hostseed verify -\n"), "{}", said.text);
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::digest::sha512;
+use crate::shell::Command;
 use crate::userdata::encoding::base64;
 use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, UNITS};
@@ -109,7 +110,8 @@ pub fn write(files: &[Artifact], drop_in: &str, merged: &[Merged]) -> Result<Str
             Code::PartRejected,
             format!("the merged config replaces hostseed's `{conflict}`, and the host would not work"),
         )
-        .hint("remove it from that config; `hostseed create --help` lists the options for Docker")
+        .hint("remove it from that config, and use the options for Docker:")
+        .run(Command::own(["create", "--help"]))
         .into());
     }
     let merge: Vec<Value> = merged

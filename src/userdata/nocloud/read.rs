@@ -4,6 +4,7 @@ use super::{LABEL, META_DATA, NETWORK_CONFIG, USER_DATA};
 use crate::diag::{Code, Diagnostic, Place, Severity};
 use crate::disk::{Disk, Kind};
 use crate::names::MachineName;
+use crate::shell::Command;
 use crate::userdata::budget::Budget;
 use crate::userdata::document::{Document, get, kind_of};
 use crate::userdata::encoding::Bytes;
@@ -33,7 +34,8 @@ pub fn on_disk(disk: Disk, place: &Place, problems: &mut Problems) -> Vec<Beside
         problems.add(
             place,
             Diagnostic::error(Code::SeedDisk, text)
-                .hint("create a seed disk with `hostseed render NAME --format nocloud -o seed.img`"),
+                .hint("create a seed disk:")
+                .run(Command::own(["render", "NAME", "--format", "nocloud", "-o", "seed.img"])),
         );
     }
     let files = disk.files.into_iter();

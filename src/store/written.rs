@@ -1,0 +1,173 @@
+//! The record of the files that hostseed wrote into an output folder, with which it recognises files that the user changed or
+//! made. It is a file in the folder itself, so that it stays with the files if the folder is moved, copied or cloned.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::files::{self, Action, failed};
+use crate::artifact::Artifact;
+use crate::digest;
+use crate::secret::Secret;
+
+/// The file name of the record.
+pub const RECORD: &str = ".hostseed.sha256";
+
+const COMMENT: &str = "\
+# The files that hostseed wrote here. It replaces a file that has changed since only with `--force`.
+# To see which have changed: sha256sum --check .hostseed.sha256
+";
+
+/// Maximum size in bytes of a file that is compared. A larger file is not hostseed's.
+const MAX_FILE: u64 = crate::userdata::budget::MAX_BYTES as u64;
+
+/// The SHA-256 of each file, by its name, in the format of `sha256sum`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written(BTreeMap<String, String>);
+
+impl Written {
+    /// Reads the record of the folder `dir`. Empty if there is none. Lines in another format are ignored: the files that they
+    /// could mean count as the user's.
+    ///
+    /// # Errors
+    /// Fails if the record cannot be read.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(RECORD);
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            _ => Ok(Self::parse(files::read(&path)?.expose())),
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let (hash, name) = line.trim_end_matches('\r').split_once("  ")?;
+            digest::is_sha256(hash).then(|| (name.to_owned(), hash.to_ascii_lowercase()))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// Records the content that a file will have.
+    pub fn note(&mut self, artifact: &Artifact) {
+        self.0.insert(artifact.path.clone(), digest::sha256(&artifact.bytes));
+    }
+
+    /// Returns whether the file `name` has the content that hostseed wrote.
+    pub fn is_unchanged(&self, name: &str, content: &[u8]) -> bool {
+        self.0.get(name).is_some_and(|hash| *hash == digest::sha256(content))
+    }
+
+    /// The record as a file.
+    pub fn to_artifact(&self) -> Artifact {
+        let lines = self.0.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
+        Artifact::public(RECORD, COMMENT.to_owned() + &lines.collect::<String>())
+    }
+}
+
+/// Reads a file of the user's, which can contain a private key. Returns `None` if it does not exist.
+///
+/// # Errors
+/// Fails if the file cannot be read. The error calls it `shown`. Of a file above [`MAX_FILE`] only the beginning is read.
+pub fn existing(path: &Path, shown: &Path) -> Result<Option<Secret<Vec<u8>>>> {
+    let file = match files::without_following(fs::File::options().read(true)).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(|error| failed(Action::Read, shown, &error))?,
+    };
+    let read = || {
+        let size = file.metadata()?.len().min(MAX_FILE) as usize;
+        let mut content = Secret::new(Vec::with_capacity(size + 1));
+        file.take(MAX_FILE + 1).read_to_end(content.expose_mut())?;
+        Ok(Some(content))
+    };
+    read().map_err(|error| failed(Action::Read, shown, &error))
+}
+
+/// The lines of `wanted`, a `.gitignore`, about whose files `content`, another one, says nothing. A line that includes a file
+/// again (`!/user-data`) says something about it, too.
+pub fn lines_to_ignore<'a>(wanted: &'a str, content: &str) -> Vec<&'a str> {
+    let patterns: Vec<&str> = content.lines().filter_map(pattern).collect();
+    let is_decided = |name: &str| patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()));
+    wanted.lines().filter(|line| pattern(line).is_some_and(|name| !is_decided(name))).collect()
+}
+
+/// The pattern of a line of `.gitignore` (gitignore(5)) for names directly in its folder. `None` for comments, and for patterns
+/// that match only folders or names in subfolders.
+fn pattern(line: &str) -> Option<&str> {
+    let line = line.trim_end();
+    let line = line.strip_prefix('!').unwrap_or(line);
+    let name = line.strip_prefix("**/").or(line.strip_prefix('/')).unwrap_or(line);
+    (!name.is_empty() && !name.starts_with('#') && !name.contains('/')).then_some(name)
+}
+
+/// Returns whether a name matches a pattern with `*` and `?`. Brackets and backslashes match nothing.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    // Whether the pattern so far matches the first `n` bytes of the name.
+    let mut matched = vec![false; name.len() + 1];
+    matched[0] = true;
+    for byte in pattern {
+        let before = |n: usize| n > 0 && matched[n - 1];
+        matched = match byte {
+            b'*' => matched
+                .iter()
+                .scan(false, |any, now| {
+                    Some({
+                        *any |= now;
+                        *any
+                    })
+                })
+                .collect(),
+            byte => {
+                (0..matched.len()).map(|n| before(n) && (*byte == b'?' || *byte == name[n - 1])).collect()
+            }
+        };
+    }
+    matched[name.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back() {
+        let mut written = Written::default();
+        written.note(&Artifact::public("main.tf", "a"));
+        written.note(&Artifact::public("a file", "b"));
+        let file = written.to_artifact();
+        assert_eq!((file.path.as_str(), file.mode), (RECORD, 0o644));
+        let text = std::str::from_utf8(&file.bytes).unwrap();
+        assert_eq!(Written::parse(text), written);
+        // Git can check out text files with the line ends of Windows.
+        assert_eq!(Written::parse(&text.replace('\n', "\r\n")), written);
+        assert!(written.is_unchanged("main.tf", b"a"));
+        assert!(!written.is_unchanged("main.tf", b"b") && !written.is_unchanged("other", b"a"));
+    }
+
+    #[test]
+    fn lines_that_vouch_for_nothing_are_ignored() {
+        for text in ["", "main.tf", "<<<<<<< HEAD", "abc  main.tf", &format!("{} main.tf", "0".repeat(64))] {
+            assert_eq!(Written::parse(text), Written::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_users_gitignore_decides_about_the_files_that_it_names() {
+        let wanted = "# Private keys.\n/user-data\n/user-data.gz\n";
+        for (content, missing) in [
+            ("", vec!["/user-data", "/user-data.gz"]),
+            ("# user-data*\n*.log\nuser-data/\nsub/user-data\n", vec!["/user-data", "/user-data.gz"]),
+            ("/user-data\n", vec!["/user-data.gz"]),
+            ("user-data\n", vec!["/user-data.gz"]),
+            ("user-data*\n", vec![]),
+            ("*\n", vec![]),
+            ("**/user-dat?\r\n/*.gz  \n", vec![]),
+            ("user-data*\n!user-data.gz\n", vec![]),
+            ("!/user-data\n", vec!["/user-data.gz"]),
+        ] {
+            assert_eq!(lines_to_ignore(wanted, content), missing, "{content:?}");
+        }
+    }
+}
