@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod cli;
+pub mod clipboard;
 pub mod clouds;
 pub mod commands;
 pub mod delivery;

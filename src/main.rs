@@ -8,13 +8,13 @@ use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
 use hostseed::cli::{self, Cli, Command};
-use hostseed::commands;
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
 use hostseed::store::{Store, Trust};
 use hostseed::ui::Ui;
 use hostseed::verify;
+use hostseed::{clipboard, commands};
 
 /// The release date of this version, in UTC. A clock with an earlier date is wrong, and certificates made by it would
 /// have wrong dates. Update this together with the version in Cargo.toml.
@@ -88,6 +88,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),
         Command::Ip { names } => commands::ip(store()?, ui, &names),
+        Command::KeepClipboard => clipboard::keep(),
         Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
         Command::Explain { code, json } => commands::explain(ui, code, json),

@@ -9,6 +9,7 @@ use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, Ty
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
+use crate::clipboard;
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
 use crate::diag::Code;
@@ -227,6 +228,9 @@ pub enum Command {
     },
     /// Print the version
     Version,
+    /// Keep a text in the desktop's clipboard; `render --copy` starts this
+    #[command(name = clipboard::KEEPER, hide = true)]
+    KeepClipboard,
 }
 
 #[derive(Debug, Args)]
@@ -299,6 +303,10 @@ pub struct Render {
     /// FILE.img or FILE.iso is a disk
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
+
+    /// Copy to the clipboard instead of printing; over SSH to that of your terminal
+    #[arg(long, conflicts_with = "out")]
+    copy: bool,
 
     /// For a folder: also replace files that hostseed did not write, or that have changed since
     #[arg(long)]
@@ -419,6 +427,7 @@ impl Render {
             merged: self.merged,
             network_config: self.network_config,
             out: self.out,
+            copy: self.copy,
             replace: replace(self.force),
             allow_expired: self.allow_expired,
         }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::{ending, expiry, machine_name, read_file};
 use crate::artifact::Artifact;
+use crate::clipboard::{self, Clipboard};
 use crate::clouds::{Cloud, Delivery, Seed};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
@@ -33,6 +34,8 @@ pub struct Request {
     pub merged: Vec<PathBuf>,
     pub network_config: Option<PathBuf>,
     pub out: Option<PathBuf>,
+    /// Copy to the clipboard instead of printing.
+    pub copy: bool,
     /// The files of an existing folder that may be replaced.
     pub replace: Replace,
     /// Expired certificates are rendered too.
@@ -73,6 +76,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     match rendered {
         Rendered::File(seed) => match request.file() {
             Some(path) => store::put_artifact(path, &seed, now),
+            None if request.copy => copy(ui, &name, &seed),
             None => ui.artifact(&seed, &store.command(request.words(&name))),
         },
         Rendered::Folder(files) => {
@@ -81,6 +85,21 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
             store::put_folder(dir, files, request.replace, now)
         }
     }
+}
+
+/// Copies user-data to the clipboard.
+fn copy(ui: Ui, name: &MachineName, seed: &Artifact) -> Result<()> {
+    let Ok(text) = std::str::from_utf8(&seed.bytes) else {
+        let failure =
+            Diagnostic::error(Code::BinaryToTerminal, "the output is binary and cannot be copied as text");
+        return Err(failure.hint("add `--base64`, or write a file with `-o FILE`").into());
+    };
+    let clipboard = match clipboard::copy(text)? {
+        Clipboard::Desktop => "in the clipboard",
+        Clipboard::Terminal => "sent to your terminal's clipboard, if it accepts OSC 52",
+    };
+    ui.note(format_args!("the user-data of `{name}` is {clipboard}; it contains the host's private key: copy something else after pasting it"));
+    Ok(())
 }
 
 impl Request {
@@ -153,7 +172,11 @@ impl Request {
                     ),
                 ));
             }
-            if self.file().is_none() {
+            if self.copy {
+                let text =
+                    format!("`--copy` copies one file, and the format `{}` has several", format.name());
+                complaints.push(Diagnostic::error(Code::FormatOption, text));
+            } else if self.file().is_none() {
                 complaints.push(needs_folder(format));
             }
         }

@@ -288,9 +288,14 @@ codes! {
     ///
     /// Pass the option that answers it.
     NoTerminal = "no-terminal",
-    /// Binary output would go to a terminal
+    /// There is no clipboard
     ///
-    /// Write it to a file with `--out`, or print it as text with `--base64`.
+    /// `--copy` fills the clipboard of the desktop in DISPLAY. Over SSH, or without a desktop, it asks the terminal to fill its
+    /// clipboard. Write a file with `--out` instead.
+    NoClipboard = "no-clipboard",
+    /// Binary output would go to a terminal or the clipboard
+    ///
+    /// Write it to a file with `--out`, or make it text with `--base64`.
     BinaryToTerminal = "binary-to-terminal",
     /// A private key would be written where another user can read it
     ///

@@ -50,7 +50,7 @@ fn home(options: &[&str]) -> Home {
 const ADDRESS: [&str; 2] = ["--address", "203.0.113.7"];
 
 /// A command that finds hostseed by its name in the path, as a user's does.
-fn program(home: &Home, program: &str, args: &[&str]) -> Command {
+pub fn program(home: &Home, program: &str, args: &[&str]) -> Command {
     let ours = home.command(&[]);
     let mut command = Command::new(program);
     command.args(args).current_dir(home.path()).stdin(Stdio::null());

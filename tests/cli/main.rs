@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod clipboard;
 mod clouds;
 mod codes;
 #[cfg(unix)]

@@ -54,6 +54,11 @@ impl Home {
             "no_proxy",
             "NO_COLOR",
             "CLICOLOR_FORCE",
+            "DISPLAY",
+            "SSH_CONNECTION",
+            "SSH_TTY",
+            "DOCKER_HOST",
+            "DOCKER_CERT_PATH",
         ] {
             command.env_remove(variable);
         }

@@ -1,0 +1,100 @@
+//! The clipboard. Over SSH it is the clipboard of the computer at the other end, which the terminal fills.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::diag::{Code, Diagnostic};
+use crate::secret::Secret;
+
+/// The hidden command that keeps a text for others to paste. On X11 the clipboard is a running program (ICCCM, section 2).
+pub const KEEPER: &str = "keep-clipboard";
+
+/// The maximum size of a kept text. It is reserved at once, because a text that grows leaves copies in memory.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Where a text was copied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clipboard {
+    /// The clipboard of this computer's desktop.
+    Desktop,
+    /// The terminal, with the escape sequence OSC 52 (xterm, "Control Sequences"). It does not tell whether it accepted it.
+    Terminal,
+}
+
+/// Copies a text.
+///
+/// # Errors
+/// Fails if there is neither a desktop nor a terminal, or if the desktop refuses.
+pub fn copy(text: &str) -> Result<Clipboard> {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_remote = is_set("SSH_CONNECTION") || is_set("SSH_TTY");
+    let has_desktop = cfg!(windows) || cfg!(target_os = "macos") || is_set("DISPLAY");
+    if has_desktop && !is_remote {
+        return to_desktop(text).map(|()| Clipboard::Desktop);
+    }
+    to_terminal(text).map(|()| Clipboard::Terminal)
+}
+
+fn no_clipboard(text: String) -> anyhow::Error {
+    Diagnostic::error(Code::NoClipboard, text).hint("write a file with `-o FILE`").into()
+}
+
+fn to_terminal(text: &str) -> Result<()> {
+    let path = if cfg!(windows) { "CON" } else { "/dev/tty" };
+    let Ok(mut terminal) = std::fs::File::options().write(true).open(path) else {
+        return Err(no_clipboard("there is neither a desktop nor a terminal with a clipboard".into()));
+    };
+    let encoded = Secret::new(STANDARD.encode(text));
+    write!(terminal, "\x1b]52;c;{}\x07", encoded.expose())?;
+    Ok(())
+}
+
+#[cfg(any(windows, target_os = "macos"))]
+fn to_desktop(text: &str) -> Result<()> {
+    arboard::Clipboard::new()?.set_text(text).context("cannot fill the clipboard")
+}
+
+/// Hands the text to a keeper, a process that goes on until another program fills the clipboard.
+#[cfg(not(any(windows, target_os = "macos")))]
+fn to_desktop(text: &str) -> Result<()> {
+    let mut keeper = Command::new(std::env::current_exe()?);
+    keeper.arg(KEEPER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut keeper = keeper.spawn().context("cannot start the program that keeps the clipboard")?;
+    let mut input = keeper.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes())?;
+    drop(input);
+    let mut answer = String::new();
+    BufReader::new(keeper.stdout.take().expect("it is piped")).read_line(&mut answer)?;
+    if answer.is_empty() {
+        let display = std::env::var("DISPLAY").unwrap_or_default();
+        return Err(no_clipboard(format!("cannot fill the clipboard of the desktop at `{display}`")));
+    }
+    Ok(())
+}
+
+/// Only X11 needs a keeper.
+#[cfg(any(windows, target_os = "macos"))]
+pub fn keep() -> Result<()> {
+    anyhow::bail!("this system keeps its clipboard itself")
+}
+
+/// Fills the desktop's clipboard from standard input, says so on standard output, and stays until another program fills it.
+///
+/// # Errors
+/// Fails if there is no desktop.
+#[cfg(not(any(windows, target_os = "macos")))]
+pub fn keep() -> Result<()> {
+    use arboard::SetExtLinux;
+    let mut text = Secret::new(String::with_capacity(MAX_BYTES));
+    io::stdin().take(MAX_BYTES as u64).read_to_string(text.expose_mut())?;
+    // The terminal's end must not end it.
+    let _ = rustix::process::setsid();
+    let mut clipboard = arboard::Clipboard::new()?;
+    clipboard.set().exclude_from_history().text(text.expose())?;
+    io::stdout().write_all(b"copied\n")?;
+    Ok(clipboard.set().exclude_from_history().wait().text(text.expose())?)
+}

@@ -1,0 +1,65 @@
+//! `render --copy` fills the clipboard of the desktop, or that of the terminal over SSH.
+
+use std::fs;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::environment::program;
+use crate::support::{Home, is_printed, need, run};
+
+#[test]
+fn the_terminal_gets_the_user_data_over_ssh() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    for (variable, value) in [("SSH_CONNECTION", "198.51.100.1 50000 203.0.113.7 22"), ("DISPLAY", "")] {
+        let mut command =
+            program(&home, "script", &["-qec", "hostseed render web1 --copy >out", "typescript"]);
+        run(command.env("DISPLAY", ":0").env(variable, value));
+        let typed = fs::read_to_string(home.path().join("typescript")).unwrap();
+        let copied = typed.split("\u{1b}]52;c;").nth(1).and_then(|rest| rest.split('\u{7}').next());
+        let copied = STANDARD.decode(copied.unwrap_or_else(|| panic!("{typed}"))).unwrap();
+        assert_eq!(String::from_utf8(copied).unwrap(), home.ok(&["render", "web1"]));
+        assert!(typed.contains("OSC 52"), "{typed}");
+        assert_eq!(fs::read(home.path().join("out")).unwrap(), b"", "nothing is printed");
+    }
+}
+
+#[test]
+fn the_desktop_keeps_the_user_data_after_the_command() {
+    if !(need("xvfb-run") && need("xclip")) {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    let script = "hostseed render web1 --copy --base64 2>said\n\
+        xclip -o -selection clipboard >copied\n\
+        cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >arguments\n\
+        echo other | xclip -i -selection clipboard\n\
+        for try in 1 2 3 4 5 6 7 8 9; do pgrep -f '[h]ostseed keep-clipboard' || exit 0; sleep 0.3; done\n\
+        echo 'the keeper stays' >&2; exit 1";
+    run(&mut program(&home, "xvfb-run", &["-a", "sh", "-euc", script]));
+    let read = |file: &str| fs::read_to_string(home.path().join(file)).unwrap();
+    assert_eq!(read("copied"), home.ok(&["render", "web1", "--base64"]));
+    assert!(read("said").contains("`web1` is in the clipboard"), "{}", read("said"));
+    assert!(!read("arguments").contains(&read("copied")[..60]));
+}
+
+#[test]
+fn without_a_clipboard_nothing_is_copied() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    let mut command = home.command(&["render", "web1", "--copy"]);
+    let output = command.env("DISPLAY", ":987").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
+    assert!(is_printed(&stderr, "error[no-clipboard]"), "{stderr}");
+    let stderr = home.fails(1, &["render", "web1", "--copy", "--gzip"]);
+    assert!(stderr.contains("error[binary-to-terminal]"), "{stderr}");
+    let stderr = home.fails(2, &["render", "web1", "--copy", "--format", "terraform"]);
+    assert!(stderr.contains("error[format-option]"), "{stderr}");
+    home.fails(2, &["render", "web1", "--copy", "-o", "FILE"]);
+}
