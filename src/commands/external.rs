@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::passphrase::Passphrase;
 use super::{create, expiry, machine_view};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
-use crate::pki::HostIdentity;
+use crate::pki::{HostIdentity, Identity};
 use crate::plan::{Field, Plan};
 use crate::render::{Form, Format, Packing};
 use crate::shell::Command;
@@ -50,7 +51,8 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
         conditions.check_creation(store, &plan.name)?;
-        match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
+        let check = |identity: &Identity| seed.rendered(&plan, &identity.for_host());
+        match create::make(store, &plan, now, &Passphrase::from_environment(), check) {
             // Another command may have created it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
             Err(_) => {}
