@@ -21,6 +21,7 @@ use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
+use crate::secret::Secret;
 use crate::shell::Command;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -194,6 +195,16 @@ impl Ui {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Asks for a passphrase on the terminal, without showing it. Returns `None` if there is no terminal.
+    pub fn passphrase(self, prompt: impl Display) -> Result<Option<Secret<Vec<u8>>>> {
+        if !io::stderr().is_terminal() {
+            return Ok(None);
+        }
+        let passphrase = rpassword::prompt_password(safe(&prompt.to_string()))
+            .context("cannot read the passphrase from the terminal")?;
+        Ok(Some(Secret::new(passphrase.into_bytes())))
     }
 
     /// Prints the error of a failed command: every problem of a report, or the error with its causes.

@@ -62,7 +62,8 @@ a machine: it fails if the store does not have it.
 
 The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
-answer. A query that differs from the machine fails and names the fields.";
+answer. A query that differs from the machine, or lacks a field with which the machine was created, fails and names the \
+fields. A query with no field but the name finds the machine whatever its settings are.";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 

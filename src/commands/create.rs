@@ -4,6 +4,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::machine_view::{DeliveryView, MachineView};
+use super::passphrase::Passphrase;
 use super::{dry_run, expiry, external, note_install_url};
 use crate::clouds::Cloud;
 use crate::delivery::{self, Choice};
@@ -39,8 +40,9 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
         let choose = |cloud| delivery::require(cloud, spec, &plan, &identity.for_host(), signer);
         cloud.map(choose).transpose()
     };
+    let passphrase = Passphrase::asked(ui);
     if *dry_run {
-        let identity = issue(store, &plan, now)?;
+        let identity = issue(store, &plan, now, &passphrase)?;
         let choice = choose(&identity)?;
         note(ui, request, &plan, &identity);
         ui.note("this is a dry run: nothing was written");
@@ -48,7 +50,7 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
         let view = MachineView { delivery, ..MachineView::planned(store, &plan, &identity)? };
         return if *json { ui.json(&view) } else { dry_run::print(store, ui, &plan, &identity, &view) };
     }
-    let (identity, choice) = match make(store, &plan, now, choose) {
+    let (identity, choice) = match make(store, &plan, now, &passphrase, choose) {
         // Another command may have created it in the meantime.
         Err(_) if *if_missing && store.has(&plan.name) => return found(store, ui, now, request, &plan),
         made => made?,
@@ -123,10 +125,11 @@ pub(super) fn make<T>(
     store: &Store,
     plan: &Plan,
     now: OffsetDateTime,
+    passphrase: &Passphrase,
     check: impl Fn(&Identity) -> Result<T>,
 ) -> Result<(Identity, T)> {
     loop {
-        let identity = issue(store, plan, now)?;
+        let identity = issue(store, plan, now, passphrase)?;
         let found = check(&identity)?;
         let seed =
             [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
@@ -142,10 +145,10 @@ pub(super) fn make<T>(
 ///
 /// # Errors
 /// Fails if the name exists or the CA cannot be used.
-fn issue(store: &Store, plan: &Plan, now: OffsetDateTime) -> Result<Identity> {
+fn issue(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {
     store.refuse_taken(&plan.name, &plan.ca)?;
     store.check_authority(&plan.ca)?;
-    let authority = match store.authority(&plan.ca, now)? {
+    let authority = match store.authority(&plan.ca, now, &|key| passphrase.of(key))? {
         Some(authority) => authority,
         None => issue_authority(plan, now)?,
     };

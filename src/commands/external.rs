@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::passphrase::Passphrase;
 use super::{create, expiry, machine_view};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
-use crate::pki::HostIdentity;
+use crate::pki::{HostIdentity, Identity};
 use crate::plan::{Field, Plan};
 use crate::render::{Form, Format, Packing};
 use crate::shell::Command;
@@ -32,6 +33,8 @@ const GZIP: &str = "gzip";
 const ALLOW_EXPIRED: &str = "allow_expired";
 const CREATE: &str = "create";
 const FINGERPRINT: &str = "fingerprint_authority";
+/// The field with which a query finds a machine.
+const NAME: &str = "name";
 
 /// The hint if the store does not have the machine that a query expects.
 const OTHER_STORE: &str =
@@ -48,7 +51,8 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
         conditions.check_creation(store, &plan.name)?;
-        match create::make(store, &plan, now, |identity| seed.rendered(&plan, &identity.for_host())) {
+        let check = |identity: &Identity| seed.rendered(&plan, &identity.for_host());
+        match create::make(store, &plan, now, &Passphrase::from_environment(), check) {
             // Another command may have created it in the meantime: then it is found.
             Err(error) if !store.has(&plan.name) => return Err(error),
             Err(_) => {}
@@ -60,6 +64,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         }
     }
     refuse_contradictions(store, &spec, &plan)?;
+    refuse_missing_fields(store, &spec)?;
     conditions.check_authority(store, &plan.name)?;
     let how = "`allow_expired = \"true\"` in the query";
     expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
@@ -280,6 +285,69 @@ pub(super) fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) ->
         .hint(format!("change what is {}, choose another name, or delete the machine:", spec.source()))
         .run(store.command(["rm", name.as_str()]))
         .into())
+}
+
+/// Refuses a query that lacks a field with which the machine was created: Terraform would keep a machine that its configuration no
+/// longer describes. A query with no field but the name only finds the machine, and is not compared.
+fn refuse_missing_fields(store: &Store, spec: &Spec) -> Result<()> {
+    let Some(name) = &spec.name else { return Ok(()) };
+    if spec.given.iter().all(|field| field == NAME) {
+        return Ok(());
+    }
+    let stored = store.plan(&MachineName::parse(&name.text).map_err(Report::from)?)?;
+    // Whether the host issues its own certificate depends on the addresses.
+    let mut usual = BTreeMap::from([(NAME.to_owned(), name.text.clone())]);
+    let addresses: Vec<String> = stored.addresses.iter().map(ToString::to_string).collect();
+    usual.insert("address".to_owned(), serde_json::to_string(&addresses)?);
+    let usual = Plan::from_stored(&Spec::from_query(&usual))?.fields();
+    let missing: Vec<Field> = stored
+        .fields()
+        .into_iter()
+        .filter(|field| !spec.given.iter().any(|given| given == field.name()))
+        .filter(|field| {
+            let field = field.name();
+            field == "address" || !is_same(field, &values(&stored.fields(), field), &values(&usual, field))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let fields: Vec<_> = missing
+        .iter()
+        .map(|field| {
+            let values = values(std::slice::from_ref(field), field.name());
+            format!("`{}` is {} in the machine and missing in the query", field.name(), listed(&values))
+        })
+        .collect();
+    let message = format!(
+        "`{}` already exists with different settings, nothing was changed: {}",
+        name.text,
+        fields.join("; ")
+    );
+    let lines: Vec<_> = missing.iter().map(|field| format!("`{}`", in_query(field))).collect();
+    let hint = format!(
+        "add to the query: {}; or leave out all fields but `name`, to find the machine whatever its settings are",
+        lines.join(" and ")
+    );
+    Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
+}
+
+/// A field as it is written in a query in Terraform.
+fn in_query(field: &Field) -> String {
+    let text = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted.replace("${", "$${").replace("%{", "%%{")
+    };
+    let key = if field.name() == "address" { "addresses".to_owned() } else { field.name().replace('-', "_") };
+    let value = match field {
+        Field::One(_, value) => text(value),
+        Field::Many("address" | "tls-san", values) => text(&values.join(",")),
+        Field::Many(_, values) => {
+            let values: Vec<_> = values.iter().map(|value| text(value)).collect();
+            format!("jsonencode([{}])", values.join(", "))
+        }
+    };
+    format!("{key} = {value}")
 }
 
 fn values(fields: &[Field], wanted: &str) -> Vec<String> {

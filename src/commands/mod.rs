@@ -17,6 +17,7 @@ mod inspect;
 mod ls;
 mod machine_view;
 mod man;
+mod passphrase;
 pub mod render;
 mod rm;
 mod schema;

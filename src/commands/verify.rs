@@ -143,11 +143,10 @@ fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
     if !host.is_empty() {
         rows.push(("host", vec![host.join(", ")]));
     }
-    let certificates =
-        [("CA", &seed.authority), ("server", &seed.server), ("boot issuer", &seed.boot_issuer)];
-    for (name, certificate) in certificates {
-        rows.extend(certificate.as_ref().map(|certificate| (name, lines(certificate))));
-    }
+    let mut row = |name, certificate: &Certified| rows.push((name, lines(certificate)));
+    seed.authority.iter().chain(&seed.further_authorities).for_each(|ca| row("CA", ca));
+    seed.server.iter().for_each(|server| row("server", server));
+    seed.boot_issuer.iter().for_each(|issuer| row("boot issuer", issuer));
     if !seed.sans.is_empty() {
         let mut sans = seed.sans.clone();
         sans.extend(

@@ -243,6 +243,17 @@ codes! {
     /// Everything in `ca.pem` would be sent to the host: a private key would be exposed, and each further
     /// certificate could sign clients. Keep only the certificate that belongs to `ca-key.pem`.
     CaFileContents = "ca-file-contents",
+    /// A CA's private key has a passphrase that is missing or wrong
+    ///
+    /// hostseed asks for it at the terminal, or reads it from HOSTSEED_CA_PASSPHRASE. It supports PKCS#8
+    /// (`ENCRYPTED PRIVATE KEY`) with PBKDF2 or scrypt and AES, as openssl writes it; `openssl pkcs8 -topk8`
+    /// converts older formats.
+    CaPassphrase = "ca-passphrase",
+    /// A host trusts several CAs
+    ///
+    /// dockerd accepts the clients of every certificate in its file of the CA, and each client has root access to
+    /// the host. Keep only the CA that signs the client certificates.
+    SeveralCas = "several-cas",
     /// A CA's name constraints forbid what the certificate needs
     ///
     /// The CA may only sign for the names in its constraints (RFC 5280 section 4.2.1.10). Leave the name

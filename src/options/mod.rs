@@ -136,7 +136,7 @@ options! {
         One "valid-for" => valid_for: Option<Word>,
 
         /// CA that signs the certificates: `own` (a new one for this machine), `shared` (the store's), or a folder with
-        /// ca.pem and ca-key.pem [default: own]
+        /// ca.pem and ca-key.pem [default: own]; HOSTSEED_CA_PASSPHRASE has the passphrase of its key, or the terminal asks
         #[arg(value_name = "CA", value_hint = ValueHint::DirPath)]
         One "ca" => ca: Option<Word>,
     }

@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
             Self::Certificates(n) => write!(f, "it contains {n} certificates instead of one"),
             Self::PrivateKeys(n) => write!(f, "it contains {n} private keys instead of one"),
             Self::Encrypted => {
-                f.write_str("its private key is encrypted, and hostseed does not ask for passphrases")
+                f.write_str("its private key is encrypted, and only a CA's key may have a passphrase")
             }
             Self::Unreadable => f.write_str("it cannot be read"),
         }
@@ -83,6 +83,17 @@ pub fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Fault> {
 /// Fails if the file does not contain exactly one private key, if the key is encrypted, or if the file contains a block
 /// of another type. The parameters of an EC key are allowed.
 pub fn private_key(text: &str) -> Result<Pem, Fault> {
+    match maybe_encrypted_key(text)? {
+        key if is_encrypted(&key) => Err(Fault::Encrypted),
+        key => Ok(key),
+    }
+}
+
+/// Reads the private key of a PEM file, as [`private_key`], but also one that is encrypted.
+///
+/// # Errors
+/// Fails for the other reasons of [`private_key`].
+pub fn maybe_encrypted_key(text: &str) -> Result<Pem, Fault> {
     let blocks = blocks(text)?;
     let (keys, others): (Vec<Pem>, Vec<Pem>) =
         blocks.into_iter().partition(|block| block.tag().ends_with(PRIVATE_KEY));
@@ -91,7 +102,6 @@ pub fn private_key(text: &str) -> Result<Pem, Fault> {
         return Err(Fault::Label(printable(other.tag())));
     }
     match <[Pem; 1]>::try_from(keys) {
-        Ok([key]) if is_encrypted(&key) => Err(Fault::Encrypted),
         Ok([key]) => Ok(key),
         Err(keys) if keys.is_empty() => Err(Fault::NoPrivateKey),
         Err(keys) => Err(Fault::PrivateKeys(keys.len())),

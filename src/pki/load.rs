@@ -15,6 +15,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use time::OffsetDateTime;
 
 use super::blocks::{self, Fault};
+use super::encrypted::{self, Problem};
 use super::{Certificate, HostIdentity, Pair};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
@@ -23,21 +24,73 @@ use crate::shell::Command;
 /// `id-ecPublicKey`, RFC 5480 §2.1.1.
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
+/// Asks for the passphrase of a CA's key file. Returns `None` if there is nobody to ask.
+pub type AskPassphrase<'a> = &'a dyn Fn(&Path) -> Result<Option<Secret<Vec<u8>>>>;
+
 /// Reads a CA from the texts of its `ca.pem` and `ca-key.pem`, with the key in PKCS#8, PKCS#1 (Docker Machine's) or SEC1. Keeps only the
-/// certificate and the key. `place` is the folder, for messages.
+/// certificate and the key. `place` is the folder, for messages. `ask` is called if the key is encrypted.
 ///
 /// # Errors
 /// A file with more than that (a private key or a second certificate in `ca.pem` would be sent to the host), a key that does not belong
-/// to the certificate, and a certificate that is not a CA's, must not sign, is not valid at `now`, or is not supported by docker.
-pub fn load_authority(place: &Path, certificate: &str, key: &Secret, now: OffsetDateTime) -> Result<Pair> {
+/// to the certificate, a missing or wrong passphrase, and a certificate that is not a CA's, must not sign, is not valid at `now`, or is
+/// not supported by docker.
+pub fn load_authority(
+    place: &Path,
+    certificate: &str,
+    key: &Secret,
+    now: OffsetDateTime,
+    ask: AskPassphrase,
+) -> Result<Pair> {
     let cannot_use = || format!("the CA in `{}` cannot be used", place.display());
-    let key = private_key(key)
+    let decrypted = decrypted(&place.join("ca-key.pem"), key, ask).with_context(cannot_use)?;
+    let key = private_key(decrypted.as_ref().unwrap_or(key))
         .map_err(|fault| unusable(format!("`{}`: {fault}", place.join("ca-key.pem").display())))
         .with_context(cannot_use)?;
     let certificate =
         Certificate::from_pem(certificate).map_err(|fault| refused(place, certificate, &key, &fault))?;
     check_authority(&certificate, &key, now).with_context(cannot_use)?;
     Ok(Pair { certificate, key })
+}
+
+/// The key of a CA without its encryption. Returns `None` if it is not encrypted, or not a readable PEM file.
+fn decrypted(path: &Path, key: &Secret, ask: AskPassphrase) -> Result<Option<Secret>> {
+    let block = match blocks::maybe_encrypted_key(key.expose()) {
+        Ok(block) if blocks::is_encrypted(&block) => block,
+        _ => return Ok(None),
+    };
+    let shown = path.display();
+    let fail = |problem| match problem {
+        Problem::WrongPassphrase => Diagnostic::error(
+            Code::CaPassphrase,
+            format!("the passphrase of `{shown}` is wrong, or the file is damaged; nothing was written"),
+        )
+        .hint("give the passphrase of this key at the prompt or in HOSTSEED_CA_PASSPHRASE"),
+        Problem::Unsupported => {
+            let other = path.with_extension("pkcs8").display().to_string();
+            let file = shown.to_string();
+            Diagnostic::error(
+                Code::CaPassphrase,
+                format!(
+                    "`{shown}` is encrypted in a way that hostseed does not support; nothing was written"
+                ),
+            )
+            .hint("convert it; openssl asks for the old passphrase and for a new one:")
+            .run(Command::of("openssl", ["pkcs8", "-topk8", "-in", &file, "-out", &other]))
+            .run(Command::of("mv", [other, file]))
+        }
+    };
+    encrypted::check(&block).map_err(fail)?;
+    let Some(passphrase) = ask(path)? else {
+        return Err(Diagnostic::error(
+            Code::CaPassphrase,
+            format!(
+                "`{shown}` is encrypted with a passphrase, and there is no terminal to ask for it; nothing was written"
+            ),
+        )
+        .hint("set HOSTSEED_CA_PASSPHRASE")
+        .into());
+    };
+    Ok(Some(encrypted::decrypt(&block, &passphrase).map_err(fail)?))
 }
 
 /// The refusal of a `ca.pem`, with the way to fix it.
@@ -138,6 +191,11 @@ pub fn private_key(text: &Secret) -> Result<Secret> {
     Ok(blocks::encode_key(&block))
 }
 
+/// Returns whether an error of [`private_key`] is that the key is encrypted.
+pub fn is_encrypted(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Fault>() == Some(&Fault::Encrypted)
+}
+
 impl HostIdentity {
     /// Reads what a host gets to know from the texts of its PEM files: the CA's certificate alone, the host's certificate with
     /// its chain, and its key. Nothing else that is in the files is kept.
@@ -190,7 +248,7 @@ pub(super) fn key_pair(key: &Secret) -> Result<KeyPair> {
 
 pub(super) fn from_block(block: &Pem) -> Result<KeyPair> {
     if blocks::is_encrypted(block) {
-        bail!("its private key is encrypted, and hostseed does not ask for passphrases");
+        return Err(Fault::Encrypted.into());
     }
     let pkcs8 = match block.tag() {
         "PRIVATE KEY" => SecretDocument::try_from(block.contents()).ok(),

@@ -11,7 +11,7 @@ use super::trust::Role;
 use super::{SHARED, Store, files, unusable};
 use crate::diag::Code;
 use crate::names::MachineName;
-use crate::pki::{self, Certificate, Pair};
+use crate::pki::{self, AskPassphrase, Certificate, Pair};
 use crate::plan::{AuthoritySource, Plan};
 
 impl Store {
@@ -30,11 +30,16 @@ impl Store {
     }
 
     /// Loads the CA that a plan names: the store's shared CA, or the CA in another folder. Returns `None` if the CA must
-    /// be created first.
+    /// be created first. `ask` is called for the passphrase of an encrypted key.
     ///
     /// # Errors
     /// Fails if the CA's files are missing, cannot be read, or do not make a usable CA.
-    pub fn authority(&self, source: &AuthoritySource, now: OffsetDateTime) -> Result<Option<Pair>> {
+    pub fn authority(
+        &self,
+        source: &AuthoritySource,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Option<Pair>> {
         let dir = match source {
             AuthoritySource::Own => return Ok(None),
             AuthoritySource::Shared => &self.certs(),
@@ -55,7 +60,7 @@ impl Store {
         // one.
         let certificate = files::read(&certificate)?;
         let key = files::read(&key)?;
-        pki::load_authority(dir, certificate.expose(), &key, now).map(Some)
+        pki::load_authority(dir, certificate.expose(), &key, now, ask).map(Some)
     }
 
     /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
@@ -63,7 +68,14 @@ impl Store {
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
         let (certificate, key) = (self.certs().join("ca.pem"), self.certs().join("ca-key.pem"));
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
-        Ok(is_there(&key) && pki::private_key(&files::read(&key)?)? != authority.key
+        // An encrypted key was read with its passphrase before, and belongs to the certificate, which is compared.
+        let is_other_key = || -> Result<bool> {
+            match pki::private_key(&files::read(&key)?) {
+                Err(error) if pki::is_encrypted(&error) && is_there(&certificate) => Ok(false),
+                private => Ok(private? != authority.key),
+            }
+        };
+        Ok(is_there(&key) && is_other_key()?
             || is_there(&certificate)
                 && Certificate::from_pem(files::read(&certificate)?.expose())? != authority.certificate)
     }

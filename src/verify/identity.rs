@@ -20,7 +20,8 @@ use crate::userdata::problems::Problems;
 /// The certificates that identify the host.
 #[derive(Default)]
 pub struct Identity {
-    pub authority: Option<Certificate>,
+    /// All certificates in the file of the CA. dockerd accepts clients of each.
+    pub authorities: Vec<Certificate>,
     pub server: Option<Certificate>,
     pub issuer: Option<Certificate>,
     pub sans: Vec<Address>,
@@ -59,7 +60,7 @@ pub fn judge(
         judge.issuer(file, certificate, chain, key_file);
     }
     let mut identity = Identity {
-        authority: authority.first().cloned(),
+        authorities: authority.clone(),
         server: server.first().cloned(),
         issuer: issuer.first().cloned(),
         sans: server.first().map(Certificate::sans).unwrap_or_default(),
@@ -158,6 +159,20 @@ impl Judge<'_> {
     }
 
     fn authorities(&mut self, file: &File) {
+        if self.authority.len() > 1 {
+            let subjects: Vec<_> = self.authority.iter().map(|ca| format!("`{}`", ca.subject())).collect();
+            let text = format!(
+                "`{}` contains {} certificates, and each of them can sign clients that control Docker: {}",
+                file.path,
+                subjects.len(),
+                subjects.join(", ")
+            );
+            let warning = Diagnostic::warning(Code::SeveralCas, text);
+            self.problems.add(
+                &file.place,
+                warning.hint("keep only the CA certificate that signs the client certificates"),
+            );
+        }
         for certificate in self.authority.iter().filter(|certificate| !certificate.is_authority()) {
             let text = format!(
                 "`{}` contains a certificate that is not a CA's: `{}`",

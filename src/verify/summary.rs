@@ -30,6 +30,9 @@ pub struct Summary {
     /// True if the seed only prepares an image and starts nothing.
     pub image: bool,
     pub authority: Option<Certified>,
+    /// The other certificates in the file of the CA: dockerd accepts their clients, too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_authorities: Vec<Certified>,
     pub server: Option<Certified>,
     /// The certificate that issues the server certificate on the host.
     pub boot_issuer: Option<Certified>,
@@ -99,7 +102,13 @@ impl Summary {
             host: named,
             port: daemon.port().or(setup.port),
             image: setup.image,
-            authority: certified(identity.authority),
+            authority: certified(identity.authorities.first().cloned()),
+            further_authorities: identity
+                .authorities
+                .iter()
+                .skip(1)
+                .map(|certificate| Certified::new(certificate, now))
+                .collect(),
             server: certified(identity.server),
             boot_issuer: certified(identity.issuer),
             sans,

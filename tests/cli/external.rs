@@ -108,6 +108,66 @@ fn a_query_that_differs_from_the_machine_lists_the_fields_and_changes_nothing() 
 }
 
 #[test]
+fn a_query_that_lacks_a_setting_of_the_machine_says_how_to_add_it() {
+    let home = Home::new();
+    let fields = [
+        ("addresses", "203.0.113.7,web.example.com"),
+        ("tls_san", "x.example.com"),
+        ("boot_issuer", "true"),
+        ("public_address_url", "https://address.example.com"),
+        ("port", "2377"),
+        ("key", "p384"),
+        ("valid_for", "100d"),
+        ("engine_label", "[\"a=${b}\",\"c=\\\"d\\\"\"]"),
+        ("engine_env", "HTTP_PROXY=http://proxy.example.com"),
+        ("engine_opt", "log-level=debug"),
+        ("docker", "official"),
+        ("docker_version", "28.0.4"),
+        ("block_metadata", "true"),
+    ];
+    let query = |without: &str| -> Value {
+        let fields = fields.iter().filter(|(key, _)| *key != without);
+        let fields = fields.map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
+        Value::Object(fields.chain([("name".to_owned(), "web1".into())]).collect())
+    };
+    answer(&home, &query(""));
+    answer(&home, &json!({"name": "web1"}));
+    // These keys are no settings of the machine.
+    answer(
+        &home,
+        &json!({"name": "web1", "create": "false", "format": "script", "gzip": "true", "allow_expired": "true"}),
+    );
+    for (key, line) in [
+        ("addresses", "addresses = \"203.0.113.7,web.example.com\""),
+        ("tls_san", "tls_san = \"x.example.com\""),
+        ("public_address_url", "public_address_url = \"https://address.example.com\""),
+        ("port", "port = \"2377\""),
+        ("key", "key = \"p384\""),
+        ("valid_for", "valid_for = \"100d\""),
+        ("engine_label", "engine_label = jsonencode([\"a=$${b}\", \"c=\\\"d\\\"\"])"),
+        ("engine_env", "engine_env = jsonencode([\"HTTP_PROXY=http://proxy.example.com\"])"),
+        ("engine_opt", "engine_opt = jsonencode([\"log-level=debug\"])"),
+        ("docker_version", "docker_version = \"28.0.4\""),
+        ("block_metadata", "block_metadata = \"true\""),
+    ] {
+        let told = error(&home, &query(key), 1);
+        let field = if key == "addresses" { "address".to_owned() } else { key.replace('_', "-") };
+        assert!(told.contains(&format!("`{field}` is `")), "{key}: {told}");
+        assert!(told.contains("in the machine and missing in the query"), "{key}: {told}");
+        assert!(told.contains(&format!("add to the query: `{line}`")), "{key}: {told}");
+    }
+    // The default of this one depends on the addresses.
+    let told = error(&home, &json!({"name": "web1", "addresses": "203.0.113.7,web.example.com"}), 1);
+    assert!(told.contains("`boot_issuer = \"true\"`") && told.contains("`key = \"p384\"`"), "{told}");
+    // A setting with its default may be left out.
+    answer(
+        &home,
+        &json!({"name": "web2", "addresses": "203.0.113.7", "port": "2376", "key": "p256", "docker": "auto"}),
+    );
+    answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7"}));
+}
+
+#[test]
 fn equivalent_settings_do_not_differ() {
     let home = Home::new();
     answer(&home, &json!({"name": "web1", "addresses": "Web1.example.com", "engine_label": "b=1\na=2"}));
@@ -127,13 +187,15 @@ fn equivalent_settings_do_not_differ() {
     error(&home, &json!({"name": "web3", "addresses": "203.0.113.8"}), 1);
     error(&home, &json!({"name": "web2", "addresses": "[]"}), 1);
 
-    // A query with only some settings need not be a valid spec.
+    // A query with only some settings need not be a valid spec, but is compared as a whole.
     home.ok(&["create", "web4", "--quiet", "--address", "203.0.113.7", "--ca", "shared"]);
-    answer(&home, &json!({"name": "web4", "ca": "shared"}));
+    let told = error(&home, &json!({"name": "web4", "ca": "shared"}), 1);
+    assert!(told.contains("`address` is `203.0.113.7` in the machine and missing in the query"), "{told}");
     error(&home, &json!({"name": "web5", "ca": "shared"}), 2);
 
     // `false` equals a missing option.
-    answer(&home, &json!({"name": "web4", "block_metadata": "false"}));
+    let all = json!({"name": "web4", "addresses": "203.0.113.7", "ca": "shared", "block_metadata": "false"});
+    answer(&home, &all);
     let told = error(&home, &json!({"name": "web4", "block_metadata": "true"}), 1);
     assert!(told.contains("`block-metadata`"), "{told}");
     answer(&home, &json!({"name": "web7", "addresses": "203.0.113.7", "block_metadata": "true"}));

@@ -13,6 +13,7 @@ mod metadata;
 mod names;
 mod own_files;
 mod ownership;
+mod passphrase;
 mod pem;
 mod planted;
 mod process;
