@@ -7,7 +7,7 @@ use super::host::Host;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::ignition::{self, Merged};
-use crate::userdata::paths::OPT;
+use crate::userdata::paths::{DAEMON_JSON, OPT};
 
 /// Renders the config.
 ///
@@ -15,7 +15,9 @@ use crate::userdata::paths::OPT;
 /// The plan chooses a Docker version or source, or a merged config replaces a file or unit of hostseed's.
 pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_choices(host)?;
-    let files: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
+    let daemon_json = host.daemon_json(DAEMON_JSON)?;
+    let files: Vec<Artifact> =
+        host.identity().into_iter().chain(host.attachments(OPT)?).chain(daemon_json).collect();
     Ok(host.artifact("config.ign", ignition::write(&files, &host.drop_in(OPT)?, merged)?))
 }
 
