@@ -47,7 +47,12 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     let mut complaints = Vec::new();
     let conditions = Conditions::take(&mut query, &mut complaints);
     let seed = SeedAsked::take(&mut query, complaints)?;
-    let spec = Spec::from_query(&query);
+    let mut spec = Spec::from_query(&query);
+    super::read_daemon_json(&mut spec)?;
+    if let Some(word) = &spec.host.daemon_json {
+        query.retain(|key, _| !matches!(key.as_str(), "daemon-json" | "daemon_json"));
+        query.insert("daemon-json".to_owned(), word.text.clone());
+    }
     let plan = plan(store, &spec, &query)?;
     if !store.has(&plan.name) {
         conditions.check_creation(store, &plan.name)?;

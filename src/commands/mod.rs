@@ -51,6 +51,7 @@ pub use url::{ip, url};
 pub use verify::{Question, verify};
 
 use crate::diag::{Code, Diagnostic, Report};
+use crate::dockerd;
 use crate::names::MachineName;
 use crate::plan::{Docker, Install, InstallScript};
 use crate::spec::{self, Spec};
@@ -59,11 +60,19 @@ use crate::userdata::encoding::is_utf16;
 
 /// Reads the spec from a file if there is one (`-`: standard input), else from the flags. Reads at most `spec::MAX_BYTES` and one more.
 pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<Spec> {
-    let Some(file) = file else { return Ok(flags()) };
+    let mut spec = match file {
+        Some(file) => read_spec_file(&file)?,
+        None => flags(),
+    };
+    read_daemon_json(&mut spec)?;
+    Ok(spec)
+}
+
+fn read_spec_file(file: &Path) -> Result<Spec> {
     let (name, read) = if file.as_os_str() == "-" {
         ("<stdin>".to_owned(), read_begin(spec::MAX_BYTES, std::io::stdin().lock()))
     } else {
-        (file.display().to_string(), File::open(&file).and_then(|file| read_begin(spec::MAX_BYTES, file)))
+        (file.display().to_string(), File::open(file).and_then(|file| read_begin(spec::MAX_BYTES, file)))
     };
     let bytes = read.map_err(|error| unreadable(&name, &error))?;
     let text = match bytes.len() > spec::MAX_BYTES {
@@ -72,6 +81,35 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
         false => String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?,
     };
     Ok(Spec::from_yaml(&name, &text)?)
+}
+
+/// Replaces the name of a file in `daemon-json` with the file's content. JSON stays as it is.
+fn read_daemon_json(spec: &mut Spec) -> Result<()> {
+    let Some(word) = &spec.host.daemon_json else { return Ok(()) };
+    if word.text.trim_start().starts_with('{') {
+        return Ok(());
+    }
+    let name = word.text.clone();
+    let read = File::open(&name).and_then(|file| read_begin(spec::MAX_BYTES, file));
+    let read = read.and_then(|bytes| match bytes.len() > spec::MAX_BYTES {
+        true => Err(io::Error::other(format!("it has more than {} bytes", spec::MAX_BYTES))),
+        false => Ok(bytes),
+    });
+    let about = |diagnostic: Diagnostic| Report::from(spec.about("daemon-json", Some(word), diagnostic));
+    let bytes = read.map_err(|error| {
+        about(Diagnostic::error(
+            Code::UnreadableFile,
+            format!("names the file `{name}`, which cannot be read: {error}"),
+        ))
+    })?;
+    let text = dockerd::decode_daemon_json(&bytes).map_err(|fault| {
+        about(Diagnostic::error(fault.code, format!("names `{name}`, which {}", fault.why)))
+    })?;
+    let text = text.into_owned();
+    if let Some(word) = &mut spec.host.daemon_json {
+        word.text = text;
+    }
+    Ok(())
 }
 
 /// The error for an input file that cannot be read. All commands report it with exit status 2.

@@ -23,7 +23,7 @@ const PROXIES: [&str; 3] = ["http-proxy", "https-proxy", "no-proxy"];
 /// Reads and checks the file.
 pub fn check(bytes: &[u8], target: Target) -> DaemonJson {
     let mut json = DaemonJson::default();
-    let text = match decoded(bytes) {
+    let text = match decode(bytes) {
         Ok(text) => text,
         Err(fault) => {
             json.faults.push((None, fault));
@@ -88,8 +88,11 @@ impl DaemonJson {
     }
 }
 
-/// Decodes UTF-8, and UTF-16 with a byte order mark.
-fn decoded(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, Fault> {
+/// Decodes UTF-8 and UTF-16 as dockerd does, without the byte order mark.
+///
+/// # Errors
+/// The bytes are neither.
+pub fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, Fault> {
     let utf16 = |bytes: &[u8], read: fn([u8; 2]) -> u16| {
         String::from_utf16_lossy(
             &bytes.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ mod values;
 
 use std::fmt;
 
-pub use daemon_json::{DaemonJson, check as check_daemon_json};
+pub use daemon_json::{DaemonJson, check as check_daemon_json, decode as decode_daemon_json};
 pub use options::{DaemonOption, by_flag, by_key, by_short, conflicting_key};
 
 use crate::diag::{Code, Diagnostic, Severity};

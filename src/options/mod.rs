@@ -197,6 +197,11 @@ options! {
         #[arg(help_heading = "Engine")]
         Switch "allow-unknown-engine-opts" => allow_unknown_engine_opts: Option<Word>,
 
+        /// File with options for /etc/docker/daemon.json, or the JSON itself (`{"log-driver": "local"}`); if the image has that
+        /// file, these keys replace its keys and the others stay
+        #[arg(value_name = "FILE", help_heading = "Engine", value_hint = ValueHint::FilePath)]
+        One "daemon-json" => daemon_json: Option<Word>,
+
         /// Label of the Docker daemon; repeatable
         #[arg(value_name = "KEY=VALUE", help_heading = "Engine", value_hint = ValueHint::Other)]
         Pairs "engine-label" => engine_labels: Vec<Word>,

@@ -2,11 +2,16 @@
 
 use std::net::IpAddr;
 
+use serde_json::{Map, Value};
+
 use super::Field;
 use super::check::{self, Check};
-use crate::diag::{Code, Diagnostic};
-use crate::dockerd::{self, Target};
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::dockerd::{self, DaemonJson, Target};
 use crate::spec::{Spec, Word};
+
+/// The flags that hostseed sets itself.
+const OWN_FLAGS: [&str; 6] = ["host", "tls", "tlsverify", "tlscacert", "tlscert", "tlskey"];
 
 /// The options of dockerd, in the user's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub struct Engine {
     pub registry_mirrors: Vec<String>,
     pub insecure_registries: Vec<String>,
     pub storage_driver: Option<String>,
+    /// The options for daemon.json, a JSON object on one line.
+    pub daemon_json: Option<String>,
     /// The daemon's environment, `NAME=value`.
     pub env: Vec<String>,
 }
@@ -29,6 +36,15 @@ impl Engine {
     pub fn opt(&self, flag: &str) -> Option<&str> {
         let opts = self.opts.iter().map(|opt| opt.split_once('=').unwrap_or((opt, "")));
         opts.filter(|(name, _)| *name == flag).map(|(_, value)| value).next_back()
+    }
+
+    /// The text value of an option, from the command line or from daemon.json.
+    pub fn text(&self, option: &str) -> Option<String> {
+        let json = || {
+            let fields: Value = serde_json::from_str(self.daemon_json.as_deref()?).ok()?;
+            fields.get(option)?.as_str().map(str::to_owned)
+        };
+        self.opt(option).map(str::to_owned).or_else(json)
     }
 
     pub(super) fn fields(&self) -> Vec<Field> {
@@ -42,6 +58,7 @@ impl Engine {
             self.allow_unknown_opts.then(|| Field::One("allow-unknown-engine-opts", true.to_string())),
         );
         fields.extend(self.storage_driver.iter().map(|d| Field::One("engine-storage-driver", d.clone())));
+        fields.extend(self.daemon_json.iter().map(|json| Field::One("daemon-json", json.clone())));
         fields.push(Field::Many("engine-env", self.env.clone()));
         fields
     }
@@ -69,8 +86,10 @@ pub(super) fn engine(check: &mut Check, spec: &Spec, target: Option<Target>) -> 
             registry,
         ),
         storage_driver: check.one("engine-storage-driver", &spec.host.engine_storage_driver, storage_driver),
+        daemon_json: None,
         env: check.many("engine-env", &spec.host.engine_env, variable),
     };
+    let engine = with_daemon_json(check, spec, target, allowed, engine);
     refuse_conflicts(check, "engine-label", &spec.host.engine_labels);
     refuse_conflicts(check, "engine-env", &spec.host.engine_env);
     engine
@@ -103,6 +122,7 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
         ("engine-insecure-registry", spec.host.engine_insecure_registries.first()),
         ("engine-storage-driver", spec.host.engine_storage_driver.as_ref()),
         ("engine-env", spec.host.engine_env.first()),
+        ("daemon-json", spec.host.daemon_json.as_ref()),
         ("block-metadata", spec.host.block_metadata.as_ref()),
         ("proxy", spec.host.proxy.as_ref()),
     ];
@@ -112,6 +132,82 @@ pub(super) fn refuse_for_a_finished_image(check: &mut Check, spec: &Spec) {
             "has no effect with `docker: none`: the options of dockerd are in the image",
         );
         check.complain(field, word, complaint.hint("pass it to `hostseed bake`"));
+    }
+}
+
+/// Reads `daemon-json`. Refuses what dockerd does not accept or ignores, and what is a flag too: dockerd does not start with an
+/// option in both places.
+fn with_daemon_json(
+    check: &mut Check,
+    spec: &Spec,
+    target: Option<Target>,
+    allowed: bool,
+    engine: Engine,
+) -> Engine {
+    let Some(word) = &spec.host.daemon_json else { return engine };
+    let DaemonJson { fields, faults } =
+        dockerd::check_daemon_json(word.text.as_bytes(), target.unwrap_or(Target::Any));
+    let mut has_unknown = false;
+    if target.is_some() {
+        let allow = check.flag("allow-unknown-engine-opts", "true");
+        for (key, fault) in faults {
+            match key {
+                Some(_) if allowed && fault.is_unknown() => has_unknown = true,
+                Some(key) => {
+                    let fault = if fault.is_unknown() {
+                        fault.or_hint(format!("accept it with {allow}"))
+                    } else {
+                        fault
+                    };
+                    let subject = format!("cannot set `{}`", key.escape_debug());
+                    let diagnostic = Diagnostic { severity: Severity::Error, ..fault.diagnostic(subject) };
+                    check.complain("daemon-json", Some(word), diagnostic);
+                }
+                // The host gets a file without a byte order mark, and none if it would be empty.
+                None if fault.severity == Severity::Warning => {}
+                None => check.complain("daemon-json", Some(word), Diagnostic::error(fault.code, fault.why)),
+            }
+        }
+        refuse_flags(check, spec, word, &fields, &engine);
+    }
+    let json = Value::Object(fields);
+    Engine {
+        daemon_json: (json != Value::Object(Map::new())).then(|| json.to_string()),
+        allow_unknown_opts: engine.allow_unknown_opts || has_unknown,
+        ..engine
+    }
+}
+
+/// Refuses keys of daemon.json that hostseed, or another option of the user, sets as a flag.
+fn refuse_flags(check: &mut Check, spec: &Spec, word: &Word, fields: &Map<String, Value>, engine: &Engine) {
+    for flag in OWN_FLAGS {
+        if let Some(key) = dockerd::conflicting_key(flag, fields) {
+            let text = format!(
+                "must not set `{key}`: hostseed sets it, and another value would leave the host open or unreachable"
+            );
+            check.complain("daemon-json", Some(word), Diagnostic::error(Code::ReservedDaemonFlag, text));
+        }
+    }
+    let by_option = [
+        ("engine-label", "label", !engine.labels.is_empty()),
+        ("engine-registry-mirror", "registry-mirror", !engine.registry_mirrors.is_empty()),
+        ("engine-insecure-registry", "insecure-registry", !engine.insecure_registries.is_empty()),
+        ("engine-storage-driver", "storage-driver", engine.storage_driver.is_some()),
+    ];
+    let by_option =
+        by_option.into_iter().filter(|(.., given)| *given).map(|(option, flag, _)| (option, flag));
+    let names = engine.opts.iter().map(|opt| opt.split_once('=').map_or(&**opt, |(name, _)| name));
+    let mut seen = Vec::new();
+    for (option, flag) in by_option.chain(names.map(|name| ("engine-opt", name))) {
+        let Some(key) = dockerd::conflicting_key(flag, fields).filter(|key| !seen.contains(key)) else {
+            continue;
+        };
+        seen.push(key);
+        let other = spec.name_of(option);
+        let text = format!("sets `{key}`, which `{other}` sets too: dockerd does not start with both");
+        let complaint = Diagnostic::error(Code::DaemonOptionTwice, text)
+            .hint(format!("use only one of them for `{key}`"));
+        check.complain("daemon-json", Some(word), complaint);
     }
 }
 
@@ -148,7 +244,7 @@ fn opt(text: &str) -> Result<String, Diagnostic> {
         ));
     }
     // These make dockerd listen with TLS only.
-    if matches!(flag, "host" | "tls" | "tlsverify" | "tlscacert" | "tlscert" | "tlskey") {
+    if OWN_FLAGS.contains(&flag) {
         return Err(Diagnostic::error(
             Code::ReservedDaemonFlag,
             format!(

@@ -10,7 +10,9 @@ use crate::plan::{HostPlan, HostRole, Install, Plan, Proxy};
 use crate::secret::Secret;
 use crate::templates;
 use crate::userdata::manifest::Entry;
-use crate::userdata::paths::{self, CA, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY};
+use crate::userdata::paths::{
+    self, CA, DAEMON_OPTIONS, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY,
+};
 
 /// A machine, or an image without an identity.
 pub struct Host<'a> {
@@ -63,6 +65,7 @@ impl<'a> Host<'a> {
         // A machine on a baked image needs only its identity, because the image has the drop-in.
         if self.machine.is_none() || self.plan.docker.install != Install::None {
             files.push(Artifact::public(paths::relative(DROP_IN), self.drop_in(LIB)?));
+            files.extend(self.daemon_json(DAEMON_OPTIONS)?);
         }
         Ok(files)
     }
@@ -79,6 +82,14 @@ impl<'a> Host<'a> {
             Artifact::public(paths::relative(certificate), identity.chain_pem()),
             Artifact::private(paths::relative(key), identity.key.expose()),
         ]
+    }
+
+    /// The options for daemon.json, as a file at `path`. Only root can read it, because a proxy may have a password.
+    pub fn daemon_json(&self, path: &str) -> Result<Option<Artifact>> {
+        let Some(json) = &self.plan.engine.daemon_json else { return Ok(None) };
+        let fields: serde_json::Value = serde_json::from_str(json)?;
+        let text = serde_json::to_string_pretty(&fields)? + "\n";
+        Ok(Some(Artifact::private(paths::relative(path), text.into_bytes())))
     }
 
     /// The files for a boot issuer, with `issue` in the folder `lib`. Empty without a boot issuer.
@@ -141,6 +152,7 @@ impl<'a> Host<'a> {
             docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
             docker_install_url => docker.install.script_url(),
             block_metadata => self.plan.block_metadata,
+            daemon_json => self.plan.engine.daemon_json.is_some() && self.plan.docker.install != Install::None,
             docker_install_sha256 => docker.install.script_sha256(),
             payloads => payloads.join("\n"),
             proxy => self.plan.proxy.as_ref().map(|proxy| proxy.url.as_str()),

@@ -7,7 +7,7 @@ use super::host::Host;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::ignition::{self, Merged};
-use crate::userdata::paths::OPT;
+use crate::userdata::paths::{DAEMON_JSON, OPT};
 
 /// Renders the config.
 ///
@@ -16,7 +16,9 @@ use crate::userdata::paths::OPT;
 pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_choices(host)?;
     refuse_users(host)?;
-    let files: Vec<Artifact> = host.identity().into_iter().chain(host.attachments(OPT)?).collect();
+    let daemon_json = host.daemon_json(DAEMON_JSON)?;
+    let files: Vec<Artifact> =
+        host.identity().into_iter().chain(host.attachments(OPT)?).chain(daemon_json).collect();
     Ok(host.artifact("config.ign", ignition::write(&files, &host.drop_in(OPT)?, merged)?))
 }
 

@@ -28,7 +28,7 @@ pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
         key_usage,
         names => names.join("\n"),
         public_address_url => url.unwrap_or_default(),
-        data_root => plan.host.engine.opt("data-root").unwrap_or(DATA_ROOT),
+        data_root => plan.host.engine.text("data-root").unwrap_or_else(|| DATA_ROOT.to_owned()),
     };
     let issue = Artifact::public(
         format!("{}/{ISSUE}", paths::relative(lib)),

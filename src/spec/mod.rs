@@ -103,13 +103,18 @@ impl Spec {
         }
     }
 
-    /// Adds to a diagnostic the field, and the position of `word` if it is known.
-    pub fn about(&self, field: &str, word: Option<&Word>, diagnostic: Diagnostic) -> Diagnostic {
-        let name = match (&self.origin, field) {
+    /// The name of a field in the syntax of this spec's source.
+    pub fn name_of(&self, field: &str) -> String {
+        match (&self.origin, field) {
             (Origin::CommandLine, "name") => "NAME".to_owned(),
             (Origin::CommandLine, _) => format!("--{field}"),
             (Origin::File(_) | Origin::Query, _) => field.to_owned(),
-        };
+        }
+    }
+
+    /// Adds to a diagnostic the field, and the position of `word` if it is known.
+    pub fn about(&self, field: &str, word: Option<&Word>, diagnostic: Diagnostic) -> Diagnostic {
+        let name = self.name_of(field);
         let place = match &self.origin {
             Origin::File(document) => document.place(word.and_then(|word| word.position)),
             Origin::CommandLine | Origin::Query => Place::default(),

@@ -12,6 +12,8 @@ pub const ISSUER: &str = "/etc/docker/issuer.pem";
 pub const ISSUER_KEY: &str = "/etc/docker/issuer-key.pem";
 /// dockerd's configuration file.
 pub const DAEMON_JSON: &str = "/etc/docker/daemon.json";
+/// The plan's options for [`DAEMON_JSON`], which [`SETUP`] merges into the file of the image.
+pub const DAEMON_OPTIONS: &str = "/var/lib/hostseed/daemon.json";
 /// The folder for systemd units from an administrator or from user-data (systemd.unit(5)).
 pub const UNITS: &str = "/etc/systemd/system";
 /// The unit of Docker's packages.

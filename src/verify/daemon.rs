@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic, Severity};
 use crate::dockerd::{self, DaemonJson, Fault, Target};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
-use crate::userdata::paths::{DAEMON_JSON, DOCKER_UNIT, ISSUER};
+use crate::userdata::paths::{DAEMON_JSON, DAEMON_OPTIONS, DOCKER_UNIT, ISSUER};
 use crate::userdata::problems::Problems;
 
 /// The configuration of the daemon, as far as the seed sets it.
@@ -47,6 +47,7 @@ pub fn judge(host: &HostState, allow_unknown: bool, budget: &Budget, problems: &
     let flags = command.as_ref().map(|(file, words)| flags(words, file, problems)).unwrap_or_default();
     let json = host
         .file(DAEMON_JSON)
+        .or_else(|| host.file(DAEMON_OPTIONS))
         .and_then(|file| Some((file, daemon_json(file, allow_unknown, budget, problems)?)));
     if let Some((file, _)) = &command {
         check_flags(&flags, file, allow_unknown, problems);
