@@ -38,7 +38,7 @@ wait_for 300 'status.json says ready' status_is ready
 wait_for_cloud_init
 check_console web1
 check_not 'nobody outside can connect' answers_tcp "$address" 2376
-rule=$(sed -n 's/.*WARNING: .* until you add: \(iptables .*\) (and in .*/\1/p' "$console" | tr -d '\r')
+rule=$(sed -n 's/.*WARNING: .* Add: \(iptables .*\) (and in .*/\1/p' "$console" | tr -d '\r')
 check_same 'the console has the rule' 'iptables -I INPUT -p tcp --dport 2376 -j ACCEPT' "$rule"
 check 'and the file that keeps the rules' console_has 'WARNING: .*\(and in /etc/iptables/rules\.v4\)'
 check 'the rule is added' on_host sh -c "$rule"

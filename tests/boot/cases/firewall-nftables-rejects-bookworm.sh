@@ -30,7 +30,7 @@ wait_for 300 'status.json says ready' status_is ready
 wait_for_cloud_init
 check_console web1
 check_not 'nobody outside can connect' answers_tcp "$address" 2376
-rule=$(sed -n 's/.*WARNING: .* until you add: \(nft .*\) (and in .*/\1/p' "$console" | tr -d '\r')
+rule=$(sed -n 's/.*WARNING: .* Add: \(nft .*\) (and in .*/\1/p' "$console" | tr -d '\r')
 check_same 'the console has the rule' 'nft insert rule inet own incoming tcp dport 2376 accept' "$rule"
 check 'and the file that keeps the rules' console_has 'WARNING: .*\(and in /etc/nftables\.conf\)'
 check 'the rule is added' on_host sh -c "$rule"
