@@ -23,9 +23,13 @@ impl Packing {
 /// Compresses a text. Uses the slower compression if it may bring the size below the limit of every cloud.
 fn gzip_below_limit(bytes: &[u8]) -> Vec<u8> {
     let packed = gzip(bytes);
+    if is_just_above_limit(packed.len()) { gzip_smallest(bytes) } else { packed }
+}
+
+/// Returns whether the slower compression may bring a size below the limit of every cloud.
+pub fn is_just_above_limit(size: usize) -> bool {
     let limit = lowest_limit();
-    let is_near = packed.len() > limit && packed.len() <= limit + limit / 10;
-    if is_near { gzip_smallest(bytes) } else { packed }
+    size > limit && size <= limit + limit / 10
 }
 
 /// The lowest limit of the clouds that support compressed user-data, in bytes.
@@ -46,5 +50,10 @@ mod tests {
     #[test]
     fn the_lowest_limit_is_that_of_amazon_ec2() {
         assert_eq!(lowest_limit(), 16_384);
+    }
+
+    #[test]
+    fn the_slower_compression_is_for_sizes_that_it_may_bring_below_the_limit() {
+        assert_eq!([16_384, 16_385, 18_022, 18_023].map(is_just_above_limit), [false, true, true, false]);
     }
 }

@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::host::Host;
+use super::packing::is_just_above_limit;
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
 use crate::userdata::contents::Contents;
@@ -12,12 +13,28 @@ use crate::userdata::{cloud_config, script};
 
 /// Renders user-data for cloud-init.
 pub fn cloud_config(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
-    Ok(host.artifact("user-data", cloud_config::write(&contents(host, false)?, encoding)?))
+    Ok(host.artifact(
+        "user-data",
+        below_limit(contents(host, false)?, |contents| cloud_config::write(contents, encoding))?,
+    ))
 }
 
 /// Renders a script that sets up the host on which it runs.
 pub fn script(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
-    Ok(host.artifact("user-data.sh", script::write(&contents(host, false)?, encoding)?))
+    Ok(host.artifact(
+        "user-data.sh",
+        below_limit(contents(host, false)?, |contents| script::write(contents, encoding))?,
+    ))
+}
+
+/// Renders user-data. Uses the slower compression if it may bring the size below the limit of every cloud.
+fn below_limit(mut contents: Contents, write: impl Fn(&Contents) -> Result<String>) -> Result<String> {
+    let text = write(&contents)?;
+    if !is_just_above_limit(text.len()) {
+        return Ok(text);
+    }
+    contents.smallest = true;
+    write(&contents)
 }
 
 /// Renders a script that prepares the image in which it runs.
@@ -37,5 +54,6 @@ pub fn contents(host: &Host, image: bool) -> Result<Contents> {
         issues: host.role() == Some(HostRole::BootIssuer),
         payloads,
         setup,
+        smallest: false,
     })
 }

@@ -27,6 +27,8 @@ pub struct Contents {
     pub payloads: Vec<Artifact>,
     /// The script that installs the files.
     pub setup: String,
+    /// True if the script is compressed with the slower compression.
+    pub smallest: bool,
 }
 
 /// The differences between a cloud-config and a script.
@@ -53,7 +55,8 @@ impl Contents {
         encoding: PayloadEncoding,
         phases: BTreeMap<String, String>,
     ) -> Result<String> {
-        let setup = Payload::new(self.setup.as_bytes(), encoding);
+        let compress = if self.smallest { Payload::smallest } else { Payload::new };
+        let setup = compress(self.setup.as_bytes(), encoding);
         let carried: Vec<Value> = self
             .payloads
             .iter()
@@ -124,6 +127,7 @@ pub mod tests {
                 Artifact::private("etc/docker/server-key.pem", "\u{e4}\u{1f433}\n\n- a: b\n"),
             ],
             setup: "#!/bin/sh\nmachine='web1'\necho 'a  b' <<'END OF ca.pem'\nEND OF ca.pem\n".to_owned(),
+            smallest: false,
         }
     }
 

@@ -29,8 +29,17 @@ pub struct Payload {
 impl Payload {
     /// Encodes a text file. All files for a host are text.
     pub fn new(bytes: &[u8], encoding: PayloadEncoding) -> Self {
+        Self::compressed_by(encoding::gzip, bytes, encoding)
+    }
+
+    /// Like [`Payload::new`], but with the slower compression, see [`encoding::gzip_smallest`].
+    pub fn smallest(bytes: &[u8], encoding: PayloadEncoding) -> Self {
+        Self::compressed_by(encoding::gzip_smallest, bytes, encoding)
+    }
+
+    fn compressed_by(gzip: fn(&[u8]) -> Vec<u8>, bytes: &[u8], encoding: PayloadEncoding) -> Self {
         let text = match encoding {
-            PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(encoding::gzip(bytes))),
+            PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(gzip(bytes))),
             PayloadEncoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
         };
         Self { text: Secret::new(text), encoding, sha256: sha256(bytes) }

@@ -213,11 +213,14 @@ fn worth_showing(path: &Path, line: &str) -> bool {
     }
 }
 
-/// Replaces parts that differ between runs or computers by names: temporary folders, checksums, times, the architecture.
+/// Replaces parts that differ between runs or computers by names: temporary folders, checksums, times, the architecture, the
+/// kernel's release.
 /// A repeated group of lines is shown once, with its number of repetitions.
 fn steady(text: &str) -> String {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let text = text.replace(kernel.trim(), "KERNEL");
     let mut steady = String::new();
-    let mut rest = text;
+    let mut rest = &text[..];
     while let Some(at) = rest.find("/tmp/tmp.") {
         steady += &rest[..at];
         steady += "/tmp/tmp";

@@ -859,7 +859,7 @@ fn an_issuer_of_another_ca_is_reported() {
     fs::copy(home.machine("web1").join("issuer.pem"), host.docker_dir().join("issuer.pem")).unwrap();
     let said = host.fails(&["--no-restart"]);
     assert!(
-        said.contains("issuer.pem is not signed by") && said.contains("apply the whole seed again"),
+        said.contains("issuer.pem is not signed by") && said.contains("with the whole user-data"),
         "{said}"
     );
     // The certificate is valid, but its key is not.
