@@ -241,7 +241,9 @@ impl Opener<'_> {
                 "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
             return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
-        let (merge, file) = (part.merge.as_deref(), part.file.as_deref());
+        // Scripts that run at other times are in other folders.
+        let file = part.file.as_deref().filter(|_| !part.mime.starts_with("text/x-shellscript-per-"));
+        let merge = part.merge.as_deref();
         let around = Around { kind, merge, file, is_entry: false, gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
