@@ -233,6 +233,9 @@ impl Opener<'_> {
     fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
         let gzip = COMPRESSED.contains(&part.mime.as_str());
+        if kind.is_none() && part.bytes.is_empty() {
+            return;
+        }
         let by_its_first_line = gzip || BY_FIRST_LINE.contains(&part.mime.as_str());
         if kind.is_none() && !by_its_first_line {
             let text =

@@ -1,13 +1,15 @@
 //! Rule: a jinja template can be rendered, and what it becomes is a cloud-config or a script. cloud-init ignores any other.
 
 use crate::diag::{Code, Diagnostic, Position};
+use crate::userdata::budget::{self, Budget};
 use crate::userdata::content_type::Kind;
 use crate::userdata::jinja;
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
+use crate::yaml::pyyaml;
 
 /// Checks one part.
-pub fn check(part: &Part, text: &str, problems: &mut Problems) {
+pub fn check(part: &Part, text: &str, budget: &Budget, problems: &mut Problems) {
     if part.kind != Kind::Jinja {
         return;
     }
@@ -28,12 +30,24 @@ pub fn check(part: &Part, text: &str, problems: &mut Problems) {
         );
         return add(line, problem.hint("close each `{{`, `{%` and block"));
     }
+    let variants = jinja::variants(text);
     let is_read = |text: &String| matches!(Kind::of(text), Some(Kind::CloudConfig | Kind::Script));
-    if !jinja::variants(text).iter().any(is_read) {
+    if !variants.iter().any(is_read) {
         let problem = Diagnostic::error(
             Code::FirstLine,
             "is a jinja template without `#cloud-config` or `#!` on its second line, so cloud-init ignores it",
         );
-        add(2, problem.hint("make `#cloud-config` the second line"));
+        return add(2, problem.hint("make `#cloud-config` the second line"));
+    }
+    // One variant alone can be invalid because it has both branches of a condition, or none.
+    let is_invalid = |text: &String| {
+        Kind::of(text) == Some(Kind::CloudConfig)
+            && budget.take(budget::YAML * text.len())
+            && pyyaml::read(text).is_err()
+    };
+    if variants.iter().all(is_invalid) {
+        let problem =
+            Diagnostic::error(Code::YamlSyntax, "is a jinja template that does not become valid YAML");
+        add(2, problem.hint("render it, for example with `cloud-init devel render`, and verify the result"));
     }
 }

@@ -27,7 +27,11 @@ struct Mergers {
 
 /// Checks the cloud-configs of a seed together. No part may drop or replace a list or a map of another part.
 pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
-    if parts.iter().filter(|part| part.kind == Kind::CloudConfig).count() < 2 {
+    let has_options = |part: &Part| {
+        part.merge.is_some() || ["merge_how", "merge_type"].iter().any(|name| contains(&part.bytes, name))
+    };
+    let configs: Vec<&Part> = parts.iter().filter(|part| part.kind == Kind::CloudConfig).collect();
+    if configs.is_empty() || (configs.len() == 1 && !has_options(configs[0])) {
         return;
     }
     // The index of the first part with each field, and the kind of its value.
@@ -82,6 +86,10 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
             }
         }
     }
+}
+
+fn contains(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
 /// The merge options with which nothing is lost.

@@ -126,7 +126,7 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
     let text = String::from_utf8_lossy(&part.bytes);
     line_ends::check(part, &text, problems);
     empty_script::check(part, &text, problems);
-    jinja_template::check(part, &text, problems);
+    jinja_template::check(part, &text, budget, problems);
     match part.kind {
         Kind::CloudConfig => cloud_config::read(&text, &part.place, budget, host, problems),
         Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),

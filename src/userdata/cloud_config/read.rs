@@ -1,5 +1,7 @@
 //! Reads a cloud-config: the files that it writes, the commands that it runs, and mistakes that cloud-init ignores silently.
 
+use std::collections::HashMap;
+
 use crate::secret::Secret;
 
 use super::fields;
@@ -52,11 +54,25 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
         }
     };
     let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
-    for (key, value) in fields {
+    let name_of = |key: &Node| match &key.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    };
+    let last: HashMap<String, usize> =
+        fields.iter().enumerate().filter_map(|(n, (key, _))| Some((name_of(key)?, n))).collect();
+    for (n, (key, value)) in fields.iter().enumerate() {
         match &key.value {
+            // The document's reader has reported that it is given twice.
+            Value::Text(name) if last[name] != n => {}
             Value::Text(name) if name == "write_files" => reader.write_files(value, fields),
             Value::Text(name) => reader.field(name, key, value),
-            _ => drop(document.text(key, "a key", reader.problems)),
+            Value::List(_) | Value::Map(_) | Value::Tagged(..) => {}
+            other => {
+                let scalar = document.scalar(key);
+                let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
+                let text = format!("a key is {kind}, and cloud-init ignores it");
+                reader.add(key, Diagnostic::warning(Code::UnknownKey, text).hint("put it in quotes"));
+            }
         }
     }
     if reader.has_payload && !is_marked {
