@@ -320,6 +320,15 @@ impl Opener<'_> {
             None if cloud_config::is_likely(text) => {
                 "does not begin with `#cloud-config`, so cloud-init ignores it"
             }
+            None if text.lines().any(|line| line.starts_with("variant:"))
+                && text.lines().any(|line| line.starts_with("version:")) =>
+            {
+                let problem = Diagnostic::error(
+                    Code::FirstLine,
+                    "is a Butane config, which neither Ignition nor cloud-init reads",
+                );
+                return self.problems.add(place, problem.hint("convert it with `butane --strict`"));
+            }
             None => {
                 let text = format!("does not begin like any format of user-data: `{}`", head(first));
                 let hint = "user-data begins with `#cloud-config`, `#!` or a MIME header, or is gzip or Ignition's JSON";
