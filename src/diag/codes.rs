@@ -457,6 +457,10 @@ codes! {
     ///
     /// cloud-init loads only YAML's own types. A text that begins with `!` needs quotes.
     YamlTag = "yaml-tag",
+    /// A jinja template is not valid
+    ///
+    /// cloud-init renders templates on the host, and drops one with a syntax error as a whole.
+    JinjaSyntax = "jinja-syntax",
     /// A text is not valid JSON
     ///
     /// Ignition stops the boot of the host where its config cannot be parsed.
@@ -491,9 +495,9 @@ codes! {
     ///
     /// The host keeps only the last one.
     FileTwice = "file-twice",
-    /// A list in one part replaces the same list in another
+    /// A list or map in one part replaces the same one in another
     ///
-    /// By default cloud-init replaces a list that an earlier part has. The field `merge_how`, or the
+    /// By default cloud-init replaces a list or map that an earlier part has. The field `merge_how`, or the
     /// header `X-Merge-Type` of a MIME part, joins them.
     MergedLists = "merged-lists",
     /// A disk image cannot be used as a seed disk

@@ -3,7 +3,7 @@
 //! INCLUSION_TYPES_MAP; `cloudinit/user_data.py`).
 
 /// The kind of a document, which decides what reads it on the host. The names are cloud-init's ("User-Data Formats").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     CloudConfig,
     Script,

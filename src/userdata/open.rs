@@ -233,6 +233,9 @@ impl Opener<'_> {
     fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
         let gzip = COMPRESSED.contains(&part.mime.as_str());
+        if kind.is_none() && part.bytes.is_empty() {
+            return;
+        }
         let by_its_first_line = gzip || BY_FIRST_LINE.contains(&part.mime.as_str());
         if kind.is_none() && !by_its_first_line {
             let text =
@@ -241,7 +244,9 @@ impl Opener<'_> {
                 "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
             return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
         }
-        let (merge, file) = (part.merge.as_deref(), part.file.as_deref());
+        // Scripts that run at other times are in other folders.
+        let file = part.file.as_deref().filter(|_| !part.mime.starts_with("text/x-shellscript-per-"));
+        let merge = part.merge.as_deref();
         let around = Around { kind, merge, file, is_entry: false, gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
@@ -314,6 +319,15 @@ impl Opener<'_> {
             }
             None if cloud_config::is_likely(text) => {
                 "does not begin with `#cloud-config`, so cloud-init ignores it"
+            }
+            None if text.lines().any(|line| line.starts_with("variant:"))
+                && text.lines().any(|line| line.starts_with("version:")) =>
+            {
+                let problem = Diagnostic::error(
+                    Code::FirstLine,
+                    "is a Butane config, which neither Ignition nor cloud-init reads",
+                );
+                return self.problems.add(place, problem.hint("convert it with `butane --strict`"));
             }
             None => {
                 let text = format!("does not begin like any format of user-data: `{}`", head(first));

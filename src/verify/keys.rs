@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::search::{Everything, MAX_CERTIFICATES, MAX_KEYS};
-use crate::diag::{Code, Diagnostic, Place};
+use crate::diag::{Code, Diagnostic, Place, Severity};
 use crate::pki::{self, Certificate, Purpose, StrayKey};
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::{File, HostState};
@@ -121,6 +121,7 @@ impl Judge<'_> {
             Ok(owner) => self.held.push(Held { owner, path: Some(path.clone()), mode: Some(file.mode) }),
             Err(problem) => {
                 let problem = by_its_name(problem.about(format_args!("`{path}`")), file.name());
+                let problem = if is_folder_for_keys(path) { intended(problem) } else { problem };
                 self.problems.add(&file.place, problem);
             }
         }
@@ -146,6 +147,9 @@ impl Judge<'_> {
                 Ok(owner) => self.held.push(Held { owner, path: None, mode: None }),
                 Err(problem) => {
                     let problem = match name {
+                        Some(name) if is_field_for_keys(name) => {
+                            intended(problem.about(format_args!("`{name}`")))
+                        }
                         Some(name) => problem.about(format_args!("`{name}`")),
                         None => problem,
                     };
@@ -199,6 +203,55 @@ impl Judge<'_> {
                 Err(Diagnostic::error(Code::StrayKey, text).hint(hint))
             }
         }
+    }
+}
+
+/// Returns whether a file is in a folder where programs other than Docker expect private keys.
+fn is_folder_for_keys(path: &str) -> bool {
+    const FOLDERS: [&str; 20] = [
+        "/etc/apache2/",
+        "/etc/chef/",
+        "/etc/haproxy/",
+        "/etc/httpd/",
+        "/etc/ipsec.d/",
+        "/etc/kubernetes/",
+        "/etc/letsencrypt/",
+        "/etc/nginx/",
+        "/etc/openvpn/",
+        "/etc/pki/",
+        "/etc/postfix/",
+        "/etc/puppet/",
+        "/etc/puppetlabs/",
+        "/etc/rancher/",
+        "/etc/salt/",
+        "/etc/ssh/",
+        "/etc/ssl/",
+        "/etc/swanctl/",
+        "/etc/vault.d/",
+        "/etc/wireguard/",
+    ];
+    path.contains("/.ssh/") || FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Returns whether a field of a cloud-config is there for a private key.
+fn is_field_for_keys(name: &str) -> bool {
+    ["salt_minion.", "chef.", "mcollective.", "puppet.", "wireguard.", "ca_certs.", "ca-certs."]
+        .iter()
+        .any(|module| name.starts_with(module))
+}
+
+/// Makes a key that the host does not need for Docker a warning, where it is put on purpose.
+fn intended(problem: Diagnostic) -> Diagnostic {
+    match problem.code {
+        Code::StrayKey => Diagnostic {
+            severity: Severity::Warning,
+            hint: Some(
+                "every process on the host can read user-data, so let the host fetch the key from elsewhere, or accept the risk"
+                    .to_owned(),
+            ),
+            ..problem
+        },
+        _ => problem,
     }
 }
 

@@ -7,26 +7,23 @@ use crate::userdata::seed::Part;
 
 const HINT: &str = "save it with Unix line endings";
 
-/// Checks one part.
+/// Checks one part. In a cloud-config and a jinja template, cloud-init's readers replace Windows line endings themselves.
 pub fn check(part: &Part, text: &str, problems: &mut Problems) {
-    if !text.contains("\r\n") {
+    let is_script = matches!(part.kind, Kind::Script | Kind::Boothook);
+    if !is_script || !text.contains("\r\n") {
         return;
     }
-    match part.kind {
-        Kind::Script | Kind::Boothook => {
-            let problem = Diagnostic::error(
-                Code::LineEnds,
-                "is a script with Windows line endings: `sh` reads the carriage return as part of the last word of each line",
-            );
-            problems.add(&part.place, problem.hint(HINT));
-        }
-        Kind::CloudConfig => {
-            let problem = Diagnostic::warning(
-                Code::LineEnds,
-                "has Windows line endings, which stay in scripts that are copied from it",
-            );
-            problems.add(&part.place, problem.hint(HINT));
-        }
-        _ => {}
-    }
+    // cloud-init replaces all line endings if the first one is Windows' (`dos2unix` in its `util.py`).
+    let first = text.split_inclusive('\n').next().unwrap_or_default();
+    let problem = match first.ends_with("\r\n") {
+        true => Diagnostic::warning(
+            Code::LineEnds,
+            "is a script with Windows line endings: cloud-init replaces them, and other programs do not",
+        ),
+        false => Diagnostic::error(
+            Code::LineEnds,
+            "is a script with Windows line endings after its first line: `sh` reads the carriage return as part of the last word of each line",
+        ),
+    };
+    problems.add(&part.place, problem.hint(HINT));
 }

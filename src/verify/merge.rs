@@ -11,7 +11,7 @@ use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
 use crate::yaml::{Node, Value};
 
-/// The effect of a part on a list that an earlier part has set.
+/// The effect of a part on a list or a map that an earlier part has set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merging {
     Replaces,
@@ -19,13 +19,23 @@ enum Merging {
     Joins,
 }
 
-/// Checks the cloud-configs of a seed together. No part may drop or replace a list of another part.
+/// How a part is merged.
+struct Mergers {
+    list: Merging,
+    map: Merging,
+}
+
+/// Checks the cloud-configs of a seed together. No part may drop or replace a list or a map of another part.
 pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
-    if parts.iter().filter(|part| part.kind == Kind::CloudConfig).count() < 2 {
+    let has_options = |part: &Part| {
+        part.merge.is_some() || ["merge_how", "merge_type"].iter().any(|name| contains(&part.bytes, name))
+    };
+    let configs: Vec<&Part> = parts.iter().filter(|part| part.kind == Kind::CloudConfig).collect();
+    if configs.is_empty() || (configs.len() == 1 && !has_options(configs[0])) {
         return;
     }
-    // The index of the first part with each field.
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    // The index of the first part with each field, and the kind of its value.
+    let mut seen: HashMap<String, (usize, &'static str)> = HashMap::new();
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| part.kind == Kind::CloudConfig) {
         let text = String::from_utf8_lossy(&part.bytes);
         // The part's reader has reported problems of the document.
@@ -34,25 +44,42 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
             continue;
         };
         let Value::Map(fields) = &root.value else { continue };
-        let merging = merging(part, fields);
+        let Some(mergers) = mergers(part, fields) else {
+            let problem = Diagnostic::error(
+                Code::MergedLists,
+                "has merge options that cloud-init does not know, so it drops the whole cloud-config",
+            );
+            problems.add(&part.place, problem.hint(format!("use `{JOINING}`")));
+            continue;
+        };
         for (key, value) in fields {
-            let (Value::Text(name), Value::List(_)) = (&key.value, &value.value) else { continue };
+            let Value::Text(name) = &key.value else { continue };
             if matches!(name.as_str(), "merge_how" | "merge_type") {
                 continue;
             }
+            let (kind, merging) = match &value.value {
+                Value::List(_) => ("list", mergers.list),
+                Value::Map(_) => ("map", mergers.map),
+                // `no_replace` keeps what is there.
+                Value::Null if mergers.map == Merging::Replaces => ("value", Merging::Replaces),
+                _ => continue,
+            };
             match seen.get(name).copied() {
-                None => drop(seen.insert(name.clone(), n)),
+                None if kind != "value" => drop(seen.insert(name.clone(), (n, kind))),
+                None => {}
                 // The field is repeated in one part, which the part's reader has reported.
-                Some(earlier) if earlier == n => {}
-                Some(earlier) if merging != Merging::Joins => {
+                Some((earlier, _)) if earlier == n => {}
+                Some((earlier, earlier_kind)) if merging != Merging::Joins || earlier_kind != kind => {
                     let earlier = parts[earlier].place.name();
                     let text = match merging {
                         Merging::Replaces => {
-                            format!("`{name}` replaces the list of {earlier}, which cloud-init drops")
+                            format!(
+                                "`{name}` replaces the {earlier_kind} of {earlier}, which cloud-init drops"
+                            )
                         }
                         _ => format!("`{name}` is ignored, because {earlier} already has one"),
                     };
-                    let hint = "add the line `merge_how: list(append)+dict(no_replace,recurse_list)+str()` to this cloud-config";
+                    let hint = format!("add the line `merge_how: {JOINING}` to this cloud-config");
                     problems.add(&document.place(key), Diagnostic::error(Code::MergedLists, text).hint(hint));
                 }
                 Some(_) => {}
@@ -61,58 +88,98 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
     }
 }
 
-/// The merge options come from the part's fields, else from its header, else from cloud-init's default,
-/// `dict(replace)+list()+str()`. The options of the later part apply.
-fn merging(part: &Part, fields: &[(Node, Node)]) -> Merging {
-    let own = get(fields, "merge_how").or_else(|| get(fields, "merge_type"));
-    let (dict, list) = match own {
-        Some(node) => (options(node, "dict"), options(node, "list")),
-        None => {
-            let header = part.merge.as_deref().unwrap_or("dict(replace)+list()+str()");
-            (options_of_text(header, "dict"), options_of_text(header, "list"))
-        }
+fn contains(bytes: &[u8], word: &str) -> bool {
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+}
+
+/// The merge options with which nothing is lost.
+const JOINING: &str = "list(append)+dict(no_replace,recurse_list)+str()";
+
+/// Reads the merge options of a part: those in its fields, then those in its header, or else cloud-init's default (`_extract_mergers`
+/// in its `handlers/cloud_config.py`). For each type, the first merger counts. None if cloud-init refuses them.
+fn mergers(part: &Part, fields: &[(Node, Node)]) -> Option<Mergers> {
+    let own = ["merge_how", "merge_type"].iter().filter_map(|name| get(fields, name));
+    let own = own.into_iter().find(|node| !matches!(node.value, Value::Null));
+    let mut all = own.map_or(Some(Vec::new()), of_node)?;
+    all.extend(of_text(part.merge.as_deref().unwrap_or_default())?);
+    if all.is_empty() {
+        all = of_text("dict(replace)+list()+str()")?;
+    }
+    let is_known = |name: &str| matches!(name, "list" | "dict" | "str");
+    if !all.iter().all(|(name, _)| is_known(name.strip_prefix("m_").unwrap_or(name))) {
+        return None;
+    }
+    let options = |wanted: &str| {
+        all.iter()
+            .find(|(name, _)| name.strip_prefix("m_").unwrap_or(name) == wanted)
+            .map(|(_, options)| options)
     };
     let has =
-        |options: &[String], wanted: &[&str]| options.iter().any(|option| wanted.contains(&option.as_str()));
-    if has(&dict, &["replace"]) {
-        Merging::Replaces
-    } else if !has(&dict, &["recurse_list", "recurse_array"]) {
-        Merging::Keeps
-    } else if has(&list, &["append", "prepend"]) {
-        Merging::Joins
-    } else {
-        Merging::Replaces
-    }
+        |options: &[String], names: &[&str]| options.iter().any(|option| names.contains(&option.as_str()));
+    // Without a merger for a type, the earlier value stays.
+    let of_lists = match options("list") {
+        None => Merging::Keeps,
+        // The first of these that an option names counts (`MERGE_TYPES` in `mergers/m_list.py`).
+        Some(options) if has(options, &["append", "prepend"]) => Merging::Joins,
+        Some(options) if has(options, &["no_replace"]) => Merging::Keeps,
+        Some(_) => Merging::Replaces,
+    };
+    let Some(of_maps) = options("dict") else {
+        return Some(Mergers { list: Merging::Keeps, map: Merging::Keeps });
+    };
+    let replaces = has(of_maps, &["replace"]);
+    let recurses = has(of_maps, &["recurse_list", "recurse_array"]);
+    let list = match (replaces, recurses) {
+        (true, _) => Merging::Replaces,
+        (false, true) => of_lists,
+        (false, false) => Merging::Keeps,
+    };
+    Some(Mergers { list, map: if replaces { Merging::Replaces } else { Merging::Joins } })
 }
 
-/// Parses options such as `list(append)+dict(no_replace,recurse_list)`.
-fn options_of_text(text: &str, name: &str) -> Vec<String> {
-    let found = text.split('+').find_map(|merger| merger.trim().strip_prefix(name)?.trim().strip_prefix('('));
-    let options = found.map(|rest| rest.trim_end_matches(')')).unwrap_or_default();
-    options.split(',').map(|option| option.trim().to_owned()).filter(|option| !option.is_empty()).collect()
+/// A merger with its options.
+type Merger = (String, Vec<String>);
+
+/// Parses options such as `list(append)+dict(no_replace,recurse_list)` (`string_extract_mergers`).
+fn of_text(text: &str) -> Option<Vec<Merger>> {
+    let mergers = text.split('+').map(|merger| merger.trim().to_lowercase().replace('-', "_"));
+    mergers
+        .filter(|merger| !merger.is_empty())
+        .map(|merger| {
+            let (name, rest) = merger.split_once('(')?;
+            let options = rest.strip_suffix(')')?.split(',').map(|option| option.trim().to_owned());
+            Some((name.to_owned(), options.filter(|option| !option.is_empty()).collect()))
+        })
+        .collect()
 }
 
-/// Reads options such as `[{name: list, settings: [append]}, …]`, or the same as a text.
-fn options(node: &Node, name: &str) -> Vec<String> {
+/// Reads options such as `[{name: list, settings: [append]}, …]`, or the same as a text (`dict_extract_mergers`).
+fn of_node(node: &Node) -> Option<Vec<Merger>> {
     let text = |node: &Node| match &node.value {
         Value::Text(text) => Some(text.clone()),
         _ => None,
     };
+    let texts = |node: &Node| match &node.value {
+        Value::List(items) => Some(items.iter().filter_map(text).collect()),
+        Value::Text(text) => Some(vec![text.clone()]),
+        _ => None,
+    };
     match &node.value {
-        Value::Text(written) => options_of_text(written, name),
+        Value::Text(written) => of_text(written),
         Value::List(mergers) => {
-            let maps = mergers.iter().filter_map(|merger| match &merger.value {
-                Value::Map(fields) if get(fields, "name").and_then(text).as_deref() == Some(name) => {
-                    get(fields, "settings")
+            let each = mergers.iter().map(|merger| match &merger.value {
+                Value::Map(fields) => {
+                    let name = get(fields, "name").and_then(text)?;
+                    Some((name.trim().replace('-', "_"), get(fields, "settings").and_then(texts)?))
+                }
+                Value::List(words) => {
+                    let name = words.first().and_then(text)?;
+                    Some((name, words[1..].iter().filter_map(text).collect()))
                 }
                 _ => None,
             });
-            let settings = maps.into_iter().filter_map(|settings| match &settings.value {
-                Value::List(items) => Some(items.iter().filter_map(text).collect()),
-                _ => None,
-            });
-            settings.into_iter().next().unwrap_or_default()
+            each.collect()
         }
-        _ => Vec::new(),
+        _ => None,
     }
 }

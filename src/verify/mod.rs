@@ -6,10 +6,12 @@ mod command_line;
 mod daemon;
 mod empty_script;
 mod identity;
+mod jinja_template;
 mod keys;
 mod line_ends;
 mod merge;
 mod own_seed;
+mod script_names;
 mod search;
 mod sizes;
 mod summary;
@@ -100,6 +102,7 @@ fn judge(
         read(part, budget, &mut host, problems);
     }
     merge::judge(&seed.parts, budget, problems);
+    script_names::check(&seed.parts, problems);
     checksums::check(&mut host, budget, problems);
     let setup = own_seed::check(&mut host, &seed.place, budget, problems);
     let daemon = daemon::judge(&host, scope.allow_unknown_engine_opts, budget, problems);
@@ -123,6 +126,7 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
     let text = String::from_utf8_lossy(&part.bytes);
     line_ends::check(part, &text, problems);
     empty_script::check(part, &text, problems);
+    jinja_template::check(part, &text, budget, problems);
     match part.kind {
         Kind::CloudConfig => cloud_config::read(&text, &part.place, budget, host, problems),
         Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),

@@ -9,6 +9,7 @@ mod disk;
 #[cfg(target_os = "linux")]
 mod ignition;
 mod imagebuilder;
+mod judge;
 mod mime;
 mod packer;
 mod pki;

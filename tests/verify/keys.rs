@@ -253,7 +253,7 @@ fn a_key_in_der_is_found() {
 }
 
 #[test]
-fn the_ssh_host_key_is_a_warning_and_any_other_ssh_key_an_error() {
+fn ssh_keys_are_a_warning_where_they_belong_and_an_error_elsewhere() {
     let home = Home::new();
     let key = &pem::encode(&pem::Pem::new("OPENSSH PRIVATE KEY", b"openssh-key-v1\0 and so on".repeat(5)))
         .replace('\r', "");
@@ -268,11 +268,17 @@ fn the_ssh_host_key_is_a_warning_and_any_other_ssh_key_an_error() {
     );
     let said = verify_bytes(&home, file.as_bytes(), &[]);
     said.assert_reports(
-        "a file",
-        &["error[stray-key] contains an SSH private key, which belongs to no certificate"],
-    );
-    said.assert_reports(
         "its mode",
         &["error[readable-key] is accessible to other users than root (mode 0644)"],
+    );
+    let safe = file.replace("  content", "  permissions: \"0600\"\n  content");
+    let said = verify_bytes(&home, safe.as_bytes(), &[]);
+    assert_eq!(said.status, 0, "{}", said.text);
+    let expected = "warning[stray-key] contains an SSH private key, which belongs to no certificate";
+    assert!(is_printed(&said.text, expected), "{}", said.text);
+    let elsewhere = safe.replace("/root/.ssh/id_ed25519", "/etc/docker/key");
+    verify_bytes(&home, elsewhere.as_bytes(), &[]).assert_reports(
+        "elsewhere",
+        &["error[stray-key] contains an SSH private key, which belongs to no certificate"],
     );
 }

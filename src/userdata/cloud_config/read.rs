@@ -1,10 +1,13 @@
 //! Reads a cloud-config: the files that it writes, the commands that it runs, and mistakes that cloud-init ignores silently.
 
+use std::collections::HashMap;
+
 use crate::secret::Secret;
 
+use super::fields;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
-use crate::userdata::document::{Document, kind_of};
+use crate::userdata::document::{Document, get, kind_of};
 use crate::userdata::encoded;
 use crate::userdata::host_state::{HostState, InlineText};
 use crate::userdata::manifest::Manifest;
@@ -51,10 +54,25 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
         }
     };
     let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
-    for (key, value) in fields {
+    let name_of = |key: &Node| match &key.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    };
+    let last: HashMap<String, usize> =
+        fields.iter().enumerate().filter_map(|(n, (key, _))| Some((name_of(key)?, n))).collect();
+    for (n, (key, value)) in fields.iter().enumerate() {
         match &key.value {
+            // The document's reader has reported that it is given twice.
+            Value::Text(name) if last[name] != n => {}
+            Value::Text(name) if name == "write_files" => reader.write_files(value, fields),
             Value::Text(name) => reader.field(name, key, value),
-            _ => drop(document.text(key, "a key", reader.problems)),
+            Value::List(_) | Value::Map(_) | Value::Tagged(..) => {}
+            other => {
+                let scalar = document.scalar(key);
+                let kind = scalar.map_or_else(|| kind_of(other), |scalar| scalar.name());
+                let text = format!("a key is {kind}, and cloud-init ignores it");
+                reader.add(key, Diagnostic::warning(Code::UnknownKey, text).hint("put it in quotes"));
+            }
         }
     }
     if reader.has_payload && !is_marked {
@@ -80,17 +98,69 @@ impl Reader<'_> {
 
     fn field(&mut self, name: &str, key: &Node, value: &Node) {
         match name {
-            "write_files" => self.write_files(value),
             "runcmd" | "bootcmd" => self.commands(name, value),
             _ => {
-                if let Some(near) = misspelt(name, &FIELDS) {
-                    let problem = Diagnostic::warning(
-                        Code::UnknownKey,
-                        format!("cloud-init does not know the key `{}`", head(name)),
-                    );
-                    self.add(key, problem.hint(format!("did you mean `{near}`?")));
+                self.check_name(name, key);
+                if matches!(name, "users" | "user") {
+                    self.users(value);
                 }
                 self.gather(name, value);
+            }
+        }
+    }
+
+    /// Reports a field that cloud-init does not know. Fields that begin with `x-`, `_` or `.` are used for anchors.
+    fn check_name(&mut self, name: &str, key: &Node) {
+        if fields::TOP.contains(&name) || name.starts_with(['_', '.']) || name.starts_with("x-") {
+            return;
+        }
+        let text = format!("cloud-init does not know the key `{}`, and ignores it", head(name));
+        let problem = Diagnostic::warning(Code::UnknownKey, text);
+        let near = misspelt(name, &FIELDS).or_else(|| misspelt(name, &fields::TOP));
+        self.add(
+            key,
+            match (fields::of_another_program(name), near) {
+                (Some(hint), _) => problem.hint(hint),
+                (None, Some(near)) => problem.hint(format!("did you mean `{near}`?")),
+                (None, None) => problem,
+            },
+        );
+    }
+
+    /// Checks the fields of users. cloud-init ignores fields that it does not know.
+    fn users(&mut self, value: &Node) {
+        let entries = match &value.value {
+            Value::List(items) => items.iter().collect(),
+            _ => vec![value],
+        };
+        let is_list = matches!(value.value, Value::List(_));
+        for entry in entries {
+            let Value::Map(user) = &entry.value else { continue };
+            if is_list && get(user, "name").is_none() {
+                let text = "an entry of `users` has no `name`, so cloud-init applies it to the default user";
+                let problem = Diagnostic::warning(Code::UnknownKey, text);
+                self.add(entry, problem.hint("add `name: …`, or write `name: default`"));
+            }
+            // `users: {NAME: {…}}`
+            let maps = user.iter().filter_map(|(_, value)| match &value.value {
+                Value::Map(fields) if !is_list => Some(fields),
+                _ => None,
+            });
+            let of_names: Vec<&(Node, Node)> = maps.flatten().collect();
+            let own: Vec<&(Node, Node)> = if of_names.is_empty() { user.iter().collect() } else { of_names };
+            for (key, _) in own {
+                let Value::Text(name) = &key.value else { continue };
+                if fields::USER.contains(&name.replace('-', "_").as_str()) {
+                    continue;
+                }
+                let text = format!("a user has the unknown key `{}`, which cloud-init ignores", head(name));
+                let near = match name.as_str() {
+                    "home" => Some("homedir"),
+                    "password" => Some("passwd"),
+                    _ => misspelt(name, &fields::USER),
+                };
+                let problem = Diagnostic::warning(Code::UnknownKey, text);
+                self.add(key, problem.maybe_hint(near.map(|near| format!("did you mean `{near}`?"))));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Reads a cloud-config's `write_files` as cloud-init's `cc_write_files` does.
 
+use super::created_later;
 use super::read::{Reader, misspelt};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
@@ -16,8 +17,8 @@ const FILE_FIELDS: [&str; 8] =
     ["path", "content", "encoding", "permissions", "owner", "append", "defer", "source"];
 
 impl Reader<'_> {
-    /// Reads the list and adds its files to the host.
-    pub fn write_files(&mut self, value: &Node) {
+    /// Reads the list and adds its files to the host. `config` is the whole cloud-config.
+    pub fn write_files(&mut self, value: &Node, config: &[(Node, Node)]) {
         let Value::List(entries) = &value.value else {
             let text = format!("`write_files` must be a list, got {}", kind_of(&value.value));
             return self.add(
@@ -27,7 +28,7 @@ impl Reader<'_> {
         };
         for (n, entry) in entries.iter().enumerate() {
             match &entry.value {
-                Value::Map(fields) => self.write_file(entry, fields),
+                Value::Map(fields) => self.write_file(entry, fields, config),
                 other => {
                     let text =
                         format!("entry {} of `write_files` must be a map, got {}", n + 1, kind_of(other));
@@ -41,7 +42,7 @@ impl Reader<'_> {
         }
     }
 
-    fn write_file(&mut self, entry: &Node, fields: &[(Node, Node)]) {
+    fn write_file(&mut self, entry: &Node, fields: &[(Node, Node)], config: &[(Node, Node)]) {
         self.check_names(fields);
         let Some(node) = get(fields, "path") else {
             return self.add(
@@ -63,19 +64,30 @@ impl Reader<'_> {
             Some(node) => self.permissions(node, path),
             None => DEFAULT_MODE,
         };
-        let owner = get(fields, "owner").and_then(|node| self.document.text(node, "`owner`", self.problems));
-        let Some(bytes) = self.content(fields, entry, path) else {
-            self.host.unreadable.insert(path.to_owned());
-            return;
-        };
         let is_set = |name| {
             get(fields, name).is_some_and(|node| {
                 matches!(self.document.scalar(node), Some(Scalar::Bool)) && !is_false(node)
             })
         };
-        if is_set("defer")
-            && (path.starts_with("/etc/docker") || path.starts_with(&format!("{UNITS}/docker")))
-        {
+        let (is_deferred, append) = (is_set("defer"), is_set("append"));
+        let owner = get(fields, "owner").filter(|node| !matches!(node.value, Value::Null));
+        let owner = owner.and_then(|node| {
+            let owner = self.document.text(node, "`owner`", self.problems)?;
+            if let Some(user) = created_later(owner, config).filter(|_| !is_deferred) {
+                let text = format!(
+                    "`{path}`: the owner `{}` does not exist yet when cloud-init writes files, so it writes none of the files after this one",
+                    head(user)
+                );
+                let problem = Diagnostic::error(Code::WriteFilesEntry, text);
+                self.add(node, problem.hint("add `defer: true`, or change the owner in `runcmd`"));
+            }
+            Some(owner)
+        });
+        let Some(bytes) = self.content(fields, entry, path) else {
+            self.host.unreadable.insert(path.to_owned());
+            return;
+        };
+        if is_deferred && (path.starts_with("/etc/docker") || path.starts_with(&format!("{UNITS}/docker"))) {
             let text = format!(
                 "`{path}` is written only after packages are installed (`defer`), and Docker may have started by then"
             );
@@ -85,7 +97,6 @@ impl Reader<'_> {
         if !self.budget.take(64 + 2 * path.len() + bytes.len()) {
             return;
         }
-        let append = is_set("append");
         let owner = owner.map(str::to_owned);
         let place = self.document.place(entry);
         self.host.put(File { place, path: path.to_owned(), mode, owner, bytes }, append, self.problems);
@@ -173,8 +184,8 @@ impl Reader<'_> {
     /// Decodes the content of a file as cloud-init does. None if the content is not known.
     fn content(&mut self, fields: &[(Node, Node)], entry: &Node, path: &str) -> Option<Bytes> {
         let encoding = match get(fields, "encoding") {
-            Some(node) => self.encoding(node, path)?,
-            None => &[],
+            Some(node) if !matches!(node.value, Value::Null) => self.encoding(node, path)?,
+            _ => &[],
         };
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
@@ -189,10 +200,15 @@ impl Reader<'_> {
             }
             return None;
         };
-        let text = match &node.value {
-            Value::Null => "",
-            _ => self.document.text(node, &format!("`content` of `{path}`"), self.problems)?,
-        };
+        if matches!(node.value, Value::Null) {
+            let text = format!(
+                "`content` of `{path}` is null, so cloud-init writes neither this file nor those after it"
+            );
+            let problem = Diagnostic::error(Code::WriteFilesEntry, text);
+            self.add(node, problem.hint("write `content: \"\"` for an empty file"));
+            return None;
+        }
+        let text = self.document.text(node, &format!("`content` of `{path}`"), self.problems)?;
         let mut bytes: Bytes = Secret::new(text.as_bytes().to_vec());
         let binary = self.document.is_binary(node);
         let steps = if binary { [&[Step::Base64], encoding].concat() } else { encoding.to_vec() };

@@ -1,6 +1,7 @@
 //! Reads MIME archives (RFC 2046) as cloud-init does, which uses the parser of Python (CPython 3.11, `email/feedparser.py`) and its
 //! own rules (`convert_string` and `_process_msg` in its `user_data.py`, `fully_decoded_payload` in its `util.py`).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::OWN_BOUNDARY;
@@ -279,10 +280,7 @@ fn decode(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<MimePart> {
-    let body = &text[leaf.body.clone()];
-    if let Some(at) = body.find(|c: char| !c.is_ascii()) {
-        report_raw(body, at, place, problems);
-    }
+    let body = &*raw_bytes(&text[leaf.body.clone()], place, problems);
     let encoding = leaf.headers.get("content-transfer-encoding").unwrap_or_default().to_lowercase();
     let bytes = match encoding.as_str() {
         // Python decodes as much of damaged base64 as it can. Here damage must be reported.
@@ -323,27 +321,36 @@ fn decode(
     })
 }
 
-/// Reports text outside ASCII in a body without a transfer encoding. Python reads the whole archive as text, and turns a body back
-/// into bytes with the codec `raw-unicode-escape`.
-fn report_raw(body: &str, at: usize, place: &Place, problems: &mut Problems) {
+/// Turns a body back into bytes as Python does, which reads the whole archive as text: with the codec `raw-unicode-escape`. Reports
+/// text outside ASCII, which this changes. Returns the body itself if the result is not UTF-8.
+fn raw_bytes<'b>(body: &'b str, place: &Place, problems: &mut Problems) -> Cow<'b, str> {
+    let Some(at) = body.find(|c: char| !c.is_ascii()) else { return body.into() };
+    let position = at_offset(place, body.as_bytes(), at);
     let mut bytes = Vec::with_capacity(body.len());
     for c in body.chars() {
-        match u8::try_from(u32::from(c)) {
-            Ok(byte) => bytes.push(byte),
-            Err(_) => bytes.extend(b"\\u0000"),
+        match u32::from(c) {
+            code @ ..=0xff => bytes.push(code as u8),
+            code @ ..=0xffff => bytes.extend(format!("\\u{code:04x}").bytes()),
+            code => bytes.extend(format!("\\U{code:08x}").bytes()),
         }
     }
     let text = "has characters outside ASCII and no transfer encoding";
-    let problem = match std::str::from_utf8(&bytes) {
-        Ok(_) => Diagnostic::warning(Code::MimeArchive, format!("{text}, so cloud-init changes them")),
-        Err(_) => Diagnostic::error(Code::MimeArchive, format!("{text}, so cloud-init drops it")),
+    let (problem, body) = match String::from_utf8(bytes) {
+        Ok(changed) => {
+            let text = format!("{text}, so cloud-init changes them");
+            (Diagnostic::warning(Code::MimeArchive, text), changed.into())
+        }
+        Err(_) => {
+            (Diagnostic::error(Code::MimeArchive, format!("{text}, so cloud-init drops it")), body.into())
+        }
     };
     let hint = "encode the part as base64, with `Content-Transfer-Encoding: base64`";
-    problems.add(&at_offset(place, body.as_bytes(), at), problem.hint(hint));
+    problems.add(&position, problem.hint(hint));
+    body
 }
 
 /// Adds missing padding to base64, as Python does (`decode_b` in `email/_encoded_words.py`).
-fn padded(body: &str) -> std::borrow::Cow<'_, str> {
+fn padded(body: &str) -> Cow<'_, str> {
     let length = body.bytes().filter(|b| !b.is_ascii_whitespace()).count();
     match length % 4 {
         2 | 3 => format!("{}{}", body.trim_end(), &"=="[..4 - length % 4]).into(),

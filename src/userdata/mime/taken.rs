@@ -125,8 +125,7 @@ fn check_file(file: &Node, config: &[(Node, Node)]) -> Result<(), Diagnostic> {
     match text("owner").and_then(|owner| created_later(owner, config)) {
         Some(user) if !is_deferred => {
             let text = format!(
-                "gives `{}` to `{}`, which does not exist yet when cloud-init writes files: it would write none of the files after it",
-                head(path),
+                "gives `{path}` to `{}`, which does not exist yet when cloud-init writes files: it would write none of the files after it",
                 head(user)
             );
             Err(refuse(text).hint("add `defer: true` to the file"))

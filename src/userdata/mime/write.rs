@@ -13,7 +13,7 @@ use crate::userdata::content_type::{
     BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, Kind, PART_HANDLER,
     SHELL_SCRIPT,
 };
-use crate::userdata::encoding::{GZIP, base64_lines};
+use crate::userdata::encoding::{self, GZIP, base64_lines};
 use crate::userdata::jinja;
 
 /// How cloud-init merges a part's cloud-config into the parts before it (cloud-init, "Merging user-data sections").
@@ -129,13 +129,20 @@ pub fn write(parts: &[Part], ours: &[u8]) -> Vec<u8> {
         .transfer_encoding(widest(bodies));
     let mut bytes = Vec::new();
     archive.write_part(&mut bytes);
-    // Unencoded bodies have no carriage return: `encoding` selects base64 for them. So this removes only those of mail-builder.
+    // Unencoded bodies have no carriage return: `transfer_encoding` selects base64 for them. So this removes only those of mail-builder.
     bytes.retain(|byte| *byte != b'\r');
     bytes
 }
 
 /// Finds the MIME type by the first line, as cloud-init does.
 fn type_of(bytes: &[u8]) -> Result<&'static str, Diagnostic> {
+    if encoding::is_utf16(bytes) || bytes.starts_with(b"\xef\xbb\xbf") {
+        let text =
+            "is UTF-16, or begins with a byte order mark, so cloud-init does not recognize its first line";
+        return Err(
+            Diagnostic::error(Code::PartRejected, text).hint("save it as UTF-8 without a byte order mark")
+        );
+    }
     let text = String::from_utf8_lossy(bytes);
     if let Some(known) = ContentType::by_first_line(&text) {
         return Ok(known.mime);
@@ -185,7 +192,7 @@ fn check_type(text: &str) -> Result<&str, Diagnostic> {
 }
 
 /// The transfer encoding of a body: none if every reader returns the same bytes, else base64.
-fn encoding(body: &[u8]) -> &'static str {
+fn transfer_encoding(body: &[u8]) -> &'static str {
     if !body.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) {
         return "base64";
     }
@@ -194,11 +201,11 @@ fn encoding(body: &[u8]) -> &'static str {
 }
 
 fn widest<'a>(mut bodies: impl Iterator<Item = &'a [u8]>) -> &'static str {
-    if bodies.any(|body| encoding(body) == "binary") { "binary" } else { "7bit" }
+    if bodies.any(|body| transfer_encoding(body) == "binary") { "binary" } else { "7bit" }
 }
 
 fn leaf<'a>(content_type: &'a str, body: &'a [u8]) -> MimePart<'a> {
-    let encoding = encoding(body);
+    let encoding = transfer_encoding(body);
     let part = match encoding {
         "base64" => {
             MimePart::new(mail::ContentType::new(content_type), base64_lines(body).join("\n").into_bytes())
@@ -260,6 +267,9 @@ mod tests {
         {
             assert!(part(bad.as_bytes()).is_err(), "{bad:?}");
         }
+        for marked in ["\u{feff}#cloud-config\n".as_bytes(), b"\xff\xfe#\0!\0"] {
+            assert!(part(marked).unwrap_err().hint.unwrap().contains("byte order mark"));
+        }
         for bad in ["text", "text/", "/x", "text/x y", "multipart/mixed", "text/x\nA: b"] {
             assert!(Part::new("f", Some(bad), b"x".to_vec()).is_err(), "{bad:?}");
         }
@@ -284,10 +294,10 @@ mod tests {
 
     #[test]
     fn only_bodies_that_arrive_unchanged_are_unencoded() {
-        assert_eq!(encoding(b"#!/bin/sh\necho\n"), "7bit");
-        assert_eq!(encoding(&[b'a'; 999]), "binary");
+        assert_eq!(transfer_encoding(b"#!/bin/sh\necho\n"), "7bit");
+        assert_eq!(transfer_encoding(&[b'a'; 999]), "binary");
         for body in ["a\r\n", "\u{e4}", "\0", "\u{1b}[0m"] {
-            assert_eq!(encoding(body.as_bytes()), "base64", "{body:?}");
+            assert_eq!(transfer_encoding(body.as_bytes()), "base64", "{body:?}");
         }
     }
 }

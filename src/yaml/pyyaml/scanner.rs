@@ -396,6 +396,7 @@ impl Scanner {
             return Err(self.fault(format!("{} closes nothing", kind.name())));
         };
         self.flow_level = outer;
+        self.keys.truncate(outer + 1);
         self.allow_simple_key = false;
         self.fetch_indicator(1, kind);
         Ok(())
