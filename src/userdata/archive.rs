@@ -5,7 +5,7 @@ use super::budget::Budget;
 use super::content_type::{CLOUD_CONFIG, ContentType};
 use super::document::{Document, get, kind_of};
 use super::encoding::{self, Bytes};
-use super::problems::Problems;
+use super::problems::{Problems, head};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::secret::Secret;
 use crate::yaml::{Node, Value};
@@ -20,6 +20,17 @@ pub struct Entry {
     pub file: Option<String>,
     pub content: Bytes,
 }
+
+/// Keys of an entry that do not become headers, in lower case.
+const NO_HEADERS: [&str; 7] = [
+    "content",
+    "filename",
+    "type",
+    "launch-index",
+    "content-disposition",
+    "number-attachments",
+    "content-type",
+];
 
 /// Returns the documents of an archive in their order. Reports entries without usable content to `problems`.
 pub fn entries(text: &str, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<Entry> {
@@ -47,6 +58,13 @@ fn entry(
         Value::Map(fields) => fields.as_slice(),
         _ => &[],
     };
+    let is_no_header = |name: &str| NO_HEADERS.contains(&name.to_lowercase().as_str());
+    for (key, value) in fields {
+        let Some(name) = document.text(key, "a key of an entry", problems) else { continue };
+        if !is_no_header(name) && !matches!(value.value, Value::Null) {
+            document.text(value, &format!("the `{}` of an entry", head(name)), problems);
+        }
+    }
     let node = match &item.value {
         Value::Map(fields) => get(fields, "content"),
         _ => Some(item),
@@ -78,5 +96,19 @@ fn entry(
         let found = std::str::from_utf8(&content).ok().and_then(ContentType::by_first_line);
         found.map_or(CLOUD_CONFIG, |found| found.mime).to_owned()
     });
+    let is_valid =
+        mime.contains('/') && (!mime.starts_with("text/") || std::str::from_utf8(&content).is_ok());
+    if !is_valid {
+        let text = format!(
+            "has the type `{}` or a content that cloud-init cannot read, so it applies nothing of the whole user-data",
+            head(&mime)
+        );
+        problems.add(
+            &place,
+            Diagnostic::error(Code::ContentType, text)
+                .hint("use `text/cloud-config` or `text/x-shellscript`"),
+        );
+        return None;
+    }
     Some(Entry { place, mime: mime.to_lowercase(), merge, file, content })
 }

@@ -57,7 +57,10 @@ impl Fault {
             Some('"' | '\'' | '[' | '{') => Some(Self::CUT_SHORT),
             Some('@' | '`' | '%') => Some("quote a text that begins with `@`, `` ` `` or `%`"),
             _ if line.starts_with("---") => Some("leave out the `---` between the two"),
-            _ if line.matches(": ").count() > 1 => Some("put a text that has `: ` in it in quotes"),
+            // In JSON there are many, and all are in quotes.
+            _ if line.matches(": ").count() > 1 && !line.trim_start().starts_with('{') => {
+                Some("put a text that has `: ` in it in quotes")
+            }
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 """Asks cloud-init's own code about user-data. The file named by the second argument has a JSON list of documents in base64, FOLDER
-is for what cloud-init writes. Prints a JSON list with the reason why cloud-init refuses or drops a part of each document, or null."""
+is for what cloud-init writes. Prints a JSON list with an entry for each document: the reason why cloud-init refuses or drops a part of it,
+or null, and whether the first command is `ours` and the first file `/ours`."""
 
 import base64
 import email.errors
@@ -81,7 +82,7 @@ def apply(config):
         util.extract_usergroup(entry.get("owner", "root:root"))
 
 
-def refusal(data):
+def refusal(data, merged):
     warnings.clear()
     registered = helpers.ContentHandlers()
     cloud_config, scripts = CloudConfigPartHandler(paths), ShellScriptPartHandler(paths)
@@ -107,6 +108,7 @@ def refusal(data):
         if damage:
             return repr(damage[0])
         config = cloud_config.cloud_buf or {}
+        merged.update(config)
         encodes(config)
         apply(config)
     except Exception as error:
@@ -114,6 +116,19 @@ def refusal(data):
     return warnings[0] if warnings else None
 
 
+def is_ours(config):
+    commands, files = config.get("runcmd"), config.get("write_files")
+    return isinstance(commands, list) and commands[:1] == ["ours"] and isinstance(files, list) and files[0]["path"] == "/ours"
+
+
+def judge(data):
+    merged = {}
+    reason = refusal(data, merged)
+    modules = [("cloud_init_modules", "write-files"), ("cloud_config_modules", "runcmd"), ("cloud_final_modules", "scripts-user")]
+    runs = all(field not in merged or module in str(merged[field]).replace("_", "-") for field, module in modules)
+    return {"refusal": reason, "ours": is_ours(merged) and runs}
+
+
 with open(file) as opened:
     documents = json.load(opened)
-json.dump([refusal(base64.b64decode(document)) for document in documents], sys.stdout)
+json.dump([judge(base64.b64decode(document)) for document in documents], sys.stdout)

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hostseed::diag::{Code, Severity};
 use hostseed::secret::Secret;
+use hostseed::userdata::mime::{Part, write};
 use hostseed::verify::{Input, Scope, verify};
 use time::OffsetDateTime;
 
@@ -349,8 +350,20 @@ fn reported(text: &str) -> Option<String> {
         .map(|problem| format!("{}[{}] {}", problem.place.name(), problem.code.name(), problem.message))
 }
 
-/// The reason why cloud-init refuses or drops a part of each document. `None` if cloud-init is not installed.
-fn judged(documents: &[Vec<u8>]) -> Option<Vec<Option<String>>> {
+/// What cloud-init does with a document.
+#[derive(serde::Deserialize)]
+struct Judged {
+    /// The reason why it refuses or drops a part of it.
+    refusal: Option<String>,
+    /// Whether it runs the command and writes the file of [`OURS`] first.
+    ours: bool,
+}
+
+/// What stands for hostseed's own part.
+const OURS: &[u8] = b"#cloud-config\nruncmd: [ours]\nwrite_files: [{path: /ours, content: x}]\n";
+
+/// Asks cloud-init about each document. `None` if it is not installed.
+fn judged(documents: &[Vec<u8>]) -> Option<Vec<Judged>> {
     if !need_python_module("cloudinit") || !need_python_module("yaml") {
         return None;
     }
@@ -360,7 +373,7 @@ fn judged(documents: &[Vec<u8>]) -> Option<Vec<Option<String>>> {
     fs::write(&file, serde_json::to_vec(&encoded).unwrap()).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/judge.py");
     let output = run(Command::new(PYTHON).arg(script).arg(&folder).arg(&file));
-    let judged: Vec<Option<String>> = serde_json::from_slice(&output.stdout).unwrap();
+    let judged: Vec<Judged> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(judged.len(), documents.len());
     Some(judged)
 }
@@ -370,6 +383,7 @@ fn verify_refuses_exactly_what_cloud_init_refuses() {
     let documents: Vec<String> = sample((0..DOCUMENTS).collect(), 16).into_iter().map(document).collect();
     let bytes: Vec<Vec<u8>> = documents.iter().map(|text| text.clone().into_bytes()).collect();
     let Some(judged) = judged(&bytes) else { return };
+    let judged: Vec<Option<String>> = judged.into_iter().map(|judged| judged.refusal).collect();
     let refused = judged.iter().flatten().count();
     assert!(
         refused > judged.len() / 5 && refused < judged.len() * 4 / 5,
@@ -409,9 +423,98 @@ fn the_foreign_cases_state_what_cloud_init_does() {
         assert!(files.len() >= 15);
         let documents: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).unwrap()).collect();
         let Some(judged) = judged(&documents) else { return };
-        for (file, theirs) in files.iter().zip(judged) {
+        for (file, Judged { refusal: theirs, .. }) in files.iter().zip(judged) {
             let name = file.file_name().unwrap().to_str().unwrap();
             assert_eq!(theirs.is_none(), is_read || DROPPED_LATER.contains(&name), "{name}: {theirs:?}");
         }
     }
+}
+
+/// Texts that can take hostseed's part away, at the top of a cloud-config.
+const TAKING: [&str; 14] = [
+    "runcmd:\n",
+    "runcmd: [a]\n",
+    "runcmd: {a: b}\n",
+    "runcmd: a\n",
+    "write_files:\n",
+    "write_files: []\n",
+    "<<: {runcmd: }\n",
+    "x-a: &a {write_files: a}\n<<: *a\n",
+    "\"runcmd\": ~\n",
+    "? runcmd\n",
+    "!!str runcmd: ~\n",
+    "cloud_config_modules: [ntp]\n",
+    "cloud_init_modules: [write-files]\n",
+    "cloud_final_modules:\n",
+];
+
+/// A part of the user's, and its type if that is given.
+fn taking(n: usize) -> (Option<&'static str>, String) {
+    let mut random = Random(0x1d87_2b41_c5b3_a11f ^ (n as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+    let random = &mut random;
+    for _ in 0..8 {
+        random.below(2);
+    }
+    let lines = |random: &mut Random| {
+        let mut text = format!(
+            "{}{}",
+            random.one(&TAKING),
+            if random.once_in(2) { config(random) } else { String::new() }
+        );
+        if random.once_in(3) {
+            text = changed(&text, random);
+        }
+        text
+    };
+    let indented =
+        |text: &str| text.split_inclusive('\n').map(|line| format!("    {line}")).collect::<String>();
+    let body = match random.below(8) {
+        0 => format!(
+            "## template: jinja\n#cloud-config\n{{% if v1.region == 'eu' %}}\n{}{{% endif %}}\n",
+            lines(random)
+        ),
+        1 => format!(
+            "## template: jinja\n#cloud-config\n{}hostname: {{{{ v1.local_hostname }}}}\n",
+            lines(random)
+        ),
+        2 => format!("#cloud-config-archive\n- content: |\n{}", indented(&lines(random))),
+        3 => format!(
+            "#cloud-config-archive\n- type: {}\n  content: {}\n",
+            random.one(&["text/cloud-config", "shell", "7", "text/x-shellscript"]),
+            random.one(&["'runcmd: '", "7", "~", "!!binary /w==", "'hostname: a'"])
+        ),
+        4 => archive(random),
+        _ => format!("#cloud-config\n{}", lines(random)),
+    };
+    let types = [
+        None,
+        None,
+        Some("text/plain"),
+        Some("text/x-shellscript"),
+        Some("text/x-not-multipart"),
+        Some("text/cloud-config"),
+    ];
+    (types[random.below(types.len())], body)
+}
+
+#[test]
+fn an_accepted_part_never_takes_hostseeds_part_away() {
+    let generated = sample((0..DOCUMENTS).collect(), 16).into_iter().map(taking);
+    let accepted: Vec<(String, Vec<u8>)> = generated
+        .filter_map(|(content_type, body)| {
+            let part = Part::new("part", content_type, body.clone().into_bytes()).ok()?;
+            let parts = [part];
+            Part::check_together(&parts).ok()?;
+            Some((body, write(&parts, OURS)))
+        })
+        .collect();
+    assert!(accepted.len() >= 20, "{}", accepted.len());
+    let archives: Vec<Vec<u8>> = accepted.iter().map(|(_, archive)| archive.clone()).collect();
+    let Some(judged) = judged(&archives) else { return };
+    let lost: Vec<_> = accepted.iter().zip(judged).filter(|(_, judged)| !judged.ours).collect();
+    for ((body, _), Judged { refusal, .. }) in &lost {
+        eprintln!("{body:?}\n  {refusal:?}");
+    }
+    eprintln!("{} of {} parts accepted", accepted.len(), DOCUMENTS);
+    assert!(lost.is_empty(), "{} parts", lost.len());
 }

@@ -53,7 +53,17 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
         Kind::Jinja => jinja::variants(text).iter().try_for_each(|text| template(text)),
         Kind::Archive => {
             let (place, budget) = (Place::file("the archive"), Budget::default());
-            let entries = archive::entries(text, &place, &budget, &mut Problems::default());
+            let mut problems = Problems::default();
+            let entries = archive::entries(text, &place, &budget, &mut problems);
+            // cloud-init opens the archive before it applies anything, and stops at such an entry.
+            let stops = |problem: &Diagnostic| {
+                use Code::{ContentType, UserDataCutShort, UserDataDamaged, YamlType};
+                matches!(problem.code, YamlType | ContentType | UserDataDamaged | UserDataCutShort)
+            };
+            if let Some(problem) = problems.into_sorted().into_iter().find(stops) {
+                let text = format!("has an entry with which cloud-init applies nothing: {}", problem.message);
+                return Err(refuse(text).maybe_hint(problem.hint));
+            }
             entries.iter().try_for_each(|entry| check(&entry.mime, &entry.content))
         }
         Kind::JsonPatch => patch(text),
@@ -210,6 +220,13 @@ mod tests {
             ),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
             ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
+            ("text/cloud-config-archive", "- {content: 7}\n"),
+            ("text/cloud-config-archive", "- {content: }\n"),
+            ("text/cloud-config-archive", "- {type: shell, content: a}\n"),
+            ("text/cloud-config-archive", "- {type: 7, content: a}\n"),
+            ("text/cloud-config-archive", "- {type: text/x-shellscript, content: !!binary /w==}\n"),
+            ("text/cloud-config-archive", "- {content: 'hostname: a', X-Note: 7}\n"),
+            ("text/cloud-config-archive", "- {contnt: 7}\n"),
             ("text/cloud-config-archive", "- \"## template: jinja\\n#cloud-config\\nruncmd:\\n\"\n"),
             (
                 "text/cloud-config-jsonp",

@@ -80,6 +80,7 @@ impl Parser {
         let next = self.scanner.peek_token()?;
         match &next.kind {
             Kind::StreamEnd => {
+                self.faults.append(&mut self.scanner.faults);
                 self.faults.sort_by_key(|fault| fault.position);
                 Ok(Document { root, faults: self.faults })
             }

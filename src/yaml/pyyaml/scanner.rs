@@ -103,6 +103,8 @@ pub(super) struct Scanner {
     allow_simple_key: bool,
     /// The possible key at each flow level.
     keys: Vec<Option<SimpleKey>>,
+    /// Faults that do not end the scan.
+    pub faults: Vec<Fault>,
 }
 
 fn is_break(c: char) -> bool {
@@ -150,6 +152,7 @@ impl Scanner {
             indents: Vec::new(),
             allow_simple_key: true,
             keys: vec![None],
+            faults: Vec::new(),
         };
         match scanner.text.iter().position(|c| !is_printable(*c)) {
             None => Ok(scanner),
@@ -854,9 +857,17 @@ impl Scanner {
         let Some(code) = code.filter(|_| digits.len() == length) else {
             return Err(self.fault(format!("`\\{c}` needs {length} hexadecimal digits")));
         };
-        // Python's strings can contain half of a surrogate pair, and such a text cannot be written to a file.
-        let Some(character) = char::from_u32(code) else {
-            return Err(self.fault(format!("`\\{c}` needs the code of a character")));
+        let character = match char::from_u32(code) {
+            Some(character) => character,
+            // Python's strings can contain half of a surrogate pair, but a file cannot. So the document is read, and fails later.
+            None if code <= 0xffff => {
+                let fault = self.fault(
+                    "half of a surrogate pair cannot be written to a file: write the character itself",
+                );
+                self.faults.push(fault);
+                char::REPLACEMENT_CHARACTER
+            }
+            None => return Err(self.fault(format!("`\\{c}` needs the code of a character"))),
         };
         text.push(character);
         self.forward(length);
