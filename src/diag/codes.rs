@@ -500,6 +500,12 @@ codes! {
     /// By default cloud-init replaces a list or map that an earlier part has. The field `merge_how`, or the
     /// header `X-Merge-Type` of a MIME part, joins them.
     MergedLists = "merged-lists",
+    /// Docker's repository is added twice, with different keys
+    ///
+    /// apt refuses to read its sources if two entries of one repository have different values of `Signed-By`.
+    /// Then nothing more can be installed on the host, whichever entry came first. Remove the entry, or give
+    /// it the key of `setup`, `/etc/apt/keyrings/docker.asc`.
+    RepositoryTwice = "repository-twice",
     /// A disk image cannot be used as a seed disk
     ///
     /// A seed disk is a raw FAT or ISO 9660 image with the label `cidata`.

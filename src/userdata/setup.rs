@@ -17,6 +17,8 @@ pub struct Setup {
     pub port: Option<u16>,
     /// True if the script only prepares an image and starts nothing.
     pub image: bool,
+    /// The URL of the mirror from which the script installs Docker. None if it installs nothing or the distribution's Docker.
+    pub repository: Option<String>,
     /// The staged files that the script installs. None if the script has no such list.
     pub payloads: Option<Vec<Entry>>,
 }
@@ -28,6 +30,9 @@ impl Setup {
             machine: variable(text, "machine").unwrap_or_default().to_owned(),
             port: variable(text, "port").and_then(|port| port.parse().ok()),
             image: variable(text, "mode") == Some("image"),
+            repository: variable(text, "docker_mirror")
+                .filter(|_| matches!(variable(text, "docker"), Some("auto" | "official")))
+                .map(str::to_owned),
             payloads: variable(text, "payloads")
                 .map(|list| list.lines().filter_map(|line| Entry::try_from(line.to_owned()).ok()).collect()),
         }

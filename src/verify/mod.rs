@@ -11,6 +11,7 @@ mod keys;
 mod line_ends;
 mod merge;
 mod own_seed;
+mod repository;
 mod script_names;
 mod search;
 mod sizes;
@@ -57,10 +58,13 @@ pub fn verify(input: Input, scope: Scope, now: OffsetDateTime) -> Verdict {
     judge_all(input, scope, now, true, &Budget::default())
 }
 
-/// Returns the errors that would prevent a host from starting correctly. Does not check which private keys the input contains.
+/// Returns the errors that would prevent a host from starting correctly, and the warning that apt may refuse Docker's repository.
+/// Does not check which private keys the input contains.
 pub fn faults(input: Input, now: OffsetDateTime) -> Vec<Diagnostic> {
     let problems = judge_all(input, Scope::default(), now, false, &Budget::default()).problems;
-    problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect()
+    let counts =
+        |problem: &Diagnostic| problem.severity == Severity::Error || problem.code == Code::RepositoryTwice;
+    problems.into_iter().filter(counts).collect()
 }
 
 fn judge_all(input: Input, scope: Scope, now: OffsetDateTime, keys: bool, budget: &Budget) -> Verdict {
@@ -105,6 +109,7 @@ fn judge(
     script_names::check(&seed.parts, problems);
     checksums::check(&mut host, budget, problems);
     let setup = own_seed::check(&mut host, &seed.place, budget, problems);
+    repository::check(&seed.parts, setup.as_ref(), budget, problems);
     let daemon = daemon::judge(&host, scope.allow_unknown_engine_opts, budget, problems);
     let found = search::everything(&seed.parts, &host, budget);
     let identity = identity::judge(&found, &host, &daemon, now, problems);
