@@ -15,6 +15,8 @@ pub struct DaemonJson {
     pub faults: Vec<(Option<String>, Fault)>,
 }
 
+/// The most faults of a file. A reader does not need more, and a suggestion for each unknown key takes time.
+const MAX_FAULTS: usize = 100;
 /// The first release that accepts an empty file and one with a byte order mark.
 const ACCEPTS_EMPTY: Release = Release(23, 0);
 /// The keys of the map `proxies`, which are flags of the same name.
@@ -56,6 +58,7 @@ pub fn check(bytes: &[u8], target: Target) -> DaemonJson {
         .flat_map(|(key, value)| {
             check_field(key, value, target).into_iter().map(|fault| (Some(key.clone()), fault))
         })
+        .take(MAX_FAULTS)
         .collect();
     json.faults.extend(faults);
     json.check_labels();

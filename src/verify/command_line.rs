@@ -90,7 +90,7 @@ fn second_exec_start(file: &File, setting: &Setting) -> Diagnostic {
 }
 
 /// A flag of dockerd without its hyphens, and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flag {
     pub name: String,
     pub value: Option<String>,

@@ -12,6 +12,9 @@ use crate::userdata::host_state::{File, HostState};
 use crate::userdata::paths::{DAEMON_JSON, DAEMON_OPTIONS, DOCKER_UNIT, ISSUER};
 use crate::userdata::problems::Problems;
 
+/// The most faults of a command line. A reader does not need more, and a suggestion for each unknown flag takes time.
+const MAX_FAULTS: usize = 100;
+
 /// The configuration of the daemon, as far as the seed sets it.
 #[derive(Debug, Default)]
 pub struct Daemon {
@@ -144,12 +147,18 @@ fn about(fault: Fault, allow_unknown: bool, subject: impl std::fmt::Display) -> 
 /// Reports options on the command line that dockerd does not have, and values that it does not accept. Values with variables and
 /// specifiers, which systemd replaces, are not checked.
 fn check_flags(flags: &[Flag], file: &File, allow_unknown: bool, problems: &mut Problems) {
-    for flag in flags {
+    let mut checked = HashSet::new();
+    let mut faults = 0;
+    for flag in flags.iter().filter(|flag| checked.insert(*flag)) {
         let value = flag.value.as_deref();
+        if faults == MAX_FAULTS {
+            return;
+        }
         if value.is_some_and(|value| value.contains(['$', '%'])) {
             continue;
         }
         let Err(fault) = dockerd::check_flag(&flag.name, value, Target::Newest) else { continue };
+        faults += 1;
         let subject = format!("`{}` has `--{}`", file.path, flag.name.escape_debug());
         problems.add(&file.place, about(fault, allow_unknown, subject));
     }

@@ -35,7 +35,7 @@ const SCRIPT: &str = "#!/bin/sh\n";
 const CONFIG: &str = "#cloud-config\n";
 const IGNITION: &str = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[";
 
-const KINDS: [(&str, Make); 38] = [
+const KINDS: [(&str, Make); 43] = [
     ("begins of PEM", |n| repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n)),
     ("begins of two kinds", |n| {
         repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n", "", n)
@@ -128,6 +128,35 @@ const KINDS: [(&str, Make); 38] = [
     }),
     ("files of an ISO disk", |n| {
         crate::disk::iso(&[Artifact::public("user-data", repeated(SCRIPT, ": a\n", "", n))]).unwrap()
+    }),
+    ("links of Ignition", |n| {
+        let head = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"links\":[";
+        numbered(
+            head,
+            "{\"path\":\"/f#\",\"target\":\"/a\"},",
+            "{\"path\":\"/f0/b\",\"target\":\"/a\"}]}}",
+            n,
+        )
+    }),
+    ("partitions of Ignition", |n| {
+        let head = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"disks\":[{\"device\":\"/a\",\"partitions\":[";
+        numbered(head, "{\"label\":\"#\",\"startMiB\":1#,\"sizeMiB\":5},", "{\"number\":1}]}]}}", n)
+    }),
+    ("keys of daemon.json", |n| {
+        let head = format!("{CONFIG}write_files:\n- path: /etc/docker/daemon.json\n  content: '{{");
+        numbered(&head, "\"log-drive#\":1,", "\"a\":1}'\n", n)
+    }),
+    ("labels of daemon.json", |n| {
+        let head =
+            format!("{CONFIG}write_files:\n- path: /etc/docker/daemon.json\n  content: '{{\"labels\":[");
+        numbered(&head, "\"a#=1\",", "\"b=1\"]}'\n", n)
+    }),
+    ("flags of dockerd", |n| {
+        let path = "/etc/systemd/system/docker.service.d/a.conf";
+        let head = format!(
+            "{CONFIG}write_files:\n- path: {path}\n  content: |\n    [Service]\n    ExecStart=\n    ExecStart=dockerd "
+        );
+        repeated(&head, "--log-drive=x ", "\n", n)
     }),
     ("files of a manifest", |n| {
         let (sum, end) = ("0".repeat(64), "\"\"],\"version\":1}\n:\n");

@@ -6,6 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hostseed::diag::{Code, Severity};
+use hostseed::verify;
+
+use crate::support::extent::is_full;
 use crate::support::{Home, files_below, mode, need, need_root, run, skip, snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -226,4 +230,293 @@ fn options_that_ignition_does_not_support_are_refused() {
         let field = options[0].trim_start_matches('-');
         assert!(error.contains(&format!("`{field}` has no effect with Ignition")), "{error}");
     }
+}
+
+/// A generator of configs: each choice is a number of a fixed sequence, so that the same configs are judged in each run.
+struct Choices(u64);
+
+impl Choices {
+    /// A number below `n` (Knuth's linear congruential generator).
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+
+    /// Often the first one, which is valid.
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        if self.below(3) > 0 { of[0] } else { of[self.below(of.len())] }
+    }
+
+    /// The fields of a map, each with a value or left out.
+    fn map(&mut self, fields: &[(&str, &[&str])]) -> String {
+        let mut written = Vec::new();
+        for (name, values) in fields {
+            if self.below(3) > 0 {
+                written.push(format!("\"{name}\": {}", self.one(values)));
+            }
+        }
+        format!("{{{}}}", written.join(", "))
+    }
+
+    fn list(&mut self, item: impl Fn(&mut Self) -> String) -> String {
+        let items: Vec<String> = (0..self.below(3)).map(|_| item(self)).collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    fn config(&mut self) -> String {
+        const PATHS: &[&str] = &[
+            r#""/a""#,
+            r#""/a/b""#,
+            r#""/c""#,
+            r#""/d""#,
+            r#""/e""#,
+            r#""/f/g""#,
+            r#""a""#,
+            r#""/a/""#,
+            r#""/a//b""#,
+            "7",
+        ];
+        const BOOLS: &[&str] = &["true", "false", "true", "false", "null", r#""true""#];
+        const SOURCES: &[&str] = &[
+            r#""data:,a""#,
+            r#""data:,a%20b""#,
+            r#""data:;base64,aGVsbG8=""#,
+            r#""https://example.com/a""#,
+            r#""data:text/plain;charset=utf-8,a""#,
+            r#""data:;base64,aGVsbG8""#,
+            r#""data:,a b""#,
+            r#""hello""#,
+            r#""ftp://a""#,
+            r#""gs://a/b""#,
+            r#""s3://a/b?versionId=""#,
+            r#""data:a,b""#,
+            r#""""#,
+            "null",
+            r#""data:;charset=,a""#,
+            r#""data:,%zz""#,
+            r#""http://[::1""#,
+        ];
+        const UNITS: &[&str] =
+            &[r#""a.service""#, r#""b.timer""#, r#""c.socket""#, r#""d""#, r#""e.conf""#, r#""f.mount""#];
+        const TEXTS: &[&str] = &[
+            r#""[Unit]\nA=b\n""#,
+            r#""[Service]\nExecStart=a \\\n  b\n""#,
+            r##""# c\n[Unit]\n""##,
+            r#""[Unit""#,
+            r#""[Unit] x\n""#,
+            r#""[Unit]\na\n""#,
+            r#""a""#,
+            r#""""#,
+            r#""[Unit]\na""#,
+            "null",
+            r#""[Unit]\n# c \\\n x\nA=b""#,
+        ];
+        let resource = |this: &mut Self| {
+            let hash = format!("{{\"hash\": \"sha512-{}\"}}", "0".repeat(128));
+            let short = format!("{{\"hash\": \"sha256-{}\"}}", "0".repeat(64));
+            this.map(&[
+                ("source", SOURCES),
+                ("compression", &[r#""gzip""#, r#""""#, "null", r#""xz""#]),
+                ("verification", &["{}", &hash, &short, r#"{"hash": "md5-0"}"#]),
+                ("httpHeaders", &["[]", "[]", r#"[{"name": "a", "value": "b"}]"#, r#"[{"name": ""}]"#]),
+            ])
+        };
+        let node = |this: &mut Self, more: &[(&str, &[&str])]| {
+            let fields: &[(&str, &[&str])] = &[
+                ("path", PATHS),
+                ("overwrite", BOOLS),
+                ("mode", &["420", "384", "0", "4096", "-1", r#""0644""#, "493"]),
+                (
+                    "user",
+                    &[
+                        r#"{"id": 0}"#,
+                        r#"{"name": "a"}"#,
+                        r#"{"id": 0, "name": "a"}"#,
+                        r#"{"id": 0, "name": ""}"#,
+                        "{}",
+                    ],
+                ),
+            ];
+            this.map(&[fields, more].concat())
+        };
+        let file = |this: &mut Self| {
+            let contents = resource(this);
+            let appended = this.list(resource);
+            node(this, &[("contents", &[&contents, "{}"]), ("append", &[&appended])])
+        };
+        let dropin = |this: &mut Self| {
+            this.map(&[("name", &[r#""a.conf""#, r#""b.conf""#, r#""c""#]), ("contents", TEXTS)])
+        };
+        let unit = |this: &mut Self| {
+            let dropins = this.list(dropin);
+            this.map(&[
+                ("name", UNITS),
+                ("contents", TEXTS),
+                ("enabled", BOOLS),
+                ("mask", BOOLS),
+                ("dropins", &[&dropins]),
+            ])
+        };
+        let partition = |this: &mut Self| {
+            this.map(&[
+                ("number", &["0", "1", "2"]),
+                ("label", &[r#""b""#, r#""a""#, r#""a:b""#]),
+                ("startMiB", &["0", "1", "10"]),
+                ("sizeMiB", &["0", "5", "20"]),
+                ("shouldExist", BOOLS),
+                ("guid", &[r#""""#, r#""0FC63DAF-8483-4772-8E79-3D69D8477DE4""#, r#""x""#]),
+            ])
+        };
+        let disk = |this: &mut Self| {
+            let partitions = this.list(partition);
+            this.map(&[
+                ("device", &[r#""/dev/sda""#, r#""/dev/sdb""#, r#""sda""#]),
+                ("wipeTable", BOOLS),
+                ("partitions", &[&partitions]),
+            ])
+        };
+        let filesystem = |this: &mut Self| {
+            this.map(&[
+                ("device", &[r#""/dev/a""#, r#""/dev/b""#, r#""b""#]),
+                ("format", &[r#""ext4""#, r#""xfs""#, r#""zfs""#, r#""none""#]),
+                ("path", &[r#""/a""#, r#""a""#]),
+                ("label", &[r#""a""#, r#""abcdefghijklm""#]),
+                ("mountOptions", &["[]", r#"["a", "a"]"#]),
+            ])
+        };
+        let raid = |this: &mut Self| {
+            this.map(&[
+                ("name", &[r#""a""#, r#""b""#]),
+                ("level", &[r#""raid1""#, r#""raid0""#, r#""x""#]),
+                ("spares", &["0", "1"]),
+                ("devices", &[r#"["/dev/a", "/dev/b"]"#, "[]", r#"["/dev/a", "/dev/a"]"#, r#"["a"]"#]),
+            ])
+        };
+        let luks = |this: &mut Self| {
+            this.map(&[
+                ("name", &[r#""a""#, r#""a/b""#]),
+                ("device", &[r#""/dev/a""#, r#""a""#]),
+                (
+                    "clevis",
+                    &[
+                        "{}",
+                        r#"{"tpm2": true}"#,
+                        r#"{"custom": {"pin": "tang", "config": "{}"}}"#,
+                        r#"{"custom": {"pin": "x", "config": "{}"}}"#,
+                        r#"{"tang": [{"url": "https://a", "thumbprint": "b"}]}"#,
+                        r#"{"tang": [{"url": "a"}]}"#,
+                    ],
+                ),
+            ])
+        };
+        let link =
+            |this: &mut Self| node(this, &[("target", &[r#""/a""#, r#""/c""#, r#""""#]), ("hard", BOOLS)]);
+        let user = |this: &mut Self| {
+            this.map(&[
+                ("name", &[r#""core""#, r#""a""#]),
+                ("sshAuthorizedKeys", &["[]", r#"["a"]"#, r#"["a", "a"]"#, r#""a""#]),
+                ("groups", &["[]", r#"["a", "b"]"#]),
+                ("uid", &["7", r#""7""#]),
+            ])
+        };
+        // Only one kind in a config, because most configs with all of them have an error.
+        let body = match self.below(12) {
+            0 | 1 => format!(r#""storage": {{"files": {}}}"#, self.list(file)),
+            2 => format!(r#""systemd": {{"units": {}}}"#, self.list(unit)),
+            3 => format!(r#""storage": {{"disks": {}}}"#, self.list(disk)),
+            4 => format!(r#""storage": {{"filesystems": {}}}"#, self.list(filesystem)),
+            5 => format!(r#""storage": {{"raid": {}}}"#, self.list(raid)),
+            6 => format!(r#""storage": {{"luks": {}}}"#, self.list(luks)),
+            7 => format!(
+                r#""storage": {{"links": {}, "directories": {}, "files": {}}}"#,
+                self.list(link),
+                self.list(|this| node(this, &[])),
+                self.list(|this| node(this, &[]))
+            ),
+            8 => format!(r#""passwd": {{"users": {}}}"#, self.list(user)),
+            9 => format!(
+                r#""kernelArguments": {}"#,
+                self.map(&[
+                    ("shouldExist", &[r#"["a"]"#, r#"["a", "a"]"#, "7"]),
+                    ("shouldNotExist", &[r#"["a"]"#, r#"["b"]"#])
+                ])
+            ),
+            10 => self
+                .one(&[
+                    r#""storage": []"#,
+                    r#""systemd": {"units": {}}"#,
+                    r#""passwd": null"#,
+                    r#""unknown": 1"#,
+                    r#""storage": {"files": {"path": "/a"}}"#,
+                ])
+                .to_owned(),
+            _ => format!(r#""storage": {{"files": [{{"path": "/a", "contents": {}}}]}}"#, resource(self)),
+        };
+        let merge = match self.below(6) {
+            0 => format!(r#", "config": {{"merge": {}}}"#, self.list(resource)),
+            1 => format!(
+                r#", "proxy": {}"#,
+                self.map(&[
+                    ("httpProxy", &[r#""http://a""#, r#""a""#]),
+                    ("noProxy", &["[]", r#"["a", "a"]"#])
+                ])
+            ),
+            _ => String::new(),
+        };
+        let version = self.one(&[
+            "3.3.0",
+            "3.0.0",
+            "3.1.0",
+            "3.2.0",
+            "3.3.0",
+            "3.3.0",
+            "3.3.0",
+            "3.3.0",
+            "3.3.0",
+            "3.4.0-experimental",
+            "3.9.0",
+            "3.3",
+            "1.0.0",
+        ]);
+        format!(r#"{{"ignition": {{"version": "{version}"{merge}}}, {body}}}"#)
+    }
+}
+
+/// `ignition-validate` and `verify` agree on which configs are refused. `verify` also has errors of its own, about modes, content and
+/// private keys, so only its code for a config that Ignition refuses counts.
+#[test]
+fn what_ignition_refuses_is_refused() {
+    if !need("ignition-validate") {
+        return;
+    }
+    let home = Home::new();
+    let mut choices = Choices(11);
+    let (mut refused, mut wrong) = (0, Vec::new());
+    let count = if is_full() { 2000 } else { 120 };
+    for _ in 0..count {
+        let config = choices.config();
+        fs::write(home.path().join("c.ign"), &config).unwrap();
+        let judge = Command::new("ignition-validate").arg(home.path().join("c.ign")).output().unwrap();
+        let verdict = verify::verify(
+            verify::Input::File("c.ign".into(), hostseed::secret::Secret::new(config.clone().into_bytes())),
+            verify::Scope::default(),
+            time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(21_000),
+        );
+        let errors: Vec<&str> = verdict
+            .problems
+            .iter()
+            .filter(|problem| problem.code == Code::IgnitionConfig && problem.severity == Severity::Error)
+            // The merged configs and what they contain are not read by ignition-validate.
+            .filter(|problem| !problem.place.name().contains("ignition.config"))
+            .map(|problem| problem.message.as_str())
+            .collect();
+        refused += usize::from(!errors.is_empty());
+        if judge.status.success() != errors.is_empty() {
+            let said =
+                String::from_utf8_lossy(&judge.stdout).into_owned() + &String::from_utf8_lossy(&judge.stderr);
+            wrong.push(format!("{config}\n  ignition-validate: {said}\n  verify: {errors:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(refused > count / 4 && refused < count * 3 / 4, "{refused} of {count} are refused");
 }

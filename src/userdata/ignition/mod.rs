@@ -1,6 +1,9 @@
 //! Ignition configs, specification 3, for Flatcar Container Linux and Fedora CoreOS.
 
+mod check;
+mod data_url;
 mod read;
+mod schema;
 mod write;
 
 pub use read::read;

@@ -3,6 +3,7 @@
 use data_url::DataUrl;
 use serde_json::Value;
 
+use super::check;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::digest::{sha256, sha512};
 use crate::secret::Secret;
@@ -56,12 +57,9 @@ impl Reader<'_> {
                 problem.hint("user-data is a cloud-config, a script, a MIME archive or an Ignition config"),
             );
         };
-        if !version.starts_with("3.") {
-            let text = format!(
-                "has version {} of Ignition's specification, and Flatcar and Fedora CoreOS support only version 3",
-                version.escape_debug()
-            );
-            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text).hint("use version 3.4.0"));
+        match check::minor(version) {
+            Some(minor) => check::check(&config, minor, place, self.budget, self.problems),
+            None => self.unknown_version(version, place),
         }
         self.merged(&config, place, depth);
         for (n, file) in list(&config, "/storage/files") {
@@ -71,6 +69,24 @@ impl Reader<'_> {
             self.unit(unit, &place.within(format!("systemd.units[{n}]")));
         }
         self.gather(&config, place, "");
+    }
+
+    fn unknown_version(&mut self, version: &str, place: &Place) {
+        let version = version.escape_debug();
+        // Flatcar also boots from specification 2, which no other system supports any more.
+        let problem = match version.to_string().starts_with("2.") {
+            true => Diagnostic::warning(
+                Code::IgnitionConfig,
+                format!(
+                    "has version {version} of Ignition's specification, which only Flatcar supports: it was not checked"
+                ),
+            ),
+            false => Diagnostic::error(
+                Code::IgnitionConfig,
+                format!("has version {version} of Ignition's specification, which Ignition does not support"),
+            ),
+        };
+        self.problems.add(place, problem.hint("use version 3.4.0"));
     }
 
     fn merged(&mut self, config: &Value, place: &Place, depth: usize) {
@@ -100,15 +116,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self, file: &Value, place: &Place) {
-        let Some(path) = file.get("path").and_then(Value::as_str) else {
-            return self
-                .problems
-                .add(place, Diagnostic::error(Code::IgnitionConfig, "is a file without a `path`"));
-        };
-        if !path.starts_with('/') {
-            let text = format!("`path` must begin with `/`, got `{}`", path.escape_debug());
-            self.problems.add(place, Diagnostic::error(Code::IgnitionConfig, text));
-        }
+        let Some(path) = file.get("path").and_then(Value::as_str) else { return };
         let mode = self.mode(file, path, place);
         let owner = file.pointer("/user/name").and_then(Value::as_str).map(str::to_owned);
         let owner = owner.or_else(|| file.pointer("/user/id").map(Value::to_string));
@@ -131,16 +139,8 @@ impl Reader<'_> {
     /// Returns the mode of a file. JSON has only decimal numbers: 0644 is 420.
     fn mode(&mut self, file: &Value, path: &str, place: &Place) -> u32 {
         let Some(value) = file.get("mode") else { return DEFAULT_MODE };
-        let Some(mode) =
-            value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777)
-        else {
-            let text = format!("`{path}`: `mode` must be a number up to 4095");
-            self.problems.add(
-                place,
-                Diagnostic::error(Code::FileMode, text).hint("write it in decimal: 420 is 0644, 384 is 0600"),
-            );
-            return DEFAULT_MODE;
-        };
+        let mode = value.as_u64().and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o7777);
+        let Some(mode) = mode else { return DEFAULT_MODE };
         // These numbers look like the octal digits of a usual mode. As decimal numbers, none of them is a usual mode.
         if matches!(
             mode,
@@ -175,7 +175,8 @@ impl Reader<'_> {
             return None;
         }
         let Ok(url) = DataUrl::process(source) else {
-            return report(self, Diagnostic::error(Code::IgnitionConfig, "is not a valid data URL"));
+            // The check of the config reports it.
+            return None;
         };
         let media_type = url.mime_type();
         self.has_payload |= format!("{}/{}", media_type.type_, media_type.subtype) == PAYLOAD_TYPE;
@@ -198,13 +199,8 @@ impl Reader<'_> {
             Some("gzip") => {
                 return report(self, Diagnostic::error(Code::FileEncoding, "must be gzip, but is not"));
             }
-            Some(other) => {
-                let text = format!("has the unknown `compression` `{}`", other.escape_debug());
-                return report(
-                    self,
-                    Diagnostic::error(Code::FileEncoding, text).hint("use `gzip`, or remove `compression`"),
-                );
-            }
+            // The check of the config reports it.
+            Some(_) => return None,
         };
         if let Some(hash) = resource.pointer("/verification/hash").and_then(Value::as_str) {
             let found = match hash.split_once('-') {
@@ -226,11 +222,7 @@ impl Reader<'_> {
     }
 
     fn unit(&mut self, unit: &Value, place: &Place) {
-        let Some(name) = unit.get("name").and_then(Value::as_str) else {
-            return self
-                .problems
-                .add(place, Diagnostic::error(Code::IgnitionConfig, "is a unit without a `name`"));
-        };
+        let Some(name) = unit.get("name").and_then(Value::as_str) else { return };
         if unit.get("enabled") == Some(&Value::Bool(true)) {
             self.host.enabled.push(name.to_owned());
         }
@@ -240,17 +232,9 @@ impl Reader<'_> {
         for (n, drop_in) in list(unit, "/dropins") {
             let place = place.within(format!("dropins[{n}]"));
             let field = |field: &str| drop_in.get(field).and_then(Value::as_str);
-            match (field("name"), field("contents")) {
-                (Some(file), Some(contents)) => {
-                    self.put_unit(format!("{UNITS}/{name}.d/{file}"), contents, &place);
-                }
-                _ => self.problems.add(
-                    &place,
-                    Diagnostic::error(
-                        Code::IgnitionConfig,
-                        "is a drop-in without a `name` or without `contents`",
-                    ),
-                ),
+            // A drop-in without contents is an empty file.
+            if let (Some(file), Some(contents)) = (field("name"), field("contents")) {
+                self.put_unit(format!("{UNITS}/{name}.d/{file}"), contents, &place);
             }
         }
     }
