@@ -54,6 +54,7 @@ pub fn contents(host: &Host, image: bool) -> Result<Contents> {
         issues: host.role() == Some(HostRole::BootIssuer),
         payloads,
         setup,
-        smallest: false,
+        // A component of Image Builder has a limit, and contains the same script as `bake`.
+        smallest: image,
     })
 }
