@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::machine_view::{DeliveryView, MachineView};
 use super::passphrase::Passphrase;
-use super::{dry_run, expiry, external, note_install_url};
+use super::{difference, dry_run, expiry, note_install_url};
 use crate::clouds::Cloud;
 use crate::delivery::{self, Choice};
 use crate::pki::{self, Identity, Pair};
@@ -65,7 +65,7 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
 /// Fails if the machine differs from what is asked for.
 fn found(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request, asked: &Plan) -> Result<()> {
     let Request { spec, cloud, .. } = request;
-    external::refuse_contradictions(store, spec, asked)?;
+    difference::refuse(store, spec, asked)?;
     let plan = store.plan(&asked.name)?;
     let host = store.host_identity(&plan)?;
     let choice = cloud.map(|cloud| delivery::require(cloud, spec, &plan, &host, None)).transpose()?;

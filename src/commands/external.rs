@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::passphrase::Passphrase;
-use super::{create, expiry, machine_view};
+use super::{create, difference, expiry, machine_view};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
@@ -33,8 +33,6 @@ const GZIP: &str = "gzip";
 const ALLOW_EXPIRED: &str = "allow_expired";
 const CREATE: &str = "create";
 const FINGERPRINT: &str = "fingerprint_authority";
-/// The field with which a query finds a machine.
-const NAME: &str = "name";
 
 /// The hint if the store does not have the machine that a query expects.
 const OTHER_STORE: &str =
@@ -68,8 +66,7 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
             }
         }
     }
-    refuse_contradictions(store, &spec, &plan)?;
-    refuse_missing_fields(store, &spec)?;
+    difference::refuse(store, &spec, &plan)?;
     conditions.check_authority(store, &plan.name)?;
     let how = "`allow_expired = \"true\"` in the query";
     expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
@@ -254,139 +251,6 @@ fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Op
         query.insert(field.name().to_owned(), text);
     }
     Some(Plan::from_stored(&Spec::from_query(&query)).map_err(Into::into).and_then(create::absolute))
-}
-
-/// Refuses a query or a spec with a field that differs from the existing machine. Fields that it lacks are not compared.
-pub(super) fn refuse_contradictions(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
-    let name = &asked.name;
-    let (stored, asked) = (store.plan(name)?.fields(), asked.fields());
-    // The recorded address counts as an address of the machine too.
-    let recorded = vec![store.record(name)?.host];
-    let contradictions: Vec<_> = spec
-        .given
-        .iter()
-        .map(|field| (field, values(&stored, field), values(&asked, field)))
-        .filter(|(field, stored, asked)| !is_same(field, stored, asked))
-        .filter(|(field, stored, asked)| {
-            *field != "address" || !stored.is_empty() || !is_same(field, &recorded, asked)
-        })
-        .map(|(field, stored, asked)| {
-            format!(
-                "`{field}` is {} in the machine and {} {}",
-                listed(&stored),
-                listed(&asked),
-                spec.source()
-            )
-        })
-        .collect();
-    if contradictions.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "`{name}` already exists with different settings, nothing was changed: {}",
-        contradictions.join("; ")
-    );
-    Err(Diagnostic::error(Code::MachineDiffers, message)
-        .hint(format!("change what is {}, choose another name, or delete the machine:", spec.source()))
-        .run(store.command(["rm", name.as_str()]))
-        .into())
-}
-
-/// Refuses a query that lacks a field with which the machine was created: Terraform would keep a machine that its configuration no
-/// longer describes. A query with no field but the name only finds the machine, and is not compared.
-fn refuse_missing_fields(store: &Store, spec: &Spec) -> Result<()> {
-    let Some(name) = &spec.name else { return Ok(()) };
-    if spec.given.iter().all(|field| field == NAME) {
-        return Ok(());
-    }
-    let stored = store.plan(&MachineName::parse(&name.text).map_err(Report::from)?)?;
-    // Whether the host issues its own certificate depends on the addresses.
-    let mut usual = BTreeMap::from([(NAME.to_owned(), name.text.clone())]);
-    let addresses: Vec<String> = stored.addresses.iter().map(ToString::to_string).collect();
-    usual.insert("address".to_owned(), serde_json::to_string(&addresses)?);
-    let usual = Plan::from_stored(&Spec::from_query(&usual))?.fields();
-    let missing: Vec<Field> = stored
-        .fields()
-        .into_iter()
-        .filter(|field| !spec.given.iter().any(|given| given == field.name()))
-        .filter(|field| {
-            let field = field.name();
-            field == "address" || !is_same(field, &values(&stored.fields(), field), &values(&usual, field))
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let fields: Vec<_> = missing
-        .iter()
-        .map(|field| {
-            let values = values(std::slice::from_ref(field), field.name());
-            format!("`{}` is {} in the machine and missing in the query", field.name(), listed(&values))
-        })
-        .collect();
-    let message = format!(
-        "`{}` already exists with different settings, nothing was changed: {}",
-        name.text,
-        fields.join("; ")
-    );
-    let lines: Vec<_> = missing.iter().map(|field| format!("`{}`", in_query(field))).collect();
-    let hint = format!(
-        "add to the query: {}; or leave out all fields but `name`, to find the machine whatever its settings are",
-        lines.join(" and ")
-    );
-    Err(Diagnostic::error(Code::MachineDiffers, message).hint(hint).into())
-}
-
-/// A field as it is written in a query in Terraform.
-fn in_query(field: &Field) -> String {
-    let text = |text: &str| {
-        let quoted = serde_json::Value::from(text).to_string();
-        quoted.replace("${", "$${").replace("%{", "%%{")
-    };
-    let key = if field.name() == "address" { "addresses".to_owned() } else { field.name().replace('-', "_") };
-    let value = match field {
-        Field::One(_, value) => text(value),
-        Field::Many("address" | "tls-san", values) => text(&values.join(",")),
-        Field::Many(_, values) => {
-            let values: Vec<_> = values.iter().map(|value| text(value)).collect();
-            format!("jsonencode([{}])", values.join(", "))
-        }
-    };
-    format!("{key} = {value}")
-}
-
-fn values(fields: &[Field], wanted: &str) -> Vec<String> {
-    match fields.iter().find(|field| field.name() == wanted) {
-        Some(Field::One(_, value)) => vec![value.clone()],
-        Some(Field::Many(_, values)) => values.clone(),
-        None => Vec::new(),
-    }
-}
-
-fn listed(values: &[String]) -> String {
-    let listed: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
-    if listed.is_empty() { "nothing".into() } else { listed.join(", ") }
-}
-
-/// Returns whether two values of a field are equivalent.
-fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
-    let sorted = |values: &[String]| {
-        let mut values = values.to_vec();
-        values.sort();
-        values
-    };
-    let folder =
-        |values: &[String]| values.iter().map(|value| std::fs::canonicalize(value).ok()).collect::<Vec<_>>();
-    match field {
-        // RFC 4343: DNS names are case-insensitive.
-        "address" | "tls-san" => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
-        }
-        // A map in Terraform has no order.
-        "engine-label" | "engine-env" => sorted(a) == sorted(b),
-        "ca" => a == b || folder(a) == folder(b) && !folder(a).contains(&None),
-        _ => a == b,
-    }
 }
 
 fn answer(store: &Store, name: &MachineName, asked: &SeedAsked) -> Result<Map<String, Value>> {

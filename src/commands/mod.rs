@@ -7,6 +7,7 @@ mod clouds;
 mod completions;
 mod config;
 mod create;
+mod difference;
 mod dry_run;
 mod ending;
 mod env;
