@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 
-/// The hidden command that keeps a text for others to paste. On X11 the clipboard is a running program (ICCCM, section 2).
-pub const KEEPER: &str = "keep-clipboard";
+/// The only argument of a process that keeps a text for others to paste. On X11 the clipboard is a running program (ICCCM, section 2).
+const KEEPER: &str = "keep-clipboard";
 
 /// The maximum size of a kept text. It is reserved at once, because a text that grows leaves copies in memory.
 const MAX_BYTES: usize = 4 << 20;
@@ -30,6 +30,11 @@ pub enum Clipboard {
 /// # Errors
 /// Fails if there is neither a desktop nor a terminal, or if the desktop refuses.
 pub fn copy(text: &str) -> Result<Clipboard> {
+    if text.len() > MAX_BYTES {
+        return Err(no_clipboard(format!(
+            "the output has more than {MAX_BYTES} bytes, too many for a clipboard"
+        )));
+    }
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_remote = is_set("SSH_CONNECTION") || is_set("SSH_TTY");
     let has_desktop = cfg!(windows) || cfg!(target_os = "macos") || is_set("DISPLAY");
@@ -74,6 +79,11 @@ fn to_desktop(text: &str) -> Result<()> {
         return Err(no_clipboard(format!("cannot fill the clipboard of the desktop at `{display}`")));
     }
     Ok(())
+}
+
+/// Returns whether this process was started to keep the clipboard.
+pub fn is_keeper() -> bool {
+    std::env::args_os().skip(1).eq([KEEPER])
 }
 
 /// Only X11 needs a keeper.

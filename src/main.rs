@@ -25,6 +25,10 @@ const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) 
 
 fn main() -> ExitCode {
     shell::set_program(std::env::args_os().next().as_deref());
+    if clipboard::is_keeper() {
+        let kept = forbid_core_dumps().and_then(|()| clipboard::keep());
+        return if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(Ui::usage(error) as u8),
@@ -88,7 +92,6 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),
         Command::Ip { names } => commands::ip(store()?, ui, &names),
-        Command::KeepClipboard => clipboard::keep(),
         Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
         Command::Explain { code, json } => commands::explain(ui, code, json),

@@ -9,7 +9,6 @@ use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, Ty
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
-use crate::clipboard;
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
 use crate::diag::Code;
@@ -25,7 +24,9 @@ use crate::store::Replace;
 /// with which the docker CLI connects to it.
 #[derive(Debug, Parser)]
 #[command(name = "hostseed", version = env!("HOSTSEED_VERSION"), max_term_width = 100, infer_long_args = false)]
-#[command(after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec.")]
+#[command(
+    after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec, 3 `ls --expiring` found machines."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -60,7 +61,7 @@ compresses the user-data, and `format` is cloud-config, script or ignition. Expi
 `allow_expired` is `true`. With `create = \"false\"`, or with the machine's `fingerprint_authority`, the query never creates \
 a machine: it fails if the store does not have it.
 
-The answer has name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
+The answer has version, name, docker_host, cert_path, user_data, user_data_base64, fingerprint_authority, fingerprint_host, \
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
 answer. A query that differs from the machine, or lacks a field with which the machine was created, fails and names the \
 fields. A query with no field but the name finds the machine whatever its settings are.";
@@ -229,9 +230,6 @@ pub enum Command {
     },
     /// Print the version
     Version,
-    /// Keep a text in the desktop's clipboard; `render --copy` starts this
-    #[command(name = clipboard::KEEPER, hide = true)]
-    KeepClipboard,
 }
 
 #[derive(Debug, Args)]

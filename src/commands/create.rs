@@ -69,7 +69,8 @@ fn found(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request, asked: &
     let plan = store.plan(&asked.name)?;
     let host = store.host_identity(&plan)?;
     let choice = cloud.map(|cloud| delivery::require(cloud, spec, &plan, &host, None)).transpose()?;
-    ui.note(format_args!("`{}` already exists with these settings; nothing was changed", plan.name));
+    let dry = if request.dry_run { " (this is a dry run)" } else { "" };
+    ui.note(format_args!("`{}` already exists; nothing was changed{dry}", plan.name));
     expiry::note(store, ui, now, &plan.name);
     cloud.iter().flat_map(|cloud| cloud.notes).for_each(|note| ui.note(note));
     tell(store, ui, now, request, &plan, choice.as_ref())

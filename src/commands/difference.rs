@@ -14,7 +14,7 @@ use crate::store::Store;
 const NAME: &str = "name";
 
 /// Fields whose values can contain a password. A message only says that they differ.
-const CONFIDENTIAL: [&str; 2] = ["engine-env", "daemon-json"];
+const CONFIDENTIAL: [&str; 3] = ["engine-opt", "engine-env", "daemon-json"];
 
 /// Refuses a request with settings that differ from those of the existing machine, and one that lacks a setting with which the machine
 /// was created: the user's files would no longer describe the machine. A request with no field but the name only finds the machine.

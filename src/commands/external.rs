@@ -15,6 +15,7 @@ use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
 use crate::diag::{Code, Diagnostic, Report};
+use crate::digest::is_sha256;
 use crate::names::MachineName;
 use crate::pki::{HostIdentity, Identity};
 use crate::plan::{Field, Plan};
@@ -129,12 +130,28 @@ struct Conditions {
 
 impl Conditions {
     fn take(query: &mut BTreeMap<String, String>, complaints: &mut Vec<Diagnostic>) -> Self {
+        // An empty value, from a variable that was not set, must not switch these off.
+        for key in [CREATE, FINGERPRINT] {
+            if query.get(key).is_some_and(String::is_empty) {
+                let text = format!("`{key}` is empty: leave it out, or give its value");
+                complaints.push(Diagnostic::error(Code::InvalidChoice, text));
+            }
+        }
         let mut choice = |key: &str| take_choice(query, complaints, key, &["true", "false"]);
         let (create, allow_expired) = (choice(CREATE), choice(ALLOW_EXPIRED));
+        let authority = query.remove(FINGERPRINT).filter(|text| !text.is_empty());
+        if let Some(text) = authority.as_ref().filter(|text| digits(text).is_none()) {
+            let text = format!(
+                "`{FINGERPRINT}` must be the 64 hex digits of a SHA-256, got `{}`",
+                text.escape_debug()
+            );
+            let hint = "the answer of `external` and `hostseed inspect` have it";
+            complaints.push(Diagnostic::error(Code::InvalidChecksum, text).hint(hint));
+        }
         Self {
             may_create: create.as_deref() != Some("false"),
             allow_expired: allow_expired.as_deref() == Some("true"),
-            authority: query.remove(FINGERPRINT).filter(|text| !text.is_empty()),
+            authority,
         }
     }
 
@@ -157,7 +174,7 @@ impl Conditions {
     fn check_authority(&self, store: &Store, name: &MachineName) -> Result<()> {
         let Some(wanted) = &self.authority else { return Ok(()) };
         let found = store.certificate(name, "ca")?.fingerprint();
-        if found.eq_ignore_ascii_case(wanted) {
+        if digits(&found) == digits(wanted) {
             return Ok(());
         }
         let message = format!(
@@ -165,6 +182,12 @@ impl Conditions {
         );
         Err(Diagnostic::error(Code::MachineDiffers, message).hint(OTHER_STORE).into())
     }
+}
+
+/// The digits of a fingerprint, with or without colons, in lower case. None if it is no SHA-256.
+fn digits(fingerprint: &str) -> Option<String> {
+    let digits = fingerprint.replace(':', "").to_lowercase();
+    is_sha256(&digits).then_some(digits)
 }
 
 /// The format, the target cloud and the compression that a query asks for.
@@ -181,7 +204,8 @@ impl SeedAsked {
     /// Fails if a value is wrong, and reports it together with `complaints`.
     fn take(query: &mut BTreeMap<String, String>, mut complaints: Vec<Diagnostic>) -> Result<Self, Report> {
         let mut choice = |key: &str, known: &[&str]| take_choice(query, &mut complaints, key, known);
-        let cloud = choice(FOR, &Cloud::ALL.map(|cloud| cloud.name));
+        let clouds = Cloud::ALL.iter().flat_map(|cloud| [&[cloud.name], cloud.aliases].concat());
+        let cloud = choice(FOR, &clouds.collect::<Vec<_>>());
         let format = choice(FORMAT, &["cloud-config", "script", "ignition"]);
         let gzip = choice(GZIP, &["true", "false"]).as_deref() == Some("true");
         Report::check(complaints)?;

@@ -9,6 +9,9 @@ use super::machine_view::{CertificateView, Details, HostCertificateView, Machine
 use crate::store::Store;
 use crate::ui::Ui;
 
+/// The names in the certificate of a host with a boot issuer, besides the known ones.
+pub const FOUND_AT_BOOT: &str = "and the addresses that the host finds at boot";
+
 /// Shows a machine.
 pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: bool) -> Result<()> {
     let view = MachineView::read(store, &machine_name(name)?, now)?;
@@ -25,7 +28,7 @@ fn rows(view: &MachineView) -> Vec<(&'static str, Vec<String>)> {
     };
     let mut sans = sans.clone();
     if matches!(view.host, Some(HostCertificateView::Issuer(_))) {
-        sans.push("and the addresses that the host finds at boot".into());
+        sans.push(FOUND_AT_BOOT.into());
     }
     rows.extend([
         ("covers", sans),

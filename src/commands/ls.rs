@@ -29,11 +29,11 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
         ui.out(store.names()?.iter().map(|name| format!("{name}\n")).collect::<String>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let shell = Shell::from_environment();
+    let environment = Environment::read();
     let mut rows = Vec::new();
     for listing in store.list(now)? {
         let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name)));
-        let view = view(store, listing, now, &shell);
+        let view = view(store, listing, now, &environment);
         let mut state = view.host.as_ref().map(HostCertificateView::left).unwrap_or_default();
         match soonest {
             _ if view.error.is_some() => {}
@@ -66,7 +66,7 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
     Ok(status)
 }
 
-fn view(store: &Store, listing: Listing, now: OffsetDateTime, shell: &Shell) -> MachineView {
+fn view(store: &Store, listing: Listing, now: OffsetDateTime, environment: &Environment) -> MachineView {
     let Listing { name, endpoint, certificate } = listing;
     let host = certificate.and_then(|HostCertificate { role, fingerprint, validity }| {
         Ok(HostCertificateView::new(role, CertificateView::new(fingerprint, validity, now)?))
@@ -74,7 +74,7 @@ fn view(store: &Store, listing: Listing, now: OffsetDateTime, shell: &Shell) -> 
     let error = endpoint.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
     let (docker_host, driver) = endpoint.ok().map(|endpoint| (endpoint.url, endpoint.driver)).unzip();
     let cert_path = store.machine_dir(&name).display().to_string();
-    let active = shell.uses(&cert_path, docker_host.as_deref());
+    let active = environment.uses(&cert_path, docker_host.as_deref());
     MachineView {
         version: VERSION,
         name: name.to_string(),
@@ -90,13 +90,13 @@ fn view(store: &Store, listing: Listing, now: OffsetDateTime, shell: &Shell) -> 
 }
 
 /// The docker CLI's environment in this shell.
-struct Shell {
+struct Environment {
     docker_host: Option<String>,
     cert_path: Option<String>,
 }
 
-impl Shell {
-    fn from_environment() -> Self {
+impl Environment {
+    fn read() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self { docker_host: variable("DOCKER_HOST"), cert_path: variable("DOCKER_CERT_PATH") }
     }

@@ -109,9 +109,7 @@ impl MachineView {
             error: None,
         })
     }
-}
 
-impl MachineView {
     /// A machine that would be created: without fingerprints, since its certificates are made again by `create`.
     pub fn planned(store: &Store, plan: &Plan, identity: &Identity) -> Result<Self> {
         let sans = match plan.host_role() {
@@ -170,6 +168,19 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
+    /// The size and the encoding for a table.
+    pub fn in_words(&self) -> String {
+        let packed = match (self.gzip, self.base64) {
+            (true, true) => ", compressed and in base64",
+            (true, false) => ", compressed",
+            (false, true) => ", in base64",
+            (false, false) => "",
+        };
+        let limit =
+            self.limit.map(|limit| format!("; the limit of {} is {limit}", self.cloud)).unwrap_or_default();
+        format!("about {} bytes{packed}{limit}", self.size)
+    }
+
     pub fn new(choice: &Choice) -> Self {
         let Choice { cloud, delivery, size } = choice;
         Self {

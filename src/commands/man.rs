@@ -15,9 +15,7 @@ pub fn man(ui: Ui, now: OffsetDateTime, dir: Option<&Path>, mut command: clap::C
     // Subcommands get their names for display, `hostseed-create`.
     command.build();
     let Some(dir) = dir else { return ui.out(page(&command)?) };
-    let subcommands = command
-        .get_subcommands()
-        .filter(|subcommand| subcommand.get_name() != "help" && !subcommand.is_hide_set());
+    let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
     let pages: Vec<Artifact> = [&command]
         .into_iter()
         .chain(subcommands)

@@ -81,7 +81,8 @@ fn read_spec_file(file: &Path) -> Result<Spec> {
         true => String::from_utf8_lossy(&bytes).into_owned(),
         false => String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?,
     };
-    Ok(Spec::from_yaml(&name, &text)?)
+    // Windows' editors write a byte order mark.
+    Ok(Spec::from_yaml(&name, text.strip_prefix('\u{feff}').unwrap_or(&text))?)
 }
 
 /// Replaces the name of a file in `daemon-json` with the file's content. JSON stays as it is.

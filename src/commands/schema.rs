@@ -49,6 +49,7 @@ fn values(field: &str, kind: Kind) -> Value {
     let list = json!({ "type": "array", "items": one });
     match kind {
         Kind::One => one,
+        Kind::Object => json!({ "type": ["string", "object"] }),
         Kind::Switch => json!({ "enum": [true, false, "true", "false"] }),
         Kind::Many => json!({ "anyOf": [one, list] }),
         Kind::Pairs => json!({ "anyOf": [one, list, { "type": "object", "additionalProperties": one }] }),

@@ -660,10 +660,10 @@ codes! {
     /// hostseed never replaces a machine: its keys would be lost. Choose another name, or remove it with
     /// `hostseed rm`.
     MachineExists = "machine-exists",
-    /// The query asks for other settings than the existing machine has
+    /// The request has other settings than the existing machine
     ///
-    /// Terraform's data source never changes a machine. Ask for the same settings, or remove the machine
-    /// and let it be created again.
+    /// Neither `create --if-missing` nor Terraform's data source changes a machine. Ask for the same settings, for the
+    /// name alone, or remove the machine and let it be created again.
     MachineDiffers = "machine-differs",
     /// A file or folder cannot be written, removed or locked
     ///

@@ -31,6 +31,8 @@ pub enum Kind {
     Many,
     /// As [`Many`](Self::Many), each item `K=V`; in a file also a map.
     Pairs,
+    /// The name of a file or a JSON object; in a spec file also a map.
+    Object,
 }
 
 /// An option's name and kind.
@@ -179,7 +181,7 @@ options! {
         #[arg(value_name = "LIST", value_hint = ValueHint::Other)]
         Many "no-proxy" => no_proxy: Vec<Word>,
 
-        /// User of the host who may use docker without sudo, which makes the user equal to root; repeatable
+        /// User of the host who may use docker without sudo, which makes the user equal to root; not with Ignition; repeatable
         #[arg(value_name = "USER", value_hint = ValueHint::Username)]
         Many "docker-group" => docker_group: Vec<Word>,
 
@@ -197,10 +199,10 @@ options! {
         #[arg(help_heading = "Engine")]
         Switch "allow-unknown-engine-opts" => allow_unknown_engine_opts: Option<Word>,
 
-        /// File with options for /etc/docker/daemon.json, or the JSON itself (`{"log-driver": "local"}`); if the image has that
-        /// file, these keys replace its keys and the others stay
+        /// File with options for /etc/docker/daemon.json, or the JSON itself (`{"log-driver": "local"}`; in a spec file also a
+        /// map); if the image has that file, these keys replace its keys and the others stay
         #[arg(value_name = "FILE", help_heading = "Engine", value_hint = ValueHint::FilePath)]
-        One "daemon-json" => daemon_json: Option<Word>,
+        Object "daemon-json" => daemon_json: Option<Word>,
 
         /// Label of the Docker daemon; repeatable
         #[arg(value_name = "KEY=VALUE", help_heading = "Engine", value_hint = ValueHint::Other)]
@@ -251,7 +253,7 @@ mod tests {
         let (mut identity, mut host) = (Identity::default(), Host::default());
         for Definition { name, kind } in all() {
             let slot = identity.slot(name).or_else(|| host.slot(name)).unwrap();
-            let is_one = matches!(kind, Kind::One | Kind::Switch);
+            let is_one = matches!(kind, Kind::One | Kind::Switch | Kind::Object);
             assert_eq!(matches!(slot, Slot::One(_)), is_one, "{name}");
         }
         let mut names: Vec<_> = all().map(|definition| definition.name).collect();

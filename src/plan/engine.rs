@@ -282,13 +282,13 @@ fn label(text: &str) -> Result<String, Diagnostic> {
 fn variable(text: &str) -> Result<String, Diagnostic> {
     check::printable(text)?;
     let Some((name, _)) = text.split_once('=') else {
-        return Err(Diagnostic::error(Code::InvalidVariable, format!("must be `NAME=VALUE`, got `{text}`")));
+        return Err(Diagnostic::error(Code::InvalidVariable, "must be `NAME=VALUE`"));
     };
     let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if name.is_empty() || !legal || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(Diagnostic::error(
             Code::InvalidVariable,
-            format!("must have a name of letters, digits and `_` before `=`, got `{text}`"),
+            format!("must have a name of letters, digits and `_` before `=`, got `{name}`"),
         ));
     }
     Ok(text.to_owned())

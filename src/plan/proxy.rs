@@ -1,9 +1,11 @@
 //! The proxy through which the host reaches package repositories and registries.
 
+use serde_json::{Map, Value};
+
 use super::Field;
 use super::check::{self, Check};
 use crate::diag::{Code, Diagnostic};
-use crate::spec::Spec;
+use crate::spec::{Spec, Word};
 
 /// A proxy, for the downloads of the host's setup and for dockerd.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +38,8 @@ pub(super) fn proxy(check: &mut Check, spec: &Spec) -> Option<Proxy> {
         let complaint = Diagnostic::error(Code::NoEffect, "has no effect without `proxy`");
         check.complain("no-proxy", Some(word), complaint);
     }
-    let variables = spec.host.proxy.iter().flat_map(|_| &spec.host.engine_env);
-    for word in variables {
-        let name = word.text.split('=').next().unwrap_or_default();
-        if ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-            let text = format!("must not set `{name}` together with `proxy`, which sets it");
-            let complaint = Diagnostic::error(Code::ConflictingValues, text);
-            check.complain("engine-env", Some(word), complaint.hint("remove one of them"));
-        }
+    if spec.host.proxy.is_some() {
+        refuse_conflicts(check, spec);
     }
     let url = url?;
     let mut exceptions = Vec::new();
@@ -53,6 +49,37 @@ pub(super) fn proxy(check: &mut Check, spec: &Spec) -> Option<Proxy> {
         }
     }
     Some(Proxy { url, exceptions })
+}
+
+/// Refuses other options that set the proxy's variables or flags of dockerd.
+fn refuse_conflicts(check: &mut Check, spec: &Spec) {
+    let mut refuse = |field, word: &Word, name: &str| {
+        let text = format!("must not set `{name}` together with `proxy`, which sets it");
+        check.complain(
+            field,
+            Some(word),
+            Diagnostic::error(Code::ConflictingValues, text).hint("remove one of them"),
+        );
+    };
+    let name = |word: &Word| word.text.split('=').next().unwrap_or_default().to_owned();
+    for word in &spec.host.engine_env {
+        let name = name(word);
+        if ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].iter().any(|ours| ours.eq_ignore_ascii_case(&name)) {
+            refuse("engine-env", word, &name);
+        }
+    }
+    for word in &spec.host.engine_opts {
+        let name = name(word);
+        if matches!(&*name, "http-proxy" | "https-proxy" | "no-proxy") {
+            refuse("engine-opt", word, &name);
+        }
+    }
+    if let Some(word) = &spec.host.daemon_json
+        && serde_json::from_str::<Map<String, Value>>(&word.text)
+            .is_ok_and(|json| json.contains_key("proxies"))
+    {
+        refuse("daemon-json", word, "proxies");
+    }
 }
 
 /// Reads a list with commas: host names, domains (`.example.com`), addresses, networks, each with an optional port, or `*`

@@ -82,6 +82,10 @@ fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node,
         Slot::One(one) => {
             *one = match (kind, &value.value) {
                 (Kind::Switch, Value::Bool(on)) => Some(Word { text: on.to_string(), position: value.start }),
+                (Kind::Object, Value::Map(_)) => {
+                    json(&value, complain).map(|json| Word { text: json.to_string(), position: value.start })
+                }
+                (Kind::Object, _) => word(value, "must be a map, or the name of a file", complain),
                 (Kind::Switch, _) => word(value, "must be `true` or `false`", complain),
                 _ => word(value, "must be a text or a whole number", complain),
             }
@@ -93,6 +97,45 @@ fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node,
             }
         }
     }
+}
+
+/// Converts a value to JSON.
+fn json(node: &Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<serde_json::Value> {
+    let refuse = |text: &str| Diagnostic::error(Code::FieldType, text.to_owned()).hint("put it in quotes");
+    Some(match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(on) => (*on).into(),
+        Value::Text(text) => text.as_str().into(),
+        Value::Number(text) => match serde_json::from_str(text) {
+            Ok(number) => number,
+            Err(_) => {
+                complain(node, refuse("has a number that JSON does not have"));
+                return None;
+            }
+        },
+        Value::List(items) => {
+            items.iter().map(|item| json(item, complain)).collect::<Option<Vec<_>>>()?.into()
+        }
+        Value::Map(entries) => {
+            let mut map = serde_json::Map::new();
+            for (key, value) in entries {
+                let Value::Text(name) = &key.value else {
+                    complain(key, refuse("must have texts for names"));
+                    return None;
+                };
+                if map.insert(name.clone(), json(value, complain)?).is_some() {
+                    let text = format!("has `{}` twice", name.escape_debug());
+                    complain(key, Diagnostic::error(Code::DuplicateField, text));
+                    return None;
+                }
+            }
+            map.into()
+        }
+        Value::Tagged(..) => {
+            complain(node, refuse("has a value with a tag, which JSON does not have"));
+            return None;
+        }
+    })
 }
 
 /// Converts the entries of a map to `K=V`.

@@ -29,6 +29,13 @@ impl Store {
         self.check_files(dir, role, &["ca-key.pem"], &["ca.pem"])
     }
 
+    /// The files of the store's shared CA, if it does not exist yet.
+    pub fn missing_shared_authority(&self) -> Vec<String> {
+        let files = ["ca.pem", "ca-key.pem"].map(|file| self.certs().join(file));
+        let missing = files.iter().filter(|file| file.symlink_metadata().is_err());
+        missing.map(|file| file.display().to_string()).collect()
+    }
+
     /// Loads the CA that a plan names: the store's shared CA, or the CA in another folder. Returns `None` if the CA must
     /// be created first. `ask` is called for the passphrase of an encrypted key.
     ///

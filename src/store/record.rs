@@ -64,8 +64,10 @@ impl Record {
             Field::Many(name, values.filter_map(Value::as_str).map(str::to_owned).collect())
         };
         let one = |name: &'static str, pointer: &str| {
-            let value = self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-            Field::Many(name, Some(value.to_owned()).into_iter().filter(|text| !text.is_empty()).collect())
+            Field::One(
+                name,
+                self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned(),
+            )
         };
         let mut fields = vec![
             list("tls-san", "/HostOptions/AuthOptions/ServerCertSANs"),
@@ -77,7 +79,10 @@ impl Record {
             list("engine-env", "/HostOptions/EngineOptions/Env"),
             one("engine-install-url", "/HostOptions/EngineOptions/InstallURL"),
         ];
-        fields.retain(|field| !matches!(field, Field::Many(_, values) if values.is_empty()));
+        fields.retain(|field| match field {
+            Field::One(_, value) => !value.is_empty(),
+            Field::Many(_, values) => !values.is_empty(),
+        });
         fields
     }
 

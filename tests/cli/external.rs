@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use crate::support::{Home, files_below, mode};
+use crate::support::{Home, files_below, is_printed, mode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -147,13 +147,13 @@ fn a_query_that_lacks_a_setting_of_the_machine_says_how_to_add_it() {
         ("engine_label", "engine_label = jsonencode([\"a=$${b}\", \"c=\\\"d\\\"\"])"),
         // Its values can contain a password.
         ("engine_env", "engine_env = jsonencode([\"…\"])"),
-        ("engine_opt", "engine_opt = jsonencode([\"log-level=debug\"])"),
+        ("engine_opt", "engine_opt = jsonencode([\"…\"])"),
         ("docker_version", "docker_version = \"28.0.4\""),
         ("block_metadata", "block_metadata = \"true\""),
     ] {
         let told = error(&home, &query(key), 1);
         let field = if key == "addresses" { "address".to_owned() } else { key.replace('_', "-") };
-        let value = if key == "engine_env" { "set " } else { "`" };
+        let value = if matches!(key, "engine_env" | "engine_opt") { "set " } else { "`" };
         assert!(told.contains(&format!("`{field}` is {value}")), "{key}: {told}");
         assert!(told.contains("in the machine and missing in the query"), "{key}: {told}");
         assert!(told.contains(&format!("add `{line}`")), "{key}: {told}");
@@ -167,6 +167,38 @@ fn a_query_that_lacks_a_setting_of_the_machine_says_how_to_add_it() {
         &json!({"name": "web2", "addresses": "203.0.113.7", "port": "2376", "key": "p256", "docker": "auto"}),
     );
     answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7"}));
+}
+
+/// A variable of Terraform that is not set must not create a second identity.
+#[test]
+fn an_empty_guard_is_an_error() {
+    let home = Home::new();
+    for key in ["create", "fingerprint_authority"] {
+        let told = error(&home, &json!({"name": "web1", "addresses": "203.0.113.7", key: ""}), 2);
+        assert!(
+            is_printed(&told, "error[invalid-choice]") && told.contains(&format!("`{key}` is empty")),
+            "{told}"
+        );
+    }
+    assert_eq!(home.ok(&["ls", "-q"]), "");
+}
+
+#[test]
+fn the_expected_fingerprint_may_be_written_with_or_without_colons() {
+    let home = Home::new();
+    let first = answer(&home, &json!({"name": "web1", "addresses": "203.0.113.7"}));
+    let fingerprint = first["fingerprint_authority"].as_str().unwrap();
+    for text in
+        [fingerprint.to_owned(), fingerprint.to_lowercase(), fingerprint.replace(':', "").to_lowercase()]
+    {
+        answer(&home, &json!({"name": "web1", "fingerprint_authority": text}));
+    }
+    let told = error(&home, &json!({"name": "web1", "fingerprint_authority": "AA:BB"}), 2);
+    assert!(is_printed(&told, "error[invalid-checksum] 64 hex digits"), "{told}");
+    let other = "ab".repeat(32);
+    let told = error(&home, &json!({"name": "web1", "fingerprint_authority": other}), 1);
+    assert!(is_printed(&told, "error[machine-differs]"), "{told}");
+    answer(&home, &json!({"name": "web2", "addresses": "203.0.113.7", "for": "ec2", "gzip": "true"}));
 }
 
 #[test]
@@ -305,7 +337,6 @@ fn a_query_for_a_machine_that_must_exist_does_not_create_one() {
         with("create", "false"),
         with("fingerprint_authority", &right),
         with("fingerprint_authority", &right.to_lowercase()),
-        with("fingerprint_authority", ""),
     ] {
         assert_eq!(answer(&home, &query), first, "{query}");
     }

@@ -42,7 +42,7 @@ fn a_spec_is_read_with_a_byte_order_mark_and_refused_in_other_encodings() {
         fs::write(home.path().join(name), bytes).unwrap();
         home.path().join(name).display().to_string()
     };
-    let spec = write("mark.yaml", b"\xef\xbb\xbfname: web1\n");
+    let spec = write("mark.yaml", b"\xef\xbb\xbfname: web1\naddress: 203.0.113.7\nkey: p384\n");
     home.ok(&["create", "--quiet", "--file", &spec]);
     let units = |unit: fn(u16) -> [u8; 2]| -> Vec<u8> {
         "\u{feff}name: web2\n".encode_utf16().flat_map(unit).collect()
