@@ -110,5 +110,7 @@ fn entry(
         );
         return None;
     }
-    Some(Entry { place, mime: mime.to_lowercase(), merge, file, content })
+    // cloud-init makes a header of the type, and reads it without its parameters.
+    let mime = mime.split(';').next().unwrap_or_default().trim().to_lowercase();
+    Some(Entry { place, mime, merge, file, content })
 }

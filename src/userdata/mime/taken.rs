@@ -10,6 +10,7 @@ use crate::userdata::document::get;
 use crate::userdata::jinja;
 use crate::userdata::paths;
 use crate::userdata::problems::{Problems, head};
+use crate::yaml::yaml11::{self, Scalar};
 use crate::yaml::{Fault, Node, Value, pyyaml};
 
 /// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
@@ -37,7 +38,8 @@ pub fn check(content_type: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
 
 /// Returns what cloud-init reads a part as. For some types, the first line decides (`_process_msg` in its `user_data.py`).
 pub fn kind(content_type: &str, text: &str) -> Option<Kind> {
-    let mime = content_type.to_lowercase();
+    // Parameters, such as `charset`, do not count.
+    let mime = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
     let by_first_line = mime == SHELL_SCRIPT || BY_FIRST_LINE.contains(&mime.as_str());
     by_first_line.then(|| Kind::of(text)).flatten().or_else(|| Kind::of_mime(&mime))
 }
@@ -112,15 +114,69 @@ fn config(root: &Node) -> Result<(), Diagnostic> {
                 format!("has `{list}` without `{module}`, so cloud-init would not apply hostseed's part");
             return Err(refuse(text).hint(format!("add `{module}` to `{list}`, or remove `{list}`")));
         }
-        if let ("write_files", Value::List(files)) = (name.as_str(), &value.value) {
-            files.iter().try_for_each(|file| check_file(file, fields))?;
+        match (name.as_str(), &value.value) {
+            ("write_files", Value::List(files)) => {
+                files.iter().try_for_each(|file| check_file(file, fields))?
+            }
+            ("runcmd", Value::List(commands)) => commands.iter().try_for_each(check_command)?,
+            _ => {}
         }
     }
     Ok(())
 }
 
+/// Refuses a command with which cloud-init runs none of the joined list (`shellify` in its `util.py`).
+fn check_command(command: &Node) -> Result<(), Diagnostic> {
+    match &command.value {
+        Value::Text(_) if is_string(command) && !command.written.has_tag("binary") => Ok(()),
+        Value::List(_) | Value::Null => Ok(()),
+        other => {
+            let text = format!(
+                "has {} as a command of `runcmd`, with which cloud-init runs none of the commands, hostseed's included",
+                other.kind()
+            );
+            Err(refuse(text).hint("put the command in quotes"))
+        }
+    }
+}
+
+/// Returns whether a text is a string to PyYAML, and not a date.
+fn is_string(node: &Node) -> bool {
+    node.written.has_tag("str")
+        || !matches!(node.written.plain.as_deref().map(yaml11::resolve), Some(Scalar::Timestamp))
+}
+
+/// Refuses a file with which cloud-init writes no further files (`write_files` in its `config/cc_write_files.py`), and one that takes
+/// the place of hostseed's.
 fn check_file(file: &Node, config: &[(Node, Node)]) -> Result<(), Diagnostic> {
-    let Value::Map(fields) = &file.value else { return Ok(()) };
+    let stops = |what: String| {
+        let text = format!(
+            "has {what}, with which cloud-init writes none of the files after it, hostseed's included"
+        );
+        Err(refuse(text))
+    };
+    let Value::Map(fields) = &file.value else {
+        let what = format!("{} in `write_files`", file.value.kind());
+        return stops(what).map_err(|problem| problem.hint("begin each file with `- path: …`"));
+    };
+    let kind = |name| get(fields, name).map(|node| &node.value);
+    // cloud-init skips a file without a path before it reads its other fields.
+    let is_skipped = match kind("path") {
+        None | Some(Value::Null) => true,
+        Some(Value::Text(path)) if get(fields, "path").is_some_and(is_string) => path.is_empty(),
+        Some(other) => return stops(format!("{} as `path` of a file", other.kind())),
+    };
+    if !is_skipped {
+        match kind("content") {
+            Some(Value::Text(_)) if get(fields, "content").is_some_and(is_string) => {}
+            None | Some(Value::Tagged(..)) => {}
+            Some(other) => return stops(format!("{} as `content` of a file", other.kind())),
+        }
+        match kind("encoding") {
+            None | Some(Value::Text(_) | Value::Null) => {}
+            Some(other) => return stops(format!("{} as `encoding` of a file", other.kind())),
+        }
+    }
     let text = |name| match get(fields, name).map(|node| &node.value) {
         Some(Value::Text(text)) => Some(text.as_str()),
         _ => None,
@@ -149,7 +205,7 @@ fn check_file(file: &Node, config: &[(Node, Node)]) -> Result<(), Diagnostic> {
 fn has_module(list: &Node, wanted: &str) -> bool {
     let name = |node: &Node| match &node.value {
         Value::Text(name) => {
-            let name = name.trim().to_lowercase().replace('-', "_");
+            let name = name.trim().replace('-', "_");
             let name = name.strip_suffix(".py").unwrap_or(&name);
             name.strip_prefix("cc_").unwrap_or(name).to_owned()
         }
@@ -167,17 +223,39 @@ fn has_module(list: &Node, wanted: &str) -> bool {
 /// part.
 fn patch(text: &str) -> Result<(), Diagnostic> {
     let body = text.trim_start().trim_start_matches("#cloud-config-jsonp");
-    let Ok(serde_json::Value::Array(changes)) = serde_json::from_str(body) else { return Ok(()) };
+    let changes = match serde_json::from_str(body) {
+        Ok(serde_json::Value::Array(changes)) => changes,
+        Ok(_) => return Ok(()),
+        // Python also reads `NaN` and `Infinity`, which are not JSON.
+        Err(_)
+            if LISTS.iter().chain(MODULES.iter().map(|(list, _)| list)).any(|name| body.contains(name)) =>
+        {
+            return Err(refuse("is not JSON, and cannot be checked".into())
+                .hint("use a cloud-config instead of a patch"));
+        }
+        Err(_) => return Ok(()),
+    };
     for change in &changes {
         let at = |name: &str| change.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         let (operation, path) = (at("op"), at("path"));
         let field = path.trim_start_matches('/');
         let is_ours = LISTS.contains(&field) || MODULES.iter().any(|(list, _)| *list == field);
-        let is_list = change.get("value").is_some_and(serde_json::Value::is_array) && LISTS.contains(&field);
+        let value = change.get("value").unwrap_or(&serde_json::Value::Null);
+        let is_list = value.is_array() && LISTS.contains(&field);
         let sets = matches!(operation, "add" | "replace" | "copy" | "move");
         if sets && (path.is_empty() || is_ours && !is_list) {
             let text = format!("changes `{}`, which would replace hostseed's list", head(path));
             return Err(refuse(text).hint("use a cloud-config instead of a patch"));
+        }
+        let list = LISTS.iter().find(|list| field.split('/').next() == Some(**list));
+        if let (true, Some(list)) = (sets, list) {
+            // JSON is YAML, so the items can be checked like those of a cloud-config.
+            let items = if is_list { value.clone() } else { serde_json::json!([value]) };
+            let is_inside = field.matches('/').count() > 1;
+            match pyyaml::read(&serde_json::json!({ *list: items }).to_string()) {
+                Ok(document) if !is_inside => config(&document.root)?,
+                _ => return Err(refuse(format!("changes `{}` in a way that cannot be checked", head(path)))),
+            }
         }
     }
     Ok(())
@@ -207,6 +285,39 @@ mod tests {
             ("text/cloud-config", "write_files: [{path: //usr/local/lib/./hostseed/setup, content: x}]\n"),
             ("text/cloud-config", "users: [{name: a}]\nwrite_files: [{path: /b, owner: 'a:a'}]\n"),
             ("text/cloud-config", "write_files: [{path: /b, owner: 'root:ubuntu'}]\n"),
+            ("text/cloud-config", "runcmd:\n- echo a: b\n"),
+            ("text/cloud-config", "runcmd: [ls, 7]\n"),
+            ("text/cloud-config", "runcmd: [2001-01-01]\n"),
+            ("text/cloud-config", "write_files:\n-\n- {path: /a, content: x}\n"),
+            ("text/cloud-config", "write_files: [7]\n"),
+            ("text/cloud-config", "write_files: [defer]\n"),
+            ("text/cloud-config", "write_files: [{path: 7, content: x}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: }]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: 7}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, encoding: 7}]\n"),
+            ("text/cloud-config", "cloud_config_modules: [RunCmd]\n"),
+            ("text/cloud-config; charset=utf-8", "runcmd:\n"),
+            (
+                "text/cloud-config-archive",
+                "- {type: text/cloud-config; charset=utf-8, content: 'runcmd: '}\n",
+            ),
+            ("text/cloud-config-archive", "- {content: 'runcmd: [7]'}\n"),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/runcmd\", \"value\": [7]}]",
+            ),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/runcmd/-\", \"value\": 7}]",
+            ),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/write_files\", \"value\": [{\"path\": 7}]}]",
+            ),
+            (
+                "text/cloud-config-jsonp",
+                "#cloud-config-jsonp\n[{\"op\": \"add\", \"path\": \"/x\", \"value\": NaN}, {\"op\": \"add\", \"path\": \"/runcmd\", \"value\": null}]",
+            ),
             ("text/plain", "#cloud-config\nruncmd:\n"),
             ("text/x-shellscript", "#cloud-config\nruncmd:\n"),
             ("text/x-not-multipart", "#cloud-config\nruncmd:\n"),
@@ -243,6 +354,11 @@ mod tests {
         for (content_type, text) in [
             ("text/cloud-config", "runcmd: [a]\nwrite_files: []\npackages: a\n"),
             ("text/cloud-config", "runcmd: [a\n"),
+            ("text/cloud-config", "runcmd: [a, [b, 7], null]\n"),
+            (
+                "text/cloud-config",
+                "write_files: [{content: 7}, {path: '', content: 7}, {path: /a, encoding: null}]\n",
+            ),
             ("text/cloud-config", "cloud_config_modules: [ntp, [runcmd, always]]\n"),
             (
                 "text/cloud-config",
