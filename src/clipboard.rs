@@ -4,11 +4,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
+use crate::userdata::encoding::base64;
 
 /// The only argument of a process that keeps a text for others to paste. On X11 the clipboard is a running program (ICCCM, section 2).
 const KEEPER: &str = "keep-clipboard";
@@ -53,7 +52,7 @@ fn to_terminal(text: &str) -> Result<()> {
     let Ok(mut terminal) = std::fs::File::options().write(true).open(path) else {
         return Err(no_clipboard("there is neither a desktop nor a terminal with a clipboard".into()));
     };
-    let encoded = Secret::new(STANDARD.encode(text));
+    let encoded = Secret::new(base64(text.as_bytes()));
     write!(terminal, "\x1b]52;c;{}\x07", encoded.expose())?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::spec::Spec;
 use crate::store::{Creation, SHARED, Store};
 use crate::ui::Ui;
 
-/// What `create` is asked for.
+/// The arguments of the command.
 pub struct Request {
     pub spec: Spec,
     pub cloud: Option<&'static Cloud>,
@@ -85,11 +85,13 @@ fn tell(
     plan: &Plan,
     choice: Option<&Choice>,
 ) -> Result<()> {
-    let view =
-        MachineView { delivery: choice.map(DeliveryView::new), ..MachineView::read(store, &plan.name, now)? };
     let steps = delivery::steps(store, plan, choice, ui.columns());
-    ui.steps(format_args!("machine `{}` is in {}", plan.name, view.cert_path), &steps);
-    if request.json { ui.json(&view) } else { Ok(()) }
+    ui.steps(format_args!("machine `{}` is in {}", plan.name, store.machine_path(&plan.name)?), &steps);
+    if !request.json {
+        return Ok(());
+    }
+    let view = MachineView::read(store, &plan.name, now)?;
+    ui.json(&MachineView { delivery: choice.map(DeliveryView::new), ..view })
 }
 
 /// Notes what the user should know about a new machine.

@@ -1,7 +1,6 @@
 //! Compares a request for an existing machine with the machine's own settings.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use anyhow::Result;
 
@@ -36,7 +35,7 @@ pub fn refuse(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
     }
     let source = spec.source();
     let lacks = missing.iter().map(|field| {
-        let value = shown(field.name(), &values(std::slice::from_ref(field), field.name()));
+        let value = shown(field.name(), field.values());
         format!("`{}` is {value} in the machine and missing {source}", field.name())
     });
     let all: Vec<String> = other.into_iter().chain(lacks).collect();
@@ -61,26 +60,22 @@ fn contradictions(spec: &Spec, stored: &Plan, asked: &Plan, recorded: String) ->
     let (stored, asked, recorded) = (stored.fields(), asked.fields(), vec![recorded]);
     let differs = |field: &String| {
         let (stored, asked) = (values(&stored, field), values(&asked, field));
-        let is_recorded = field == "address" && stored.is_empty() && is_same(field, &recorded, &asked);
-        if is_recorded || is_same(field, &stored, &asked) {
+        let is_recorded = field == "address" && stored.is_empty() && is_same(field, &recorded, asked);
+        if is_recorded || is_same(field, stored, asked) {
             return None;
         }
-        let mut text = format!("`{field}` ");
-        match CONFIDENTIAL.contains(&field.as_str()) {
-            true => write!(text, "in the machine differs from that {}", spec.source()),
-            false => {
-                write!(text, "is {} in the machine and {} {}", listed(&stored), listed(&asked), spec.source())
-            }
-        }
-        .expect("writing to a string does not fail");
-        Some(text)
+        let source = spec.source();
+        Some(match CONFIDENTIAL.contains(&field.as_str()) {
+            true => format!("`{field}` in the machine differs from that {source}"),
+            false => format!("`{field}` is {} in the machine and {} {source}", listed(stored), listed(asked)),
+        })
     };
     spec.given.iter().filter_map(differs).collect()
 }
 
 /// The fields that the machine has, that are not given, and whose default has another effect.
 fn missing(spec: &Spec, stored: &Plan) -> Result<Vec<Field>> {
-    // Whether the host issues its own certificate depends on the addresses.
+    // The addresses decide whether the host issues its own certificate.
     let mut usual = BTreeMap::from([(NAME.to_owned(), stored.name.to_string())]);
     let addresses: Vec<String> = stored.addresses.iter().map(ToString::to_string).collect();
     usual.insert("address".to_owned(), serde_json::to_string(&addresses)?);
@@ -88,9 +83,7 @@ fn missing(spec: &Spec, stored: &Plan) -> Result<Vec<Field>> {
     let is_given = |field: &Field| spec.given.iter().any(|given| given == field.name());
     let is_usual = |field: &Field| {
         let name = field.name();
-        name == NAME
-            || name != "address"
-                && is_same(name, &values(std::slice::from_ref(field), name), &values(&usual, name))
+        name == NAME || name != "address" && is_same(name, field.values(), values(&usual, name))
     };
     Ok(stored.fields().into_iter().filter(|field| !is_given(field) && !is_usual(field)).collect())
 }
@@ -133,12 +126,8 @@ fn in_query(field: &Field) -> String {
     format!("{key} = {value}")
 }
 
-fn values(fields: &[Field], wanted: &str) -> Vec<String> {
-    match fields.iter().find(|field| field.name() == wanted) {
-        Some(Field::One(_, value)) => vec![value.clone()],
-        Some(Field::Many(_, values)) => values.clone(),
-        None => Vec::new(),
-    }
+fn values<'a>(fields: &'a [Field], wanted: &str) -> &'a [String] {
+    fields.iter().find(|field| field.name() == wanted).map_or(&[], Field::values)
 }
 
 /// The values of a field in words, unless they can contain a password.

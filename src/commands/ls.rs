@@ -15,7 +15,7 @@ use crate::ui::Ui;
 /// The exit status of `ls --expiring` if it lists a machine.
 const EXPIRING: u8 = 3;
 
-/// What `ls` prints.
+/// The machines and the form that the user asks for.
 pub struct Selection {
     pub names_only: bool,
     pub json: bool,

@@ -30,7 +30,7 @@ pub struct MachineView {
     pub cert_path: String,
     /// Docker Machine's driver; `none` for hostseed's machines.
     pub driver: Option<String>,
-    /// Whether this shell's docker CLI connects to it.
+    /// True if this shell's docker CLI connects to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
     #[serde(flatten)]
@@ -45,7 +45,7 @@ pub struct MachineView {
     pub error: Option<String>,
 }
 
-/// What `create` and `inspect` show and `ls` does not read.
+/// The fields that `create` and `inspect` show and `ls` does not read.
 #[derive(Serialize)]
 pub struct Details {
     /// The host of `docker_host`. IPv6 addresses have no brackets.

@@ -36,7 +36,7 @@ impl fmt::Display for Release {
     }
 }
 
-/// What is known about the dockerd that will read the options.
+/// The versions of dockerd that may read the options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// The newest dockerd, or one that is close to it.
@@ -46,7 +46,7 @@ pub enum Target {
     Any,
 }
 
-/// What is wrong with an option or a `daemon.json`, in words that follow its name and a colon.
+/// A problem of an option or a `daemon.json`, in words that follow its name and a colon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub code: Code,

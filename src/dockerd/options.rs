@@ -19,7 +19,7 @@ pub struct DaemonOption {
     pub flag_since: Option<Release>,
     /// The first release without the option.
     pub removed: Option<Release>,
-    /// What to use since then.
+    /// The replacement since then.
     pub instead: Option<&'static str>,
     /// True if dockerd prints something and exits.
     pub exits: bool,

@@ -73,7 +73,7 @@ impl Kind {
         self == Self::Switch
     }
 
-    /// What the flag expects, for a message.
+    /// The values that the flag expects, for a message.
     pub fn flag_words(self) -> &'static str {
         match self {
             Self::Switch => "`true` or `false`",
@@ -117,7 +117,7 @@ impl Kind {
     /// Checks the value of a flag.
     ///
     /// # Errors
-    /// What is expected.
+    /// The expected values, for a message.
     pub fn check_flag(self, value: &str) -> Result<(), String> {
         let valid = match self {
             Self::Pairs => true,
@@ -192,7 +192,7 @@ impl Kind {
     /// Checks a value of `daemon.json`. dockerd reads `null` as "not set".
     ///
     /// # Errors
-    /// What is expected.
+    /// The expected values, for a message.
     pub fn check_json(self, value: &Value) -> Result<(), String> {
         if value.is_null() && !matches!(self, Self::Size | Self::Proxies) {
             return Ok(());

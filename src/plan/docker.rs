@@ -114,7 +114,7 @@ impl Channel {
 }
 
 impl Docker {
-    /// What is known about the dockerd that gets installed.
+    /// The versions of dockerd that may get installed.
     pub fn target(&self) -> Target {
         match (self.version.as_deref().and_then(Release::parse), &self.install) {
             (Some(release), _) => Target::Exactly(release),

@@ -198,6 +198,14 @@ impl Field {
             Self::One(name, _) | Self::Many(name, _) => name,
         }
     }
+
+    /// All values of the field; of one that is no list its only value.
+    pub fn values(&self) -> &[String] {
+        match self {
+            Self::One(_, value) => std::slice::from_ref(value),
+            Self::Many(_, values) => values,
+        }
+    }
 }
 
 impl Plan {

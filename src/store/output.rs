@@ -35,7 +35,7 @@ pub enum Replace {
     All,
 }
 
-/// What [`put`] does to a folder.
+/// The change of a folder that [`put`] makes.
 #[derive(Clone, Copy)]
 enum Guard {
     /// Replaces files as `Replace` says, and records what it writes.

@@ -104,7 +104,7 @@ fn pattern(line: &str) -> Option<&str> {
 
 /// Returns whether a name matches a pattern with `*` and `?`. Brackets and backslashes match nothing.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    // Whether the pattern so far matches the first `n` bytes of the name.
+    // `matched[n]`: the pattern so far matches the first `n` bytes of the name.
     let mut matched = vec![false; name.len() + 1];
     matched[0] = true;
     for byte in pattern {

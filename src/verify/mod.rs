@@ -44,7 +44,7 @@ pub struct Verdict {
     pub cloud_configs: Vec<(Place, Bytes)>,
 }
 
-/// What an input is checked for.
+/// The conditions of a check.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope {
     /// The target cloud, if it is known.

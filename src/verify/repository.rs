@@ -40,7 +40,7 @@ pub fn check(parts: &[Part], setup: Option<&Setup>, budget: &Budget, problems: &
     }
 }
 
-/// Whether a line adds the repository to apt with another key: `deb […] URL …`, or `URIs: URL` of a deb822 entry.
+/// Returns whether a line adds the repository to apt with another key: `deb […] URL …`, or `URIs: URL` of a deb822 entry.
 fn adds_repository(line: &str, mirror: &str, text: &str) -> bool {
     let Some((before, after)) = line.split_once(mirror) else { return false };
     let Some(after) = after.strip_prefix("/linux/") else { return false };

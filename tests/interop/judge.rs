@@ -350,16 +350,16 @@ fn reported(text: &str) -> Option<String> {
         .map(|problem| format!("{}[{}] {}", problem.place.name(), problem.code.name(), problem.message))
 }
 
-/// What cloud-init does with a document.
+/// The verdict of cloud-init on a document.
 #[derive(serde::Deserialize)]
 struct Judged {
     /// The reason why it refuses or drops a part of it.
     refusal: Option<String>,
-    /// Whether it runs the command and writes the file of [`OURS`] first.
+    /// True if it runs the command and writes the file of [`OURS`] first.
     ours: bool,
 }
 
-/// What stands for hostseed's own part.
+/// A stand-in for hostseed's own part.
 const OURS: &[u8] = b"#cloud-config\nruncmd: [ours]\nwrite_files: [{path: /ours, content: x}]\n";
 
 /// Asks cloud-init about each document. `None` if it is not installed.

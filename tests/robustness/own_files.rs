@@ -82,7 +82,7 @@ fn files_of_the_users_own_stay_and_all_are_named() {
             }
             assert_eq!(&now[name], bytes, "{args:?} {}", name.display());
         }
-        // What `--force` wrote is hostseed's.
+        // hostseed wrote this file with `--force`, so it is hostseed's.
         accepted(&home, args);
     }
 }

@@ -252,7 +252,7 @@ sys.stdout.buffer.write(shown)
 sys.exit(status)
 "#;
 
-/// What a terminal shows when hostseed runs on it, and the exit status.
+/// The output on a terminal, and the exit status.
 fn on_terminal(home: &Home, answers: &[&str], args: &[&str]) -> (String, Option<i32>) {
     let mut python = Command::new(PYTHON);
     python.args(["-c", TERMINAL, &answers.join("|"), env!("CARGO_BIN_EXE_hostseed")]).args(args);

@@ -1,4 +1,4 @@
-//! What Ignition refuses in a config: wrong types, and the rules of `config/v3_*/types` of Ignition. It does not boot with such a
+//! The faults for which Ignition refuses a config: wrong types, and the rules of `config/v3_*/types` of Ignition. It does not boot with such a
 //! config. `tests/interop/ignition.rs` compares the verdicts with those of `ignition-validate`.
 
 use std::collections::{BTreeSet, HashSet};
@@ -15,7 +15,7 @@ use crate::userdata::problems::Problems;
 /// The newest minor version of specification 3 that Ignition supports: 3.6.0 (Ignition 2.26). The next one is experimental.
 const NEWEST: u64 = 6;
 
-/// What is checked of a map besides the types of its fields.
+/// The check of a map besides the types of its fields.
 #[derive(Clone, Copy)]
 pub enum Rule {
     None,
@@ -251,7 +251,7 @@ impl Check<'_> {
 
     fn node(&mut self, texts: Texts, path: &str) {
         self.path(texts.any("path").unwrap_or_default(), &within(path, "path"));
-        // Whether a mode is probable is checked with the file itself.
+        // The check of the file itself tells if a mode is improbable.
         if texts.number("mode").is_some_and(|mode| !(0..=0o7777).contains(&mode)) {
             self.refuse(&within(path, "mode"), "must be a number from 0 to 4095");
         }

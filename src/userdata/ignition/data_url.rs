@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 /// Checks a URL that begins with `data:`.
 ///
 /// # Errors
-/// What is wrong, in words that follow the field's name.
+/// A fault, in words that follow the field's name.
 pub fn check(url: &str) -> Result<(), &'static str> {
     const INVALID: Result<(), &str> = Err("is not a valid data URL");
     let Some(rest) = url.strip_prefix("data:") else { return INVALID };

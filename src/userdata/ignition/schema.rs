@@ -30,7 +30,7 @@ pub struct Map {
     pub fields: &'static [Field],
     /// The field that identifies an item in a list: two items with the same value are an error.
     pub key: Option<fn(&Value) -> String>,
-    /// What is checked besides the types.
+    /// The check besides the types.
     pub rule: Rule,
 }
 

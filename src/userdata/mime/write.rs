@@ -29,7 +29,7 @@ const LINE_MAX: usize = 998;
 pub struct Part {
     file: String,
     content_type: String,
-    /// What cloud-init reads it as. None if nothing but a part-handler reads it.
+    /// The kind as which cloud-init reads it. None if nothing but a part-handler reads it.
     kind: Option<Kind>,
     bytes: Vec<u8>,
 }

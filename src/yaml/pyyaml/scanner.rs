@@ -719,7 +719,7 @@ impl Scanner {
         Ok(Token { kind: Kind::Scalar { text, plain: false }, start, end })
     }
 
-    /// Whether to keep final line breaks (`+`) or to remove them (`-`), and the indentation, if they are given.
+    /// The indicators, if they are given: `+` keeps final line breaks and `-` removes them, and the indentation.
     fn scan_block_indicators(&mut self) -> Result<(Option<bool>, Option<isize>), Fault> {
         let (mut keep, mut increment) = (None, None);
         for _ in 0..2 {
