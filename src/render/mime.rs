@@ -5,11 +5,14 @@ use anyhow::Result;
 use super::host::Host;
 use super::seed;
 use crate::artifact::Artifact;
+use crate::userdata::cloud_config;
 use crate::userdata::mime::{self, Part};
 use crate::userdata::payload::PayloadEncoding;
 
 /// Renders the archive.
 pub fn render(host: &Host, parts: &[Part], encoding: PayloadEncoding) -> Result<Artifact> {
-    let ours = seed::cloud_config(host, encoding)?;
-    Ok(host.artifact("user-data", mime::write(parts, &ours.bytes)))
+    let archive = seed::below_limit(seed::contents(host, false)?, |contents| {
+        Ok(mime::write(parts, cloud_config::write(contents, encoding)?.as_bytes()))
+    })?;
+    Ok(host.artifact("user-data", archive))
 }

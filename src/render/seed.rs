@@ -28,9 +28,12 @@ pub fn script(host: &Host, encoding: PayloadEncoding) -> Result<Artifact> {
 }
 
 /// Renders user-data. Uses the slower compression if it may bring the size below the limit of every cloud.
-fn below_limit(mut contents: Contents, write: impl Fn(&Contents) -> Result<String>) -> Result<String> {
+pub fn below_limit<T: AsRef<[u8]>>(
+    mut contents: Contents,
+    write: impl Fn(&Contents) -> Result<T>,
+) -> Result<T> {
     let text = write(&contents)?;
-    if !is_just_above_limit(text.len()) {
+    if !is_just_above_limit(text.as_ref().len()) {
         return Ok(text);
     }
     contents.smallest = true;

@@ -1,6 +1,7 @@
 //! The templates and their engine. The language of each template decides how its values are quoted, so that no template can
 //! forget to quote.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
@@ -80,11 +81,27 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_formatter(format);
     engine.add_filter("environment", |value: String| Value::from_safe_string(quote::environment(&value)));
     engine.add_filter("ascii", |value: String| Value::from_safe_string(quote::yaml_ascii(&value)));
-    for (name, _, source) in TEMPLATES {
-        engine.add_template(name, source).expect("templates are compiled by the tests");
+    for (name, language, source) in TEMPLATES {
+        engine
+            .add_template_owned(name, narrow(language, source))
+            .expect("templates are compiled by the tests");
     }
     engine
 });
+
+/// Returns a template's text with one space for each level of indentation if it is a script: user-data has limits of a few
+/// kilobytes. This is done before rendering, so that no value changes.
+fn narrow(language: Language, source: &'static str) -> Cow<'static, str> {
+    const LEVEL: &str = "    ";
+    if !matches!(language, Language::Shell) {
+        return source.into();
+    }
+    let lines = source.split_inclusive('\n').map(|line| {
+        let text = line.trim_start_matches(LEVEL);
+        " ".repeat((line.len() - text.len()) / LEVEL.len()) + text
+    });
+    lines.collect::<String>().into()
+}
 
 /// Renders the template with this name.
 ///
