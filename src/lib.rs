@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod diag;
 pub mod digest;
 pub mod disk;
+pub mod docker;
 pub mod dockerd;
 pub mod names;
 pub mod options;

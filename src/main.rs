@@ -83,6 +83,14 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Env { name, shell, no_proxy, address, .. } => {
             commands::env(store()?, ui, now, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
         }
+        Command::Check { names, wait, json } => {
+            let watch = commands::Watch { names: &names, wait, json };
+            commands::check(store()?, ui, now, &watch).map(|done| status = done)
+        }
+        Command::Wait { names, timeout, json } => {
+            let watch = commands::Watch { names: &names, wait: Some(timeout), json };
+            commands::check(store()?, ui, now, &watch).map(|done| status = done)
+        }
         Command::External => commands::external(store()?, ui, now),
         Command::Config { name } => commands::config(store()?, ui, now, &name),
         Command::Ls { names, expiring, json } => {
@@ -98,6 +106,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
         Command::Schema { subject } if subject == "machine" => commands::machine_schema(ui),
+        Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }

@@ -11,11 +11,13 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
 use clap::error::{ContextKind, ContextValue};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size};
 
@@ -224,6 +226,60 @@ impl Ui {
             return print_to_stderr(format_args!("{}", format_diagnostic(&whole)));
         }
         print_to_stderr(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
+    }
+}
+
+/// A line about what a command is doing, which changes in place on a terminal and disappears at the end. Elsewhere each change is a
+/// note, or nothing.
+pub struct Line {
+    ui: Ui,
+    bar: ProgressBar,
+    notes: bool,
+}
+
+impl Line {
+    /// Changes the text.
+    pub fn set(&self, text: impl Display) {
+        let text = text.to_string();
+        if self.bar.is_hidden() {
+            if self.notes && self.bar.message() != text {
+                self.ui.note(&text);
+            }
+            self.bar.set_message(text);
+        } else {
+            self.bar.set_message(safe(&text).into_owned());
+        }
+    }
+
+    /// Removes the line.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Ui {
+    /// Begins lines of progress on standard error, unless `quiet` is set. If it is not a terminal and `notes` is set, each change of a
+    /// line is a note.
+    pub fn lines(self, notes: bool) -> Lines {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Lines { ui: self, all: MultiProgress::with_draw_target(target), notes }
+    }
+}
+
+/// Several [`Line`]s, one below the other.
+pub struct Lines {
+    ui: Ui,
+    all: MultiProgress,
+    notes: bool,
+}
+
+impl Lines {
+    /// Adds a line.
+    pub fn add(&self) -> Line {
+        let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("a valid template");
+        let bar = self.all.add(ProgressBar::new_spinner().with_style(style));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Line { ui: self.ui, bar, notes: self.notes }
     }
 }
 

@@ -8,7 +8,7 @@ const NO_VM: &str = "hostseed does not control VMs: use your cloud's console or 
 const NO_SWARM: &str = "hostseed does not set up Swarm: run `docker swarm init` on the machine";
 
 /// Commands of Docker Machine (docker/machine 0.16.2, `commands/commands.go`), each with what to do instead.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("active", "`echo $DOCKER_MACHINE_NAME` prints the active machine"),
     ("kill", NO_VM),
     ("mount", NO_SSH),
@@ -18,7 +18,6 @@ const COMMANDS: [(&str, &str); 12] = [
     ("scp", NO_SSH),
     ("ssh", NO_SSH),
     ("start", NO_VM),
-    ("status", "`docker info`, after `hostseed env`, shows if Docker answers"),
     ("stop", NO_VM),
     ("upgrade", "the host's package manager upgrades Docker; or create the machine again and replace the VM"),
 ];

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command with its examples: commands that can be pasted, with `create` first.
-const EXAMPLES: [(&str, &[&str]); 19] = [
+const EXAMPLES: [(&str, &[&str]); 21] = [
     (
         "create",
         &[
@@ -43,6 +43,15 @@ const EXAMPLES: [(&str, &[&str]); 19] = [
             "eval \"$(hostseed env --unset)\"",
         ],
     ),
+    (
+        "check",
+        &[
+            "hostseed check web1 web2",
+            "hostseed check web1 --wait=5m",
+            "hostseed check web1 --json | jq '.[].up'",
+        ],
+    ),
+    ("wait", &["hostseed wait web1 && eval \"$(hostseed env web1)\" && docker info"]),
     ("config", &["eval \"docker $(hostseed config web1 | tr '\\n' ' ') info\""]),
     ("ls", &["hostseed ls", "hostseed ls --expiring 30d", "hostseed ls --json | jq -r '.[].docker_host'"]),
     ("inspect", &["hostseed inspect web1", "hostseed inspect web1 --json | jq .options"]),

@@ -4,6 +4,7 @@ mod docker_machine;
 mod examples;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -25,7 +26,7 @@ use crate::store::Replace;
 #[derive(Debug, Parser)]
 #[command(name = "hostseed", version = env!("HOSTSEED_VERSION"), max_term_width = 100, infer_long_args = false)]
 #[command(
-    after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec, 3 `ls --expiring` found machines."
+    after_help = "Exit status: 0 success, 1 failure, 2 wrong usage or an invalid spec, 3 `check` or `ls --expiring` found certificates that expire soon."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -65,6 +66,12 @@ The answer has version, name, docker_host, cert_path, user_data, user_data_base6
 fingerprint_client and expiry. The machine is created by the first query and found by later ones, with the same \
 answer. A query that differs from the machine, or lacks a field with which the machine was created, fails and names the \
 fields. A query with no field but the name finds the machine whatever its settings are.";
+
+const CHECK: &str = "\
+Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires within 30 days, 1 it does not, 2 wrong usage.";
+
+/// How long `wait` waits: most VMs boot and install Docker in less than half of it.
+const WAIT: &str = "10m";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
@@ -116,6 +123,33 @@ pub enum Command {
         /// Also check each cloud-config with `cloud-init schema`; cloud-init must be installed
         #[arg(long)]
         schema: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check whether Docker answers on machines, and say why not
+    #[command(after_help = CHECK, alias = "status")]
+    Check {
+        /// The machines
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Wait for machines that are not up yet, at most this time, such as 90s, 10m or 1h
+        #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = WAIT)]
+        #[arg(value_parser = seconds)]
+        wait: Option<Duration>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Wait until Docker answers on machines: `check --wait`
+    #[command(after_help = CHECK)]
+    Wait {
+        /// The machines
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// The longest wait, such as 90s, 10m or 1h
+        #[arg(long, value_name = "TIME", default_value = WAIT, value_parser = seconds)]
+        timeout: Duration,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -221,11 +255,12 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
-    /// Print the JSON Schema of a spec file, or of a machine in JSON
+    /// Print the JSON Schema of a spec file, or of what commands print as JSON
     #[command(after_help = SCHEMA)]
     Schema {
-        /// `spec` for a spec file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON
-        #[arg(value_parser = ["spec", "machine"], default_value = "spec", hide_possible_values = true)]
+        /// `spec` for a spec file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON, `check` for what
+        /// `check` prints
+        #[arg(value_parser = ["spec", "machine", "check"], default_value = "spec", hide_possible_values = true)]
         subject: String,
     },
     /// Print the version
@@ -349,6 +384,23 @@ fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
 
 fn duration(text: &str) -> Result<ValidFor, String> {
     ValidFor::parse(text).map_err(|problem| problem.message)
+}
+
+/// Parses a time to wait: a whole number of seconds, minutes or hours, up to a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        _ => 0,
+    };
+    let is_number = number.bytes().all(|b| b.is_ascii_digit());
+    match number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit)) {
+        Some(seconds @ 1..=DAY) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("must be a time like `90s`, `10m` or `1h`, up to `24h`, got `{text}`")),
+    }
 }
 
 /// Reads the variable that accepts a risk. An empty value means no.

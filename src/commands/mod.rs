@@ -2,11 +2,14 @@
 
 mod address;
 mod bake;
+mod check;
+mod check_view;
 mod cloud_init;
 mod clouds;
 mod completions;
 mod config;
 mod create;
+mod diagnosis;
 mod difference;
 mod dry_run;
 mod ending;
@@ -35,6 +38,7 @@ use anyhow::Result;
 
 pub use address::address;
 pub use bake::bake;
+pub use check::{Watch, check};
 pub use clouds::clouds;
 pub use completions::completions;
 pub use config::config;
@@ -47,7 +51,7 @@ pub use ls::{Selection, ls};
 pub use man::man;
 pub use render::render;
 pub use rm::rm;
-pub use schema::{machine_schema, schema};
+pub use schema::{check_schema, machine_schema, schema};
 pub use url::{ip, url};
 pub use verify::{Question, verify};
 

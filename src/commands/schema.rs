@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::machine_view;
+use super::{check_view, machine_view};
 use crate::options::Kind;
 use crate::plan;
 use crate::spec::Spec;
@@ -15,6 +15,11 @@ pub const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// Prints the schema of a machine, as `create`, `inspect`, `ls` and `external` print it.
 pub fn machine_schema(ui: Ui) -> Result<()> {
     ui.json(&machine_view::schema())
+}
+
+/// Prints the schema of what `check --json` prints.
+pub fn check_schema(ui: Ui) -> Result<()> {
+    ui.json(&check_view::schema())
 }
 
 /// Prints the schema of a spec. The descriptions are the help of `create`'s arguments.

@@ -199,8 +199,9 @@ struct View<'a> {
     problems: Vec<ProblemView<'a>>,
 }
 
+/// A diagnostic in JSON.
 #[derive(Serialize)]
-struct ProblemView<'a> {
+pub(super) struct ProblemView<'a> {
     severity: &'static str,
     code: &'static str,
     place: String,

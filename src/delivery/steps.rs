@@ -30,9 +30,11 @@ pub fn steps(store: &Store, plan: &Plan, choice: Option<&Choice>, columns: usize
         None => vm_anywhere(store, plan),
     };
     steps.extend(address(store, plan));
+    let wait = store.command(["wait", name.as_str()]).to_string();
+    let connect = Shell::of_user().connect(&store.command(["env", name.as_str()]));
     steps.push(Step {
-        text: "When the VM is up, connect:".into(),
-        lines: Shell::of_user().connect(&store.command(["env", name.as_str()])),
+        text: "Wait until Docker answers, then connect:".into(),
+        lines: iter::once(wait).chain(connect).collect(),
     });
     numbered(&steps)
 }

@@ -585,6 +585,56 @@ codes! {
     /// A drop-in has to clear `ExecStart` before it sets it, in the section `[Service]`, once.
     DaemonCommandLine = "daemon-command-line",
 
+    // Problems that `check` reports: the connection to a host.
+    /// The name of a host does not resolve to an address
+    ///
+    /// The machine's address is a name that DNS does not have, or DNS does not answer. Add the name to DNS, or record
+    /// the VM's IP address with `hostseed address`.
+    HostUnresolved = "host-unresolved",
+    /// A host does not answer at its address
+    ///
+    /// The VM is still booting, has another address, or a firewall drops the packets: the cloud's has to allow
+    /// the machine's port from where you are.
+    HostUnreachable = "host-unreachable",
+    /// Nothing listens on Docker's port
+    ///
+    /// The VM is up, but Docker is not: installing it takes some minutes after the boot. If it takes longer, the
+    /// VM's console has lines of hostseed that tell the step and the failure.
+    ConnectionRefused = "connection-refused",
+    /// A host accepts connections, but does not answer
+    ///
+    /// Docker is starting or hangs, or something between you and the host accepts connections for it.
+    NoAnswer = "no-answer",
+    /// A host does not answer with TLS as Docker does
+    ///
+    /// Another program listens on the port, or Docker without TLS. Docker without TLS gives root to everyone
+    /// who reaches the port.
+    NotTls = "not-tls",
+    /// A host presents a certificate that the machine's CA did not sign
+    ///
+    /// It is another machine, or it booted from other user-data. Clouds give the address of a deleted VM to others.
+    OtherCa = "other-ca",
+    /// A host does not accept the machine's client certificate
+    ///
+    /// The CA on the host is another one, or the host's clock is outside of the certificate's dates.
+    ClientRefused = "client-refused",
+    /// A host answers with TLS, but is not Docker
+    ///
+    /// It has a certificate of the machine's CA, and the answer is not that of Docker's API.
+    NotDocker = "not-docker",
+    /// Docker answers with an error
+    ///
+    /// The message is Docker's own. While Docker starts, errors are normal.
+    DaemonError = "daemon-error",
+    /// Docker on a host is too old
+    ///
+    /// hostseed needs version 1.24 of its API, which Docker 1.12 was the first to have.
+    DaemonTooOld = "daemon-too-old",
+    /// A host's clock differs from this computer's
+    ///
+    /// Certificates are refused if one of the clocks is outside of their dates.
+    ClockSkew = "clock-skew",
+
     // Problems that `verify` reports: certificates and keys.
     /// A certificate cannot be read
     ///

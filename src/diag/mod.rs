@@ -69,6 +69,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds commands that the hint suggests.
+    pub fn runs(mut self, commands: impl IntoIterator<Item = Command>) -> Self {
+        self.commands.extend(commands);
+        self
+    }
+
     /// Adds what the user can do, where there is something.
     pub fn maybe_hint(self, hint: Option<impl Into<String>>) -> Self {
         Self { hint: hint.map(Into::into), ..self }

@@ -64,7 +64,7 @@ impl Certificate {
     }
 
     /// Parses DER. Refuses bytes after the certificate, because they would be copied with it.
-    pub(super) fn from_der(der: Vec<u8>) -> Result<Self, Fault> {
+    pub fn from_der(der: Vec<u8>) -> Result<Self, Fault> {
         match X509Certificate::from_der(&der) {
             Ok(([], _)) => Ok(Self { der }),
             _ => Err(Fault::Unreadable),
@@ -76,7 +76,8 @@ impl Certificate {
         blocks::encode(blocks::CERTIFICATE, &self.der)
     }
 
-    pub(super) fn der(&self) -> &[u8] {
+    /// The certificate in DER.
+    pub fn der(&self) -> &[u8] {
         &self.der
     }
 
@@ -112,6 +113,11 @@ impl Certificate {
     /// The subject on one line: organisation, common name and so on.
     pub fn subject(&self) -> String {
         self.parsed().subject().to_string()
+    }
+
+    /// The subject of the CA that signed it, on one line.
+    pub fn issuer(&self) -> String {
+        self.parsed().issuer().to_string()
     }
 
     /// The subject's common name, if it has one.

@@ -40,10 +40,7 @@ pub fn judge(
     purpose: Purpose,
     now: OffsetDateTime,
 ) -> Result<(), Unsound> {
-    let all = || [leaf].into_iter().chain(chain);
-    let begin = all().map(|c| c.validity().not_before).max().unwrap_or(now);
-    let end = all().map(|c| c.validity().not_after).min().unwrap_or(now);
-    let at = if begin <= end { now.clamp(begin, end) } else { now };
+    let at = within_validity([leaf].into_iter().chain(chain), now);
     let leaf = CertificateDer::from(leaf.der());
     let ders: Vec<CertificateDer> = anchors.iter().map(|anchor| anchor.der().into()).collect();
     let trusted: Result<Vec<TrustAnchor>, Error> = ders.iter().map(anchor_from_trusted_cert).collect();
@@ -53,8 +50,6 @@ pub fn judge(
         Purpose::Server => KeyUsage::server_auth(),
         Purpose::Client => KeyUsage::client_auth(),
     };
-    let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
-    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch));
     // webpki uses only the name, the key and the name constraints of a trust anchor. Go, and so docker, also checks its
     // path length, its purposes and its critical extensions.
     let limited = Cell::new(None);
@@ -78,6 +73,25 @@ pub fn judge(
     let verdict =
         leaf.verify_for_usage(ALL_VERIFICATION_ALGS, &trusted, &chain, at, usage, None, Some(&check_anchor));
     verdict.map(drop).map_err(|error| limited.take().unwrap_or(error.into()))
+}
+
+/// The time at which to verify a chain apart from its dates: a time when all of `certificates` are valid, the nearest to `now`. It is
+/// `now` if there is none.
+pub fn within_validity<'a>(
+    certificates: impl IntoIterator<Item = &'a Certificate>,
+    now: OffsetDateTime,
+) -> UnixTime {
+    let (mut begin, mut end) = (OffsetDateTime::UNIX_EPOCH, None::<OffsetDateTime>);
+    for validity in certificates.into_iter().map(Certificate::validity) {
+        begin = begin.max(validity.not_before);
+        end = Some(end.map_or(validity.not_after, |end| end.min(validity.not_after)));
+    }
+    let at = match end {
+        Some(end) if begin <= end => now.clamp(begin, end),
+        _ => now,
+    };
+    let since_epoch = u64::try_from(at.unix_timestamp()).unwrap_or_default();
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(since_epoch))
 }
 
 /// The reason why a chain does not verify.

@@ -11,7 +11,7 @@ mod stray;
 
 pub use certificate::{Certificate, Unsupported};
 pub use issue::{certify_authority, certify_host, issue_authority, issue_identity, issue_own_authority};
-pub use judge::{Purpose, Unsound, judge, trial_leaf};
+pub use judge::{Purpose, Unsound, judge, trial_leaf, within_validity};
 pub use load::{AskPassphrase, is_encrypted, load_authority, private_key};
 pub use profile::Validity;
 pub use stray::StrayKey;
@@ -53,6 +53,17 @@ pub struct HostIdentity {
     /// The CA's certificate: dockerd accepts clients that it signed.
     pub ca: Certificate,
     /// The server's or the boot issuer's certificate, followed by its chain; at least one.
+    pub chain: Vec<Certificate>,
+    /// The key of the first certificate.
+    pub key: Secret,
+}
+
+/// The certificates and the key with which a client connects to a host.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// The CA's certificate: the client accepts hosts that it signed.
+    pub ca: Certificate,
+    /// The client's certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
     pub key: Secret,

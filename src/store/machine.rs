@@ -9,7 +9,7 @@ use super::trust::Role;
 use super::{Store, as_text, contents, files, unusable};
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
-use crate::pki::{Certificate, HostIdentity};
+use crate::pki::{Certificate, ClientIdentity, HostIdentity};
 use crate::plan::{HostRole, Plan};
 use crate::render::Connection;
 use crate::spec::{Spec, Word};
@@ -118,6 +118,23 @@ impl Store {
         let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path));
         let [ca_path, certificate_path, key_path] = paths.each_ref().map(PathBuf::as_path);
         HostIdentity::read([(ca_path, &ca?), (certificate_path, &certificate?), (key_path, &key?)])
+    }
+
+    /// Loads the certificates and the key with which a client connects to a machine's host.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist, another user can change it, or one of the files cannot be read.
+    pub fn client_identity(&self, name: &MachineName) -> Result<ClientIdentity> {
+        self.require(name)?;
+        let dir = self.machine_dir(name);
+        let path = dir.join("cert.pem");
+        let chain = Certificate::chain_from_pem(files::read(&path)?.expose())
+            .map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))?;
+        Ok(ClientIdentity {
+            ca: self.certificate(name, "ca")?,
+            chain,
+            key: files::read(&dir.join("key.pem"))?,
+        })
     }
 
     /// The certificate of a machine's host, and the host's role.

@@ -59,7 +59,6 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["create", "--generic-ssh-key=k", "web1"], "tip: hostseed uses no SSH"),
         (&["create", "--amazonec2-region", "x", "web1"], "tip: hostseed creates no VMs: "),
         (&["create", "--swarm-master", "web1"], "tip: hostseed does not set up Swarm"),
-        (&["status", "web1"], "tip: `docker info`"),
         (&["ssh", "web1"], "tip: hostseed uses no SSH"),
         (&["active"], "tip: `echo $DOCKER_MACHINE_NAME`"),
         (&["start", "web1"], "tip: hostseed does not control VMs"),

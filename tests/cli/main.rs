@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 #[cfg(unix)]
 mod clipboard;
 mod clouds;

@@ -39,7 +39,10 @@ fn the_commands_of_the_readme_work_in_order() {
     );
     let commands = commands();
     assert!(commands.len() >= 25, "{commands:#?}");
-    for command in &commands {
+    // No VM boots here.
+    let asks_a_host = |command: &&String| command.starts_with("hostseed wait ");
+    assert_eq!(commands.iter().filter(asks_a_host).count(), 1);
+    for command in commands.iter().filter(|command| !asks_a_host(command)) {
         let output = Command::new("bash")
             .args(["-euc", command])
             .current_dir(home.path())

@@ -7,6 +7,8 @@ mod support;
 mod authority;
 mod disk;
 #[cfg(target_os = "linux")]
+mod dockerd;
+#[cfg(target_os = "linux")]
 mod ignition;
 mod imagebuilder;
 mod judge;

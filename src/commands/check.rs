@@ -1,0 +1,157 @@
+//! `check`: whether Docker answers on machines, and if not, why, with the next step.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::check_view::{Checked, View};
+use super::diagnosis::{Diagnosis, passing};
+use super::machine_name;
+use crate::diag::{Code, Diagnostic};
+use crate::docker::{Answer, Engine, Fault, Target};
+use crate::names::{Address, MachineName};
+use crate::store::Store;
+use crate::ui::{Line, Ui};
+
+/// The exit status if all machines are up, and a certificate of one expires soon.
+const EXPIRING: u8 = 3;
+/// The most machines at a time.
+const AT_A_TIME: usize = 256;
+/// The first and the longest pause between two attempts.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+
+/// The arguments of the command.
+pub struct Watch<'a> {
+    pub names: &'a [String],
+    /// How long to wait for machines that are not up yet.
+    pub wait: Option<Duration>,
+    pub json: bool,
+}
+
+/// A machine of the store with its connection.
+struct Machine {
+    name: MachineName,
+    url: String,
+    target: Target,
+    engine: Engine,
+}
+
+/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days, else 1.
+///
+/// # Errors
+/// Fails before the first connection if a machine does not exist or its files cannot be used.
+pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Result<ExitCode> {
+    let mut seen = HashSet::new();
+    let names = watch.names.iter().filter(|name| seen.insert(name.as_str()));
+    let machines: Vec<Machine> = names.map(|name| machine(store, name)).collect::<Result<_>>()?;
+    let begin = Instant::now();
+    let lines = ui.lines(watch.wait.is_some());
+    let checked = side_by_side(&machines, |machine| {
+        let line = lines.add();
+        let clock = || now + begin.elapsed();
+        let end = watch.wait.map(|wait| begin + wait);
+        let outcome = attempts(machine, &line, end, clock);
+        line.finish();
+        let diagnosis = Diagnosis {
+            store,
+            name: &machine.name,
+            url: &machine.url,
+            target: &machine.target,
+            waited: watch.wait.is_some(),
+        };
+        Checked::new(&diagnosis, outcome, clock())
+    });
+    if watch.json {
+        ui.json(&checked.iter().map(Checked::view).collect::<Result<Vec<View>>>()?)?;
+    } else {
+        for (n, one) in checked.iter().enumerate() {
+            if n > 0 {
+                ui.out("\n")?;
+            }
+            print(ui, one)?;
+        }
+    }
+    Ok(if checked.iter().any(|one| !one.is_up()) {
+        ExitCode::FAILURE
+    } else if checked.iter().any(Checked::expires_soon) {
+        ExitCode::from(EXPIRING)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn machine(store: &Store, name: &str) -> Result<Machine> {
+    let name = machine_name(name)?;
+    let record = store.record(&name)?;
+    let address = Address::parse(&record.host).map_err(|_| {
+        Diagnostic::error(Code::StoredRecord, format!("`{name}` has no address that can be connected to"))
+            .hint("record its address:")
+            .run(store.command(["address", name.as_str(), "ADDRESS"]))
+    })?;
+    let target = Target { address, port: record.port, client: store.client_identity(&name)? };
+    let engine = Engine::new(&target).map_err(|error| {
+        Diagnostic::error(
+            Code::StoredPem,
+            format!("the client's files of `{name}` cannot be used: {error:#}"),
+        )
+        .hint("restore them, or create the machine again")
+    })?;
+    Ok(Machine { name, url: record.url, target, engine })
+}
+
+/// Asks a host until it answers, until waiting cannot help, or until `end`. Without `end` it asks once.
+fn attempts(
+    machine: &Machine,
+    line: &Line,
+    end: Option<Instant>,
+    clock: impl Fn() -> OffsetDateTime,
+) -> Result<Answer, Fault> {
+    let [mut pause, longest] = PAUSES;
+    line.set(format_args!("`{}`: connecting to {}", machine.name, machine.url));
+    loop {
+        let fault = match machine.engine.check(clock()) {
+            Ok(answer) => return Ok(answer),
+            Err(fault) => fault,
+        };
+        let left = end.map(|end| end.saturating_duration_since(Instant::now())).unwrap_or_default();
+        if left.is_zero() || !fault.is_passing() {
+            return Err(fault);
+        }
+        line.set(format_args!("`{}`: {}", machine.name, passing(&fault)));
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// Calls `work` for each item on a thread of its own, and returns the results in the order of the items.
+fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
+    thread::scope(|scope| {
+        for _ in 0..items.len().min(AT_A_TIME) {
+            scope.spawn(|| {
+                while let Some((item, result)) = {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    items.get(n).zip(results.get(n))
+                } {
+                    result.get_or_init(|| work(item));
+                }
+            });
+        }
+    });
+    results.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+fn print(ui: Ui, checked: &Checked) -> Result<()> {
+    if let Some(headline) = checked.headline() {
+        ui.verdict(true, headline)?;
+        ui.details(&checked.rows()?)?;
+    }
+    checked.problems.iter().try_for_each(|problem| ui.problem(problem))
+}

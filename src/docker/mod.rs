@@ -1,0 +1,12 @@
+//! The Engine API of a host, over TLS with the machine's certificates, and why a host does not answer.
+//!
+//! Every wait has a limit, and so has every answer. Connections are direct: proxies of the environment are for the web, and the docker
+//! CLI's own requests to a `tcp://` host need `NO_PROXY` for the same reason.
+
+mod connection;
+mod engine;
+mod fault;
+mod tls;
+
+pub use engine::{Answer, Engine, Target};
+pub use fault::{Fault, Which};

@@ -1,0 +1,408 @@
+//! `check` and `wait`: each reason why a host does not answer, against servers of the test's own. `interop/dockerd.rs` asks a real dockerd.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned, crypto::ring};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+use crate::support::{Home, PYTHON, is_printed, need_python_module};
+
+/// What dockerd 20.10 answers, shortened.
+const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64","KernelVersion":"6.1.0"}"#;
+const INFO: &str =
+    r#"{"Name":"web1","OperatingSystem":"Debian GNU/Linux 12 (bookworm)","Labels":["role=web"]}"#;
+
+/// A port of 127.0.0.1 on which nothing listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Answers each connection to `address` with `serve`, until the test ends.
+fn listen(address: impl ToSocketAddrs, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind(address).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = Arc::new(serve);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
+            thread::spawn(move || serve(stream));
+        }
+    });
+    port
+}
+
+/// A host with TLS. It accepts clients of `clients`' CA, and answers a path with what `answer` returns.
+struct Host {
+    home: Home,
+    config: ServerConfig,
+}
+
+impl Host {
+    /// A host with the files of the machine `web1`, whose port is recorded by [`serve`](Self::serve).
+    fn new() -> Self {
+        let home = Home::new();
+        home.ok(&["create", "web1", "--address", "127.0.0.1", "--quiet"]);
+        home.ok(&["create", "other", "--address", "127.0.0.1", "--quiet"]);
+        let config =
+            config(&home, "web1", &fs::read_to_string(home.machine("web1").join("server.pem")).unwrap());
+        Self { home, config }
+    }
+
+    /// Makes the host present a certificate of the machine's CA with these SANs and days of validity, counted from today.
+    fn with_certificate(mut self, sans: &[&str], days: Range<i64>) -> Self {
+        let certificate = sign(&self.home, "server-key.pem", ExtendedKeyUsagePurpose::ServerAuth, sans, days);
+        self.config = config(&self.home, "web1", &certificate);
+        self
+    }
+
+    /// Starts the host, and records its port in the machines.
+    fn serve(self, answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Home {
+        record_port(&self.home, listen("127.0.0.1:0", speak(self.config, answer)));
+        self.home
+    }
+}
+
+/// The host's side of a connection.
+fn speak(
+    config: ServerConfig,
+    answer: impl Fn(&str) -> String + Send + Sync,
+) -> impl Fn(TcpStream) + Send + Sync {
+    let config = Arc::new(config);
+    move |stream| {
+        let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
+        let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(n @ 1..) = stream.read(&mut buffer) {
+            request.extend(&buffer[..n]);
+            while let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = String::from_utf8(request.drain(..end + 4).collect()).unwrap();
+                if stream.write_all(answer(head.split(' ').nth(1).unwrap()).as_bytes()).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Signs a certificate for a key of `web1` with its CA.
+fn sign(home: &Home, key: &str, purpose: ExtendedKeyUsagePurpose, sans: &[&str], days: Range<i64>) -> String {
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+    let authority = home.store().join("certs/web1");
+    let ca_key = KeyPair::from_pem(&read(authority.join("ca-key.pem"))).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&read(authority.join("ca.pem")), ca_key).unwrap();
+    let key = KeyPair::from_pem(&read(home.machine("web1").join(key))).unwrap();
+    let mut params =
+        CertificateParams::new(sans.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let day = |day| OffsetDateTime::now_utc() + time::Duration::days(day);
+    (params.not_before, params.not_after) = (day(days.start), day(days.end));
+    params.extended_key_usages = vec![purpose];
+    params.signed_by(&key, &issuer).unwrap().pem()
+}
+
+/// The TLS of a host with a certificate and the key of `machine`'s server. Clients need a certificate of its CA.
+fn config(home: &Home, machine: &str, certificate: &str) -> ServerConfig {
+    let dir = home.machine(machine);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(dir.join("ca.pem")).unwrap()).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(dir.join("server-key.pem")).unwrap())
+        .unwrap()
+}
+
+/// Changes the port in the machines' records.
+fn record_port(home: &Home, port: u16) {
+    for name in ["web1", "other"] {
+        let path = home.machine(name).join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(":2376", &format!(":{port}"))).unwrap();
+    }
+}
+
+fn answer(status: &str, api: &str, body: &str) -> String {
+    let date = OffsetDateTime::now_utc().format(&Rfc2822).unwrap().replace("+0000", "GMT");
+    format!(
+        "HTTP/1.1 {status}\r\nApi-Version: {api}\r\nDate: {date}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// What a healthy dockerd answers to a path.
+fn docker(path: &str) -> String {
+    match path {
+        "/_ping" => answer("200 OK", "1.41", "OK"),
+        "/v1.41/version" => answer("200 OK", "1.41", VERSION),
+        "/v1.41/info" => answer("200 OK", "1.41", INFO),
+        _ => answer("404 Not Found", "1.41", r#"{"message":"page not found"}"#),
+    }
+}
+
+fn check(home: &Home) -> Output {
+    home.run(&["check", "web1"])
+}
+
+/// Asserts that `check` fails with this problem on standard output: `error[CODE] WORDS`.
+#[track_caller]
+fn assert_down(output: &Output, problem: &str) {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(is_printed(&stdout, problem), "{stdout}");
+}
+
+/// A machine whose port is served by `serve`, without TLS.
+fn plain(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Output {
+    let host = Host::new();
+    record_port(&host.home, listen("127.0.0.1:0", serve));
+    check(&host.home)
+}
+
+#[test]
+fn a_healthy_host_tells_its_facts() {
+    let home = Host::new().serve(docker);
+    let output = check(&home);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{stdout}");
+    assert!(
+        stdout.starts_with("web1 is up: Docker 20.10.24 on Debian GNU/Linux 12 (bookworm), linux/amd64\n"),
+        "{stdout}"
+    );
+    for words in ["API           1.41", "labels        role=web", "729 days left"] {
+        assert!(stdout.contains(words), "{stdout}");
+    }
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told() {
+    let home = Home::new();
+    // RFC 6761 §6.4: no name below `invalid` exists.
+    home.ok(&["create", "web1", "--address", "web1.invalid", "--quiet"]);
+    assert_down(&check(&home), "error[host-unresolved] `web1`, tcp://web1.invalid:2376: ");
+}
+
+#[test]
+fn a_port_on_which_nothing_listens_is_told() {
+    let host = Host::new();
+    record_port(&host.home, free_port());
+    let output = check(&host.home);
+    assert_down(&output, "error[connection-refused]");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed wait web1\n"));
+}
+
+#[test]
+fn what_is_not_tls_is_told() {
+    for banner in ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"] {
+        let output = plain(move |mut stream| {
+            let _ = stream.write_all(banner.as_bytes());
+            let _ = stream.read(&mut [0; 4096]);
+        });
+        assert_down(&output, "error[not-tls]");
+    }
+}
+
+#[test]
+fn a_connection_that_is_closed_at_once_is_told() {
+    assert_down(&plain(drop), "error[no-answer]");
+}
+
+#[test]
+fn a_certificate_of_another_ca_is_told_with_both_fingerprints() {
+    let mut host = Host::new();
+    let server = fs::read_to_string(host.home.machine("other").join("server.pem")).unwrap();
+    host.config = config(&host.home, "other", &server);
+    let json: Value = serde_json::from_str(&host.home.ok(&["inspect", "other", "--json"])).unwrap();
+    let own: Value = serde_json::from_str(&host.home.ok(&["inspect", "web1", "--json"])).unwrap();
+    let output = check(&host.serve(docker));
+    assert_down(&output, "error[other-ca]");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    for fingerprint in [&json["server"]["fingerprint"], &own["authority"]["fingerprint"]] {
+        assert!(stdout.contains(fingerprint.as_str().unwrap()), "{stdout}");
+    }
+}
+
+#[test]
+fn an_address_that_the_certificate_does_not_cover_is_told_with_those_that_it_covers() {
+    let output = check(&Host::new().with_certificate(&["web1", "198.51.100.9"], -1..400).serve(docker));
+    assert_down(&output, "error[address-not-covered]");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("`127.0.0.1`; it covers `web1`, `198.51.100.9`\n"), "{stdout}");
+    assert!(stdout.ends_with("\n  hostseed address web1 198.51.100.9\n"), "{stdout}");
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_now_is_told_with_both_clocks() {
+    for (days, words) in [(-60..-30, "expired on "), (30..60, "is not valid before ")] {
+        let output = check(&Host::new().with_certificate(&["127.0.0.1"], days).serve(docker));
+        assert_down(&output, "error[certificate-time]");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(stdout.contains(words) && stdout.contains(", the host's "), "{stdout}");
+    }
+}
+
+#[test]
+fn a_certificate_that_expires_soon_has_status_3() {
+    let output = check(&Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}");
+    assert!(
+        is_printed(&stdout, "warning[certificate-expires-soon] `web1`: the server certificate"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn a_refused_client_certificate_is_told() {
+    let mut host = Host::new();
+    let server = fs::read_to_string(host.home.machine("web1").join("server.pem")).unwrap();
+    fs::copy(host.home.machine("other").join("ca.pem"), host.home.machine("web1").join("ca.pem")).unwrap();
+    host.config = config(&host.home, "web1", &server);
+    let own = host.home.store().join("certs/web1/ca.pem");
+    fs::copy(own, host.home.machine("web1").join("ca.pem")).unwrap();
+    assert_down(&check(&host.serve(docker)), "error[client-refused]");
+}
+
+#[test]
+fn an_expired_client_certificate_is_told_as_such() {
+    let home = Host::new().serve(docker);
+    let expired = sign(&home, "key.pem", ExtendedKeyUsagePurpose::ClientAuth, &["client"], -60..-30);
+    fs::write(home.machine("web1").join("cert.pem"), expired).unwrap();
+    assert_down(&check(&home), "error[certificate-time] `web1`, ");
+    assert!(String::from_utf8_lossy(&check(&home).stdout).contains("the client certificate expired on "));
+}
+
+#[test]
+fn a_server_with_tls_that_is_not_docker_is_told() {
+    for other in ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK", "220 mail.example.com ESMTP\r\n"] {
+        assert_down(&check(&Host::new().serve(move |_| other.to_owned())), "error[not-docker]");
+    }
+    let broken =
+        |path: &str| if path == "/v1.41/info" { answer("200 OK", "1.41", "[") } else { docker(path) };
+    assert_down(&check(&Host::new().serve(broken)), "error[not-docker]");
+}
+
+#[test]
+fn an_answer_without_an_end_is_refused() {
+    let endless = |path: &str| match path {
+        "/v1.41/info" => answer("200 OK", "1.41", &format!("{{\"Name\":\"{}\"}}", "x".repeat(5 << 20))),
+        other => docker(other),
+    };
+    assert_down(&check(&Host::new().serve(endless)), "error[not-docker]");
+}
+
+#[test]
+fn an_error_of_docker_is_told_in_its_words_and_escaped() {
+    for failing in ["/_ping", "/v1.41/info"] {
+        let message = r#"{"message":"containerd is \u001b[31mnot ready"}"#;
+        let answers = move |path: &str| match path == failing {
+            true => answer("500 Internal Server Error", "1.41", message),
+            false => docker(path),
+        };
+        let output = check(&Host::new().serve(answers));
+        assert_down(&output, "error[daemon-error]");
+        assert!(
+            String::from_utf8_lossy(&output.stdout)
+                .contains(r"status 500: containerd is \u{1b}[31mnot ready")
+        );
+    }
+}
+
+#[test]
+fn a_docker_that_is_too_old_is_told() {
+    let output = check(&Host::new().serve(|_| answer("200 OK", "1.23", "OK")));
+    assert_down(&output, "error[daemon-too-old]");
+}
+
+#[test]
+fn a_clock_that_differs_is_a_warning() {
+    let late =
+        |path: &str| docker(path).replacen("Date: ", "Date: Thu, 01 Jan 2015 00:00:00 GMT\r\nOld-Date: ", 1);
+    let output = check(&Host::new().serve(late));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert!(is_printed(&stdout, "warning[clock-skew] `web1`: the host's clock is "), "{stdout}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_told_before_the_first_connection() {
+    let home = Host::new().serve(docker);
+    fs::copy(home.machine("other").join("key.pem"), home.machine("web1").join("key.pem")).unwrap();
+    let stderr = home.fails(1, &["check", "web1"]);
+    assert!(is_printed(&stderr, "error[stored-pem]") && !stderr.contains("PRIVATE KEY-----"), "{stderr}");
+    assert!(is_printed(&home.fails(1, &["check", "other", "nobody"]), "error[no-such-machine]"));
+}
+
+#[test]
+fn waiting_ends_when_the_host_is_up() {
+    let Host { home, config } = Host::new();
+    let port = free_port();
+    record_port(&home, port);
+    let mut command = home.command(&["wait", "web1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(300));
+    listen(("127.0.0.1", port), speak(config, docker));
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("waiting for Docker to be installed"), "{stderr}");
+}
+
+#[test]
+fn waiting_ends_at_once_if_it_cannot_help_and_otherwise_after_its_time() {
+    let begin = Instant::now();
+    let mut host = Host::new();
+    let server = fs::read_to_string(host.home.machine("other").join("server.pem")).unwrap();
+    host.config = config(&host.home, "other", &server);
+    assert_down(&host.serve(docker).run(&["check", "web1", "--wait"]), "error[other-ca]");
+    let refused = Host::new();
+    record_port(&refused.home, free_port());
+    assert_down(&refused.home.run(&["check", "web1", "--wait=1s"]), "error[connection-refused]");
+    assert!(begin.elapsed() < Duration::from_secs(300), "it waited for ten minutes");
+    let stderr = refused.home.fails(2, &["check", "web1", "--wait=soon"]);
+    assert!(stderr.contains("`10m`"), "{stderr}");
+}
+
+#[test]
+fn several_machines_are_answered_in_their_order() {
+    let home = Host::new().serve(docker);
+    let output = home.run(&["check", "other", "web1", "web1", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told: Vec<_> = json.as_array().unwrap().iter().map(|one| (&one["name"], &one["up"])).collect();
+    assert_eq!(told, [(&Value::from("other"), &Value::from(false)), (&"web1".into(), &true.into())]);
+    assert_eq!(json[0]["problems"][0]["code"], "other-ca");
+    assert_eq!(json[1]["docker"]["labels"], serde_json::json!(["role=web"]));
+}
+
+#[test]
+fn the_schema_describes_what_check_prints() {
+    if !need_python_module("jsonschema") {
+        return;
+    }
+    let home = Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker);
+    fs::write(home.path().join("schema.json"), home.ok(&["schema", "check"])).unwrap();
+    fs::write(home.path().join("checked.json"), home.run(&["check", "web1", "other", "--json"]).stdout)
+        .unwrap();
+    let validate = "import json, jsonschema\n\
+        schema = json.load(open('schema.json'))\n\
+        jsonschema.Draft7Validator.check_schema(schema)\n\
+        jsonschema.validate(json.load(open('checked.json')), schema)\n";
+    let output = Command::new(PYTHON).args(["-c", validate]).current_dir(home.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
