@@ -307,7 +307,7 @@ pub struct Render {
     #[arg(long, conflicts_with = "out")]
     copy: bool,
 
-    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    /// Replace existing files, also those that hostseed did not write or that have changed since
     #[arg(long)]
     force: bool,
 
@@ -330,7 +330,7 @@ pub struct Bake {
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     pub out: Option<PathBuf>,
 
-    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    /// Replace existing files, also those that hostseed did not write or that have changed since
     #[arg(long)]
     force: bool,
 
@@ -439,7 +439,7 @@ impl Bake {
         Format::named(&self.format).unwrap_or(Format::Bake)
     }
 
-    /// The files of an existing folder that may be replaced.
+    /// The existing files that may be replaced.
     pub fn replace(&self) -> Replace {
         replace(self.force)
     }

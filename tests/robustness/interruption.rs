@@ -865,7 +865,7 @@ const BAKE: [&str; 5] = ["bake", "--format", "packer", "--out", "out"];
 #[test]
 fn a_rendered_file_is_the_old_or_the_new_one() {
     for exists in [false, true] {
-        output_is_old_or_new(exists, &["render", "web1", "-o", "seed"], "seed");
+        output_is_old_or_new(exists, &["render", "web1", "-o", "seed", "--force"], "seed");
     }
 }
 

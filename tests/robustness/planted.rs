@@ -139,7 +139,7 @@ fn a_link_in_a_world_writable_folder_is_not_followed() {
     refused(&home, &["render", "web1", "-o", "dangling"], told);
     assert!(!home.path().join("nowhere").exists());
     symlink("mine/precious", home.path().join("link")).unwrap();
-    home.ok(&["render", "web1", "-o", "link"]);
+    home.ok(&["render", "web1", "-o", "link", "--force"]);
     assert!(home.path().join("link").is_symlink());
     assert!(fs::read_to_string(home.path().join("mine/precious")).unwrap().starts_with("#cloud-config"));
 }
