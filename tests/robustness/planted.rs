@@ -418,7 +418,7 @@ fn a_fifo_in_place_of_a_ca_fails_at_once() {
         fs::rename(&path, home.path().join("kept")).unwrap();
         fifo(&path);
         let output = ends(&home, &["create", "web2", "--address", "203.0.113.8", "--ca", "./ca"]);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(is_printed(&stderr, "error[not-regular-file] is a FIFO"), "{stderr}");
         fs::rename(home.path().join("kept"), &path).unwrap();
