@@ -81,12 +81,13 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
         Command::Env { name, shell, no_proxy, address, .. } => {
-            commands::env(store()?, ui, now, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
+            commands::env(store()?, ui, now, &name, shell.as_deref(), no_proxy, address.as_deref())
         }
         Command::External => commands::external(store()?, ui, now),
         Command::Config { name } => commands::config(store()?, ui, now, &name),
         Command::Ls { names, expiring, json } => {
-            let selection = commands::Selection { names_only: names, json, expiring };
+            let names_only = names || ui.quiet && !json;
+            let selection = commands::Selection { names_only, json, expiring };
             commands::ls(store()?, ui, now, &selection).map(|done| status = done)
         }
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),

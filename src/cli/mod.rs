@@ -53,6 +53,9 @@ pub struct Cli {
     pub quiet: bool,
 }
 
+/// The machine of a command without a name, as in Docker Machine.
+const DEFAULT_MACHINE: &str = "default";
+
 const EXTERNAL: &str = "\
 Terraform sends the query on standard input, one JSON object whose values are strings. Its keys are `name`, \
 `addresses` and every option of `create` with `_` for `-` (`engine_label`, `key`, `docker_version`, …). A list has an \
@@ -125,9 +128,9 @@ pub enum Command {
     External,
     /// Print the environment for the docker CLI, for a shell to evaluate
     Env {
-        /// The machine [default: default]
-        #[arg(conflicts_with = "unset")]
-        name: Option<String>,
+        /// The machine
+        #[arg(conflicts_with = "unset", default_value = DEFAULT_MACHINE)]
+        name: String,
         /// The shell that reads the output [default: from $SHELL]
         #[arg(long, value_parser = names(&Shell::ALL))]
         shell: Option<String>,
@@ -144,12 +147,13 @@ pub enum Command {
     /// Print the docker CLI's flags for a machine
     Config {
         /// The machine
+        #[arg(default_value = DEFAULT_MACHINE)]
         name: String,
     },
     /// List the machines
     #[command(alias = "list")]
     Ls {
-        /// Print only the names
+        /// Print only the names; so does `--quiet`
         #[arg(short = 'q', long = "names")]
         names: bool,
         /// List only machines with a certificate that expires within this time, such as 30d, or has expired, and machines that
@@ -163,6 +167,7 @@ pub enum Command {
     /// Show a machine's addresses, certificates and files
     Inspect {
         /// The machine
+        #[arg(default_value = DEFAULT_MACHINE)]
         name: String,
         /// Print JSON
         #[arg(long)]
@@ -171,13 +176,13 @@ pub enum Command {
     /// Print the DOCKER_HOST of machines, one per line
     Url {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
     },
     /// Print the addresses of machines, one per line
     Ip {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
     },
     /// Record a machine's address
@@ -338,6 +343,12 @@ pub struct Bake {
     pub host: Host,
 }
 
+/// The first command on the command line, by its name.
+fn typed_command(command: &clap::Command) -> Option<&str> {
+    let words = std::env::args_os().skip(1);
+    words.filter_map(|word| command.find_subcommand(word)).map(clap::Command::get_name).next()
+}
+
 /// The files that `--force` allows to replace.
 fn replace(force: bool) -> Replace {
     if force { Replace::All } else { Replace::Unchanged }
@@ -402,7 +413,7 @@ impl Cli {
         let parsed = command.try_get_matches_from_mut(std::env::args_os());
         let cli = parsed
             .and_then(|matches| Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
-        let mut cli = cli.map_err(docker_machine::with_tip)?;
+        let mut cli = cli.map_err(|error| docker_machine::with_tip(error, typed_command(&command)))?;
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";
