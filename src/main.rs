@@ -81,7 +81,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::env_unset(ui, shell.as_deref(), no_proxy)
         }
         Command::Env { name, shell, no_proxy, address, .. } => {
-            commands::env(store()?, ui, now, name.as_deref(), shell.as_deref(), no_proxy, address.as_deref())
+            commands::env(store()?, ui, now, &name, shell.as_deref(), no_proxy, address.as_deref())
         }
         Command::Check { names, wait, json } => {
             let watch = commands::Watch { names: &names, wait, json };
@@ -94,7 +94,8 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::External => commands::external(store()?, ui, now),
         Command::Config { name } => commands::config(store()?, ui, now, &name),
         Command::Ls { names, expiring, json } => {
-            let selection = commands::Selection { names_only: names, json, expiring };
+            let names_only = names || ui.quiet && !json;
+            let selection = commands::Selection { names_only, json, expiring };
             commands::ls(store()?, ui, now, &selection).map(|done| status = done)
         }
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
@@ -157,15 +158,18 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
 }
 
 /// Opens the store that was given, or Docker Machine's default store.
-fn open_store(asked: Option<PathBuf>, trust: Trust) -> Result<Store> {
+fn open_store(given: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
-    let named = asked.is_some() && asked != from_environment;
+    let named = given.is_some() && given != from_environment;
+    let asked = given.is_some();
     let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
-    let root = asked.or_else(usual).ok_or_else(|| {
-        Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder")
-            .hint("give `--store DIR` or set MACHINE_STORAGE_PATH")
+    let root = given.or_else(usual).ok_or_else(|| {
+        let problem =
+            Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder");
+        Report::from(problem.hint("give `--store DIR` or set MACHINE_STORAGE_PATH"))
     })?;
-    Store::open(root, named, trust)
+    let wrong_path: &[Code] = if asked { &[Code::UnreadableFile] } else { &[] };
+    Store::open(root, named, trust).map_err(|failure| commands::as_usage(failure, wrong_path))
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

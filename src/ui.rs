@@ -218,13 +218,10 @@ impl Ui {
                 .for_each(|problem| print_to_stderr(format_args!("{}", format_diagnostic(problem))));
             return;
         }
-        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        let coded = error.chain().find_map(|cause| cause.downcast_ref::<Diagnostic>());
-        if let Some(problem) = coded {
-            // The message already contains the place of each cause.
-            let whole = Diagnostic { message, place: Place::default(), ..problem.clone() };
-            return print_to_stderr(format_args!("{}", format_diagnostic(&whole)));
+        if let Some(problem) = Diagnostic::of(error) {
+            return print_to_stderr(format_args!("{}", format_diagnostic(&problem)));
         }
+        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
         print_to_stderr(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
     }
 }

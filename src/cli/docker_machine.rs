@@ -2,75 +2,118 @@
 
 use clap::error::{ContextKind, ContextValue};
 
+use crate::clouds::Cloud;
+
 const NO_DRIVERS: &str = "hostseed creates no VMs: `hostseed create NAME --for CLOUD` makes the user-data and shows how to create the VM with it";
 const NO_SSH: &str = "hostseed uses no SSH: the host sets itself up from its user-data";
 const NO_VM: &str = "hostseed does not control VMs: use your cloud's console or command line";
 const NO_SWARM: &str = "hostseed does not set up Swarm: run `docker swarm init` on the machine";
+const NO_LOGIN: &str = "hostseed uses no SSH: `docker`, after `hostseed env`, runs commands in containers; for a shell on the host use your cloud's console";
+const NO_COPY: &str = "hostseed uses no SSH: `docker cp` and volumes, after `hostseed env`, bring files to the host, or a `--part` of `hostseed render --format mime`";
+const NO_TEMPLATE: &str = "hostseed has no templates: `--json` prints JSON for programs such as jq";
+const CA_FOLDER: &str =
+    "use `hostseed create NAME --ca DIR` with a folder that contains `ca.pem` and `ca-key.pem`";
+const OWN_CLIENT: &str = "`create` makes the client certificate";
 
 /// Commands of Docker Machine (docker/machine 0.16.2, `commands/commands.go`), each with what to do instead.
 const COMMANDS: [(&str, &str); 11] = [
-    ("active", "`echo $DOCKER_MACHINE_NAME` prints the active machine"),
+    ("active", "`hostseed ls` marks the active machine, and `echo $DOCKER_MACHINE_NAME` prints it"),
     ("kill", NO_VM),
-    ("mount", NO_SSH),
+    ("mount", NO_COPY),
     ("provision", "change the options with `hostseed create`, and replace the VM"),
     ("regenerate-certs", "remove the machine with `hostseed rm`, create it again, and replace the VM"),
     ("restart", NO_VM),
-    ("scp", NO_SSH),
-    ("ssh", NO_SSH),
+    ("scp", NO_COPY),
+    ("ssh", NO_LOGIN),
     ("start", NO_VM),
     ("stop", NO_VM),
     ("upgrade", "the host's package manager upgrades Docker; or create the machine again and replace the VM"),
 ];
 
-/// Flags of `docker-machine create`, each with what to do instead. A name that ends with `-` stands for all flags that begin with it.
-const FLAGS: [(&str, &str); 25] = [
-    ("-d", NO_DRIVERS),
-    ("--driver", NO_DRIVERS),
-    ("--generic-ip-address", "use `--address IP`"),
-    ("--generic-engine-port", "use `--port PORT`"),
-    ("--generic-", NO_SSH),
-    ("--url", "use `--address IP`, and `--port PORT` for another port than 2376"),
-    ("--native-ssh", NO_SSH),
-    ("--swarm", NO_SWARM),
-    ("--swarm-", NO_SWARM),
-    ("--tls-ca-cert", "use `--ca DIR` with a folder that contains `ca.pem` and `ca-key.pem`"),
-    ("--tls-ca-key", "use `--ca DIR` with a folder that contains `ca.pem` and `ca-key.pem`"),
-    ("--tls-client-cert", "`create` makes the client certificate"),
-    ("--tls-client-key", "`create` makes the client certificate"),
-    ("--amazonec2-", NO_DRIVERS),
-    ("--azure-", NO_DRIVERS),
-    ("--digitalocean-", NO_DRIVERS),
-    ("--exoscale-", NO_DRIVERS),
-    ("--google-", NO_DRIVERS),
-    ("--hyperv-", NO_DRIVERS),
-    ("--openstack-", NO_DRIVERS),
-    ("--rackspace-", NO_DRIVERS),
-    ("--softlayer-", NO_DRIVERS),
-    ("--virtualbox-", NO_DRIVERS),
-    ("--vmwarefusion-", NO_DRIVERS),
-    ("--vmwarevsphere-", NO_DRIVERS),
+/// Flags of Docker Machine and its drivers, each with the command that has it (empty for all) and with what to do instead. A flag that
+/// ends with `-` stands for all flags that begin with it. The flags of a command come before those of all.
+const FLAGS: [(&str, &str, &str); 40] = [
+    ("create", "-d", NO_DRIVERS),
+    ("rm", "-d", "hostseed deletes no VMs: delete the VM in your cloud's console"),
+    ("inspect", "-f", NO_TEMPLATE),
+    ("inspect", "--format", NO_TEMPLATE),
+    ("ls", "-f", NO_TEMPLATE),
+    ("ls", "--format", NO_TEMPLATE),
+    (
+        "ls",
+        "--filter",
+        "choose machines with other programs: `hostseed ls -q | grep WORD`, or jq after `hostseed ls --json`",
+    ),
+    ("ls", "-t", "`hostseed ls` connects to no machine, so it needs no timeout"),
+    ("ls", "--timeout", "`hostseed ls` connects to no machine, so it needs no timeout"),
+    (
+        "",
+        "-D",
+        "hostseed has no debug output: its errors are complete, and the host logs to /var/log/hostseed.log",
+    ),
+    (
+        "",
+        "--debug",
+        "hostseed has no debug output: its errors are complete, and the host logs to /var/log/hostseed.log",
+    ),
+    ("", "--github-api-token", "hostseed downloads nothing from GitHub"),
+    ("", "--bugsnag-api-token", "hostseed sends no reports"),
+    ("", "--driver", NO_DRIVERS),
+    ("", "--generic-ip-address", "use `--address IP`"),
+    ("", "--generic-engine-port", "use `--port PORT`"),
+    ("", "--generic-", NO_SSH),
+    ("", "--url", "use `--address IP`, and `--port PORT` for another port than 2376"),
+    ("", "--native-ssh", NO_SSH),
+    ("", "--swarm", NO_SWARM),
+    ("", "--swarm-", NO_SWARM),
+    ("", "--tls-ca-cert", CA_FOLDER),
+    ("", "--tls-ca-key", CA_FOLDER),
+    ("", "--tls-client-cert", OWN_CLIENT),
+    ("", "--tls-client-key", OWN_CLIENT),
+    ("", "--amazonec2-", NO_DRIVERS),
+    ("", "--azure-", NO_DRIVERS),
+    ("", "--digitalocean-", NO_DRIVERS),
+    ("", "--exoscale-", NO_DRIVERS),
+    ("", "--google-", NO_DRIVERS),
+    ("", "--hyperv-", NO_DRIVERS),
+    ("", "--kvm-", NO_DRIVERS),
+    ("", "--openstack-", NO_DRIVERS),
+    ("", "--rackspace-", NO_DRIVERS),
+    ("", "--softlayer-", NO_DRIVERS),
+    ("", "--virtualbox-", NO_DRIVERS),
+    ("", "--vmwarefusion-", NO_DRIVERS),
+    ("", "--vmwarevcloudair-", NO_DRIVERS),
+    ("", "--vmwarevsphere-", NO_DRIVERS),
+    ("", "--xhyve-", NO_DRIVERS),
 ];
 
-/// Adds a tip to an error about a command or a flag that Docker Machine has and hostseed has not.
-pub fn with_tip(mut error: clap::Error) -> clap::Error {
+/// The tip for a flag of `command`.
+fn of_flag(typed: &str, command: Option<&str>) -> Option<&'static str> {
+    let typed = typed.split_once('=').map_or(typed, |(flag, _)| flag);
+    let matches = |flag: &str| flag == typed || flag.ends_with('-') && typed.starts_with(flag);
+    let found = FLAGS.iter().find(|(of, flag, _)| (of.is_empty() || Some(*of) == command) && matches(flag));
+    // Drivers that are programs of their own have the name of their cloud.
+    let is_driver = || typed.strip_prefix("--")?.split_once('-').and_then(|(cloud, _)| Cloud::named(cloud));
+    found.map(|(_, _, tip)| *tip).or_else(|| is_driver().map(|_| NO_DRIVERS))
+}
+
+/// Adds a tip to an error about a command, or about a flag of `command`, that Docker Machine has and hostseed has not.
+pub fn with_tip(mut error: clap::Error, command: Option<&str>) -> clap::Error {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let command = text(ContextKind::InvalidSubcommand)
-        .and_then(|typed| COMMANDS.iter().find(|(command, _)| *command == typed));
-    let flag = text(ContextKind::InvalidArg).and_then(|typed| {
-        let typed = typed.split_once('=').map_or(typed, |(flag, _)| flag);
-        let matches = |flag: &str| flag == typed || flag.ends_with('-') && typed.starts_with(flag);
-        FLAGS.iter().find(|(flag, _)| matches(flag))
-    });
-    if let Some((_, tip)) = command.or(flag) {
+    let of_command = |typed: &str| COMMANDS.iter().find(|(name, _)| *name == typed).map(|(_, tip)| *tip);
+    let tip = text(ContextKind::InvalidSubcommand)
+        .and_then(of_command)
+        .or_else(|| text(ContextKind::InvalidArg).and_then(|typed| of_flag(typed, command)));
+    if let Some(tip) = tip {
         for suggestion in
             [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
         {
             error.remove(suggestion);
         }
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![(*tip).into()]));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
 }

@@ -54,6 +54,9 @@ pub struct Cli {
     pub quiet: bool,
 }
 
+/// The machine of a command without a name, as in Docker Machine.
+const DEFAULT_MACHINE: &str = "default";
+
 const EXTERNAL: &str = "\
 Terraform sends the query on standard input, one JSON object whose values are strings. Its keys are `name`, \
 `addresses` and every option of `create` with `_` for `-` (`engine_label`, `key`, `docker_version`, …). A list has an \
@@ -131,7 +134,7 @@ pub enum Command {
     #[command(after_help = CHECK, alias = "status")]
     Check {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
         /// Wait for machines that are not up yet, at most this time, such as 90s, 10m or 1h
         #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = WAIT)]
@@ -145,7 +148,7 @@ pub enum Command {
     #[command(after_help = CHECK)]
     Wait {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
         /// The longest wait, such as 90s, 10m or 1h
         #[arg(long, value_name = "TIME", default_value = WAIT, value_parser = seconds)]
@@ -159,9 +162,9 @@ pub enum Command {
     External,
     /// Print the environment for the docker CLI, for a shell to evaluate
     Env {
-        /// The machine [default: default]
-        #[arg(conflicts_with = "unset")]
-        name: Option<String>,
+        /// The machine
+        #[arg(conflicts_with = "unset", default_value = DEFAULT_MACHINE)]
+        name: String,
         /// The shell that reads the output [default: from $SHELL]
         #[arg(long, value_parser = names(&Shell::ALL))]
         shell: Option<String>,
@@ -178,12 +181,13 @@ pub enum Command {
     /// Print the docker CLI's flags for a machine
     Config {
         /// The machine
+        #[arg(default_value = DEFAULT_MACHINE)]
         name: String,
     },
     /// List the machines
     #[command(alias = "list")]
     Ls {
-        /// Print only the names
+        /// Print only the names; so does `--quiet`
         #[arg(short = 'q', long = "names")]
         names: bool,
         /// List only machines with a certificate that expires within this time, such as 30d, or has expired, and machines that
@@ -197,6 +201,7 @@ pub enum Command {
     /// Show a machine's addresses, certificates and files
     Inspect {
         /// The machine
+        #[arg(default_value = DEFAULT_MACHINE)]
         name: String,
         /// Print JSON
         #[arg(long)]
@@ -205,13 +210,13 @@ pub enum Command {
     /// Print the DOCKER_HOST of machines, one per line
     Url {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
     },
     /// Print the addresses of machines, one per line
     Ip {
         /// The machines
-        #[arg(required = true)]
+        #[arg(default_value = DEFAULT_MACHINE)]
         names: Vec<String>,
     },
     /// Record a machine's address
@@ -342,7 +347,7 @@ pub struct Render {
     #[arg(long, conflicts_with = "out")]
     copy: bool,
 
-    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    /// Replace existing files, also those that hostseed did not write or that have changed since
     #[arg(long)]
     force: bool,
 
@@ -365,12 +370,18 @@ pub struct Bake {
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     pub out: Option<PathBuf>,
 
-    /// For a folder: also replace files that hostseed did not write, or that have changed since
+    /// Replace existing files, also those that hostseed did not write or that have changed since
     #[arg(long)]
     force: bool,
 
     #[command(flatten)]
     pub host: Host,
+}
+
+/// The first command on the command line, by its name.
+fn typed_command(command: &clap::Command) -> Option<&str> {
+    let words = std::env::args_os().skip(1);
+    words.filter_map(|word| command.find_subcommand(word)).map(clap::Command::get_name).next()
 }
 
 /// The files that `--force` allows to replace.
@@ -454,7 +465,7 @@ impl Cli {
         let parsed = command.try_get_matches_from_mut(std::env::args_os());
         let cli = parsed
             .and_then(|matches| Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
-        let mut cli = cli.map_err(docker_machine::with_tip)?;
+        let mut cli = cli.map_err(|error| docker_machine::with_tip(error, typed_command(&command)))?;
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";
@@ -491,7 +502,7 @@ impl Bake {
         Format::named(&self.format).unwrap_or(Format::Bake)
     }
 
-    /// The files of an existing folder that may be replaced.
+    /// The existing files that may be replaced.
     pub fn replace(&self) -> Replace {
         replace(self.force)
     }

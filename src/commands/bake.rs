@@ -43,7 +43,7 @@ pub fn bake(
         _ => Form::Bake,
     };
     match (render::render_image(&plan, &form)?, out) {
-        (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake, now),
+        (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake, replace, now),
         (Rendered::File(bake), None) => ui.out(&*bake.bytes),
         (Rendered::Folder(files), dir) => {
             store::put_folder(dir.expect("a folder has a name"), files, replace, now)

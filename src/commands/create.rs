@@ -5,9 +5,10 @@ use time::OffsetDateTime;
 
 use super::machine_view::{DeliveryView, MachineView};
 use super::passphrase::Passphrase;
-use super::{difference, dry_run, expiry, note_install_url};
+use super::{as_usage, difference, dry_run, expiry, note_install_url};
 use crate::clouds::Cloud;
 use crate::delivery::{self, Choice};
+use crate::diag::Code;
 use crate::pki::{self, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render;
@@ -144,12 +145,32 @@ pub(super) fn make<T>(
     }
 }
 
+/// The problems of a folder of `--ca`, except that other users can write to it.
+const WRONG_CA: [Code; 7] = [
+    Code::UnreadableFile,
+    Code::NotRegularFile,
+    Code::UnusableCa,
+    Code::CaFileContents,
+    Code::CaNameConstraints,
+    Code::CaPathLength,
+    Code::CaRejected,
+];
+
 /// Issues the certificates of a new machine. Writes nothing.
 ///
 /// # Errors
-/// Fails if the name exists or the CA cannot be used.
+/// Fails if the name exists or the CA cannot be used. A passphrase that is missing or wrong, and a folder of `--ca` without a CA that can
+/// sign, is wrong usage.
 fn issue(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {
     store.refuse_taken(&plan.name, &plan.ca)?;
+    signed(store, plan, now, passphrase).map_err(|failure| {
+        let of_folder = matches!(plan.ca, AuthoritySource::Dir(_)).then_some(WRONG_CA);
+        let usage: Vec<Code> = of_folder.into_iter().flatten().chain([Code::CaPassphrase]).collect();
+        as_usage(failure, &usage)
+    })
+}
+
+fn signed(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {
     store.check_authority(&plan.ca)?;
     let authority = match store.authority(&plan.ca, now, &|key| passphrase.of(key))? {
         Some(authority) => authority,

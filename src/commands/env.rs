@@ -13,20 +13,17 @@ use crate::render::Shell;
 use crate::store::Store;
 use crate::ui::{Ui, safe};
 
-/// Docker Machine's default machine.
-const DEFAULT: &str = "default";
-
 /// Prints the commands that set the variables. An `address` replaces the recorded one in the output only.
 pub fn env(
     store: &Store,
     ui: Ui,
     now: OffsetDateTime,
-    name: Option<&str>,
+    name: &str,
     shell: Option<&str>,
     no_proxy: bool,
     address: Option<&str>,
 ) -> Result<()> {
-    let name = machine_name(name.unwrap_or(DEFAULT))?;
+    let name = machine_name(name)?;
     let record = store.record(&name)?;
     let (connection, host) = match address {
         Some(address) => {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::passphrase::Passphrase;
-use super::{create, difference, expiry, machine_view};
+use super::{create, difference, expiry, machine_view, unreadable};
 use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
@@ -77,7 +77,8 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
 
 fn read_query() -> Result<BTreeMap<String, String>> {
     let mut bytes = Vec::new();
-    std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    let read = std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    read.map_err(|error| unreadable("<stdin>", &error))?;
     if bytes.len() as u64 > MAX_BYTES {
         let complaint = Diagnostic::error(
             Code::QueryJson,

@@ -123,6 +123,14 @@ fn unreadable(name: impl Display, error: &io::Error) -> Report {
     Diagnostic::error(Code::UnreadableFile, format!("cannot read `{name}`: {error}")).into()
 }
 
+/// Makes a failure with one of these codes wrong usage, for a file that the command line names.
+pub fn as_usage(failure: anyhow::Error, codes: &[Code]) -> anyhow::Error {
+    match Diagnostic::of(&failure) {
+        Some(problem) if codes.contains(&problem.code) => Report::from(problem).into(),
+        _ => failure,
+    }
+}
+
 /// The error for a spec that is not UTF-8.
 fn not_utf8(name: &str, error: &FromUtf8Error) -> Report {
     let bytes = error.as_bytes();

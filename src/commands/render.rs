@@ -36,7 +36,7 @@ pub struct Request {
     pub out: Option<PathBuf>,
     /// Copy to the clipboard instead of printing.
     pub copy: bool,
-    /// The files of an existing folder that may be replaced.
+    /// The existing files that may be replaced.
     pub replace: Replace,
     /// Expired certificates are rendered too.
     pub allow_expired: bool,
@@ -75,7 +75,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     }
     match rendered {
         Rendered::File(seed) => match request.file() {
-            Some(path) => store::put_artifact(path, &seed, now),
+            Some(path) => store::put_artifact(path, &seed, request.replace, now),
             None if request.copy => copy(ui, &name, &seed),
             None => ui.artifact(&seed, &store.command(request.words(&name))),
         },

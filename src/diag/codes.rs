@@ -358,11 +358,11 @@ codes! {
     ///
     /// Pass it with `--network-config`, or remove it.
     StaleNetworkConfig = "stale-network-config",
-    /// An output folder has files that hostseed did not write, or that have changed since
+    /// A file exists that hostseed did not write, or that has changed since
     ///
-    /// hostseed records what it writes to a folder in `.hostseed.sha256`, and replaces only files that are as it
-    /// wrote them. `sha256sum --check .hostseed.sha256` shows which have changed. Choose another folder, or
-    /// replace the files with `--force`.
+    /// hostseed replaces no file that has other content than the new one. It records what it writes to a folder in
+    /// `.hostseed.sha256`, and there it also replaces files that are as it wrote them; `sha256sum --check
+    /// .hostseed.sha256` shows which have changed. Choose another name, or replace the files with `--force`.
     WouldOverwrite = "would-overwrite",
     /// An output path has an ending that does not fit the format
     ///

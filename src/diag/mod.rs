@@ -52,6 +52,13 @@ impl Diagnostic {
         Self { code, severity: Severity::Error, place, message, hint: None, commands: Vec::new() }
     }
 
+    /// The diagnostic of an error. Its message has the error's context, in which the place is.
+    pub fn of(error: &anyhow::Error) -> Option<Self> {
+        let problem = error.chain().find_map(|cause| cause.downcast_ref::<Self>())?.clone();
+        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        Some(Self { message, place: Place::default(), ..problem })
+    }
+
     /// A warning without a place or a hint.
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message) }

@@ -26,10 +26,11 @@ const MAX_LINKS: usize = 40;
 /// git's list of files to ignore. The user's own is never replaced.
 const GITIGNORE: &str = ".gitignore";
 
-/// Which files of an existing output folder may be replaced.
+/// Which existing files may be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replace {
-    /// Those that have not changed since hostseed wrote them.
+    /// In a folder those that have not changed since hostseed wrote them. A single file only if it is empty, because no record tells
+    /// who wrote it.
     Unchanged,
     /// All.
     All,
@@ -49,9 +50,10 @@ enum Guard {
 /// Also removes temporary files in the same folder that an interrupted command left.
 ///
 /// # Errors
-/// Fails if the path exists and is not a regular file of the current user. Fails if the artifact contains a private key
-/// and the existing file is readable by other users. Fails if the path is a link in a world-writable folder.
-pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Result<()> {
+/// Fails if the path exists and is not a regular file of the current user. With [`Replace::Unchanged`], fails if the file has other
+/// content, or if the artifact contains a private key and other users can read the existing file. Fails if the path is a link
+/// in a world-writable folder.
+pub fn put_artifact(path: &Path, artifact: &Artifact, replace: Replace, now: OffsetDateTime) -> Result<()> {
     if let Ok(metadata) = fs::metadata(path)
         && !metadata.is_file()
     {
@@ -60,7 +62,17 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Re
     let Some((transaction, name)) = find(path)? else {
         return Err(failed(Action::Write, path, &io::ErrorKind::NotFound.into()));
     };
-    check_replaceable(&transaction.base().join(&name), path, artifact)?;
+    let found = transaction.base().join(&name);
+    check_replaceable(&found, path)?;
+    if replace == Replace::Unchanged {
+        let existing = written::existing(&found, path)?.filter(|content| !content.is_empty());
+        if existing.is_some_and(|content| content[..] != artifact.bytes[..]) {
+            let message = format!("`{}` exists and has other content; nothing was written", path.display());
+            let hint = "choose another name, or replace the file with `--force`";
+            return Err(Diagnostic::error(Code::WouldOverwrite, message).hint(hint).into());
+        }
+        check_private(&found, path, artifact)?;
+    }
     sweep(transaction.base(), parent(path), abandoned_before(now))?;
     transaction.commit(&[Change::File(name, artifact)])
 }
@@ -125,7 +137,7 @@ fn put_into(
     transaction.lock_output()?;
     sweep(transaction.base(), shown, abandoned_before(now))?;
     for artifact in &artifacts {
-        check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path), artifact)?;
+        check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path))?;
     }
     if let Guard::Recorded(replace) = guard {
         let record = check_unchanged(transaction.base(), shown, &mut artifacts, replace)?;
@@ -144,10 +156,14 @@ fn check_unchanged(
     artifacts: &mut Vec<Artifact>,
     replace: Replace,
 ) -> Result<Artifact> {
-    let empty = Artifact::public(RECORD, "");
-    check_replaceable(&base.join(RECORD), &shown.join(RECORD), &empty)?;
-    let mut written = Written::read(base)?;
+    check_replaceable(&base.join(RECORD), &shown.join(RECORD))?;
     let (mut foreign, mut to_ignore) = (Vec::new(), Vec::new());
+    let mut written = Written::read(base)?.unwrap_or_else(|| {
+        if replace == Replace::Unchanged {
+            foreign.push(RECORD.to_owned());
+        }
+        Written::default()
+    });
     let mut kept = Vec::new();
     for mut artifact in artifacts.drain(..) {
         let shown = shown.join(&artifact.path);
@@ -156,16 +172,15 @@ fn check_unchanged(
         if let Some(content) = existing {
             let may_replace = replace == Replace::All || written.is_unchanged(&artifact.path, &content);
             if artifact.path == GITIGNORE {
-                let text = String::from_utf8_lossy(&content);
                 let wanted = String::from_utf8_lossy(&artifact.bytes).into_owned();
-                let lines = written::lines_to_ignore(&wanted, &text);
+                let lines = written::lines_to_ignore(&wanted, &content);
                 if lines.is_empty() {
                     continue;
                 }
+                artifact.bytes = with_lines(&content, &lines).into();
                 if !may_replace {
                     to_ignore = lines.into_iter().map(str::to_owned).collect();
                 }
-                artifact.bytes = with_lines(&text, &wanted).into();
             }
             if !may_replace {
                 foreign.push(artifact.path.clone());
@@ -175,21 +190,25 @@ fn check_unchanged(
         kept.push(artifact);
     }
     *artifacts = kept;
-    match foreign.is_empty() {
-        true => Ok(written.to_artifact()),
-        false => Err(not_ours(shown, &foreign, &to_ignore).into()),
+    if !foreign.is_empty() {
+        return Err(not_ours(shown, &foreign, &to_ignore).into());
     }
+    if replace == Replace::Unchanged {
+        for artifact in artifacts.iter() {
+            check_private(&base.join(&artifact.path), &shown.join(&artifact.path), artifact)?;
+        }
+    }
+    Ok(written.to_artifact())
 }
 
-/// A `.gitignore` with the lines of `wanted` that it lacks.
-fn with_lines(text: &str, wanted: &str) -> String {
-    let mut text = text.to_owned();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
+/// A `.gitignore` with further lines. Its own bytes stay, also those that are not UTF-8.
+fn with_lines(content: &[u8], lines: &[&str]) -> Vec<u8> {
+    let mut content = content.to_owned();
+    if !content.is_empty() && !content.ends_with(b"\n") {
+        content.push(b'\n');
     }
-    let lines: Vec<_> =
-        written::lines_to_ignore(wanted, &text).into_iter().map(|line| format!("{line}\n")).collect();
-    text + &lines.concat()
+    lines.iter().for_each(|line| content.extend([line.as_bytes(), b"\n"].concat()));
+    content
 }
 
 /// The error for files that differ from what hostseed last wrote to the folder.
@@ -257,9 +276,8 @@ fn refuse_planted_link(folder: &Path, link: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to replace a file that is not a regular file of the current user. Refuses to put a private key in place of a
-/// file that other users can read.
-fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<()> {
+/// Refuses to replace a file that is not a regular file of the current user.
+fn check_replaceable(path: &Path, shown: &Path) -> Result<()> {
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         metadata => metadata.map_err(|error| failed(Action::Write, shown, &error))?,
@@ -270,10 +288,16 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
     if !trust::is_own(&metadata) {
         return Err(foreign_owner(shown));
     }
+    Ok(())
+}
+
+/// Refuses to put a private key in place of a file that other users can read. The new file would be private, but if the
+/// existing one has the key, they know it.
+fn check_private(path: &Path, shown: &Path, artifact: &Artifact) -> Result<()> {
     #[cfg(unix)]
-    {
+    if let Ok(metadata) = path.symlink_metadata() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-        // A shell's `>` leaves an empty file. The new file replaces it and has mode 0600 from the start.
+        // A shell's `>` leaves an empty file.
         if artifact.mode == 0o600 && mode & 0o077 != 0 && metadata.len() > 0 {
             return Err(Diagnostic::error(Code::ExposedOutput, format!(
                 "`{}` exists and other users can read it (mode {mode:04o}), but the new content contains a private key (nothing was written)",
@@ -284,7 +308,7 @@ fn check_replaceable(path: &Path, shown: &Path, artifact: &Artifact) -> Result<(
             .into());
         }
     }
-    let _ = artifact;
+    let _ = (path, shown, artifact);
     Ok(())
 }
 

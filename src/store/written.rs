@@ -16,6 +16,7 @@ use crate::secret::Secret;
 /// The file name of the record.
 pub const RECORD: &str = ".hostseed.sha256";
 
+/// The beginning of the record, by which hostseed recognises it: never changed.
 const COMMENT: &str = "\
 # The files that hostseed wrote here. It replaces a file that has changed since only with `--force`.
 # To see which have changed: sha256sum --check .hostseed.sha256
@@ -29,25 +30,28 @@ const MAX_FILE: u64 = crate::userdata::budget::MAX_BYTES as u64;
 pub struct Written(BTreeMap<String, String>);
 
 impl Written {
-    /// Reads the record of the folder `dir`. Empty if there is none. Lines in another format are ignored: the files that they
-    /// could mean count as the user's.
+    /// Reads the record of the folder `dir`. Empty if there is none, or if the file is blank. `None` if the file has anything that
+    /// hostseed does not write: then it is the user's.
     ///
     /// # Errors
     /// Fails if the record cannot be read.
-    pub fn read(dir: &Path) -> Result<Self> {
+    pub fn read(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(RECORD);
-        match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            _ => Ok(Self::parse(files::read(&path)?.expose())),
-        }
+        let content = existing(&path, &path)?;
+        Ok(content.map_or(Some(Self::default()), |content| Self::parse(&content)))
     }
 
-    fn parse(text: &str) -> Self {
-        let line = |line: &str| {
-            let (hash, name) = line.trim_end_matches('\r').split_once("  ")?;
-            digest::is_sha256(hash).then(|| (name.to_owned(), hash.to_ascii_lowercase()))
+    fn parse(content: &[u8]) -> Option<Self> {
+        // Git can check out text files with the line ends of Windows.
+        let text = std::str::from_utf8(content).ok()?.replace("\r\n", "\n");
+        if text.trim().is_empty() {
+            return Some(Self::default());
+        }
+        let entry = |line: &str| {
+            let (hash, name) = line.split_once("  ")?;
+            digest::is_sha256(hash).then(|| (name.to_owned(), hash.to_owned()))
         };
-        Self(text.lines().filter_map(line).collect())
+        text.strip_prefix(COMMENT)?.lines().map(entry).collect::<Option<_>>().map(Self)
     }
 
     /// Records the content that a file will have.
@@ -87,44 +91,32 @@ pub fn existing(path: &Path, shown: &Path) -> Result<Option<Secret<Vec<u8>>>> {
 
 /// The lines of `wanted`, a `.gitignore`, about whose files `content`, another one, says nothing. A line that includes a file
 /// again (`!/user-data`) says something about it, too.
-pub fn lines_to_ignore<'a>(wanted: &'a str, content: &str) -> Vec<&'a str> {
-    let patterns: Vec<&str> = content.lines().filter_map(pattern).collect();
-    let is_decided = |name: &str| patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()));
-    wanted.lines().filter(|line| pattern(line).is_some_and(|name| !is_decided(name))).collect()
+pub fn lines_to_ignore<'a>(wanted: &'a str, content: &[u8]) -> Vec<&'a str> {
+    let patterns: Vec<&[u8]> = content.split(|byte| *byte == b'\n').filter_map(pattern).collect();
+    let is_decided = |name: &[u8]| patterns.iter().any(|pattern| matches(pattern, name));
+    wanted.lines().filter(|line| pattern(line.as_bytes()).is_some_and(|name| !is_decided(name))).collect()
 }
 
 /// The pattern of a line of `.gitignore` (gitignore(5)) for names directly in its folder. `None` for comments, and for patterns
 /// that match only folders or names in subfolders.
-fn pattern(line: &str) -> Option<&str> {
-    let line = line.trim_end();
-    let line = line.strip_prefix('!').unwrap_or(line);
-    let name = line.strip_prefix("**/").or(line.strip_prefix('/')).unwrap_or(line);
-    (!name.is_empty() && !name.starts_with('#') && !name.contains('/')).then_some(name)
+fn pattern(line: &[u8]) -> Option<&[u8]> {
+    let line = line.trim_ascii_end();
+    let line = line.strip_prefix(b"!").unwrap_or(line);
+    let name = line.strip_prefix(b"**/").or(line.strip_prefix(b"/")).unwrap_or(line);
+    (!name.is_empty() && !name.starts_with(b"#") && !name.contains(&b'/')).then_some(name)
 }
 
 /// Returns whether a name matches a pattern with `*` and `?`. Brackets and backslashes match nothing.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    // `matched[n]`: the pattern so far matches the first `n` bytes of the name.
-    let mut matched = vec![false; name.len() + 1];
-    matched[0] = true;
-    for byte in pattern {
-        let before = |n: usize| n > 0 && matched[n - 1];
-        matched = match byte {
-            b'*' => matched
-                .iter()
-                .scan(false, |any, now| {
-                    Some({
-                        *any |= now;
-                        *any
-                    })
-                })
-                .collect(),
-            byte => {
-                (0..matched.len()).map(|n| before(n) && (*byte == b'?' || *byte == name[n - 1])).collect()
-            }
-        };
+    match (pattern, name) {
+        ([], []) => true,
+        // A second star would only multiply the ways to match.
+        ([b'*', b'*', ..], _) => matches(&pattern[1..], name),
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|n| matches(rest, &name[n..])),
+        ([b'?', pattern @ ..], [_, name @ ..]) => matches(pattern, name),
+        ([byte, pattern @ ..], [first, name @ ..]) if byte == first => matches(pattern, name),
+        _ => false,
     }
-    matched[name.len()]
 }
 
 #[cfg(test)]
@@ -138,19 +130,25 @@ mod tests {
         written.note(&Artifact::public("a file", "b"));
         let file = written.to_artifact();
         assert_eq!((file.path.as_str(), file.mode), (RECORD, 0o644));
-        let text = std::str::from_utf8(&file.bytes).unwrap();
-        assert_eq!(Written::parse(text), written);
-        // Git can check out text files with the line ends of Windows.
-        assert_eq!(Written::parse(&text.replace('\n', "\r\n")), written);
+        assert_eq!(Written::parse(&file.bytes).as_ref(), Some(&written));
+        let text = String::from_utf8(file.bytes.to_vec()).unwrap();
+        assert_eq!(Written::parse(text.replace('\n', "\r\n").as_bytes()).as_ref(), Some(&written));
         assert!(written.is_unchanged("main.tf", b"a"));
         assert!(!written.is_unchanged("main.tf", b"b") && !written.is_unchanged("other", b"a"));
+        for addition in ["mine\n", "# mine\n", "<<<<<<< HEAD\n", "0123  main.tf\n", "\n"] {
+            assert_eq!(Written::parse((text.clone() + addition).as_bytes()), None, "{addition:?}");
+            assert_eq!(Written::parse((addition.to_owned() + &text).as_bytes()), None, "{addition:?}");
+        }
     }
 
     #[test]
-    fn lines_that_vouch_for_nothing_are_ignored() {
-        for text in ["", "main.tf", "<<<<<<< HEAD", "abc  main.tf", &format!("{} main.tf", "0".repeat(64))] {
-            assert_eq!(Written::parse(text), Written::default(), "{text}");
+    fn a_file_in_another_format_is_no_record() {
+        assert_eq!(Written::parse(b" \r\n"), Some(Written::default()));
+        let hash = "0".repeat(64);
+        for text in ["main.tf", "<<<<<<< HEAD", "abc  main.tf", &format!("{hash}  main.tf"), "\u{feff}"] {
+            assert_eq!(Written::parse(text.as_bytes()), None, "{text}");
         }
+        assert_eq!(Written::parse(b"\xff"), None);
     }
 
     #[test]
@@ -166,8 +164,10 @@ mod tests {
             ("**/user-dat?\r\n/*.gz  \n", vec![]),
             ("user-data*\n!user-data.gz\n", vec![]),
             ("!/user-data\n", vec!["/user-data.gz"]),
+            (&"*".repeat(40), vec![]),
+            (&("*".repeat(40) + "x"), vec!["/user-data", "/user-data.gz"]),
         ] {
-            assert_eq!(lines_to_ignore(wanted, content), missing, "{content:?}");
+            assert_eq!(lines_to_ignore(wanted, content.as_bytes()), missing, "{content:?}");
         }
     }
 }

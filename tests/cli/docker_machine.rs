@@ -1,6 +1,6 @@
 //! Words of Docker Machine's and of other tools' users: aliases that work, and tips for what hostseed does not have.
 
-use crate::support::Home;
+use crate::support::{Home, is_printed};
 
 #[test]
 fn commands_have_the_names_that_users_of_other_tools_type() {
@@ -17,6 +17,36 @@ fn commands_have_the_names_that_users_of_other_tools_type() {
     home.ok(&["remove", "-y", "web4"]);
     assert_eq!(home.ok(&["ls", "-q"]), "");
     assert_eq!(home.ok(&["version"]), home.ok(&["--version"]));
+}
+
+#[test]
+fn quiet_lists_only_names() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    for args in
+        [&["ls", "-q"][..], &["ls", "--quiet"], &["--quiet", "ls"], &["ls", "--quiet", "--expiring", "10y"]]
+    {
+        assert_eq!(String::from_utf8(home.run(args).stdout).unwrap(), "web1\n", "{args:?}");
+    }
+    assert!(home.ok(&["ls", "--quiet", "--json"]).starts_with("[\n"));
+}
+
+#[test]
+fn without_a_name_the_machine_is_default() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    for command in ["config", "env", "inspect", "ip", "url"] {
+        let stderr = home.fails(1, &[command]);
+        assert!(is_printed(&stderr, "error[no-such-machine] there is no machine `default`"), "{stderr}");
+    }
+    home.ok(&["create", "default", "--quiet", "--address", "203.0.113.8"]);
+    for command in ["config", "inspect", "ip", "url"] {
+        assert_eq!(home.ok(&[command]), home.ok(&[command, "default"]));
+    }
+    assert_eq!(home.ok(&["ip"]), "203.0.113.8\n");
+    // `rm` and `render` are never about a machine that nobody named.
+    home.fails(2, &["rm", "-y"]);
+    home.fails(2, &["render"]);
 }
 
 #[test]
@@ -59,13 +89,53 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["create", "--generic-ssh-key=k", "web1"], "tip: hostseed uses no SSH"),
         (&["create", "--amazonec2-region", "x", "web1"], "tip: hostseed creates no VMs: "),
         (&["create", "--swarm-master", "web1"], "tip: hostseed does not set up Swarm"),
-        (&["ssh", "web1"], "tip: hostseed uses no SSH"),
-        (&["active"], "tip: `echo $DOCKER_MACHINE_NAME`"),
+        (&["create", "--hetzner-api-token=t", "web1"], "tip: hostseed creates no VMs: "),
+        (&["create", "--vultr-region-id", "1", "web1"], "tip: hostseed creates no VMs: "),
+        (&["create", "--kvm-memory", "1024", "web1"], "tip: hostseed creates no VMs: "),
+        (&["active"], "tip: `hostseed ls` marks the active machine"),
+        (&["active", "-t", "10"], "tip: `hostseed ls` marks the active machine"),
+        (&["help", "active"], "tip: `hostseed ls` marks the active machine"),
+        (&["kill", "web1"], "tip: hostseed does not control VMs"),
+        (&["mount", "web1:/x", "x"], "tip: hostseed uses no SSH: `docker cp`"),
+        (&["provision", "web1"], "tip: change the options with `hostseed create`"),
+        (&["regenerate-certs", "-f", "web1"], "tip: remove the machine with `hostseed rm`"),
+        (&["restart"], "tip: hostseed does not control VMs"),
+        (&["scp", "-r", "a", "web1:/x"], "tip: hostseed uses no SSH: `docker cp`"),
+        (&["ssh", "web1", "uptime"], "tip: hostseed uses no SSH: `docker`"),
         (&["start", "web1"], "tip: hostseed does not control VMs"),
+        (&["stop", "web1"], "tip: hostseed does not control VMs"),
+        (&["upgrade", "web1"], "tip: the host's package manager upgrades Docker"),
+        (&["ls", "--filter", "name=web"], "tip: choose machines with other programs"),
+        (&["list", "--filter=name=web"], "tip: choose machines with other programs"),
+        (&["ls", "--format", "{{.Name}}"], "tip: hostseed has no templates"),
+        (&["ls", "-f", "{{.Name}}"], "tip: hostseed has no templates"),
+        (&["ls", "-t", "20"], "tip: `hostseed ls` connects to no machine"),
+        (&["ls", "--timeout=20"], "tip: `hostseed ls` connects to no machine"),
+        (
+            &["--store", "other", "inspect", "-f", "{{.Driver.IPAddress}}", "web1"],
+            "tip: hostseed has no templates",
+        ),
+        (&["inspect", "--format={{.Driver}}", "web1"], "tip: hostseed has no templates"),
+        (&["-D", "ls"], "tip: hostseed has no debug output"),
+        (&["--debug", "create", "web1"], "tip: hostseed has no debug output"),
+        (&["env", "--debug"], "tip: hostseed has no debug output"),
+        (&["--native-ssh", "ls"], "tip: hostseed uses no SSH"),
+        (&["--tls-ca-cert=ca.pem", "create", "web1"], "tip: use `hostseed create NAME --ca DIR`"),
+        (&["--github-api-token", "t", "ls"], "tip: hostseed downloads nothing from GitHub"),
+        (&["rm", "-d", "web1"], "tip: hostseed deletes no VMs"),
+        (&["config", "--swarm", "web1"], "tip: hostseed does not set up Swarm"),
     ] {
         let stderr = home.fails(2, args);
         assert!(stderr.contains(tip), "{args:?}: {stderr}");
         assert_eq!(stderr.matches("tip:").count(), 1, "{args:?}: {stderr}");
+    }
+    // The flag of one command has no tip in another.
+    for args in [&["url", "-f", "x"][..], &["env", "-d", "web1"], &["config", "-t", "1"]] {
+        let stderr = home.fails(2, args);
+        assert!(
+            !stderr.contains("hostseed has") && !stderr.contains("hostseed creates"),
+            "{args:?}: {stderr}"
+        );
     }
     // Other mistakes have clap's own tip.
     let stderr = home.fails(2, &["creat", "web1"]);

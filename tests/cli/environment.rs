@@ -180,6 +180,7 @@ fn printed_commands_call_the_program_as_the_user_did() {
         let refused = typed(&home, &format!("{typed_name} create web2 2>&1 || true"));
         assert!(refused.contains(&format!("\n  {typed_name} rm web2\n")), "{refused}");
         typed(&home, &format!("{typed_name} rm -y web2"));
+        fs::remove_file(home.path().join("web2.user-data")).unwrap();
     }
 }
 

@@ -295,7 +295,7 @@ fn a_ca_with_path_length_0_signs_no_boot_issuer() {
     let before = [authority.certificate(), authority.key()].map(|file| fs::read(file).unwrap());
     let words = ["create", "web1", "--ca", authority.option()];
     for options in [&["--boot-issuer"][..], &["--boot-issuer", "--address", "203.0.113.7"]] {
-        let stderr = home.fails(1, &[&words, options].concat());
+        let stderr = home.fails(2, &[&words, options].concat());
         assert!(stderr.starts_with("error[ca-path-length]: "), "{stderr}");
         assert!(stderr.contains("hint: ") && stderr.contains("--address"), "{stderr}");
         assert_eq!(home.ok(&["ls", "-q"]), "");
@@ -315,7 +315,7 @@ fn a_ca_with_name_constraints_signs_no_boot_issuer() {
     let home = Home::new();
     let limited = format!("{CA}nameConstraints = critical, permitted;DNS:example.com\n");
     let authority = Elsewhere::new(&home, "limited", FOREIGN_KEYS[5].1, &limited, USUAL_LIFE);
-    let stderr = home.fails(1, &["create", "web1", "--ca", authority.option(), "--boot-issuer"]);
+    let stderr = home.fails(2, &["create", "web1", "--ca", authority.option(), "--boot-issuer"]);
     assert!(stderr.contains("it has name constraints") && stderr.contains("hint: "), "{stderr}");
     assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "something is left of it");
 }
@@ -360,7 +360,7 @@ fn assert_refused(home: &Home, dir: &Path, told: &str) {
             key.lines().filter(|line| line.len() >= 16 && !line.starts_with('-')).map(str::to_owned).collect()
         })
         .unwrap_or_default();
-    let stderr = home.fails(1, &["create", "web1", "--address", "203.0.113.7", "--ca", text(dir)]);
+    let stderr = home.fails(2, &["create", "web1", "--address", "203.0.113.7", "--ca", text(dir)]);
     let lines: Vec<&str> = stderr.lines().collect();
     assert!(lines[0].starts_with("error"), "{stderr}");
     // A hint, and the commands that it suggests.

@@ -141,7 +141,7 @@ fn assert_accepted(home: &Home, name: &str, names: &[&str]) {
 fn assert_refused(home: &Home, dir: &Path, options: &[&str], told: &[&str]) {
     let before = files_below(home.path());
     let words = [&["create", "web1.example.net", "--ca", text(dir)], options].concat();
-    let said = home.fails(1, &words);
+    let said = home.fails(2, &words);
     assert!(said.starts_with("error[") && said.matches("error[").count() == 1, "{said}");
     assert!(said.contains("\nhint: "), "{said}");
     for told in told {
@@ -474,7 +474,7 @@ fn a_machines_own_ca_signs_no_further_ca_unless_the_host_needs_one() {
     // The CA of a machine without a boot issuer has path length 0.
     let own = home.store().join("certs/plain");
     let words = ["create", "web1", "--boot-issuer", "--ca", text(&own)];
-    let said = home.fails(1, &words);
+    let said = home.fails(2, &words);
     assert!(said.contains("path length 0"), "{said}");
     assert!(!home.machine("web1").exists());
     home.ok(&["create", "web1", "--quiet", "--boot-issuer", "--ca", "shared"]);

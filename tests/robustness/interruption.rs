@@ -415,10 +415,10 @@ fn a_read_only_store_is_reported_and_its_machines_still_work() {
 fn a_file_in_place_of_the_store_is_not_changed() {
     let home = Home::new();
     fs::write(home.path().join("notes"), "mine\n").unwrap();
-    let stderr = home.fails(1, &["--store", "notes", "create", "web1"]);
+    let stderr = home.fails(2, &["--store", "notes", "create", "web1"]);
     assert!(stderr.starts_with("error[unreadable-file]: cannot ") && stderr.contains("/notes"), "{stderr}");
     for args in [&["ls"][..], &["env", "web1"], &["rm", "-y", "web1"], &["inspect", "web1"]] {
-        home.fails(1, &[&["--store", "notes"], args].concat());
+        home.fails(2, &[&["--store", "notes"], args].concat());
     }
     assert_eq!(fs::read_to_string(home.path().join("notes")).unwrap(), "mine\n");
 }
@@ -865,7 +865,7 @@ const BAKE: [&str; 5] = ["bake", "--format", "packer", "--out", "out"];
 #[test]
 fn a_rendered_file_is_the_old_or_the_new_one() {
     for exists in [false, true] {
-        output_is_old_or_new(exists, &["render", "web1", "-o", "seed"], "seed");
+        output_is_old_or_new(exists, &["render", "web1", "-o", "seed", "--force"], "seed");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -158,9 +158,6 @@ fn a_file_with_the_same_content_is_no_difference() {
     accepted(&home, FOLDERS[0]);
     fs::remove_file(home.path().join("out/.hostseed.sha256")).unwrap();
     accepted(&home, FOLDERS[0]);
-    // A damaged record vouches for nothing.
-    fs::write(home.path().join("out/.hostseed.sha256"), "<<<<<<< HEAD\n").unwrap();
-    accepted(&home, FOLDERS[0]);
     fs::write(home.path().join("out/.hostseed.sha256"), "\n").unwrap();
     fs::write(home.path().join("out/main.tf"), "").unwrap();
     refused(&home, FOLDERS[0], &["main.tf"]);
@@ -183,6 +180,92 @@ fn a_users_gitignore_stays_if_it_says_something_about_each_secret() {
     accepted(&home, &force(FOLDERS[0]));
     assert_eq!(fs::read_to_string(&path).unwrap(), "*.log\n/user-data\n/user-data.gz\n");
     accepted(&home, FOLDERS[0]);
+}
+
+#[test]
+fn a_file_with_the_name_of_the_record_stays_if_hostseed_did_not_write_it() {
+    let home = home();
+    accepted(&home, FOLDERS[0]);
+    let path = home.path().join("out/.hostseed.sha256");
+    let ours = fs::read_to_string(&path).unwrap();
+    let own = ["my notes\n", "<<<<<<< HEAD\n", &"0".repeat(64), "# mine\n"].map(str::to_owned);
+    for text in own.into_iter().chain([ours.clone() + "# mine\n", "mine\n".to_owned() + &ours]) {
+        fs::write(&path, &text).unwrap();
+        refused(&home, FOLDERS[0], &[".hostseed.sha256"]);
+        // It vouches for no file.
+        fs::write(home.path().join("out/main.tf"), "mine\n").unwrap();
+        refused(&home, FOLDERS[0], &[".hostseed.sha256", "main.tf"]);
+        accepted(&home, &force(FOLDERS[0]));
+        assert_eq!(fs::read_to_string(&path).unwrap(), ours);
+        accepted(&home, FOLDERS[0]);
+    }
+}
+
+/// The commands that write a file, without the file.
+const FILES: [&[&str]; 6] = [
+    &["render", "web1", "--out"],
+    &["render", "web1", "--gzip", "-o"],
+    &["render", "web1", "--format", "ignition", "-o"],
+    &["render", "web1", "--format", "nocloud", "-o"],
+    &["bake", "-o"],
+    &["bake", "--format", "imagebuilder", "-o"],
+];
+
+#[test]
+fn a_file_of_the_users_own_stays() {
+    let home = home();
+    for args in FILES {
+        let out = if args.contains(&"nocloud") { "out.img" } else { "out" };
+        let path = home.path().join(out);
+        let command = [args, &[out]].concat();
+        for (own, mode) in
+            [("mine\n", 0o600), ("mine\n", 0o644), ("#cloud-config\npackages: [htop]\n", 0o600)]
+        {
+            fs::write(&path, own).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let stderr = home.fails(1, &command);
+            let message = format!("error[would-overwrite] `{out}` exists and has other content");
+            assert!(is_printed(&stderr, &message), "{stderr}");
+            assert!(stderr.contains("`--force`"), "{stderr}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), own);
+            home.ok(&[&command[..], &["--force"]].concat());
+            assert_ne!(fs::read(&path).unwrap(), own.as_bytes());
+        }
+        // The same content again is no difference, and an empty file has nothing to lose.
+        home.ok(&command);
+        let rendered = fs::read(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        home.ok(&command);
+        assert_eq!(fs::read(&path).unwrap(), rendered);
+        // A change of the user's is one.
+        fs::write(&path, [&rendered[..], b"# mine\n"].concat()).unwrap();
+        assert!(is_printed(&home.fails(1, &command), "error[would-overwrite]"));
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_link_to_a_file_of_the_users_own_is_not_replaced_either() {
+    let home = home();
+    fs::write(home.path().join("mine"), "mine\n").unwrap();
+    symlink("mine", home.path().join("link")).unwrap();
+    let stderr = home.fails(1, &["bake", "-o", "link"]);
+    assert!(is_printed(&stderr, "error[would-overwrite] `link` exists"), "{stderr}");
+    assert_eq!(fs::read_to_string(home.path().join("mine")).unwrap(), "mine\n");
+    home.ok(&["bake", "-o", "link", "--force"]);
+    assert!(home.path().join("link").is_symlink());
+    assert!(fs::read_to_string(home.path().join("mine")).unwrap().starts_with("#!/bin/sh\n"));
+}
+
+#[test]
+fn a_gitignore_that_is_not_utf_8_keeps_its_bytes() {
+    let home = home();
+    let path = home.path().join("out/.gitignore");
+    fs::create_dir(home.path().join("out")).unwrap();
+    fs::write(&path, b"caf\xe9\nuser-data").unwrap();
+    refused(&home, FOLDERS[0], &[".gitignore"]);
+    accepted(&home, &force(FOLDERS[0]));
+    assert_eq!(fs::read(&path).unwrap(), b"caf\xe9\nuser-data\n/user-data.gz\n");
 }
 
 #[test]

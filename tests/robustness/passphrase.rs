@@ -139,7 +139,7 @@ fn refused(home: &Home, passphrase: &str, words: &str) -> String {
     let create = ["create", "web2", "--address", "203.0.113.8", "--ca", "./ca"];
     let output = with_passphrase(home, &create, passphrase);
     let stderr = told(&output);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(is_printed(&stderr, &format!("error[ca-passphrase] {words}")), "{stderr}");
     assert_eq!(stderr.matches("error[").count(), 1, "{stderr}");
     assert!(stderr.contains("\nhint: ") && !stderr.contains(PASSPHRASE), "{stderr}");
@@ -212,7 +212,7 @@ fn the_shared_ca_may_have_a_passphrase() {
     let before = fs::read(certs.join("ca-key.pem")).unwrap();
     for name in ["web2", "web3"] {
         let create = ["create", name, "--quiet", "--address", "203.0.113.7", "--ca", "shared"];
-        home.fails(1, &create);
+        home.fails(2, &create);
         let output = with_passphrase(&home, &create, PASSPHRASE);
         assert!(output.status.success(), "{}", told(&output));
         assert_nowhere(&home, &plain, &output);
@@ -282,7 +282,7 @@ fn the_terminal_asks_once_and_shows_no_passphrase() {
     assert_eq!(status, Some(0), "{shown}");
 
     let (shown, status) = on_terminal(&home, &["wrong"], &dry);
-    assert_eq!(status, Some(1), "{shown}");
+    assert_eq!(status, Some(2), "{shown}");
     assert_eq!(shown.matches("Passphrase of `").count(), 1, "{shown}");
     assert!(shown.contains("error[ca-passphrase]") && !home.machine("web2").exists(), "{shown}");
 

@@ -113,13 +113,13 @@ fn assert_refused(home: &Home, ca: &Ca, case: &str) -> String {
     let spec = home.path().join("spec.yaml");
     fs::write(&spec, format!("name: web1\naddress: 203.0.113.7\nca: {}\n", ca.option())).unwrap();
     let before = files_below(home.path());
-    let mut said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
+    let mut said = home.fails(2, &[&CREATE[..], &["--ca", ca.option()]].concat());
     assert!(said.starts_with("error[") && said.contains("\nhint: "), "{case}: {said}");
     assert!(said.contains(ca.option()), "{case}: it does not say which CA: {said}");
-    said += &home.fails(1, &["create", "-f", "spec.yaml"]);
+    said += &home.fails(2, &["create", "-f", "spec.yaml"]);
     let query = format!(r#"{{"name": "web1", "addresses": "203.0.113.7", "ca": "{}"}}"#, ca.option());
     let output = external(home, &query);
-    assert_eq!((output.status.code(), &output.stdout[..]), (Some(1), &b""[..]), "{case}");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(2), &b""[..]), "{case}");
     said += &String::from_utf8(output.stderr).unwrap();
     assert_eq!(files_below(home.path()), before, "{case}: something was written");
 
@@ -182,7 +182,7 @@ fn a_second_certificate_in_ca_pem_is_refused_and_the_hint_fixes_it() {
     }
     for text in [format!("{}{}", ca.certificate, ca.key), format!("{}{}", ca.certificate, ca.other)] {
         ca.put(&text, &ca.key);
-        let said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
+        let said = home.fails(2, &[&CREATE[..], &["--ca", ca.option()]].concat());
         let commands = commands_of_hint(&said);
         assert_eq!(commands.len(), 2, "{said}");
         for command in commands {
@@ -245,7 +245,7 @@ fn a_key_file_may_contain_only_one_key_and_its_curve_parameters() {
         ("bytes after it", longer),
     ] {
         ca.put(&ca.certificate, &text);
-        let said = home.fails(1, &[&CREATE[..], &["--ca", ca.option()]].concat());
+        let said = home.fails(2, &[&CREATE[..], &["--ca", ca.option()]].concat());
         assert!(said.contains("ca-key.pem"), "{case}: {said}");
         assert_eq!(files_below(&home.store()), Vec::<PathBuf>::new(), "{case}: something was written");
     }

@@ -69,6 +69,7 @@ fn a_missing_home_folder_is_an_error() {
         setpriv.env_remove("HOME").env_remove("MACHINE_STORAGE_PATH").current_dir("/").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.starts_with("error[no-home]: "), "{stderr}");
+    assert_eq!(output.status.code(), Some(2));
 }
 
 /// Runs a command with the clock set to `at`, in UTC.

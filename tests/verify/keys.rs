@@ -192,7 +192,9 @@ fn a_stray_key_is_found_in_each_format() {
         }
         for disk in ["seed", "seed.img", "seed.iso"] {
             write(&home, "net.yaml", format!("version: 2\n# {}\n", base64(both.as_bytes())));
-            home.ok(&["render", "web1", "--format", "nocloud", "--network-config", "net.yaml", "-o", disk]);
+            let nocloud =
+                ["render", "web1", "--format", "nocloud", "--network-config", "net.yaml", "--force"];
+            home.ok(&[&nocloud[..], &["-o", disk]].concat());
             found(&format!("{} in {disk}", stray.name), &verify(&home, &[disk]), &stray);
         }
     }

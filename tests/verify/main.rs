@@ -99,7 +99,7 @@ pub fn render(home: &Home, machine: &str, options: &[&str]) -> Vec<u8> {
 }
 
 pub fn rendered_to(home: &Home, machine: &str, options: &[&str], file: &str) -> Vec<u8> {
-    home.ok(&[&["render", machine], options, &["-o", file]].concat());
+    home.ok(&[&["render", machine], options, &["-o", file, "--force"]].concat());
     std::fs::read(home.path().join(file)).unwrap_or_default()
 }
 
