@@ -3,6 +3,8 @@
 
 use minijinja::Environment;
 
+use super::budget::Budget;
+
 /// The first line of a template that cloud-init renders, in lower case (cloud-init, `templater.py`).
 const FIRST_LINE: &str = "## template: jinja";
 
@@ -20,29 +22,44 @@ pub fn error_line(text: &str) -> Option<usize> {
     Some(error.line().unwrap_or(1) + 1)
 }
 
-/// The texts that a template becomes if all its blocks are rendered once, and if none is. A placeholder becomes `x`.
-pub fn variants(text: &str) -> Vec<String> {
+/// The texts that a template becomes if all its blocks are rendered once, and if none is. A placeholder becomes `x`. None if the
+/// budget is exhausted.
+pub fn variants(text: &str, budget: &Budget) -> Option<Vec<String>> {
     let body = body(text).unwrap_or_default();
-    [true, false].map(|with_blocks| rendered(body, with_blocks)).into()
+    [true, false].map(|with_blocks| rendered(body, with_blocks, budget)).into_iter().collect()
 }
 
-fn rendered(body: &str, with_blocks: bool) -> String {
+/// Splits a text before the first sign of a template. The second text is empty if there is none.
+fn split_at_sign(text: &str) -> (&str, &str) {
+    let is_sign = |at: &usize| matches!(text.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#'));
+    let at = text.match_indices('{').map(|(at, _)| at).find(is_sign);
+    text.split_at(at.unwrap_or(text.len()))
+}
+
+fn rendered(body: &str, with_blocks: bool, budget: &Budget) -> Option<String> {
     let (mut shown, mut rest, mut depth) = (String::new(), body, 0usize);
-    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).chain(rest.find("{#")).min() {
-        let (before, from) = rest.split_at(start);
-        let end = match &from[..2] {
-            "{{" => "}}",
-            "{%" => "%}",
-            _ => "#}",
-        };
+    loop {
+        let (before, from) = split_at_sign(rest);
         let is_shown = with_blocks || depth == 0;
         if is_shown {
             shown.push_str(before);
         }
+        let end = match from.get(..2) {
+            Some("{{") => "}}",
+            Some("{%") => "%}",
+            Some(_) => "#}",
+            None => break,
+        };
         let Some((inside, after)) = from[2..].split_once(end) else {
-            rest = from;
+            if is_shown {
+                shown.push_str(from);
+            }
             break;
         };
+        // Each search reads the bytes up to what it finds.
+        if !budget.take(before.len() + inside.len() + 4) {
+            return None;
+        }
         match end {
             "}}" if is_shown => shown.push('x'),
             "%}" => {
@@ -59,10 +76,7 @@ fn rendered(body: &str, with_blocks: bool) -> String {
         }
         rest = after;
     }
-    if with_blocks || depth == 0 {
-        shown.push_str(rest);
-    }
-    shown
+    Some(shown)
 }
 
 #[cfg(test)]
@@ -72,7 +86,7 @@ mod tests {
     #[test]
     fn a_template_has_a_text_with_its_blocks_and_one_without() {
         let text = "## template: jinja\na: {{ b }}\n{%- if c %}\nd\n{% for e in f -%}\ng\n{% endfor %}{% endif %}\n{# h #}i\n";
-        let [all, none] = &variants(text)[..] else { panic!() };
+        let [all, none] = &variants(text, &Budget::default()).unwrap()[..] else { panic!() };
         assert_eq!(all.split_whitespace().collect::<Vec<_>>(), ["a:", "x", "d", "g", "i"]);
         assert_eq!(none.split_whitespace().collect::<Vec<_>>(), ["a:", "x", "i"]);
     }

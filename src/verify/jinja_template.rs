@@ -30,7 +30,7 @@ pub fn check(part: &Part, text: &str, budget: &Budget, problems: &mut Problems) 
         );
         return add(line, problem.hint("close each `{{`, `{%` and block"));
     }
-    let variants = jinja::variants(text);
+    let Some(variants) = jinja::variants(text, budget) else { return };
     let is_read = |text: &String| matches!(Kind::of(text), Some(Kind::CloudConfig | Kind::Script));
     if !variants.iter().any(is_read) {
         let problem = Diagnostic::error(

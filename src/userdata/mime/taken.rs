@@ -52,7 +52,10 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
             // cloud-init drops the whole part, and nothing else.
             Err(_) => Ok(()),
         },
-        Kind::Jinja => jinja::variants(text).iter().try_for_each(|text| template(text)),
+        Kind::Jinja => match jinja::variants(text, &Budget::default()) {
+            Some(variants) => variants.iter().try_for_each(|text| template(text)),
+            None => Err(refuse("cannot be checked: the template is too large".into())),
+        },
         Kind::Archive => {
             let (place, budget) = (Place::file("the archive"), Budget::default());
             let mut problems = Problems::default();
