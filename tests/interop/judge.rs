@@ -246,16 +246,40 @@ fn changed_config(random: &mut Random) -> String {
     text
 }
 
+/// Lines of jinja templates whose result the judge's instance data decides in the same way as any other.
+const TEMPLATE_LINES: [&str; 18] = [
+    "hostname: {{ v1.local_hostname }}\n",
+    "packages: [git]\n",
+    "runcmd:\n{% if v1.region == 'eu' %}\n- a\n{% endif %}\n- b\n",
+    "hostname: {{ v1.local_hostname\n",
+    "{% for p in ['a', 'b'] %}\n{% endfor %}\n",
+    "{% for p in ['locale', 'timezone'] %}\n{{ p }}: c\n{% endfor %}\n",
+    "{% set a = 'b' %}\nfqdn: {{ a ~ '.example' }}\n",
+    "{% include 'a' %}\n",
+    "locale: {{ 1 + 'a' }}\n",
+    "locale: {{ 'a' | nofilter }}\n",
+    "locale: {{ v1.region | upper | default('c') }}\n",
+    "{% macro m(a) %}{{ a }}: [b]{% endmacro %}\n{{ m('bootcmd') }}\n",
+    "{% filter lower %}\nFQDN: A\n{% endfilter %}\n",
+    "{% raw %}\nlocale: '{{ a }}'\n{% endraw %}\n",
+    "write_files:\n- path: /etc/a\n  content: '{{ v1.region }}'\n",
+    "runcmd: [{{ 3 * 4 }}]\n",
+    "runcmd: [{% if not v1.region %}a{% else %}b{% endif %}]\n",
+    "{{ 'runcmd' }}:\n",
+];
+
 fn jinja(random: &mut Random) -> String {
-    let body = match random.below(6) {
-        0 => "#cloud-config\nhostname: {{ v1.local_hostname }}\n",
-        1 => "#cloud-config\nruncmd:\n{% if v1.region == 'eu' %}\n- a\n{% endif %}\n- b\n",
-        2 => "#cloud-config\nhostname: {{ v1.local_hostname\n",
-        3 => "#!/bin/sh\necho {{ ds.meta_data.instance_id }}\n",
-        4 => "hostname: {{ v1.local_hostname }}\n",
-        _ => "#cloud-config\n{% for p in ['a', 'b'] %}\n{% endfor %}\npackages: [git]\n",
+    let body = match random.below(8) {
+        0 => format!("#!/bin/sh\necho {}\n", random.one(&["{{ ds.meta_data.instance_id }}", "{{ a", "b"])),
+        1 => "hostname: {{ v1.local_hostname }}\n".to_owned(),
+        _ => {
+            let lines = (0..1 + random.below(3)).map(|_| random.one(&TEMPLATE_LINES)).collect::<String>();
+            format!("#cloud-config\n{lines}")
+        }
     };
-    format!("## template: jinja\n{body}")
+    let first =
+        random.one(&["## template: jinja", "## template: jinja", "## template:jinja", "##  Template: Jinja"]);
+    format!("{first}\n{body}")
 }
 
 fn archive(random: &mut Random) -> String {
@@ -448,6 +472,40 @@ const TAKING: [&str; 14] = [
     "cloud_final_modules:\n",
 ];
 
+/// Lines of jinja templates that can take hostseed's part away, or cannot.
+const TAKING_IN_TEMPLATES: [&str; 30] = [
+    "{{ 'runcmd:' }}\n",
+    "{{ 'run' ~ 'cmd' }}: {{ v1.region }}\n",
+    "{% set a = 'write_files' %}\n{{ a }}: b\n",
+    "{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: []\n{% endfor %}\n",
+    "{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: {{ v1.region }}\n{% endfor %}\n",
+    "{% filter lower %}\nRUNCMD:\n{% endfilter %}\n",
+    "{% macro m(a) %}{{ a }}:{% endmacro %}\n{{ m('runcmd') }}\n",
+    "{% if v1.region == 'us' %}\nruncmd: ~\n{% endif %}\n",
+    "{% if v1.region in ['us', 'eu'] %}\nhostname: a\n{% else %}\nruncmd: a\n{% endif %}\n",
+    "{% if not v1.cloud_name %}\nwrite_files: a\n{% endif %}\n",
+    "{% if v1.local_hostname is defined %}\nhostname: a\n{% else %}\nruncmd: a\n{% endif %}\n",
+    "runcmd:\n{% for t in ds.meta_data.tags %}\n- echo {{ t }}\n{% endfor %}\n",
+    "runcmd:\n- a\n{% for t in ds.meta_data.tags %}\n- {{ t }}\n{% endfor %}\n",
+    "runcmd:\n- a\n{% for t in ds.meta_data.tags %}\n- 'b {{ t }}'\n{% endfor %}\n",
+    "runcmd:\n- {{ v1.region }}\n",
+    "runcmd:\n- echo {{ v1.region }}\n",
+    "runcmd:\n- '{{ v1.region }}'\n",
+    "runcmd:\n- [echo, {{ v1.region }}]\n",
+    "runcmd: [a{% if v1.region == 'us' %}, 7{% endif %}]\n",
+    "write_files:\n- path: /a\n  content: {{ v1.local_hostname }}\n",
+    "write_files:\n- path: /a\n  content: \"{{ v1.local_hostname }}\"\n",
+    "write_files:\n- path: {{ v1.region }}\n",
+    "write_files:\n- path: /{{ v1.region }}\n  content: |\n    {{ v1.local_hostname }}\n",
+    "write_files: {{ ds.meta_data.tags }}\n",
+    "{{ ds.meta_data.tags[0] | default('runcmd', true) }}: a\n",
+    "{% with a = 'runcmd' %}{{ a }}{% endwith %}: a\n",
+    "{% set a %}runcmd: a{% endset %}\n{{ a }}\n",
+    "{{ ['run', 'cmd:'] | join }}\n",
+    "{{ '%s:' | format('runcmd') }}\n",
+    "{% do v1.items() %}\nhostname: {{ v1.local_hostname }}\n",
+];
+
 /// A part of the user's, and its type if that is given.
 fn taking(n: usize) -> (Option<&'static str>, String) {
     let mut random = Random(0x1d87_2b41_c5b3_a11f ^ (n as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9));
@@ -468,7 +526,13 @@ fn taking(n: usize) -> (Option<&'static str>, String) {
     };
     let indented =
         |text: &str| text.split_inclusive('\n').map(|line| format!("    {line}")).collect::<String>();
-    let body = match random.below(8) {
+    let body = match random.below(10) {
+        8 | 9 => {
+            let lines =
+                (0..1 + random.below(2)).map(|_| random.one(&TAKING_IN_TEMPLATES)).collect::<String>();
+            let lines = if random.once_in(5) { changed(&lines, random) } else { lines };
+            format!("## template: jinja\n#cloud-config\n{lines}")
+        }
         0 => format!(
             "## template: jinja\n#cloud-config\n{{% if v1.region == 'eu' %}}\n{}{{% endif %}}\n",
             lines(random)

@@ -7,11 +7,11 @@ use crate::userdata::budget::Budget;
 use crate::userdata::cloud_config::created_later;
 use crate::userdata::content_type::{BY_FIRST_LINE, CLOUD_CONFIG, Kind, SHELL_SCRIPT};
 use crate::userdata::document::get;
-use crate::userdata::jinja;
+use crate::userdata::jinja::{self, Effort, Gap};
 use crate::userdata::paths;
 use crate::userdata::problems::{Problems, head};
 use crate::yaml::yaml11::{self, Scalar};
-use crate::yaml::{Fault, Node, Value, pyyaml};
+use crate::yaml::{Node, Value, pyyaml};
 
 /// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
 /// list.
@@ -52,10 +52,7 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
             // cloud-init drops the whole part, and nothing else.
             Err(_) => Ok(()),
         },
-        Kind::Jinja => match jinja::variants(text, &Budget::default()) {
-            Some(variants) => variants.iter().try_for_each(|text| template(text)),
-            None => Err(refuse("cannot be checked: the template is too large".into())),
-        },
+        Kind::Jinja => template(text),
         Kind::Archive => {
             let (place, budget) = (Place::file("the archive"), Budget::default());
             let mut problems = Problems::default();
@@ -82,22 +79,39 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
     }
 }
 
-/// Checks one of the texts that a template can become. A placeholder is the text `x` in it.
+/// Checks a template: each text that it can become.
 fn template(text: &str) -> Result<(), Diagnostic> {
-    if Kind::of(text) != Some(Kind::CloudConfig) {
-        return Ok(());
+    let jinja::Results { texts, gap } = jinja::results(text, Effort::Thorough, &Budget::default());
+    let own_part = "move what needs no template into a part of its own";
+    let unchecked = match gap {
+        // cloud-init drops the whole part, and nothing else.
+        None | Some(Gap::Fails { .. }) => None,
+        Some(Gap::Syntax { line }) => {
+            let hint = "close each `{{`, `{%` and block";
+            Some((format!("is not a valid jinja template in line {line}"), hint))
+        }
+        Some(Gap::Unknown { line }) => {
+            Some((format!("is a jinja template that hostseed cannot evaluate in line {line}"), own_part))
+        }
+        Some(Gap::Limit) => Some(("is a jinja template that takes too long to check".to_owned(), own_part)),
+    };
+    if let Some((text, hint)) = unchecked {
+        return Err(refuse(text).hint(hint));
     }
-    let names = || LISTS.iter().copied().chain(MODULES.iter().map(|(list, _)| *list));
-    match pyyaml::read(text) {
-        Ok(document) => config(&document.root),
-        Err(Fault { text: why, .. }) => match names().find(|name| text.contains(name)) {
-            Some(name) => Err(refuse(format!(
-                "is a template with `{name}` that cannot be checked before it is rendered: {why}"
-            ))
-            .hint(format!("put `{name}` into a cloud-config without placeholders"))),
-            None => Ok(()),
-        },
+    for text in texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig)) {
+        match pyyaml::read(text) {
+            Ok(document) => config(&document.root).map_err(|problem| {
+                let message =
+                    format!("is a jinja template that can become a cloud-config that {}", problem.message);
+                let hint =
+                    problem.hint.map(|hint| format!("for example, {hint}, or put the placeholder in quotes"));
+                refuse(message).maybe_hint(hint)
+            })?,
+            Err(fault) if fault.is_limit => return Err(refuse(format!("cannot be checked: {}", fault.text))),
+            Err(_) => {}
+        }
     }
+    Ok(())
 }
 
 fn config(root: &Node) -> Result<(), Diagnostic> {
@@ -332,6 +346,44 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nruncmd: {% for a in b %}[{{ a }}{% endfor %}]\n",
             ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ 'runcmd:' }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% set a = 'runcmd' %}\n{{ a }}: b\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: {{ v1.region }}\n{% endfor %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% filter lower %}\nRUNCMD:\n{% endfilter %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% macro a(b) %}{{ b }}cmd:{% endmacro %}\n{{ a('run') }}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ 'DMCNUR:'.swapcase() }}\n"),
+            ("text/jinja2", "## template: jinja\n{{ '#cloud-config' }}\nruncmd:\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ v1.region }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ 3 * 4 }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ {'a': 'b'} }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd: [ls{% if v1.a %}, 7{% endif %}]\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: {{ v1.region }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if v1.distro == 'ubuntu' %}\nruncmd:\n{% endif %}\n{% if a %}\n- b\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n{% if v1.distro == 'a' %}\n- b\n{% elif v1.distro == 'c' %}\n- d\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% for a in ds.b %}\nruncmd: {{ a }}\n{% endfor %}\n",
+            ),
+            ("text/jinja2", "##TEMPLATE:JINJA\n#cloud-config\nruncmd:\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{{ a\n"),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
             ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
             ("text/cloud-config-archive", "- {content: 7}\n"),
@@ -376,6 +428,30 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nhostname: {{ v1.region }}\nruncmd:\n- a {{ b }}\n{% if c %}\n- d\n{% endif %}\n",
             ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nhostname: {{ v1.local_hostname }}\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n- echo {{ ds.meta_data.instance_id }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if v1.distro == 'ubuntu' %}\npackages: [a]\n{% elif v1.distro in ['b', 'c'] %}\npackages: [d]\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nwrite_files:\n- path: /etc/{{ v1.region }}\n  content: |\n    {{ v1.local_hostname }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n{% for a in ['b', 'c'] %}\n- echo {{ a | upper }} {{ v1.d.split('-')[0] | default('e') }}\n{% endfor %}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- '{{ v1.region }}'\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% include 'a' %}\nruncmd:\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% raw %}\nx: '{{ runcmd }}'\n{% endraw %}\n",
+            ),
+            ("text/jinja2", "\n## template: jinja\n#cloud-config\nruncmd:\n"),
             ("text/jinja2", "## template: jinja\n#!/bin/sh\nruncmd:\n"),
             (
                 "text/jinja2",
