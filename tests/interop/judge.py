@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 
 from cloudinit import handlers, helpers, user_data, util
 from cloudinit.config import cc_write_files
@@ -130,6 +131,19 @@ def is_ours(config):
     return isinstance(commands, list) and commands[:1] == ["ours"] and isinstance(files, list) and files[0]["path"] == "/ours"
 
 
+def write(files, root):
+    """Writes the files below a folder, as cc_write_files does below `/`."""
+    for name in "etc", "usr/bin", "var/log", "tmp":
+        os.makedirs(os.path.join(root, name))
+    rooted = []
+    for entry in files:
+        if not util.get_cfg_option_bool(entry, "defer", False):
+            path = entry.get("path")
+            rooted.append(dict(entry, path=root + os.path.abspath(path)) if path else entry)
+    util.chownbyid = lambda path, uid=None, gid=None: None
+    cc_write_files.write_files("write-files", rooted, "root:root")
+
+
 def is_whole(data, merged):
     """Whether hostseed's part is there with all that the host can know."""
     modules = [("cloud_init_modules", "write-files"), ("cloud_config_modules", "runcmd"), ("cloud_final_modules", "scripts-user")]
@@ -137,7 +151,9 @@ def is_whole(data, merged):
     if not (is_ours(merged) and runs):
         return False
     try:
-        apply({field: merged[field] for field in ("runcmd", "write_files")})
+        util.shellify(merged["runcmd"])
+        with tempfile.TemporaryDirectory() as root:
+            write(merged["write_files"], root)
     except Exception:
         return False
     return True

@@ -427,15 +427,18 @@ fn verify_refuses_exactly_what_cloud_init_refuses() {
 /// refusal of the reader.
 #[test]
 fn the_foreign_cases_state_what_cloud_init_does() {
-    const DROPPED_LATER: [&str; 9] = [
+    const DROPPED_LATER: [&str; 12] = [
         "byte-order-mark-after-the-header.yaml",
         "fields-of-butane.yaml",
         "fields-of-users.yaml",
+        "file-below-another-file.yaml",
         "map-replaced-by-a-later-part.mime",
         "mime-merge-type-keeps-the-first-list.mime",
         "mime-raw-utf8-changes-a-script.mime",
         "network-in-user-data.yaml",
         "owner-created-later.yaml",
+        "owners-that-no-host-has.yaml",
+        "permissions-too-large.yaml",
         "two-scripts-with-one-file-name.mime",
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify/foreign");
@@ -455,7 +458,7 @@ fn the_foreign_cases_state_what_cloud_init_does() {
 }
 
 /// Texts that can take hostseed's part away, at the top of a cloud-config.
-const TAKING: [&str; 14] = [
+const TAKING: [&str; 26] = [
     "runcmd:\n",
     "runcmd: [a]\n",
     "runcmd: {a: b}\n",
@@ -470,6 +473,18 @@ const TAKING: [&str; 14] = [
     "cloud_config_modules: [ntp]\n",
     "cloud_init_modules: [write-files]\n",
     "cloud_final_modules:\n",
+    "write_files: [{path: /a, content: aGk, encoding: b64}]\n",
+    "write_files: [{path: /a, content: aGk=, encoding: b64}]\n",
+    "write_files: [{path: /a, content: aGk=, encoding: gz+b64}]\n",
+    "write_files: [{path: /a, content: !!binary aGk=, encoding: gz}]\n",
+    "write_files: [{path: /a, content: x, owner: 'a:b:c'}]\n",
+    "write_files: [{path: /a, content: x, owner: root.root}]\n",
+    "write_files: [{path: /a, content: x, owner: ''}]\n",
+    "write_files: [{path: /a, content: x, permissions: 99999999999}]\n",
+    "write_files: [{path: /a, content: x, permissions: '0999'}]\n",
+    "write_files: [{path: \"/a\\0\", content: x}]\n",
+    "write_files: [{path: /a, content: x}, {path: /a/b, content: x}]\n",
+    "write_files: [{path: /etc, content: x}, {path: /var/log, content: x}]\n",
 ];
 
 /// Lines of jinja templates that can take hostseed's part away, or cannot.

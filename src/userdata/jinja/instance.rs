@@ -53,7 +53,6 @@ pub enum Choice {
     Text,
     Number,
     Missing,
-    Empty,
     List,
     /// One of the texts and numbers with which the template compares something.
     Compared(usize),
@@ -100,7 +99,6 @@ impl Run {
             Choice::Text | Choice::List => Value::from("x"),
             Choice::Number => Value::from(7),
             Choice::Missing => Value::UNDEFINED,
-            Choice::Empty => Value::from(""),
             Choice::Compared(n) => self.compared.get(n).cloned().unwrap_or_else(|| Value::from("x")),
         }
     }
