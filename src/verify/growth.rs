@@ -33,9 +33,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 const SCRIPT: &str = "#!/bin/sh\n";
 const CONFIG: &str = "#cloud-config\n";
+const JINJA: &str = "## template: jinja\n#cloud-config\nruncmd:\n";
 const IGNITION: &str = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[";
 
-const KINDS: [(&str, Make); 43] = [
+const KINDS: [(&str, Make); 47] = [
     ("begins of PEM", |n| repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n)),
     ("begins of two kinds", |n| {
         repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n", "", n)
@@ -76,6 +77,10 @@ const KINDS: [(&str, Make); 43] = [
         let file = format!("{CONFIG}write_files:\n- {{path: /a, content: {}}}\n", "a".repeat(n / 2));
         repeated(&format!("{file}runcmd:\n- sha256sum "), &format!("{} /a ", "0".repeat(64)), "\n", n / 2)
     }),
+    ("expressions of jinja", |n| numbered(JINJA, "- echo {{ v1.a# }}\n", "", n)),
+    ("statements of jinja", |n| repeated(JINJA, "- {% if v1.a %}b{% endif %}\n", "", n)),
+    ("comments of jinja", |n| repeated(JINJA, "- a{# {{ #}\n", "", n)),
+    ("braces beside jinja", |n| repeated(JINJA, "- a{b}\n", "- {{ c }}\n", n)),
     ("an archive", |n| numbered("#cloud-config-archive\n", "- '#!/bin/sh\n\n  : #'\n", "", n)),
     ("parts of MIME", |n| {
         let head = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n";

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 
 from cloudinit import handlers, helpers, user_data, util
 from cloudinit.config import cc_write_files
@@ -51,9 +52,18 @@ paths = helpers.Paths({"cloud_dir": folder, "run_dir": folder})
 paths.datasource = Source()
 os.makedirs(paths.get_ipath("scripts"), exist_ok=True)
 os.symlink(paths.get_ipath(), os.path.join(folder, "instance"))
-instance = {"v1": {"local_hostname": "web", "region": "eu", "cloud_name": "aws"}, "ds": {"meta_data": {"instance_id": "i-1"}}}
-with open(paths.get_runpath("instance_data_sensitive"), "w") as opened:
-    json.dump(instance, opened)
+# What the hosts know of themselves: the first decides what is refused, and hostseed's part must be there with each of them.
+INSTANCES = [
+    {"v1": {"local_hostname": "web", "region": "eu", "cloud_name": "aws"}, "ds": {"meta_data": {"instance_id": "i-1", "tags": ["a", "b"]}}},
+    {"v1": {"local_hostname": 7, "region": 7, "cloud_name": 7}, "ds": {"meta_data": {"instance_id": 7, "tags": []}}},
+    {"v1": {"local_hostname": "", "region": "us", "cloud_name": None}, "ds": {"meta_data": {"instance_id": "", "tags": [7]}}},
+    {"v1": {}, "ds": {"meta_data": {}}},
+]
+
+
+def know(instance):
+    with open(paths.get_runpath("instance_data_sensitive"), "w") as opened:
+        json.dump(instance, opened)
 
 
 def encodes(value):
@@ -121,12 +131,46 @@ def is_ours(config):
     return isinstance(commands, list) and commands[:1] == ["ours"] and isinstance(files, list) and files[0]["path"] == "/ours"
 
 
-def judge(data):
-    merged = {}
-    reason = refusal(data, merged)
+def write(files, root):
+    """Writes the files below a folder, as cc_write_files does below `/`."""
+    for name in "etc", "usr/bin", "var/log", "tmp":
+        os.makedirs(os.path.join(root, name))
+    rooted = []
+    for entry in files:
+        if not util.get_cfg_option_bool(entry, "defer", False):
+            path = entry.get("path")
+            rooted.append(dict(entry, path=root + os.path.abspath(path)) if path else entry)
+    util.chownbyid = lambda path, uid=None, gid=None: None
+    cc_write_files.write_files("write-files", rooted, "root:root")
+
+
+def is_whole(data, merged):
+    """Whether hostseed's part is there with all that the host can know."""
     modules = [("cloud_init_modules", "write-files"), ("cloud_config_modules", "runcmd"), ("cloud_final_modules", "scripts-user")]
     runs = all(field not in merged or module in str(merged[field]).replace("_", "-") for field, module in modules)
-    return {"refusal": reason, "ours": is_ours(merged) and runs}
+    if not (is_ours(merged) and runs):
+        return False
+    try:
+        util.shellify(merged["runcmd"])
+        with tempfile.TemporaryDirectory() as root:
+            write(merged["write_files"], root)
+    except Exception:
+        return False
+    return True
+
+
+def judge(data):
+    know(INSTANCES[0])
+    merged = {}
+    reason = refusal(data, merged)
+    ours = is_whole(data, merged)
+    for instance in INSTANCES[1:]:
+        if ours and b"template" in data.lower():
+            know(instance)
+            merged = {}
+            refusal(data, merged)
+            ours = is_whole(data, merged)
+    return {"refusal": reason, "ours": ours}
 
 
 with open(file) as opened:

@@ -246,16 +246,40 @@ fn changed_config(random: &mut Random) -> String {
     text
 }
 
+/// Lines of jinja templates whose result the judge's instance data decides in the same way as any other.
+const TEMPLATE_LINES: [&str; 18] = [
+    "hostname: {{ v1.local_hostname }}\n",
+    "packages: [git]\n",
+    "runcmd:\n{% if v1.region == 'eu' %}\n- a\n{% endif %}\n- b\n",
+    "hostname: {{ v1.local_hostname\n",
+    "{% for p in ['a', 'b'] %}\n{% endfor %}\n",
+    "{% for p in ['locale', 'timezone'] %}\n{{ p }}: c\n{% endfor %}\n",
+    "{% set a = 'b' %}\nfqdn: {{ a ~ '.example' }}\n",
+    "{% include 'a' %}\n",
+    "locale: {{ 1 + 'a' }}\n",
+    "locale: {{ 'a' | nofilter }}\n",
+    "locale: {{ v1.region | upper | default('c') }}\n",
+    "{% macro m(a) %}{{ a }}: [b]{% endmacro %}\n{{ m('bootcmd') }}\n",
+    "{% filter lower %}\nFQDN: A\n{% endfilter %}\n",
+    "{% raw %}\nlocale: '{{ a }}'\n{% endraw %}\n",
+    "write_files:\n- path: /etc/a\n  content: '{{ v1.region }}'\n",
+    "runcmd: [{{ 3 * 4 }}]\n",
+    "runcmd: [{% if not v1.region %}a{% else %}b{% endif %}]\n",
+    "{{ 'runcmd' }}:\n",
+];
+
 fn jinja(random: &mut Random) -> String {
-    let body = match random.below(6) {
-        0 => "#cloud-config\nhostname: {{ v1.local_hostname }}\n",
-        1 => "#cloud-config\nruncmd:\n{% if v1.region == 'eu' %}\n- a\n{% endif %}\n- b\n",
-        2 => "#cloud-config\nhostname: {{ v1.local_hostname\n",
-        3 => "#!/bin/sh\necho {{ ds.meta_data.instance_id }}\n",
-        4 => "hostname: {{ v1.local_hostname }}\n",
-        _ => "#cloud-config\n{% for p in ['a', 'b'] %}\n{% endfor %}\npackages: [git]\n",
+    let body = match random.below(8) {
+        0 => format!("#!/bin/sh\necho {}\n", random.one(&["{{ ds.meta_data.instance_id }}", "{{ a", "b"])),
+        1 => "hostname: {{ v1.local_hostname }}\n".to_owned(),
+        _ => {
+            let lines = (0..1 + random.below(3)).map(|_| random.one(&TEMPLATE_LINES)).collect::<String>();
+            format!("#cloud-config\n{lines}")
+        }
     };
-    format!("## template: jinja\n{body}")
+    let first =
+        random.one(&["## template: jinja", "## template: jinja", "## template:jinja", "##  Template: Jinja"]);
+    format!("{first}\n{body}")
 }
 
 fn archive(random: &mut Random) -> String {
@@ -403,15 +427,18 @@ fn verify_refuses_exactly_what_cloud_init_refuses() {
 /// refusal of the reader.
 #[test]
 fn the_foreign_cases_state_what_cloud_init_does() {
-    const DROPPED_LATER: [&str; 9] = [
+    const DROPPED_LATER: [&str; 12] = [
         "byte-order-mark-after-the-header.yaml",
         "fields-of-butane.yaml",
         "fields-of-users.yaml",
+        "file-below-another-file.yaml",
         "map-replaced-by-a-later-part.mime",
         "mime-merge-type-keeps-the-first-list.mime",
         "mime-raw-utf8-changes-a-script.mime",
         "network-in-user-data.yaml",
         "owner-created-later.yaml",
+        "owners-that-no-host-has.yaml",
+        "permissions-too-large.yaml",
         "two-scripts-with-one-file-name.mime",
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify/foreign");
@@ -431,7 +458,7 @@ fn the_foreign_cases_state_what_cloud_init_does() {
 }
 
 /// Texts that can take hostseed's part away, at the top of a cloud-config.
-const TAKING: [&str; 14] = [
+const TAKING: [&str; 26] = [
     "runcmd:\n",
     "runcmd: [a]\n",
     "runcmd: {a: b}\n",
@@ -446,6 +473,52 @@ const TAKING: [&str; 14] = [
     "cloud_config_modules: [ntp]\n",
     "cloud_init_modules: [write-files]\n",
     "cloud_final_modules:\n",
+    "write_files: [{path: /a, content: aGk, encoding: b64}]\n",
+    "write_files: [{path: /a, content: aGk=, encoding: b64}]\n",
+    "write_files: [{path: /a, content: aGk=, encoding: gz+b64}]\n",
+    "write_files: [{path: /a, content: !!binary aGk=, encoding: gz}]\n",
+    "write_files: [{path: /a, content: x, owner: 'a:b:c'}]\n",
+    "write_files: [{path: /a, content: x, owner: root.root}]\n",
+    "write_files: [{path: /a, content: x, owner: ''}]\n",
+    "write_files: [{path: /a, content: x, permissions: 99999999999}]\n",
+    "write_files: [{path: /a, content: x, permissions: '0999'}]\n",
+    "write_files: [{path: \"/a\\0\", content: x}]\n",
+    "write_files: [{path: /a, content: x}, {path: /a/b, content: x}]\n",
+    "write_files: [{path: /etc, content: x}, {path: /var/log, content: x}]\n",
+];
+
+/// Lines of jinja templates that can take hostseed's part away, or cannot.
+const TAKING_IN_TEMPLATES: [&str; 30] = [
+    "{{ 'runcmd:' }}\n",
+    "{{ 'run' ~ 'cmd' }}: {{ v1.region }}\n",
+    "{% set a = 'write_files' %}\n{{ a }}: b\n",
+    "{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: []\n{% endfor %}\n",
+    "{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: {{ v1.region }}\n{% endfor %}\n",
+    "{% filter lower %}\nRUNCMD:\n{% endfilter %}\n",
+    "{% macro m(a) %}{{ a }}:{% endmacro %}\n{{ m('runcmd') }}\n",
+    "{% if v1.region == 'us' %}\nruncmd: ~\n{% endif %}\n",
+    "{% if v1.region in ['us', 'eu'] %}\nhostname: a\n{% else %}\nruncmd: a\n{% endif %}\n",
+    "{% if not v1.cloud_name %}\nwrite_files: a\n{% endif %}\n",
+    "{% if v1.local_hostname is defined %}\nhostname: a\n{% else %}\nruncmd: a\n{% endif %}\n",
+    "runcmd:\n{% for t in ds.meta_data.tags %}\n- echo {{ t }}\n{% endfor %}\n",
+    "runcmd:\n- a\n{% for t in ds.meta_data.tags %}\n- {{ t }}\n{% endfor %}\n",
+    "runcmd:\n- a\n{% for t in ds.meta_data.tags %}\n- 'b {{ t }}'\n{% endfor %}\n",
+    "runcmd:\n- {{ v1.region }}\n",
+    "runcmd:\n- echo {{ v1.region }}\n",
+    "runcmd:\n- '{{ v1.region }}'\n",
+    "runcmd:\n- [echo, {{ v1.region }}]\n",
+    "runcmd: [a{% if v1.region == 'us' %}, 7{% endif %}]\n",
+    "write_files:\n- path: /a\n  content: {{ v1.local_hostname }}\n",
+    "write_files:\n- path: /a\n  content: \"{{ v1.local_hostname }}\"\n",
+    "write_files:\n- path: {{ v1.region }}\n",
+    "write_files:\n- path: /{{ v1.region }}\n  content: |\n    {{ v1.local_hostname }}\n",
+    "write_files: {{ ds.meta_data.tags }}\n",
+    "{{ ds.meta_data.tags[0] | default('runcmd', true) }}: a\n",
+    "{% with a = 'runcmd' %}{{ a }}{% endwith %}: a\n",
+    "{% set a %}runcmd: a{% endset %}\n{{ a }}\n",
+    "{{ ['run', 'cmd:'] | join }}\n",
+    "{{ '%s:' | format('runcmd') }}\n",
+    "{% do v1.items() %}\nhostname: {{ v1.local_hostname }}\n",
 ];
 
 /// A part of the user's, and its type if that is given.
@@ -468,7 +541,13 @@ fn taking(n: usize) -> (Option<&'static str>, String) {
     };
     let indented =
         |text: &str| text.split_inclusive('\n').map(|line| format!("    {line}")).collect::<String>();
-    let body = match random.below(8) {
+    let body = match random.below(10) {
+        8 | 9 => {
+            let lines =
+                (0..1 + random.below(2)).map(|_| random.one(&TAKING_IN_TEMPLATES)).collect::<String>();
+            let lines = if random.once_in(5) { changed(&lines, random) } else { lines };
+            format!("## template: jinja\n#cloud-config\n{lines}")
+        }
         0 => format!(
             "## template: jinja\n#cloud-config\n{{% if v1.region == 'eu' %}}\n{}{{% endif %}}\n",
             lines(random)

@@ -1,5 +1,6 @@
 //! cloud-init's cloud-config: writes hostseed's own, and reads those from any source.
 
+pub mod fatal;
 mod fields;
 mod read;
 mod users;

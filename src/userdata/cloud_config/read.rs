@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::secret::Secret;
 
+use super::fatal::Tree;
 use super::fields;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::budget::Budget;
@@ -53,7 +54,8 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
             return problems.add(&document.place(&root), Diagnostic::error(Code::CloudConfigShape, text));
         }
     };
-    let mut reader = Reader { document: &document, budget, host, problems, has_payload: false };
+    let mut reader =
+        Reader { document: &document, budget, host, problems, has_payload: false, tree: Tree::default() };
     let name_of = |key: &Node| match &key.value {
         Value::Text(name) => Some(name.clone()),
         _ => None,
@@ -88,6 +90,8 @@ pub struct Reader<'a> {
     pub problems: &'a mut Problems,
     /// True if the document writes a file to one of hostseed's own paths.
     pub has_payload: bool,
+    /// The paths of the document's files.
+    pub tree: Tree,
 }
 
 impl Reader<'_> {

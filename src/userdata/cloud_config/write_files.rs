@@ -1,7 +1,7 @@
 //! Reads a cloud-config's `write_files` as cloud-init's `cc_write_files` does.
 
-use super::created_later;
 use super::read::{Reader, misspelt};
+use super::{created_later, fatal};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 use crate::userdata::document::{get, kind_of};
@@ -60,7 +60,21 @@ impl Reader<'_> {
             let hint = "use an absolute path: cloud-init does not expand `~` and variables";
             self.add(node, Diagnostic::error(Code::WriteFilesEntry, text).hint(hint));
         }
+        if let Some(what) = self.tree.add(path) {
+            let text = format!(
+                "`write_files` has {what}, so cloud-init writes neither this file nor those after it"
+            );
+            self.add(node, Diagnostic::error(Code::WriteFilesEntry, text).hint("use another path"));
+        }
         let mode = match get(fields, "permissions") {
+            Some(node) if fatal::mode(fields).is_some() => {
+                let text = format!(
+                    "`{path}`: `permissions` is too large, so cloud-init writes none of the files after this one"
+                );
+                let hint = "write four octal digits in quotes, as in `\"0600\"`";
+                self.add(node, Diagnostic::error(Code::FileMode, text).hint(hint));
+                DEFAULT_MODE
+            }
             Some(node) => self.permissions(node, path),
             None => DEFAULT_MODE,
         };
@@ -80,6 +94,16 @@ impl Reader<'_> {
                 );
                 let problem = Diagnostic::error(Code::WriteFilesEntry, text);
                 self.add(node, problem.hint("add `defer: true`, or change the owner in `runcmd`"));
+            }
+            if let Some(name) = fatal::impossible_owner(owner).filter(|_| created_later(owner, config).is_none()) {
+                let text = format!(
+                    "`{path}`: no host has the owner `{}`, so cloud-init writes none of the files after this one",
+                    head(name)
+                );
+                self.add(
+                    node,
+                    Diagnostic::error(Code::WriteFilesEntry, text).hint("write `USER:GROUP`, for example `root:root`"),
+                );
             }
             Some(owner)
         });

@@ -5,13 +5,13 @@ use crate::diag::{Code, Diagnostic, Place};
 use crate::userdata::archive;
 use crate::userdata::budget::Budget;
 use crate::userdata::cloud_config::created_later;
+use crate::userdata::cloud_config::fatal::{self, Tree};
 use crate::userdata::content_type::{BY_FIRST_LINE, CLOUD_CONFIG, Kind, SHELL_SCRIPT};
 use crate::userdata::document::get;
-use crate::userdata::jinja;
+use crate::userdata::jinja::{self, Effort, Gap};
 use crate::userdata::paths;
 use crate::userdata::problems::{Problems, head};
-use crate::yaml::yaml11::{self, Scalar};
-use crate::yaml::{Fault, Node, Value, pyyaml};
+use crate::yaml::{Node, Value, pyyaml};
 
 /// The lists in hostseed's cloud-config. If an earlier part has another type under one of these keys, cloud-init drops hostseed's
 /// list.
@@ -52,7 +52,7 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
             // cloud-init drops the whole part, and nothing else.
             Err(_) => Ok(()),
         },
-        Kind::Jinja => jinja::variants(text).iter().try_for_each(|text| template(text)),
+        Kind::Jinja => template(text),
         Kind::Archive => {
             let (place, budget) = (Place::file("the archive"), Budget::default());
             let mut problems = Problems::default();
@@ -79,22 +79,39 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
     }
 }
 
-/// Checks one of the texts that a template can become. A placeholder is the text `x` in it.
+/// Checks a template: each text that it can become.
 fn template(text: &str) -> Result<(), Diagnostic> {
-    if Kind::of(text) != Some(Kind::CloudConfig) {
-        return Ok(());
+    let jinja::Results { texts, gap } = jinja::results(text, Effort::Thorough, &Budget::default());
+    let own_part = "move what needs no template into a part of its own";
+    let unchecked = match gap {
+        // cloud-init drops the whole part, and nothing else.
+        None | Some(Gap::Fails { .. }) => None,
+        Some(Gap::Syntax { line }) => {
+            let hint = "close each `{{`, `{%` and block";
+            Some((format!("is not a valid jinja template in line {line}"), hint))
+        }
+        Some(Gap::Unknown { line }) => {
+            Some((format!("is a jinja template that hostseed cannot evaluate in line {line}"), own_part))
+        }
+        Some(Gap::Limit) => Some(("is a jinja template that takes too long to check".to_owned(), own_part)),
+    };
+    if let Some((text, hint)) = unchecked {
+        return Err(refuse(text).hint(hint));
     }
-    let names = || LISTS.iter().copied().chain(MODULES.iter().map(|(list, _)| *list));
-    match pyyaml::read(text) {
-        Ok(document) => config(&document.root),
-        Err(Fault { text: why, .. }) => match names().find(|name| text.contains(name)) {
-            Some(name) => Err(refuse(format!(
-                "is a template with `{name}` that cannot be checked before it is rendered: {why}"
-            ))
-            .hint(format!("put `{name}` into a cloud-config without placeholders"))),
-            None => Ok(()),
-        },
+    for text in texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig)) {
+        match pyyaml::read(text) {
+            Ok(document) => config(&document.root).map_err(|problem| {
+                let message =
+                    format!("is a jinja template that can become a cloud-config that {}", problem.message);
+                let hint =
+                    problem.hint.map(|hint| format!("for example, {hint}, or put the placeholder in quotes"));
+                refuse(message).maybe_hint(hint)
+            })?,
+            Err(fault) if fault.is_limit => return Err(refuse(format!("cannot be checked: {}", fault.text))),
+            Err(_) => {}
+        }
     }
+    Ok(())
 }
 
 fn config(root: &Node) -> Result<(), Diagnostic> {
@@ -116,7 +133,8 @@ fn config(root: &Node) -> Result<(), Diagnostic> {
         }
         match (name.as_str(), &value.value) {
             ("write_files", Value::List(files)) => {
-                files.iter().try_for_each(|file| check_file(file, fields))?
+                let mut tree = Tree::default();
+                files.iter().try_for_each(|file| check_file(file, fields, &mut tree))?
             }
             ("runcmd", Value::List(commands)) => commands.iter().try_for_each(check_command)?,
             _ => {}
@@ -128,7 +146,7 @@ fn config(root: &Node) -> Result<(), Diagnostic> {
 /// Refuses a command with which cloud-init runs none of the joined list (`shellify` in its `util.py`).
 fn check_command(command: &Node) -> Result<(), Diagnostic> {
     match &command.value {
-        Value::Text(_) if is_string(command) && !command.written.has_tag("binary") => Ok(()),
+        Value::Text(_) if fatal::is_string(command) && !command.written.has_tag("binary") => Ok(()),
         Value::List(_) | Value::Null => Ok(()),
         other => {
             let text = format!(
@@ -140,55 +158,45 @@ fn check_command(command: &Node) -> Result<(), Diagnostic> {
     }
 }
 
-/// Returns whether a text is a string to PyYAML, and not a date.
-fn is_string(node: &Node) -> bool {
-    node.written.has_tag("str")
-        || !matches!(node.written.plain.as_deref().map(yaml11::resolve), Some(Scalar::Timestamp))
-}
-
-/// Refuses a file with which cloud-init writes no further files (`write_files` in its `config/cc_write_files.py`), and one that takes
-/// the place of hostseed's.
-fn check_file(file: &Node, config: &[(Node, Node)]) -> Result<(), Diagnostic> {
+/// Refuses a file with which cloud-init writes no further files, and one that takes the place of hostseed's.
+fn check_file(file: &Node, config: &[(Node, Node)], tree: &mut Tree) -> Result<(), Diagnostic> {
+    let Value::Map(fields) = &file.value else {
+        let text = format!(
+            "has {} in `write_files`, with which cloud-init writes none of the files, hostseed's included",
+            file.value.kind()
+        );
+        return Err(refuse(text).hint("begin each file with `- path: …`"));
+    };
     let stops = |what: String| {
         let text = format!(
-            "has {what}, with which cloud-init writes none of the files after it, hostseed's included"
+            "has {what}, with which cloud-init stops: it writes neither this file nor those after it"
         );
-        Err(refuse(text))
+        Err(refuse(text).hint("correct the file, or remove it"))
     };
-    let Value::Map(fields) = &file.value else {
-        let what = format!("{} in `write_files`", file.value.kind());
-        return stops(what).map_err(|problem| problem.hint("begin each file with `- path: …`"));
-    };
-    let kind = |name| get(fields, name).map(|node| &node.value);
     // cloud-init skips a file without a path before it reads its other fields.
-    let is_skipped = match kind("path") {
-        None | Some(Value::Null) => true,
-        Some(Value::Text(path)) if get(fields, "path").is_some_and(is_string) => path.is_empty(),
-        Some(other) => return stops(format!("{} as `path` of a file", other.kind())),
+    let path = match get(fields, "path") {
+        None => return Ok(()),
+        Some(node) => match &node.value {
+            Value::Null | Value::Bool(false) => return Ok(()),
+            Value::Text(path) if fatal::is_string(node) && path.is_empty() => return Ok(()),
+            Value::Text(path) if fatal::is_string(node) => path,
+            other => return stops(format!("{} as `path` of a file", other.kind())),
+        },
     };
-    if !is_skipped {
-        match kind("content") {
-            Some(Value::Text(_)) if get(fields, "content").is_some_and(is_string) => {}
-            None | Some(Value::Tagged(..)) => {}
-            Some(other) => return stops(format!("{} as `content` of a file", other.kind())),
-        }
-        match kind("encoding") {
-            None | Some(Value::Text(_) | Value::Null) => {}
-            Some(other) => return stops(format!("{} as `encoding` of a file", other.kind())),
-        }
-    }
-    let text = |name| match get(fields, name).map(|node| &node.value) {
-        Some(Value::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let Some(path) = text("path") else { return Ok(()) };
     if paths::is_own(&paths::normal(path)) {
         return Err(
             refuse(format!("writes `{}`, which is a file of hostseed", head(path))).hint("use another path")
         );
     }
+    if let Some(what) = tree.add(path).or_else(|| fatal::of_fields(fields, &Budget::default())) {
+        return stops(what);
+    }
     let is_deferred = matches!(get(fields, "defer").map(|node| &node.value), Some(Value::Bool(true)));
-    match text("owner").and_then(|owner| created_later(owner, config)) {
+    let owner = match get(fields, "owner").map(|node| &node.value) {
+        Some(Value::Text(owner)) => Some(owner.as_str()),
+        _ => None,
+    };
+    match owner.and_then(|owner| created_later(owner, config)) {
         Some(user) if !is_deferred => {
             let text = format!(
                 "gives `{path}` to `{}`, which does not exist yet when cloud-init writes files: it would write none of the files after it",
@@ -295,6 +303,17 @@ mod tests {
             ("text/cloud-config", "write_files: [{path: /a, content: }]\n"),
             ("text/cloud-config", "write_files: [{path: /a, content: 7}]\n"),
             ("text/cloud-config", "write_files: [{path: /a, content: x, encoding: 7}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: aGk, encoding: b64}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: aGk=, encoding: gz+b64}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, owner: 'a:b:c'}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, owner: root.root}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, owner: 7}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, permissions: 99999999999}]\n"),
+            ("text/cloud-config", "write_files: [{path: \"/a\\0\", content: x}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x}, {path: /a/b, content: x}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a/b, content: x}, {path: /a/, content: x}]\n"),
+            ("text/cloud-config", "write_files: [{path: /etc, content: x}]\n"),
+            ("text/cloud-config", "write_files: [{path: /usr/local/lib/hostseed, content: x}]\n"),
             ("text/cloud-config", "cloud_config_modules: [RunCmd]\n"),
             ("text/cloud-config; charset=utf-8", "runcmd:\n"),
             (
@@ -329,6 +348,44 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nruncmd: {% for a in b %}[{{ a }}{% endfor %}]\n",
             ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ 'runcmd:' }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% set a = 'runcmd' %}\n{{ a }}: b\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% for k in ['runcmd', 'write_files'] %}\n{{ k }}: {{ v1.region }}\n{% endfor %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% filter lower %}\nRUNCMD:\n{% endfilter %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% macro a(b) %}{{ b }}cmd:{% endmacro %}\n{{ a('run') }}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ 'DMCNUR:'.swapcase() }}\n"),
+            ("text/jinja2", "## template: jinja\n{{ '#cloud-config' }}\nruncmd:\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ v1.region }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ 3 * 4 }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- {{ {'a': 'b'} }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd: [ls{% if v1.a %}, 7{% endif %}]\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nwrite_files:\n- path: /a\n  content: {{ v1.region }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if v1.distro == 'ubuntu' %}\nruncmd:\n{% endif %}\n{% if a %}\n- b\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n{% if v1.distro == 'a' %}\n- b\n{% elif v1.distro == 'c' %}\n- d\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% for a in ds.b %}\nruncmd: {{ a }}\n{% endfor %}\n",
+            ),
+            ("text/jinja2", "##TEMPLATE:JINJA\n#cloud-config\nruncmd:\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{{ a\n"),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
             ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
             ("text/cloud-config-archive", "- {content: 7}\n"),
@@ -359,6 +416,9 @@ mod tests {
                 "text/cloud-config",
                 "write_files: [{content: 7}, {path: '', content: 7}, {path: /a, encoding: null}]\n",
             ),
+            ("text/cloud-config", "write_files: [{path: /a, content: 'aGk=', encoding: b64, owner: ''}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: x, permissions: rw}]\n"),
+            ("text/cloud-config", "write_files: [{path: /a/b, content: x}, {path: /a/c, content: x}]\n"),
             ("text/cloud-config", "cloud_config_modules: [ntp, [runcmd, always]]\n"),
             (
                 "text/cloud-config",
@@ -373,6 +433,30 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nhostname: {{ v1.region }}\nruncmd:\n- a {{ b }}\n{% if c %}\n- d\n{% endif %}\n",
             ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nhostname: {{ v1.local_hostname }}\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n- echo {{ ds.meta_data.instance_id }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if v1.distro == 'ubuntu' %}\npackages: [a]\n{% elif v1.distro in ['b', 'c'] %}\npackages: [d]\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nwrite_files:\n- path: /etc/{{ v1.region }}\n  content: |\n    {{ v1.local_hostname }}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n{% for a in ['b', 'c'] %}\n- echo {{ a | upper }} {{ v1.d.split('-')[0] | default('e') }}\n{% endfor %}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- '{{ v1.region }}'\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% include 'a' %}\nruncmd:\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% raw %}\nx: '{{ runcmd }}'\n{% endraw %}\n",
+            ),
+            ("text/jinja2", "\n## template: jinja\n#cloud-config\nruncmd:\n"),
             ("text/jinja2", "## template: jinja\n#!/bin/sh\nruncmd:\n"),
             (
                 "text/jinja2",

@@ -9,12 +9,13 @@ use mail_builder::mime::MimePart;
 
 use super::{OWN_BOUNDARY, taken};
 use crate::diag::{Code, Diagnostic};
+use crate::userdata::budget::Budget;
 use crate::userdata::content_type::{
     BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, Kind, PART_HANDLER,
     SHELL_SCRIPT,
 };
 use crate::userdata::encoding::{self, GZIP, base64_lines};
-use crate::userdata::jinja;
+use crate::userdata::jinja::{self, Effort};
 
 /// How cloud-init merges a part's cloud-config into the parts before it (cloud-init, "Merging user-data sections").
 const MERGE_TYPE: &str = "X-Merge-Type";
@@ -94,10 +95,12 @@ impl Part {
     }
 
     fn is_script(&self) -> bool {
-        let text = String::from_utf8_lossy(&self.bytes);
-        let rendered = jinja::body(&text).unwrap_or_default();
-        self.kind == Some(Kind::Script)
-            || self.kind == Some(Kind::Jinja) && rendered.trim_start().starts_with("#!")
+        let becomes_script = || {
+            let text = String::from_utf8_lossy(&self.bytes);
+            let results = jinja::results(&text, Effort::Proportional, &Budget::default());
+            results.texts.iter().any(|text| Kind::of(text) == Some(Kind::Script))
+        };
+        self.kind == Some(Kind::Script) || self.kind == Some(Kind::Jinja) && becomes_script()
     }
 
     /// The file name of the part on the host. cloud-init runs scripts in the order of their names. hostseed's commands are the
