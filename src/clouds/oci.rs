@@ -58,5 +58,7 @@ pub const CLOUD: Cloud = Cloud {
             ),
         },
     ],
-    notes: &["Oracle's Ubuntu images refuse the port once more, in their own /etc/iptables/rules.v4"],
+    notes: &[
+        "Oracle's Ubuntu images reject the port in their own /etc/iptables/rules.v4: create the machine with --open-firewall",
+    ],
 };

@@ -190,6 +190,11 @@ options! {
         #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         Switch "block-metadata" => block_metadata: Option<Word>,
 
+        /// Accept the port in rules of iptables and nftables that the image loads at boot and that reject it, as in Oracle's images;
+        /// not with Ignition. firewalld and ufw are opened without this option
+        #[arg(value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        Switch "open-firewall" => open_firewall: Option<Word>,
+
         /// Option of dockerd, without hyphens in front: `FLAG=VALUE` or `FLAG`; repeatable
         #[arg(value_name = "FLAG=VALUE", help_heading = "Engine", allow_hyphen_values = true, value_hint = ValueHint::Other)]
         Pairs "engine-opt" => engine_opts: Vec<Word>,

@@ -76,6 +76,8 @@ pub struct HostPlan {
     pub docker_users: Vec<String>,
     /// True if containers are blocked from the cloud's metadata service.
     pub block_metadata: bool,
+    /// True if the host's own iptables and nftables rules are changed if they reject the port.
+    pub open_firewall: bool,
 }
 
 /// The type of all keys of a machine.
@@ -304,6 +306,7 @@ impl Plan {
         fields.extend(self.host.proxy.iter().flat_map(Proxy::fields));
         fields.push(Field::Many("docker-group", self.host.docker_users.clone()));
         fields.extend(self.host.block_metadata.then(|| Field::One("block-metadata", "true".into())));
+        fields.extend(self.host.open_firewall.then(|| Field::One("open-firewall", "true".into())));
         fields.extend([
             Field::One("key", self.key.name().into()),
             Field::One("valid-for", self.valid_for.to_string()),
@@ -350,6 +353,7 @@ fn host_plan(check: &mut Check, spec: &Spec, is_new: bool) -> HostPlan {
         proxy: proxy::proxy(check, spec),
         docker_users: check.many("docker-group", &spec.host.docker_group, user),
         block_metadata: check.switch("block-metadata", &spec.host.block_metadata).unwrap_or(false),
+        open_firewall: check.switch("open-firewall", &spec.host.open_firewall).unwrap_or(false),
     }
 }
 

@@ -152,6 +152,7 @@ impl<'a> Host<'a> {
             docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
             docker_install_url => docker.install.script_url(),
             block_metadata => self.plan.block_metadata,
+            open_firewall => self.plan.open_firewall,
             daemon_json => self.plan.engine.daemon_json.is_some() && self.plan.docker.install != Install::None,
             docker_install_sha256 => docker.install.script_sha256(),
             payloads => payloads.join("\n"),

@@ -16,6 +16,7 @@ use crate::userdata::paths::{DAEMON_JSON, OPT};
 pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_choices(host)?;
     refuse_users(host)?;
+    refuse_open_firewall(host)?;
     let daemon_json = host.daemon_json(DAEMON_JSON)?;
     let files: Vec<Artifact> =
         host.identity().into_iter().chain(host.attachments(OPT)?).chain(daemon_json).collect();
@@ -37,6 +38,16 @@ fn refuse_choices(host: &Host) -> Result<()> {
         ),
     );
     Err(failure.hint("make the machine without it, and choose the image's release instead").into())
+}
+
+/// Rejects `open-firewall`: Ignition has no part that could read the rules of the image.
+fn refuse_open_firewall(host: &Host) -> Result<()> {
+    if !host.plan.open_firewall {
+        return Ok(());
+    }
+    let text = "`open-firewall` has no effect with Ignition, which cannot change the rules of the image";
+    let hint = "merge a config with the whole file of rules: `--merge FILE.ign`";
+    Err(Diagnostic::error(Code::NoEffect, text).hint(hint).into())
 }
 
 /// Rejects users for the group `docker`: Ignition replaces the groups that an existing user has, such as `sudo`, by those of a config

@@ -126,6 +126,12 @@ copy_root() {
     sed -i "s|http://198\.18\.[0-9]*\.1:$mirror_port|http://$outside:$mirror_port|" "$root/etc/apt/sources.list"
 }
 
+# install_in_root PACKAGE…: from the mirror into `root`, which has not booted yet.
+install_in_root() {
+    check 'the package lists are fetched' in_chroot apt-get -q update
+    check "the image has $*" in_chroot env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@"
+}
+
 # serve_official_repository SUITE: on the host's own loopback; `official` is its address, `fingerprint` that of its key.
 serve_official_repository() {
     local files

@@ -124,6 +124,7 @@ fn a_query_that_lacks_a_setting_of_the_machine_says_how_to_add_it() {
         ("docker", "official"),
         ("docker_version", "28.0.4"),
         ("block_metadata", "true"),
+        ("open_firewall", "true"),
     ];
     let query = |without: &str| -> Value {
         let fields = fields.iter().filter(|(key, _)| *key != without);
@@ -150,6 +151,7 @@ fn a_query_that_lacks_a_setting_of_the_machine_says_how_to_add_it() {
         ("engine_opt", "engine_opt = jsonencode([\"…\"])"),
         ("docker_version", "docker_version = \"28.0.4\""),
         ("block_metadata", "block_metadata = \"true\""),
+        ("open_firewall", "open_firewall = \"true\""),
     ] {
         let told = error(&home, &query(key), 1);
         let field = if key == "addresses" { "address".to_owned() } else { key.replace('_', "-") };

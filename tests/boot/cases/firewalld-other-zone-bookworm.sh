@@ -10,8 +10,7 @@ lay_network
 create_machine web1 --docker distro
 
 copy_root bookworm web1
-check 'the package lists are fetched' in_chroot apt-get -q update
-check 'firewalld is installed' in_chroot env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install firewalld
+install_in_root firewalld
 check 'the interface is in the zone external' in_chroot firewall-offline-cmd --zone=external --add-interface=host0
 give_seed "$work/store/machines/web1/user-data"
 boot

@@ -13,7 +13,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-PUBLIC, SECOND = "198.51.100.7", "198.51.100.8"
+PUBLIC, SECOND, THIRD, SIXTH = "198.51.100.7", "198.51.100.8", "198.51.100.9", "2001:db8::7"
 # In the answers that have to be dropped.
 WRONG = "203.0.113.9"
 
@@ -21,8 +21,15 @@ HERE = "169.254.169.254"
 # What the callers of the real services have to say: status and header.
 GOOGLE = (403, "Metadata-Flavor", "Google")
 AZURE = (400, "Metadata", "true")
-PUBLIC_ON_AZURE = (
-    "/metadata/instance/network/interface/0/ipv4/ipAddress/0/publicIpAddress?api-version=2021-02-01&format=text"
+AZURE_INTERFACES = "/metadata/instance/network/interface?api-version=2021-02-01"
+AZURE_INTERFACE = (
+    '{"ipv4":{"ipAddress":[{"privateIpAddress":"10.1.0.4","publicIpAddress":"%s"}],"subnet":[{"address":"10.1.0.0",'
+    '"prefix":"24"}]},"ipv6":{"ipAddress":[]},"macAddress":"000D3AF806EC"}'
+)
+GCE_INTERFACE = (
+    '{"accessConfigs":[{"externalIp":"%s","type":"ONE_TO_ONE_NAT"}],"dnsServers":["169.254.169.254"],"forwardedIps":[],'
+    '"gateway":"10.1.0.1","ip":"10.1.0.4","ipAliases":[],"mac":"42:01:0a:01:00:04","mtu":1460,'
+    '"network":"projects/1/networks/default","subnetmask":"255.255.255.0","targetInstanceIps":[]}'
 )
 BALANCER = (
     '{"loadbalancer":{"publicIpAddresses":[{"frontendIpAddress":"%s","privateIpAddress":"10.1.0.4"}],'
@@ -54,7 +61,7 @@ SSH_PUBLIC_KEYS_0_KEY='ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAA
 
 
 class Cloud:
-    """`answers` are (text, address) by path; `token` is the path it is had at, the headers, and the refusal without it."""
+    """`answers` are (text, address) by path, (text, None) for a folder; `token` is the path it is had at, the headers, and the refusal without it."""
 
     def __init__(self, address, answers, says=None, token=None):
         self.address, self.answers, self.says, self.token = address, answers, says, token
@@ -67,20 +74,39 @@ def at(path, address=PUBLIC, text="%s"):
 AWS_TOKEN = ("/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "X-aws-ec2-metadata-token", 401)
 ALIYUN_TOKEN = ("/latest/api/token", "X-aliyun-ecs-metadata-token-ttl-seconds", "X-aliyun-ecs-metadata-token", 403)
 AKAMAI_TOKEN = ("/v1/token", "Metadata-Token-Expiry-Seconds", "Metadata-Token", 401)
-EC2, EIP = "/latest/meta-data/public-ipv4", "/latest/meta-data/eipv4"
-GCE = "/computeMetadata/v1/instance/network-interfaces/0/access-configs/0/external-ip"
+EC2, EIP, MACS = "/latest/meta-data/public-ipv4", "/latest/meta-data/eipv4", "/latest/meta-data/network/interfaces/macs/"
+GCE = "/computeMetadata/v1/instance/network-interfaces/?recursive=true"
 DROPLET, RESERVED = "/metadata/v1/interfaces/public/0/ipv4/address", "/metadata/v1/reserved_ip/ipv4/ip_address"
 AZURE_BALANCER = "/metadata/loadbalancer?api-version=2020-10-01"
 
+
+
+def folder(path, entries, name, addresses=(PUBLIC,)):
+    """A folder, and in each of its entries the answer of that name."""
+    answers = at(path, None, "\n".join(entries))
+    for entry, address in zip(entries, addresses):
+        answers |= at(path + entry + name, address)
+    return answers
+
+
+def azure(address, text=AZURE_INTERFACE):
+    return at(AZURE_INTERFACES, address, f"[{text}]")
+
+
+MAC, MAC2 = "0e:49:61:0f:c3:11/", "0e:49:61:0f:c3:12/"
+SEVERAL_MACS = folder(MACS, [MAC, MAC2], "public-ipv4s", (PUBLIC, f"{SECOND}\n{THIRD}"))
 CLOUDS = {
-    "aws": Cloud(HERE, at(EC2), token=AWS_TOKEN),
-    "aws-private": Cloud(HERE, {}, token=AWS_TOKEN),
-    "gce": Cloud(HERE, at(GCE), says=GOOGLE),
-    "gce-private": Cloud(HERE, {}, says=GOOGLE),
-    "azure": Cloud(HERE, at(PUBLIC_ON_AZURE, "") | at(AZURE_BALANCER, text=BALANCER), says=AZURE),
-    "azure-basic": Cloud(HERE, at(PUBLIC_ON_AZURE), says=AZURE),
-    "azure-both-families": Cloud(HERE, at(PUBLIC_ON_AZURE, "") | at(AZURE_BALANCER, text=BOTH_FAMILIES), says=AZURE),
-    "azure-behind-a-balancer": Cloud(HERE, at(PUBLIC_ON_AZURE, "") | at(AZURE_BALANCER, WRONG, RULES_ALONE), says=AZURE),
+    "aws": Cloud(HERE, folder(MACS, [MAC], "public-ipv4s"), token=AWS_TOKEN),
+    "aws-private": Cloud(HERE, folder(MACS, [MAC], "local-ipv4s"), token=AWS_TOKEN),
+    "aws-several": Cloud(HERE, SEVERAL_MACS | at(MACS + MAC2 + "ipv6s", SIXTH), token=AWS_TOKEN),
+    "gce": Cloud(HERE, at(GCE, text=f"[{GCE_INTERFACE}]"), says=GOOGLE),
+    "gce-private": Cloud(HERE, at(GCE, "", f"[{GCE_INTERFACE}]"), says=GOOGLE),
+    "gce-several": Cloud(HERE, at(GCE, (PUBLIC, SECOND), f"[{GCE_INTERFACE},{GCE_INTERFACE}]"), says=GOOGLE),
+    "azure": Cloud(HERE, azure("") | at(AZURE_BALANCER, text=BALANCER), says=AZURE),
+    "azure-basic": Cloud(HERE, azure(PUBLIC), says=AZURE),
+    "azure-several": Cloud(HERE, azure((PUBLIC, SECOND), f"{AZURE_INTERFACE},{AZURE_INTERFACE}"), says=AZURE),
+    "azure-both-families": Cloud(HERE, azure("") | at(AZURE_BALANCER, text=BOTH_FAMILIES), says=AZURE),
+    "azure-behind-a-balancer": Cloud(HERE, azure("") | at(AZURE_BALANCER, WRONG, RULES_ALONE), says=AZURE),
     "digitalocean": Cloud(HERE, at(DROPLET)),
     "digitalocean-reserved": Cloud(HERE, at(DROPLET) | at(RESERVED, SECOND)),
     "hetzner": Cloud(HERE, at("/hetzner/v1/metadata/public-ipv4")),
@@ -88,6 +114,10 @@ CLOUDS = {
     "akamai": Cloud(HERE, at("/v1/network", text=NETWORK), token=AKAMAI_TOKEN),
     "scaleway": Cloud("169.254.42.42", at("/conf", text=CONF)),
     "scaleway-tags": Cloud("169.254.42.42", at("/conf", text="TAGS_2='AUTHORIZED_KEY=ssh-rsa_" + 3000 * "A" + "'\n" + CONF)),
+    "scaleway-several": Cloud(
+        "169.254.42.42",
+        at("/conf", (PUBLIC, SECOND, SIXTH), CONF + "PUBLIC_IPS_V4_1_ADDRESS=%s\nPUBLIC_IPS_V6_0_ADDRESS='%s'\n"),
+    ),
     "openstack": Cloud(HERE, at(EC2)),
     "openstack-private": Cloud(HERE, at(EC2, "")),
     "cloudstack": Cloud("10.1.1.1", at(EC2)),
@@ -95,6 +125,7 @@ CLOUDS = {
     "aliyun-eip": Cloud("100.100.100.200", at(EIP) | at(EC2, ""), token=ALIYUN_TOKEN),
     "tencent": Cloud("169.254.0.23", at(EC2)),
     "url": Cloud("192.0.2.80", at("/ip?format=text")),
+    "url-several": Cloud("192.0.2.80", at("/ip?format=text", text=f"%s\n{SIXTH}\n")),
     # It would answer, and nobody may ask it.
     "none": Cloud(None, {}),
 }
@@ -105,7 +136,8 @@ FAULTY = {
     "garbage": os.urandom(600) + b"\0" + WRONG.encode() + b"\0\n",
     "html": f"<!DOCTYPE html>\n<html><body><h1>{WRONG}</h1>It works!</body></html>\n".encode(),
     "shell": f"{WRONG}\n$(touch /tmp/pwned); touch /tmp/pwned\n".encode(),
-    "two": f"{WRONG}\n203.0.113.10\n".encode(),
+    "two": f"{WRONG};203.0.113.10\n".encode(),
+    "remark": f"{WRONG}\nTwo addresses:\n203.0.113.10\n".encode(),
     "spaces": f"  {WRONG} \n".encode(),
 }
 
@@ -160,6 +192,8 @@ class Service(BaseHTTPRequestHandler):
             self.answer(cloud.says[0])
         elif self.path not in cloud.answers:
             self.answer(404, FAULTY["html"])
+        elif cloud.answers[self.path][1] is None:
+            self.answer(200, cloud.answers[self.path][0].encode())
         elif self.fault and not self.fault.startswith("private-"):
             self.misbehave(*cloud.answers[self.path])
         else:
