@@ -127,6 +127,7 @@ check_client() {
     local machine=$1 number labels
     local stored=$work/store/machines/$machine stranger=$work/store/machines/stranger
     check 'docker version answers' with_env "$machine" docker version
+    check 'hostseed check agrees' hs check "$machine"
     check 'docker is reached by its address' grep -Fq "DOCKER_HOST=\"tcp://$address:2376\"" <(env_of "$machine")
 
     labels=$(with_env "$machine" docker info --format '{{json .Labels}}')
