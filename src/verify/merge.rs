@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 
 use crate::diag::{Code, Diagnostic};
-use crate::userdata::budget::Budget;
+use crate::userdata::budget::{self, Budget};
 use crate::userdata::content_type::Kind;
 use crate::userdata::document::{Document, get};
+use crate::userdata::jinja::{self, Effort};
 use crate::userdata::problems::Problems;
 use crate::userdata::seed::Part;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Node, Value, pyyaml};
 
 /// The effect of a part on a list or a map that an earlier part has set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
     let has_options = |part: &Part| {
         part.merge.is_some() || ["merge_how", "merge_type"].iter().any(|name| contains(&part.bytes, name))
     };
+    for part in parts.iter().filter(|part| part.kind == Kind::Jinja && has_options(part)) {
+        judge_template(part, budget, problems);
+    }
     let configs: Vec<&Part> = parts.iter().filter(|part| part.kind == Kind::CloudConfig).collect();
     if configs.is_empty() || (configs.len() == 1 && !has_options(configs[0])) {
         return;
@@ -45,11 +49,7 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
         };
         let Value::Map(fields) = &root.value else { continue };
         let Some(mergers) = mergers(part, fields) else {
-            let problem = Diagnostic::error(
-                Code::MergedLists,
-                "has merge options that cloud-init does not know, so it drops the whole cloud-config",
-            );
-            problems.add(&part.place, problem.hint(format!("use `{JOINING}`")));
+            problems.add(&part.place, dropped());
             continue;
         };
         for (key, value) in fields {
@@ -88,6 +88,26 @@ pub fn judge(parts: &[Part], budget: &Budget, problems: &mut Problems) {
     }
 }
 
+/// Checks the merge options of a jinja template. All that it becomes has the options of its header.
+fn judge_template(part: &Part, budget: &Budget, problems: &mut Problems) {
+    let text = String::from_utf8_lossy(&part.bytes);
+    let texts = jinja::results(&text, Effort::Proportional, budget).texts;
+    let configs = texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig));
+    let mut read = configs.filter_map(|text| {
+        let is_affordable = budget.take(budget::YAML * text.len());
+        is_affordable.then(|| pyyaml::read(text).ok()).flatten()
+    });
+    let is_dropped = |document: pyyaml::Document| matches!(&document.root.value, Value::Map(fields) if mergers(part, fields).is_none());
+    if read.next().is_some_and(is_dropped) {
+        problems.add(&part.place, dropped());
+    }
+}
+
+fn dropped() -> Diagnostic {
+    let text = "has merge options without `dict(…)`, or that cloud-init does not know, so it drops the whole cloud-config";
+    Diagnostic::error(Code::MergedLists, text).hint(format!("use `{JOINING}`"))
+}
+
 fn contains(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
@@ -96,7 +116,8 @@ fn contains(bytes: &[u8], word: &str) -> bool {
 const JOINING: &str = "list(append)+dict(no_replace,recurse_list)+str()";
 
 /// Reads the merge options of a part: those in its fields, then those in its header, or else cloud-init's default (`_extract_mergers`
-/// in its `handlers/cloud_config.py`). For each type, the first merger counts. None if cloud-init refuses them.
+/// in its `handlers/cloud_config.py`). For each type, the first merger counts. None if
+/// cloud-init refuses them, or has no merger for the cloud-config itself.
 fn mergers(part: &Part, fields: &[(Node, Node)]) -> Option<Mergers> {
     let own = ["merge_how", "merge_type"].iter().filter_map(|name| get(fields, name));
     let own = own.into_iter().find(|node| !matches!(node.value, Value::Null));
@@ -124,9 +145,8 @@ fn mergers(part: &Part, fields: &[(Node, Node)]) -> Option<Mergers> {
         Some(options) if has(options, &["no_replace"]) => Merging::Keeps,
         Some(_) => Merging::Replaces,
     };
-    let Some(of_maps) = options("dict") else {
-        return Some(Mergers { list: Merging::Keeps, map: Merging::Keeps });
-    };
+    // A cloud-config is a map. Without a merger for maps, what is there stays.
+    let of_maps = options("dict")?;
     let replaces = has(of_maps, &["replace"]);
     let recurses = has(of_maps, &["recurse_list", "recurse_array"]);
     let list = match (replaces, recurses) {
@@ -136,6 +156,19 @@ fn mergers(part: &Part, fields: &[(Node, Node)]) -> Option<Mergers> {
     };
     Some(Mergers { list, map: if replaces { Merging::Replaces } else { Merging::Joins } })
 }
+
+/// The options of all mergers.
+const OPTIONS: [&str; 9] = [
+    "append",
+    "prepend",
+    "replace",
+    "no_replace",
+    "recurse_str",
+    "recurse_dict",
+    "recurse_array",
+    "recurse_list",
+    "allow_delete",
+];
 
 /// A merger with its options.
 type Merger = (String, Vec<String>);
@@ -161,11 +194,15 @@ fn of_node(node: &Node) -> Option<Vec<Merger>> {
     };
     let texts = |node: &Node| match &node.value {
         Value::List(items) => Some(items.iter().filter_map(text).collect()),
-        Value::Text(text) => Some(vec![text.clone()]),
+        // Python looks for an option in the text: `no_replace` has `replace` in it.
+        Value::Text(text) => {
+            Some(OPTIONS.map(str::to_owned).into_iter().filter(|name| text.contains(name)).collect())
+        }
         _ => None,
     };
     match &node.value {
         Value::Text(written) => of_text(written),
+        Value::Map(fields) if fields.is_empty() => Some(Vec::new()),
         Value::List(mergers) => {
             let each = mergers.iter().map(|merger| match &merger.value {
                 Value::Map(fields) => {
