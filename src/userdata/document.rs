@@ -38,7 +38,7 @@ impl<'a> Document<'a> {
             return None;
         }
         match pyyaml::read(text) {
-            Ok(pyyaml::Document { root, faults }) => {
+            Ok(pyyaml::Document { root, faults, .. }) => {
                 let document = Self { place: place.at(None), budget };
                 faults
                     .iter()

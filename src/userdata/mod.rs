@@ -12,6 +12,7 @@ pub mod encoded;
 pub mod encoding;
 pub mod host_state;
 pub mod ignition;
+pub mod include;
 pub mod jinja;
 pub mod json;
 pub mod manifest;

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
 use super::encoding::{self, Bytes, GZIP};
+use super::manifest::Manifest;
 use super::problems::{Problems, at_offset, head};
 use super::seed::{Part, Seed, Sent};
 use super::{archive, cloud_config, mime};
@@ -197,8 +198,11 @@ impl Opener<'_> {
                 self.layer("MIME", around);
                 self.part(Kind::Beside, text, place, around);
             }
-            for part in mime::parts(text, place, self.budget, self.problems) {
-                self.mime_part(&part, depth);
+            let parts = mime::parts(text, place, self.budget, self.problems);
+            // cloud-init applies nothing if it knows no type.
+            let is_lost = !parts.iter().any(|part| is_supported(&part.mime));
+            for part in &parts {
+                self.mime_part(part, is_lost, depth);
             }
             return;
         }
@@ -230,23 +234,30 @@ impl Opener<'_> {
         }
     }
 
-    fn mime_part(&mut self, part: &mime::MimePart, depth: usize) {
+    /// Opens a part. `is_lost` is true if cloud-init supports the type of no part.
+    fn mime_part(&mut self, part: &mime::MimePart, is_lost: bool, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
         let gzip = COMPRESSED.contains(&part.mime.as_str());
         if kind.is_none() && part.bytes.is_empty() {
             return;
         }
-        let by_its_first_line = gzip || BY_FIRST_LINE.contains(&part.mime.as_str());
-        if kind.is_none() && !by_its_first_line {
+        if !is_supported(&part.mime) {
+            let text = String::from_utf8_lossy(&part.bytes);
+            let is_ours = is_lost || Manifest::in_text(&text, &part.place).is_some();
             let text =
                 format!("has the type `{}`, which cloud-init does not support", part.mime.escape_debug());
+            let problem = match is_ours {
+                true => Diagnostic::error(Code::ContentType, format!("{text}, so it applies nothing of it")),
+                false => Diagnostic::warning(Code::ContentType, text),
+            };
             let hint =
                 "use `text/cloud-config` or `text/x-shellscript`, or `text/plain` if the first line decides";
-            return self.problems.add(&part.place, Diagnostic::warning(Code::ContentType, text).hint(hint));
+            return self.problems.add(&part.place, problem.hint(hint));
         }
         // Scripts that run at other times are in other folders.
         let file = part.file.as_deref().filter(|_| !part.mime.starts_with("text/x-shellscript-per-"));
-        let merge = part.merge.as_deref();
+        // cloud-init makes a new part of what it decompresses, without this header.
+        let merge = part.merge.as_deref().filter(|_| !gzip);
         let around = Around { kind, merge, file, is_entry: false, gzip };
         self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
     }
@@ -346,6 +357,11 @@ impl Opener<'_> {
         let file = around.and_then(|around| around.file).map(str::to_owned);
         self.parts.push(Part { place: place.clone(), kind, bytes, merge, file });
     }
+}
+
+/// Returns whether cloud-init reads parts of a MIME type.
+fn is_supported(mime: &str) -> bool {
+    Kind::of_mime(mime).is_some() || COMPRESSED.contains(&mime) || BY_FIRST_LINE.contains(&mime)
 }
 
 /// Returns whether a text begins with the base64 of a known beginning, even if it is damaged further on.

@@ -26,13 +26,13 @@ pub use crate::userdata::sources::Input;
 pub use summary::{Certified, Summary};
 
 use crate::clouds::Cloud;
-use crate::diag::{Code, Diagnostic, Place, Severity};
+use crate::diag::{Code, Diagnostic, Place, Position, Severity};
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::Problems;
+use crate::userdata::problems::{Problems, head};
 use crate::userdata::seed::{Part, Seed};
-use crate::userdata::{cloud_config, ignition, script, sources};
+use crate::userdata::{cloud_config, ignition, include, script, sources};
 
 /// The content of an input and its problems.
 pub struct Verdict {
@@ -137,13 +137,19 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
         Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),
         Kind::Ignition => ignition::read(&part.bytes, &part.place, budget, host, problems),
         Kind::Include => {
-            let urls = text
-                .lines()
-                .map(|line| line.trim_start_matches("#include-once").trim_start_matches("#include").trim());
-            host.unchecked.extend(
-                urls.filter(|url| url.contains("://"))
-                    .map(|url| format!("the content of {url}, which the host downloads")),
-            );
+            for (line, url) in include::urls(&text) {
+                if include::is_impossible(url) {
+                    let text = format!(
+                        "`{}` is no URL that cloud-init can fetch, so it applies nothing of the whole user-data",
+                        head(url)
+                    );
+                    let problem = Diagnostic::error(Code::ContentType, text);
+                    let hint = "write one URL with `https://` a line, or put `#` before the line";
+                    problems.add(&part.place.at(Some(Position { line, column: 1 })), problem.hint(hint));
+                } else if url.contains("://") {
+                    host.unchecked.push(format!("the content of {url}, which the host downloads"));
+                }
+            }
         }
         Kind::Jinja | Kind::PartHandler | Kind::JsonPatch => {
             host.unchecked.push(format!("the {}, which cloud-init processes on the host", part.kind.name()));

@@ -10,7 +10,8 @@ import os
 import sys
 import tempfile
 
-from cloudinit import handlers, helpers, user_data, util
+import requests
+from cloudinit import handlers, helpers, url_helper, user_data, util
 from cloudinit.config import cc_write_files
 from cloudinit.handlers.cloud_config import CloudConfigPartHandler
 from cloudinit.handlers.jinja_template import JinjaTemplatePartHandler
@@ -52,6 +53,24 @@ paths = helpers.Paths({"cloud_dir": folder, "run_dir": folder})
 paths.datasource = Source()
 os.makedirs(paths.get_ipath("scripts"), exist_ok=True)
 os.symlink(paths.get_ipath(), os.path.join(folder, "instance"))
+
+
+def read_url(url, **_):
+    """Fails for a URL that no host can fetch, and returns nothing for others. There is no network here."""
+    if not url.lstrip().startswith("/") and not url.lstrip().lower().startswith("file://"):
+        cleaned = url_helper._cleanurl(url)
+        if " " in cleaned.split("/")[2]:
+            raise url_helper.UrlError(cause="no host has a space in its name", url=url)
+        try:
+            with requests.Session() as session:
+                session.get_adapter(session.prepare_request(requests.Request("GET", cleaned)).url)
+        except requests.exceptions.RequestException as error:
+            raise url_helper.UrlError(cause=error, url=url) from error
+    return url_helper.StringResponse(b"")
+
+
+user_data.read_file_or_url = read_url
+
 # What the hosts know of themselves: the first decides what is refused, and hostseed's part must be there with each of them.
 INSTANCES = [
     {"v1": {"local_hostname": "web", "region": "eu", "cloud_name": "aws"}, "ds": {"meta_data": {"instance_id": "i-1", "tags": ["a", "b"]}}},

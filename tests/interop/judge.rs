@@ -462,7 +462,7 @@ fn the_foreign_cases_state_what_cloud_init_does() {
 }
 
 /// Texts that can take hostseed's part away, at the top of a cloud-config.
-const TAKING: [&str; 26] = [
+const TAKING: [&str; 29] = [
     "runcmd:\n",
     "runcmd: [a]\n",
     "runcmd: {a: b}\n",
@@ -484,6 +484,9 @@ const TAKING: [&str; 26] = [
     "write_files: [{path: /a, content: x, owner: 'a:b:c'}]\n",
     "write_files: [{path: /a, content: x, owner: root.root}]\n",
     "write_files: [{path: /a, content: x, owner: ''}]\n",
+    "write_files: [{path: /a, content: \"\\ud800\"}]\n",
+    "runcmd: [\"\\ud83d\\udc33\"]\n",
+    "hostname: \"\\ud800\"\n",
     "write_files: [{path: /a, content: x, permissions: 99999999999}]\n",
     "write_files: [{path: /a, content: x, permissions: '0999'}]\n",
     "write_files: [{path: \"/a\\0\", content: x}]\n",
@@ -567,6 +570,18 @@ fn taking(n: usize) -> (Option<&'static str>, String) {
             random.one(&["'runcmd: '", "7", "~", "!!binary /w==", "'hostname: a'"])
         ),
         4 => archive(random),
+        5 => format!(
+            "#include\n{}\n",
+            random.one(&[
+                "https://a.example/b",
+                "a b",
+                "ftp://a.example",
+                "http:/a",
+                "/etc/a",
+                "# c",
+                "mailto:a"
+            ])
+        ),
         _ => format!("#cloud-config\n{}", lines(random)),
     };
     let types = [

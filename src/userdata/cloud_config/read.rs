@@ -45,7 +45,14 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     host.manifests.extend(manifest);
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return };
     let fields = match &root.value {
-        Value::Map(fields) => fields,
+        Value::Map(fields) if !root.written.has_tag("set") => fields,
+        Value::Map(_) => {
+            let problem = Diagnostic::error(
+                Code::CloudConfigShape,
+                "is a cloud-config with the tag `!!set`, and cloud-init reads only a map",
+            );
+            return problems.add(&document.place(&root), problem.hint("remove the tag"));
+        }
         Value::Null => {
             return problems.add(place, Diagnostic::error(Code::UserDataEmpty, "has no keys, only comments"));
         }
@@ -117,6 +124,13 @@ impl Reader<'_> {
     fn check_name(&mut self, name: &str, key: &Node) {
         if fields::TOP.contains(&name) || name.starts_with(['_', '.']) || name.starts_with("x-") {
             return;
+        }
+        if let Some(meant) = name.strip_prefix('\u{feff}').filter(|name| fields::TOP.contains(name)) {
+            let text = format!(
+                "has a byte order mark before `{meant}`, so cloud-init does not know the key, and ignores it"
+            );
+            let problem = Diagnostic::error(Code::UserDataText, text);
+            return self.add(key, problem.hint("save it as UTF-8 without a byte order mark"));
         }
         let text = format!("cloud-init does not know the key `{}`, and ignores it", head(name));
         let problem = Diagnostic::warning(Code::UnknownKey, text);

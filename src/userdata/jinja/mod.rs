@@ -126,7 +126,7 @@ pub fn results(text: &str, effort: Effort, budget: &Budget) -> Results {
     }
     let left = match effort {
         Effort::Proportional => 24 * (body.len() + 4096),
-        Effort::Thorough => 24 * (body.len() + 4096) + (2 << 20),
+        Effort::Thorough => 24 * (body.len() + 4096) + (512 << 10),
     };
     let compared = compared(&tags);
     let (results, rest) = thread::scope(|scope| {

@@ -54,12 +54,13 @@ pub fn parts(text: &str, place: &Place, budget: &Budget, problems: &mut Problems
         problems
             .add(place, Diagnostic::error(Code::MimeArchive, text).hint("begin it with `MIME-Version: 1.0`"));
     }
-    if text.starts_with(['\n', '\r']) && is_message(text) {
+    let lead = &text[..text.len() - text.trim_start().len()];
+    if !is_skipped(lead) && is_message(text) {
         let problem = Diagnostic::error(
             Code::MimeArchive,
-            "has an empty line before its MIME headers, so cloud-init does not read them",
+            "has an empty line or white space before its MIME headers, so cloud-init does not read them",
         );
-        problems.add(place, problem.hint("remove the empty line"));
+        problems.add(place, problem.hint("begin it with the first header"));
     }
     let text = if is_message(text) { text.trim_start() } else { text };
     if !budget.take(4 * text.len()) {
@@ -86,6 +87,14 @@ pub fn parts(text: &str, place: &Place, budget: &Budget, problems: &mut Problems
             decode(leaf, text, &own, budget, problems)
         })
         .collect()
+}
+
+/// Returns whether Python skips this white space before the headers: only whole lines of spaces and tabs, which are not empty.
+fn is_skipped(lead: &str) -> bool {
+    lead.split_inclusive('\n').all(|line| {
+        let spaces = line.trim_end_matches(['\r', '\n']);
+        line.ends_with('\n') && !spaces.is_empty() && spaces.bytes().all(|b| matches!(b, b' ' | b'\t'))
+    })
 }
 
 /// A part that is not a multipart.

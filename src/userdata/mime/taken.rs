@@ -8,6 +8,7 @@ use crate::userdata::cloud_config::created_later;
 use crate::userdata::cloud_config::fatal::{self, Tree};
 use crate::userdata::content_type::{BY_FIRST_LINE, CLOUD_CONFIG, Kind, SHELL_SCRIPT};
 use crate::userdata::document::get;
+use crate::userdata::include;
 use crate::userdata::jinja::{self, Effort, Gap};
 use crate::userdata::paths;
 use crate::userdata::problems::{Problems, head};
@@ -47,13 +48,26 @@ pub fn kind(content_type: &str, text: &str) -> Option<Kind> {
 fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
     match kind {
         Kind::CloudConfig => match pyyaml::read(text) {
-            Ok(document) => config(&document.root),
+            Ok(document) => config(&document),
             Err(fault) if fault.is_limit => Err(refuse(format!("cannot be checked: {}", fault.text))),
             // cloud-init drops the whole part, and nothing else.
             Err(_) => Ok(()),
         },
         Kind::Jinja => template(text),
+        Kind::Include => match include::urls(text).into_iter().find(|(_, url)| include::is_impossible(url)) {
+            Some((_, url)) => {
+                let text = format!(
+                    "has the line `{}`, which is no URL, and cloud-init would apply nothing",
+                    head(url)
+                );
+                Err(refuse(text).hint("write one URL with `https://` a line, or put `#` before the line"))
+            }
+            None => Ok(()),
+        },
         Kind::Archive => {
+            if pyyaml::read(text).is_ok_and(|document| document.has_half_characters) {
+                return Err(half_character("in the archive, and cloud-init would apply nothing"));
+            }
             let (place, budget) = (Place::file("the archive"), Budget::default());
             let mut problems = Problems::default();
             let entries = archive::entries(text, &place, &budget, &mut problems);
@@ -100,7 +114,7 @@ fn template(text: &str) -> Result<(), Diagnostic> {
     }
     for text in texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig)) {
         match pyyaml::read(text) {
-            Ok(document) => config(&document.root).map_err(|problem| {
+            Ok(document) => config(&document).map_err(|problem| {
                 let message =
                     format!("is a jinja template that can become a cloud-config that {}", problem.message);
                 let hint =
@@ -114,14 +128,19 @@ fn template(text: &str) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-fn config(root: &Node) -> Result<(), Diagnostic> {
-    let Value::Map(fields) = &root.value else { return Ok(()) };
+fn config(document: &pyyaml::Document) -> Result<(), Diagnostic> {
+    let Value::Map(fields) = &document.root.value else { return Ok(()) };
     for (key, value) in fields {
         let Value::Text(name) = &key.value else { continue };
         if LISTS.contains(&name.as_str()) && !matches!(value.value, Value::List(_)) {
             let text =
                 format!("has {} for `{name}`, which would replace hostseed's list", value.value.kind());
             return Err(refuse(text).hint(format!("remove `{name}`, or make it a list")));
+        }
+        if document.has_half_characters && LISTS.contains(&name.as_str()) && has_replacement(value) {
+            return Err(half_character(&format!(
+                "in `{name}`, and cloud-init would apply nothing of that list"
+            )));
         }
         if let Some((list, module)) = MODULES.iter().find(|(list, _)| list == name)
             && !has_module(value, module)
@@ -141,6 +160,22 @@ fn config(root: &Node) -> Result<(), Diagnostic> {
         }
     }
     Ok(())
+}
+
+fn half_character(place: &str) -> Diagnostic {
+    refuse(format!("has half of a surrogate pair {place}")).hint("write the character itself, not `\\ud83d…`")
+}
+
+/// Returns whether a text in a value has the sign for half of a surrogate pair.
+fn has_replacement(node: &Node) -> bool {
+    match &node.value {
+        Value::Text(text) => text.contains(char::REPLACEMENT_CHARACTER),
+        Value::List(items) => items.iter().any(has_replacement),
+        Value::Map(fields) => {
+            fields.iter().any(|(key, value)| has_replacement(key) || has_replacement(value))
+        }
+        _ => false,
+    }
 }
 
 /// Refuses a command with which cloud-init runs none of the joined list (`shellify` in its `util.py`).
@@ -261,7 +296,7 @@ fn patch(text: &str) -> Result<(), Diagnostic> {
             let items = if is_list { value.clone() } else { serde_json::json!([value]) };
             let is_inside = field.matches('/').count() > 1;
             match pyyaml::read(&serde_json::json!({ *list: items }).to_string()) {
-                Ok(document) if !is_inside => config(&document.root)?,
+                Ok(document) if !is_inside => config(&document)?,
                 _ => return Err(refuse(format!("changes `{}` in a way that cannot be checked", head(path)))),
             }
         }
@@ -314,6 +349,13 @@ mod tests {
             ("text/cloud-config", "write_files: [{path: /a/b, content: x}, {path: /a/, content: x}]\n"),
             ("text/cloud-config", "write_files: [{path: /etc, content: x}]\n"),
             ("text/cloud-config", "write_files: [{path: /usr/local/lib/hostseed, content: x}]\n"),
+            ("text/cloud-config", "runcmd: [\"echo \\ud83d\\udc33\"]\n"),
+            ("text/cloud-config", "write_files: [{path: /a, content: \"\\ud800\"}]\n"),
+            ("text/cloud-config-archive", "- \"#cloud-config\\n\\ud800: 1\"\n"),
+            ("text/cloud-config-archive", "- {content: a, filename: \"\\ud800\"}\n"),
+            ("text/x-include-url", "#include\nfoo bar\n"),
+            ("text/x-include-once-url", "https://a.example/b\nftp://a.example/b\n"),
+            ("text/plain", "#include http:/a.example\n"),
             ("text/cloud-config", "cloud_config_modules: [RunCmd]\n"),
             ("text/cloud-config; charset=utf-8", "runcmd:\n"),
             (
@@ -419,6 +461,9 @@ mod tests {
             ("text/cloud-config", "write_files: [{path: /a, content: 'aGk=', encoding: b64, owner: ''}]\n"),
             ("text/cloud-config", "write_files: [{path: /a, content: x, permissions: rw}]\n"),
             ("text/cloud-config", "write_files: [{path: /a/b, content: x}, {path: /a/c, content: x}]\n"),
+            ("text/cloud-config", "hostname: \"\\ud800\"\nruncmd: [ls]\n"),
+            ("text/x-include-url", "#include\nhttps://a.example/b\n# c\n"),
+            ("text/cloud-config", "#cloud-config\n\u{feff}runcmd:\n"),
             ("text/cloud-config", "cloud_config_modules: [ntp, [runcmd, always]]\n"),
             (
                 "text/cloud-config",

@@ -12,6 +12,9 @@ pub struct Document {
     pub root: Node,
     /// Reasons why PyYAML refuses the document although its structure is clear, in the order of the text.
     pub faults: Vec<Fault>,
+    /// True if a text has half of a surrogate pair (`"\ud800"`), which is [`char::REPLACEMENT_CHARACTER`] here. PyYAML reads it, and
+    /// what writes it fails.
+    pub has_half_characters: bool,
 }
 
 /// Reads the only document of a text. The time is proportional to the length of the text.

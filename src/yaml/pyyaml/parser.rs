@@ -80,9 +80,10 @@ impl Parser {
         let next = self.scanner.peek_token()?;
         match &next.kind {
             Kind::StreamEnd => {
+                let has_half_characters = !self.scanner.faults.is_empty();
                 self.faults.append(&mut self.scanner.faults);
                 self.faults.sort_by_key(|fault| fault.position);
-                Ok(Document { root, faults: self.faults })
+                Ok(Document { root, faults: self.faults, has_half_characters })
             }
             Kind::DocumentStart | Kind::Directive(_) => {
                 Err(fault(next.start, "a second document begins here, and there can be only one"))
