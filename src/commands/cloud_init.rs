@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::shell;
-use crate::verify::Bytes;
+use crate::verify::Shared;
 
 /// Maximum number of cloud-configs of one input that are checked. Each takes about a second.
 const MOST: usize = 32;
@@ -16,7 +16,7 @@ const LONGEST_RUN: usize = 20;
 
 /// Runs `cloud-init schema` on each cloud-config and returns its findings. It passes them on standard input, so that no file and no
 /// argument contains a key.
-pub fn check_schema(cloud_configs: &[(Place, Bytes)]) -> Vec<Diagnostic> {
+pub fn check_schema(cloud_configs: &[(Place, Shared)]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for (place, text) in cloud_configs.iter().take(MOST) {
         match ask(text) {

@@ -86,10 +86,10 @@ fn sentence(name: &str, valid: bool, errors: usize, warnings: usize) -> String {
 fn read(file: &Path, name: &str) -> Result<Input> {
     let failed = |error: std::io::Error| super::unreadable(name, &error);
     if file.as_os_str() == "-" {
-        return Ok(Input::File(name.to_owned(), capped(std::io::stdin().lock()).map_err(failed)?));
+        return Ok(Input::File(name.to_owned(), capped(std::io::stdin().lock(), 0).map_err(failed)?));
     }
     if !file.is_dir() {
-        let bytes = File::open(file).and_then(capped).map_err(failed)?;
+        let bytes = File::open(file).and_then(|file| capped(file, 0)).map_err(failed)?;
         return Ok(Input::File(name.to_owned(), bytes));
     }
     let mut files = Vec::new();
@@ -110,17 +110,21 @@ fn read(file: &Path, name: &str) -> Result<Input> {
         );
     }
     files.sort();
-    let mut read = Vec::new();
+    let (mut read, mut before) = (Vec::new(), 0);
     for own in files {
-        let bytes = File::open(file.join(&own)).and_then(capped).map_err(failed)?;
+        let bytes = File::open(file.join(&own)).and_then(|file| capped(file, before)).map_err(failed)?;
+        before += bytes.len();
         read.push((own, bytes));
     }
     Ok(Input::Folder(name.to_owned(), read))
 }
 
-fn capped(stream: impl Read) -> std::io::Result<Bytes> {
+/// Reads a stream up to one byte above the limit, of which `before` bytes are used.
+fn capped(stream: impl Read, before: usize) -> std::io::Result<Bytes> {
     let mut bytes = Secret::new(Vec::new());
-    stream.take(verify::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    stream.take((verify::MAX_BYTES + 1).saturating_sub(before) as u64).read_to_end(&mut bytes)?;
+    // Spare capacity would be erased too, and so become memory that is really used.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

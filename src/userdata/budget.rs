@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use crate::diag::{Code, Diagnostic};
+
 /// Maximum size of an input file in bytes. Every seed and every Terraform state of a realistic size is smaller.
 pub const MAX_BYTES: usize = 64 << 20;
 /// Units of work for one input. One unit is the cost of reading one byte once. The limit is 16 units for each byte of the largest
@@ -13,8 +15,19 @@ pub const MAX_WORK: u64 = 16 * MAX_BYTES as u64;
 pub const MAX_INFLATED: usize = 16 << 20;
 /// Maximum size of all decompressed streams of an input together, in bytes.
 pub const MAX_INFLATED_IN_ALL: usize = 64 << 20;
+/// Maximum size of a document that is parsed as a whole in bytes: eight times the largest limit of a cloud (Google's 256 KiB). The
+/// YAML reader needs up to 80 times as much memory.
+pub const MAX_DOCUMENT: usize = 2 << 20;
+/// Maximum size of an Ignition config in bytes. It contains files, and is served by an HTTP server where a cloud's limit is too small.
+pub const MAX_IGNITION: usize = 32 << 20;
 /// Units of work for each byte of YAML that is parsed.
 pub const YAML: usize = 8;
+
+/// The problem of a document of `bytes` bytes that has more than the limit of its reader. `kind` names the document.
+pub fn too_long(kind: &str, bytes: usize, most: usize) -> Diagnostic {
+    let text = format!("has {bytes} bytes of {kind}, and the limit is {} MiB", most >> 20);
+    Diagnostic::error(Code::VerifyLimit, text)
+}
 
 /// The units of work and the decompressed bytes that are left for one input.
 pub struct Budget {

@@ -8,9 +8,6 @@ use crate::diag::{Code, Diagnostic, Place};
 use crate::yaml::yaml11::{self, Scalar};
 use crate::yaml::{Fault, Node, Value, pyyaml};
 
-/// Maximum size of a document in bytes: eight times the largest limit of a cloud (Google's 256 KiB). The YAML reader needs up to
-/// 80 times as much memory.
-const MAX_BYTES: usize = 2 << 20;
 /// Units of work for each value.
 const COST: usize = 8;
 
@@ -29,9 +26,8 @@ impl<'a> Document<'a> {
         budget: &'a Budget,
         problems: &mut Problems,
     ) -> Option<(Self, Node)> {
-        if text.len() > MAX_BYTES {
-            let text = format!("has {} bytes of YAML, and the limit is {} MiB", text.len(), MAX_BYTES >> 20);
-            problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
+        if text.len() > budget::MAX_DOCUMENT {
+            problems.add(place, budget::too_long("YAML", text.len(), budget::MAX_DOCUMENT));
             return None;
         }
         if !budget.take(budget::YAML * text.len()) {

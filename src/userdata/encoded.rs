@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::budget::MAX_INFLATED;
 use super::encoding::{self, Bytes};
 use crate::secret::Secret;
 
@@ -17,6 +18,8 @@ pub const SHORTEST: usize = 60;
 pub const SHORTEST_BYTES: usize = SHORTEST * 3 / 4;
 /// Minimum length in characters of a piece of base64 that is split over list items or commands. The last piece can be shorter.
 const SHORTEST_PIECE: usize = 16;
+/// Maximum number of bytes that are decoded from one run: as much as from a compressed stream. The rest of the run is left out.
+pub const MAX_DECODED: usize = MAX_INFLATED;
 /// Maximum number of bytes between two pieces: the end of one command and the beginning of the next.
 pub const LONGEST_GAP: usize = 160;
 /// A decoder that accepts missing padding and trailing bits: a search must not depend on them.
@@ -138,12 +141,12 @@ fn ends_line(bytes: &[u8], at: usize) -> bool {
 }
 
 /// Decodes pieces one after another, as `base64 -d` decodes text with padding in the middle. Also returns the decoded length
-/// without the last piece, or the whole length if the last piece is as long as the others.
+/// without the last piece, or the whole length if the last piece is as long as the others. Stops at [`MAX_DECODED`] bytes.
 pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) -> (Bytes, usize) {
     /// Letters that are decoded at a time. It must be a multiple of four.
     const CHUNK: usize = 4096;
     let total: usize = pieces.iter().map(ExactSizeIterator::len).sum();
-    let mut decoded: Bytes = Secret::new(Vec::with_capacity(total / 4 * 3 + 3));
+    let mut decoded: Bytes = Secret::new(Vec::with_capacity((total / 4 * 3 + 3).min(MAX_DECODED + CHUNK)));
     let mut chunk = Secret::new(Vec::with_capacity(CHUNK));
     let flush = |chunk: &mut Vec<u8>, decoded: &mut Vec<u8>| {
         // A single letter is less than a byte.
@@ -154,6 +157,9 @@ pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) ->
     };
     let mut without_last = 0;
     for (n, piece) in pieces.iter().enumerate() {
+        if decoded.len() >= MAX_DECODED {
+            break;
+        }
         if n + 1 == pieces.len() && n > 0 && piece.len() < pieces[0].len() {
             without_last = decoded.len() + chunk.len() * 3 / 4;
         }
@@ -164,6 +170,9 @@ pub fn decode(bytes: &[u8], pieces: &[Range<usize>], engine: &GeneralPurpose) ->
             }
             if chunk.len() == CHUNK {
                 flush(&mut chunk, &mut decoded);
+                if decoded.len() >= MAX_DECODED {
+                    break;
+                }
             }
         }
     }
@@ -181,7 +190,7 @@ pub fn begins_something(bytes: &[u8]) -> bool {
         || bytes.starts_with(b"-----BEGIN ")
 }
 
-/// Decodes hexadecimal digits in pairs. Ignores other bytes and a single last digit.
+/// Decodes hexadecimal digits in pairs, up to [`MAX_DECODED`] bytes. Ignores other bytes and a single last digit.
 pub fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
     let mut high = None;
     let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
@@ -192,7 +201,7 @@ pub fn from_hex(digits: impl Iterator<Item = u8>) -> Bytes {
             None
         }
     });
-    Secret::new(bytes.collect())
+    Secret::new(bytes.take(MAX_DECODED).collect())
 }
 
 /// Calls `take` with the offset and the decoded bytes of each run of hexadecimal pairs. Between each two pairs are the same
@@ -215,7 +224,9 @@ pub fn pairs(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
         if let Some(length) = (1..=LONGEST).find(|length| is_pair(at + length)) {
             let gap = &bytes[at..at + length];
             while bytes[at..].starts_with(gap) && is_pair(at + length) {
-                digits.extend_from_slice(&bytes[at + length..at + length + 2]);
+                if digits.len() < 2 * MAX_DECODED {
+                    digits.extend_from_slice(&bytes[at + length..at + length + 2]);
+                }
                 at += length + 2;
             }
         }
@@ -238,9 +249,9 @@ pub fn percents(bytes: &[u8], take: &mut dyn FnMut(usize, &[u8])) {
             continue;
         }
         let is_form = find(text, b"BEGIN+", 0).is_some();
-        let mut decoded: Bytes = Secret::new(Vec::with_capacity(text.len()));
+        let mut decoded: Bytes = Secret::new(Vec::with_capacity(text.len().min(MAX_DECODED)));
         let (mut rest, mut escapes) = (text, 0);
-        while let Some((first, tail)) = rest.split_first() {
+        while let Some((first, tail)) = rest.split_first().filter(|_| decoded.len() < MAX_DECODED) {
             let hex = |b: &u8| char::from(*b).to_digit(16).map(|digit| digit as u8);
             let escaped = match rest {
                 [b'%', high, low, ..] => hex(high).zip(hex(low)),

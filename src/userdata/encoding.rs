@@ -1,8 +1,8 @@
 //! Applies gzip and base64, always with the same output for the same input, and removes them. Reports damage in the encoded data.
 
-use std::borrow::Cow;
 use std::io::{ErrorKind, Read, Write};
 use std::num::NonZeroU64;
+use std::rc::Rc;
 
 use base64::DecodeError;
 use base64::Engine;
@@ -19,6 +19,8 @@ use crate::secret::Secret;
 
 /// Bytes that may contain a private key.
 pub type Bytes = Secret<Vec<u8>>;
+/// [`Bytes`] with several owners. An input is large, so it is not copied for each of them.
+pub type Shared = Rc<Bytes>;
 
 /// The first bytes of a gzip member (RFC 1952 §2.3.1).
 pub const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -152,14 +154,51 @@ fn damaged(error: &std::io::Error) -> Diagnostic {
 /// # Errors
 /// The text is not base64, is cut short, or exceeds the budget. The error has the offset of the problem in `text`, in bytes.
 pub fn unbase64(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
+    decode(text, "", budget)
+}
+
+/// As [`unbase64`], but adds missing padding, as Python does (`decode_b` in `email/_encoded_words.py`).
+///
+/// # Errors
+/// As [`unbase64`].
+pub fn unbase64_unpadded(text: &[u8], budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
+    let missing = match text.iter().filter(|b| !b.is_ascii_whitespace()).count() % 4 {
+        2 => "==",
+        3 => "=",
+        _ => "",
+    };
+    decode(text, missing, budget)
+}
+
+/// Decodes base64 followed by `padding`, in chunks, so that a large text is not copied.
+fn decode(text: &[u8], padding: &str, budget: &Budget) -> Result<Bytes, (usize, Diagnostic)> {
+    /// Letters that are decoded at a time. It must be a multiple of four.
+    const CHUNK: usize = 4096;
     if !budget.take(text.len()) {
         return Err((0, too_large()));
     }
-    let packed = match text.iter().any(u8::is_ascii_whitespace) {
-        false => Cow::Borrowed(text),
-        true => Cow::Owned(text.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect()),
+    let mut letters =
+        text.iter().copied().filter(|b| !b.is_ascii_whitespace()).chain(padding.bytes()).peekable();
+    let mut plain = Secret::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
+    let mut chunk = Secret::new(Vec::with_capacity(CHUNK));
+    let mut before = 0;
+    let decoded = loop {
+        chunk.clear();
+        chunk.extend(letters.by_ref().take(CHUNK));
+        let at = |n: usize| before + n;
+        match STANDARD.decode_vec(&chunk[..], &mut plain) {
+            Err(DecodeError::InvalidByte(n, byte)) => break Err(DecodeError::InvalidByte(at(n), byte)),
+            Err(error) => break Err(error),
+            Ok(()) if letters.peek().is_none() => break Ok(plain),
+            Ok(()) => {}
+        }
+        // Padding is valid only at the end of all.
+        if let Some(n) = chunk.iter().position(|b| *b == b'=') {
+            break Err(DecodeError::InvalidByte(at(n), b'='));
+        }
+        before += chunk.len();
     };
-    STANDARD.decode(&packed[..]).map(Secret::new).map_err(|error| {
+    decoded.map_err(|error| {
         let offset_of = |n: usize| {
             let mut kept = text.iter().enumerate().filter(|(_, b)| !b.is_ascii_whitespace());
             kept.nth(n).map_or(text.len(), |(offset, _)| offset)
@@ -215,6 +254,26 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn damage_in_base64_has_its_offset_in_any_chunk() {
+        let budget = Budget::default();
+        for at in [0, 5, 4095, 4096, 9000] {
+            for (bad, code) in [(b'!', Code::UserDataDamaged), (b'=', Code::UserDataDamaged)] {
+                let mut text = vec![b'A'; 12_000];
+                text[at] = bad;
+                // A line end before it counts as an offset, but is no letter.
+                text.insert(at, b'\n');
+                let (offset, problem) = unbase64(&text, &budget).unwrap_err();
+                assert_eq!((offset, problem.code), (at + 1, code), "{at}");
+            }
+        }
+        for length in [1, 4095, 4097, 8193] {
+            let (offset, problem) = unbase64(&vec![b'A'; length], &budget).unwrap_err();
+            assert_eq!((offset, problem.code), (length, Code::UserDataCutShort));
+        }
+        assert_eq!(unbase64(b" \n", &budget).unwrap().len(), 0);
+    }
+
     proptest! {
         #[test]
         fn gzip_and_base64_round_trip(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
@@ -222,6 +281,8 @@ mod tests {
             prop_assert_eq!(&gunzip(&gzip(&bytes), &budget).unwrap()[..], &bytes[..]);
             for text in [base64(&bytes), base64_lines(&bytes).join("\n"), base64_lines(&bytes).join("\r\n  ")] {
                 prop_assert_eq!(&unbase64(text.as_bytes(), &budget).unwrap()[..], &bytes[..]);
+                let unpadded = text.trim_end_matches('=');
+                prop_assert_eq!(&unbase64_unpadded(unpadded.as_bytes(), &budget).unwrap()[..], &bytes[..]);
             }
         }
     }

@@ -11,6 +11,9 @@ use crate::diag::{Code, Diagnostic, Place};
 /// The mode of a file without an explicit mode. cloud-init's `write_files` and Ignition's `files` use the same default.
 pub const DEFAULT_MODE: u32 = 0o644;
 
+/// Maximum number of descriptions of content that was not checked. A reader does not need more.
+const MAX_UNCHECKED: usize = 1000;
+
 /// A file on the host.
 pub struct File {
     /// The place in the seed that defines the file.
@@ -73,8 +76,8 @@ pub struct HostState {
     pub unmarked: Option<Place>,
     /// The SHA-256 of the script in each phase of an Image Builder component.
     pub phases: BTreeMap<String, String>,
-    /// Descriptions of content that was not checked, because the host fetches or creates it itself.
-    pub unchecked: Vec<String>,
+    /// Descriptions of content that was not checked, up to a limit, and the number of all.
+    unchecked: (Vec<String>, usize),
     /// The hostname that the seed sets.
     pub hostname: Option<String>,
     /// True if Ignition processes the seed, on a system with Docker preinstalled.
@@ -122,6 +125,23 @@ impl HostState {
         // If two files have the same path, lookups find the earlier one.
         let first = self.by_path.entry(to.to_owned()).or_insert(n);
         *first = n.min(*first);
+    }
+
+    /// Records content that was not checked, because the host fetches or creates it itself.
+    pub fn leave_unchecked(&mut self, what: impl FnOnce() -> String) {
+        let (listed, number) = &mut self.unchecked;
+        *number += 1;
+        if listed.len() < MAX_UNCHECKED {
+            listed.push(what());
+        }
+    }
+
+    /// The descriptions of content that was not checked. The last one says how many are not listed.
+    pub fn unchecked(&self) -> Vec<String> {
+        let (listed, number) = &self.unchecked;
+        let more = number - listed.len();
+        let more = (more > 0).then(|| format!("and {more} more"));
+        listed.iter().cloned().chain(more).collect()
     }
 
     /// Records whether a command or script that the host runs starts hostseed's `setup`.

@@ -6,17 +6,21 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::budget::Budget;
+use super::budget::{Budget, MAX_INFLATED};
 use super::content_type::Kind;
 use super::encoding::{self, Bytes, GZIP};
-use super::mime;
 use super::problems::{FETCH_AGAIN, Problems};
+use super::{ignition, mime};
 use crate::diag::{Code, Diagnostic, Place, Position};
 use crate::secret::Secret;
 
-/// Maximum number of values in a document. A Terraform state has about 50 values for each resource. Each value needs up to 150
+/// Maximum number of values in a document. A Terraform state has about 50 values for each resource. Each value needs about 100
 /// bytes of memory.
-const MAX_VALUES: usize = 500_000;
+const MAX_VALUES: usize = 800_000;
+/// What a list or a map counts if it is not empty, in values: the memory that it reserves for its first items.
+const BRANCH: usize = 5;
+/// Maximum length of a text in bytes: as much as of a decompressed stream.
+const MAX_TEXT: usize = MAX_INFLATED;
 /// Maximum number of texts in a document that are treated as user-data. Each one is checked as a separate host.
 pub const MAX_CANDIDATES: usize = 10_000;
 /// Units of work for each value.
@@ -30,15 +34,34 @@ pub struct Candidate {
 
 /// Parses a document. Returns None if the JSON is not valid, which is reported, or if the budget is exhausted.
 pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Option<Value> {
+    parse(text, place, budget, problems, |counter, json| Reader(counter).deserialize(json))
+}
+
+/// A reader of JSON in memory.
+pub type Json<'a> = serde_json::Deserializer<serde_json::de::SliceRead<'a>>;
+
+/// As [`read`], with another way to build the value.
+pub fn parse<T>(
+    text: &[u8],
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+    build: impl FnOnce(&Counter, &mut Json) -> serde_json::Result<T>,
+) -> Option<T> {
     if !budget.take(text.len()) {
         return None;
     }
-    let reader = Reader { budget, values: Cell::new(0) };
+    let reader = Counter { budget, values: Cell::new(0), has_long_text: Cell::new(false) };
     let mut json = serde_json::Deserializer::from_slice(text);
-    match reader.deserialize(&mut json).and_then(|value| json.end().map(|()| value)) {
+    match build(&reader, &mut json).and_then(|value| json.end().map(|()| value)) {
         Ok(value) => Some(value),
         // The reader stopped because of the budget, which is reported elsewhere.
         Err(_) if budget.is_exhausted() => None,
+        Err(_) if reader.has_long_text.get() => {
+            let text = format!("has a text of more than {} MiB, the limit of `verify`", MAX_TEXT >> 20);
+            problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
+            None
+        }
         Err(error) => {
             let position = Some(Position { line: error.line(), column: error.column().max(1) });
             let message = error.to_string();
@@ -54,15 +77,46 @@ pub fn read(text: &[u8], place: &Place, budget: &Budget, problems: &mut Problems
     }
 }
 
-/// Builds a JSON value and counts the values inside it.
-struct Reader<'a> {
+/// Counts the values of a document, and stops its reader at the limits.
+pub struct Counter<'a> {
     budget: &'a Budget,
     values: Cell<usize>,
+    has_long_text: Cell<bool>,
 }
 
-impl Reader<'_> {
-    fn count<E: de::Error>(&self) -> Result<(), E> {
-        self.values.set(self.values.get() + 1);
+impl Counter<'_> {
+    /// Counts a value.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn count<E: de::Error>(&self) -> Result<(), E> {
+        self.count_as(1)
+    }
+
+    /// Counts the first item of a list or a map.
+    ///
+    /// # Errors
+    /// There are too many values.
+    pub fn count_branch<E: de::Error>(&self) -> Result<(), E> {
+        self.count_as(BRANCH)
+    }
+
+    /// Counts and copies a text.
+    ///
+    /// # Errors
+    /// There are too many values, or the text is too long.
+    pub fn text<E: de::Error>(&self, text: &str) -> Result<String, E> {
+        self.check_length(text)?;
+        self.count().map(|()| text.to_owned())
+    }
+
+    fn check_length<E: de::Error>(&self, text: &str) -> Result<(), E> {
+        self.has_long_text.set(text.len() > MAX_TEXT);
+        if self.has_long_text.get() { Err(E::custom("a long text")) } else { Ok(()) }
+    }
+
+    fn count_as<E: de::Error>(&self, values: usize) -> Result<(), E> {
+        self.values.set(self.values.get() + values);
         if self.values.get() > MAX_VALUES {
             self.budget.exhaust();
         }
@@ -73,7 +127,11 @@ impl Reader<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &Reader<'_> {
+/// Builds a JSON value.
+#[derive(Clone, Copy)]
+struct Reader<'a>(&'a Counter<'a>);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -81,7 +139,7 @@ impl<'de> DeserializeSeed<'de> for &Reader<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for &Reader<'_> {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -89,49 +147,74 @@ impl<'de> Visitor<'de> for &Reader<'_> {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
-        self.count().map(|()| Value::Null)
+        self.0.count().map(|()| Value::Null)
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
-        self.count().map(|()| value.into())
+        self.0.count().map(|()| value.into())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        self.count().map(|()| value.into())
+        self.0.count().map(|()| value.into())
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        self.count().map(|()| value.into())
+        self.0.count().map(|()| value.into())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        self.count().map(|()| value.into())
+        self.0.count().map(|()| value.into())
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
-        self.visit_string(value.to_owned())
-    }
-
-    fn visit_string<E: de::Error>(self, value: String) -> Result<Value, E> {
-        self.count().map(|()| Value::String(value))
+        self.0.text(value).map(Value::String)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.count()?;
+        self.0.count()?;
         let mut items = Vec::new();
         while let Some(item) = seq.next_element_seed(self)? {
+            if items.is_empty() {
+                self.0.count_branch()?;
+            }
             items.push(item);
         }
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        self.count()?;
+        self.0.count()?;
         let mut fields = serde_json::Map::new();
-        while let Some(name) = map.next_key::<String>()? {
+        while let Some(name) = map.next_key_seed(Name(self.0))? {
+            if fields.is_empty() {
+                self.0.count_branch()?;
+            }
             fields.insert(name, map.next_value_seed(self)?);
         }
         Ok(Value::Object(fields))
+    }
+}
+
+/// Reads the name of a field.
+pub struct Name<'a>(pub &'a Counter<'a>);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a field's name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<String, E> {
+        self.0.check_length(name).map(|()| name.to_owned())
     }
 }
 
@@ -220,7 +303,7 @@ fn is_seed(text: &str, budget: &Budget) -> bool {
     let begins = |text: &str| {
         Kind::of(text).is_some()
             || mime::is_message(text)
-            || (text.trim_start().starts_with('{') && text.contains("\"ignition\""))
+            || (text.trim_start().starts_with('{') && ignition::names_itself(text))
     };
     begins(text)
         || (encoding::is_base64(text.as_bytes())

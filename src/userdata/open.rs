@@ -1,8 +1,11 @@
 //! Decodes gzip, base64, MIME and archives. Then the first line decides the kind of each document, as in cloud-init.
 
-use super::budget::Budget;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use super::budget::{self, Budget};
 use super::content_type::{BY_FIRST_LINE, CLOUD_CONFIG_LINE, COMPRESSED, Kind};
-use super::encoding::{self, Bytes, GZIP};
+use super::encoding::{self, GZIP, Shared};
 use super::manifest::Manifest;
 use super::problems::{Problems, at_offset, head};
 use super::seed::{Part, Seed, Sent};
@@ -14,7 +17,7 @@ use crate::secret::Secret;
 const MAX_LAYERS: usize = 8;
 
 /// Opens one user-data. The seed may have no parts; then a problem was reported.
-pub fn open(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
+pub fn open(bytes: &Shared, place: &Place, budget: &Budget, problems: &mut Problems) -> Seed {
     let mut opener = Opener { budget, problems, layers: Vec::new(), parts: Vec::new() };
     opener.unwrap_layers(bytes, place, None, 0);
     let Opener { layers, parts, .. } = opener;
@@ -51,6 +54,20 @@ struct Opener<'a> {
     parts: Vec<Part>,
 }
 
+/// The text of a document, and the bytes that contain it.
+struct Text<'a> {
+    text: &'a str,
+    whole: &'a Shared,
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.text
+    }
+}
+
 /// The context of a part, from the MIME part or archive entry that contains it.
 struct Around<'a> {
     kind: Option<Kind>,
@@ -69,7 +86,7 @@ impl Around<'_> {
 }
 
 impl Opener<'_> {
-    fn unwrap_layers(&mut self, bytes: &[u8], place: &Place, around: Option<&Around>, depth: usize) {
+    fn unwrap_layers(&mut self, bytes: &Shared, place: &Place, around: Option<&Around>, depth: usize) {
         if depth > MAX_LAYERS {
             let text = format!("is encoded or nested more than {MAX_LAYERS} times");
             return self.problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
@@ -91,11 +108,12 @@ impl Opener<'_> {
             }
             self.layer("gzip", around);
             return match encoding::gunzip(bytes, self.budget) {
-                Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
+                Ok(plain) => self.unwrap_layers(&Rc::new(plain), place, around, depth + 1),
                 Err(problem) => self.problems.add(place, problem),
             };
         }
         let Some(text) = self.text(bytes, place, around) else { return };
+        let text = &Text { text, whole: bytes };
         match around.and_then(|around| around.kind) {
             Some(kind) => self.typed(kind, text, place, around, depth),
             None => self.untyped(text, place, around, depth),
@@ -161,7 +179,7 @@ impl Opener<'_> {
     }
 
     /// Handles a part with a known type.
-    fn typed(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
+    fn typed(&mut self, kind: Kind, text: &Text, place: &Place, around: Option<&Around>, depth: usize) {
         match kind {
             Kind::Archive => self.archive(text, place, depth),
             // cloud-init checks whether it is really a script ("known cases" in its `user_data.py`).
@@ -183,7 +201,7 @@ impl Opener<'_> {
         }
     }
 
-    fn untyped(&mut self, text: &str, place: &Place, around: Option<&Around>, depth: usize) {
+    fn untyped(&mut self, text: &Text, place: &Place, around: Option<&Around>, depth: usize) {
         if mime::is_message(text) || (around.is_none() && mime::is_read_as_message(text)) {
             if around.is_some() {
                 let problem = Diagnostic::error(
@@ -201,7 +219,7 @@ impl Opener<'_> {
             let parts = mime::parts(text, place, self.budget, self.problems);
             // cloud-init applies nothing if it knows no type.
             let is_lost = !parts.iter().any(|part| is_supported(&part.mime));
-            for part in &parts {
+            for part in parts {
                 self.mime_part(part, is_lost, depth);
             }
             return;
@@ -224,7 +242,7 @@ impl Opener<'_> {
                 }
                 self.layer("base64", around);
                 match encoding::unbase64(text.as_bytes(), self.budget) {
-                    Ok(plain) => self.unwrap_layers(&plain, place, around, depth + 1),
+                    Ok(plain) => self.unwrap_layers(&Rc::new(plain), place, around, depth + 1),
                     Err((offset, problem)) => {
                         self.problems.add(&at_offset(place, text.as_bytes(), offset), problem);
                     }
@@ -235,7 +253,7 @@ impl Opener<'_> {
     }
 
     /// Opens a part. `is_lost` is true if cloud-init supports the type of no part.
-    fn mime_part(&mut self, part: &mime::MimePart, is_lost: bool, depth: usize) {
+    fn mime_part(&mut self, part: mime::MimePart, is_lost: bool, depth: usize) {
         let kind = Kind::of_mime(&part.mime);
         let gzip = COMPRESSED.contains(&part.mime.as_str());
         if kind.is_none() && part.bytes.is_empty() {
@@ -259,18 +277,22 @@ impl Opener<'_> {
         // cloud-init makes a new part of what it decompresses, without this header.
         let merge = part.merge.as_deref().filter(|_| !gzip);
         let around = Around { kind, merge, file, is_entry: false, gzip };
-        self.unwrap_layers(&part.bytes, &part.place, Some(&around), depth + 1);
+        self.unwrap_layers(&Rc::new(part.bytes), &part.place, Some(&around), depth + 1);
     }
 
     /// Opens each entry of a cloud-config-archive, a YAML list of documents (cloud-init, "User-Data Formats", Cloud Config
     /// Archive).
-    fn archive(&mut self, text: &str, place: &Place, depth: usize) {
+    fn archive(&mut self, text: &Text, place: &Place, depth: usize) {
+        if !self.is_small_enough(Kind::Archive, text, place) {
+            return self.part(Kind::Beside, text, place, None);
+        }
         for entry in archive::entries(text, place, self.budget, self.problems) {
+            let content = Rc::new(entry.content);
             match Kind::of_mime(&entry.mime) {
                 Some(kind) if !matches!(kind, Kind::Include | Kind::Archive) => {
                     let (merge, file) = (entry.merge.as_deref(), entry.file.as_deref());
                     let around = Around { merge, file, is_entry: true, ..Around::of(kind) };
-                    self.unwrap_layers(&entry.content, &entry.place, Some(&around), depth + 1);
+                    self.unwrap_layers(&content, &entry.place, Some(&around), depth + 1);
                 }
                 _ => {
                     let text = format!(
@@ -282,7 +304,7 @@ impl Opener<'_> {
                         "use `text/cloud-config` or `text/x-shellscript`, or a MIME archive for other types";
                     self.problems.add(&entry.place, problem.hint(hint));
                     // It may contain a private key.
-                    self.part(Kind::Beside, &String::from_utf8_lossy(&entry.content), &entry.place, None);
+                    self.push(Kind::Beside, content, &entry.place, None);
                 }
             }
         }
@@ -299,8 +321,10 @@ impl Opener<'_> {
             );
             self.problems.add(place, problem.hint("remove the white space"));
         } else if start.len() < text.len() {
-            let text =
-                format!("has white space before `{first}`, and some programs check only the first line");
+            let text = format!(
+                "has white space before `{}`, and some programs check only the first line",
+                head(first)
+            );
             self.problems
                 .add(place, Diagnostic::warning(Code::FirstLine, text).hint("remove the white space"));
         }
@@ -317,7 +341,7 @@ impl Opener<'_> {
     }
 
     /// Handles a text with an unknown first line. It may be a cloud-config that lacks `#cloud-config`.
-    fn without_beginning(&mut self, text: &str, place: &Place, around: Option<&Around>) {
+    fn without_beginning(&mut self, text: &Text, place: &Place, around: Option<&Around>) {
         let first = text.trim_start().lines().next().unwrap_or_default();
         let place = &at_offset(place, text.as_bytes(), text.len() - text.trim_start().len());
         let later = text.lines().position(|line| line.trim_end() == CLOUD_CONFIG_LINE);
@@ -351,8 +375,30 @@ impl Opener<'_> {
         self.part(Kind::CloudConfig, text, &place.at(None), around);
     }
 
-    fn part(&mut self, kind: Kind, text: &str, place: &Place, around: Option<&Around>) {
-        let bytes: Bytes = Secret::new(text.as_bytes().to_vec());
+    /// Adds a document to the parts. One that is too large for its reader is only searched for private keys.
+    fn part(&mut self, kind: Kind, text: &Text, place: &Place, around: Option<&Around>) {
+        let kind = if self.is_small_enough(kind, text, place) { kind } else { Kind::Beside };
+        let bytes = match text.text.len() == text.whole.len() {
+            true => Rc::clone(text.whole),
+            false => Rc::new(Secret::new(text.text.as_bytes().to_vec())),
+        };
+        self.push(kind, bytes, place, around);
+    }
+
+    /// Returns whether a document is within the limit of its reader. Reports it otherwise.
+    fn is_small_enough(&mut self, kind: Kind, text: &str, place: &Place) -> bool {
+        let most = match kind {
+            Kind::CloudConfig | Kind::Archive | Kind::Jinja | Kind::JsonPatch => budget::MAX_DOCUMENT,
+            Kind::Ignition => budget::MAX_IGNITION,
+            Kind::Script | Kind::Boothook | Kind::Include | Kind::PartHandler | Kind::Beside => return true,
+        };
+        if text.len() > most {
+            self.problems.add(place, budget::too_long(kind.name(), text.len(), most));
+        }
+        text.len() <= most
+    }
+
+    fn push(&mut self, kind: Kind, bytes: Shared, place: &Place, around: Option<&Around>) {
         let merge = around.and_then(|around| around.merge).map(str::to_owned);
         let file = around.and_then(|around| around.file).map(str::to_owned);
         self.parts.push(Part { place: place.clone(), kind, bytes, merge, file });

@@ -56,6 +56,20 @@ impl<'a> Lines<'a> {
 /// The hint for user-data that is damaged or incomplete.
 pub const FETCH_AGAIN: &str = "download or paste it again, complete and unchanged";
 
+/// Maximum length of a message or a value in it, in bytes. Real ones are shorter than a few lines of a terminal.
+const LONGEST: usize = 2000;
+
+/// The beginning of a text, up to the limit for messages.
+pub fn cut(text: &str) -> &str {
+    beginning(text, LONGEST)
+}
+
+/// The beginning of a text, of at most `most` bytes.
+pub fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
 /// Maximum number of reported problems of each severity. A reader does not need more.
 const MAX_PER_SEVERITY: usize = 1000;
 
@@ -72,7 +86,10 @@ impl Problems {
     /// Adds an error or a warning at a place, unless the same problem was reported before. Limits the number of problems of each
     /// severity.
     pub fn add(&mut self, place: &Place, problem: Diagnostic) {
-        let problem = problem.at(place.clone());
+        let mut problem = problem.at(place.clone());
+        if problem.message.len() > LONGEST {
+            problem.message = format!("{}…", cut(&problem.message));
+        }
         let count = match problem.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -149,6 +166,17 @@ mod tests {
         assert_eq!(reported.len(), MAX_PER_SEVERITY + 2);
         assert_eq!((reported[0].message.as_str(), reported[0].severity), ("bad", Severity::Error));
         assert!(reported.last().unwrap().message.contains("more than 1000"));
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let mut problems = Problems::default();
+        let text = "\u{e4}".repeat(LONGEST);
+        problems.add(&Place::file("f"), Diagnostic::error(Code::UserDataEmpty, text));
+        let [problem] = &problems.into_sorted()[..] else { panic!() };
+        assert_eq!(problem.message.len(), LONGEST + '…'.len_utf8());
+        assert!(problem.message.ends_with("ä…"));
+        assert_eq!((cut("a"), cut(&"\u{20ac}".repeat(LONGEST)).len()), ("a", LONGEST - LONGEST % 3));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A decoded seed: its parts in the order in which the host runs them.
 
 use super::content_type::Kind;
-use super::encoding::Bytes;
+use super::encoding::Shared;
 
 use crate::diag::Place;
 
@@ -44,7 +44,7 @@ pub struct Sent {
 pub struct Part {
     pub place: Place,
     pub kind: Kind,
-    pub bytes: Bytes,
+    pub bytes: Shared,
     /// The value of a MIME part's `X-Merge-Type` or `Merge-Type` header.
     pub merge: Option<String>,
     /// The file name that a MIME part or an archive's entry asks for.

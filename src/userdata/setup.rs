@@ -1,6 +1,7 @@
 //! Reads hostseed's `setup` script (`templates/host/usr/local/lib/hostseed/setup.j2`): its settings for the machine, and the
 //! files that it contains and installs.
 
+use super::budget::Budget;
 use super::host_state::{File, HostState};
 use super::manifest::Entry;
 use super::paths::{ISSUE, LIB, OPT};
@@ -40,8 +41,8 @@ impl Setup {
 }
 
 /// Adds the files that the script contains in its here-documents.
-pub fn attach(host: &mut HostState, text: &str, setup: &Place, problems: &mut Problems) {
-    for document in here_documents(text, "attach") {
+pub fn attach(host: &mut HostState, text: &str, setup: &Place, budget: &Budget, problems: &mut Problems) {
+    for document in here_documents(text, "attach", budget) {
         if let ([path, mode], Some(body)) = (&document.words[..], document.body) {
             let bytes = Secret::new(body.as_bytes().to_vec());
             let mode = u32::from_str_radix(mode, 8).unwrap_or_default();

@@ -1,22 +1,22 @@
 //! Finds the seeds in an input. The input is user-data itself, or a file or folder that contains user-data once or several times.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
 
 use super::budget::Budget;
 use super::budget::MAX_BYTES;
 use super::content_type::Kind;
-use super::encoding::{self, Bytes};
+use super::encoding::{self, Bytes, Shared};
 use super::host_state::HostState;
 use super::json::Candidate;
 use super::nocloud::{self, Beside};
 use super::open::open;
 use super::problems::Problems;
 use super::seed::{Part, Seed};
-use super::{component, json, mime};
+use super::{component, ignition, json, mime};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::disk;
 use crate::shell::Command;
@@ -25,7 +25,8 @@ use crate::shell::Command;
 pub enum Input {
     /// A file's name and bytes. If the file is larger than [`MAX_BYTES`], only `MAX_BYTES + 1` bytes of it.
     File(String, Bytes),
-    /// A folder's path, and its files with their names inside the folder.
+    /// A folder's path, and its files with their names inside the folder. If they are larger than [`MAX_BYTES`] together, only
+    /// `MAX_BYTES + 1` bytes of them.
     Folder(String, Vec<(String, Bytes)>),
 }
 
@@ -42,9 +43,13 @@ impl Input {
 /// the hostname in meta-data.
 pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     match input {
-        Input::File(name, bytes) => file(&bytes, &Place::file(&name), budget, problems),
+        Input::File(name, bytes) => file(Rc::new(bytes), &Place::file(&name), budget, problems),
         Input::Folder(name, files) => {
             let place = Place::file(&name);
+            if files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > MAX_BYTES {
+                problems.add(&place, too_large());
+                return Vec::new();
+            }
             let beside = |(file, bytes): (String, Bytes)| Beside {
                 place: Place::file(&format!("{}/{file}", name.trim_end_matches('/'))),
                 name: file,
@@ -55,10 +60,9 @@ pub fn seeds(input: Input, budget: &Budget, problems: &mut Problems) -> Vec<(See
     }
 }
 
-fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
+fn file(bytes: Shared, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
     if bytes.len() > MAX_BYTES {
-        let text = format!("is larger than {} MiB, the limit of `verify`", MAX_BYTES >> 20);
-        problems.add(place, Diagnostic::error(Code::VerifyLimit, text));
+        problems.add(place, too_large());
         return Vec::new();
     }
     if bytes.starts_with(b"QFI\xfb") {
@@ -71,15 +75,15 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         );
         return Vec::new();
     }
-    if let Some(kind) = disk::Kind::of(bytes) {
+    if let Some(kind) = disk::Kind::of(&bytes) {
         return on_disk(kind, bytes, place, budget, problems);
     }
     // Some of the following checks search the whole text.
     if !budget.take(4 * bytes.len()) {
         return Vec::new();
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return vec![(open(bytes, place, budget, problems), HostState::default())];
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return vec![(open(&bytes, place, budget, problems), HostState::default())];
     };
     let start = text.trim_start_matches('\u{feff}').trim_start();
     let is_list = start.starts_with('[') && serde_json::from_str::<IgnoredAny>(start).is_ok();
@@ -95,7 +99,12 @@ fn file(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -
         problems.add(place, not_read());
         return Vec::new();
     }
-    vec![(open(bytes, place, budget, problems), HostState::default())]
+    vec![(open(&bytes, place, budget, problems), HostState::default())]
+}
+
+fn too_large() -> Diagnostic {
+    let text = format!("is larger than {} MiB, the limit of `verify`", MAX_BYTES >> 20);
+    Diagnostic::error(Code::VerifyLimit, text)
 }
 
 /// Returns whether the file name is that of a Packer or Terraform file.
@@ -126,28 +135,17 @@ fn not_read() -> Diagnostic {
 /// Returns whether a text is an Ignition config: it begins with `ignition`, or has `ignition.version` somewhere, as no other JSON.
 fn is_ignition(text: &str) -> bool {
     let bare: String = text.chars().take(200).filter(|c| !c.is_whitespace()).collect();
-    bare.starts_with("{\"ignition\":")
+    bare.to_lowercase().starts_with("{\"ignition\":")
         || (bare.starts_with('{')
-            && text.contains("\"ignition\"")
+            && ignition::names_itself(text)
             && !text.contains("\"format_version\"")
-            && whole_is_ignition(text))
+            && ignition::has_version(text))
 }
 
-fn whole_is_ignition(text: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Config {
-        ignition: Ignition,
-    }
-    #[derive(Deserialize)]
-    struct Ignition {
-        #[serde(rename = "version")]
-        _version: IgnoredAny,
-    }
-    serde_json::from_str::<Config>(text).is_ok_and(|Config { ignition: Ignition { .. } }| true)
-}
-
-fn in_json(bytes: &[u8], place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
-    let Some(value) = json::read(bytes, place, budget, problems) else { return Vec::new() };
+fn in_json(bytes: Shared, place: &Place, budget: &Budget, problems: &mut Problems) -> Vec<(Seed, HostState)> {
+    let Some(value) = json::read(&bytes, place, budget, problems) else { return Vec::new() };
+    // The value has all texts. From here on, the input would only take memory.
+    drop(bytes);
     let candidates = json::candidates(value, place, budget, problems);
     open_each(candidates, place, budget, problems)
 }
@@ -168,7 +166,7 @@ fn open_each(
             continue;
         }
         drop(decoded);
-        let seed = open(&bytes, &place, budget, problems);
+        let seed = open(&Rc::new(bytes), &place, budget, problems);
         let parts: Vec<&[u8]> = seed.parts.iter().map(|part| &part.bytes[..]).collect();
         if seed.parts.is_empty() || is_new(&parts, &mut opened) {
             seeds.push((seed, HostState::default()));
@@ -193,13 +191,15 @@ fn is_new(texts: &[&[u8]], seen: &mut HashSet<[u8; 32]>) -> bool {
 
 fn on_disk(
     kind: disk::Kind,
-    bytes: &[u8],
+    bytes: Shared,
     place: &Place,
     budget: &Budget,
     problems: &mut Problems,
 ) -> Vec<(Seed, HostState)> {
     let mut work = 0;
-    let read = disk::read(bytes, &mut work);
+    let read = disk::read(&bytes, &mut work);
+    // The files are copies.
+    drop(bytes);
     if !budget.take(work) {
         return Vec::new();
     }
@@ -284,7 +284,7 @@ fn no_cloud(
             );
             problems.add(&file.place, problem.hint("decode it"));
         }
-        let opened = open(&file.bytes, &file.place, budget, problems);
+        let opened = open(&Rc::new(file.bytes), &file.place, budget, problems);
         seed.layers.extend(opened.layers);
         seed.parts.extend(opened.parts);
     }
@@ -293,5 +293,5 @@ fn no_cloud(
 }
 
 fn part_beside(file: Beside) -> Part {
-    Part { place: file.place, kind: Kind::Beside, bytes: file.bytes, merge: None, file: None }
+    Part { place: file.place, kind: Kind::Beside, bytes: Rc::new(file.bytes), merge: None, file: None }
 }

@@ -15,14 +15,12 @@ pub fn check(host: &mut HostState, budget: &Budget, problems: &mut Problems) {
         if !budget.take(4 * inline.text.expose().len()) {
             return;
         }
-        let words: Vec<&str> = inline
-            .text
-            .expose()
-            .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'))
-            .filter(|word| !word.is_empty())
-            .collect();
-        for pair in words.windows(2).filter(|pair| is_sha256(pair[0]) && pair[1].starts_with('/')) {
-            let [sum, path] = [pair[0], pair[1]];
+        let words = || {
+            let words = inline.text.expose().split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"'));
+            words.filter(|word| !word.is_empty())
+        };
+        let pairs = words().zip(words().skip(1));
+        for (sum, path) in pairs.filter(|(sum, path)| is_sha256(sum) && path.starts_with('/')) {
             let file = host.file(path);
             if let Some(file) = file
                 && !sums.contains_key(path)

@@ -11,6 +11,9 @@ use crate::userdata::problems::Problems;
 /// The folders in which systemd looks for Docker's unit and its drop-ins (systemd.unit(5), system unit search path).
 const UNIT_DIRS: [&str; 3] = [UNITS, "/run/systemd/system", "/usr/lib/systemd/system"];
 
+/// Maximum length of a line in a unit in bytes (`LONG_LINE_MAX` in systemd's `src/basic/fileio.h`).
+const MAX_LINE: usize = 1 << 20;
+
 /// Returns the file that sets the effective `ExecStart`, and the words of that command.
 pub fn command_line<'a>(
     host: &'a HostState,
@@ -27,7 +30,7 @@ pub fn command_line<'a>(
         if file.name() == DOCKER_UNIT {
             commands = 0;
         }
-        for setting in unit::settings(&file.text()).into_iter().filter(|setting| setting.key == "ExecStart") {
+        for setting in unit::settings(&file.text()).filter(|setting| setting.key == "ExecStart") {
             if &*setting.section != "Service" {
                 problems.add(&file.place, exec_start_outside_service(file, &setting));
             } else if setting.value.is_empty() {
@@ -52,6 +55,14 @@ pub fn command_line<'a>(
         }
     }
     let (file, line) = effective?;
+    if line.len() > MAX_LINE {
+        let text = format!(
+            "`{}` has an ExecStart of more than {MAX_LINE} bytes, so systemd does not read the file",
+            file.path
+        );
+        problems.add(&file.place, Diagnostic::error(Code::DaemonCommandLine, text));
+        return None;
+    }
     let words = shell_words::split(&line);
     if words.is_err() {
         let text = format!("`{}` has an ExecStart with an unclosed quote", file.path);

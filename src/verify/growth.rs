@@ -36,7 +36,51 @@ const CONFIG: &str = "#cloud-config\n";
 const JINJA: &str = "## template: jinja\n#cloud-config\nruncmd:\n";
 const IGNITION: &str = "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[";
 
-const KINDS: [(&str, Make); 47] = [
+const MIME: &str = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n";
+
+const KINDS: [(&str, Make); 59] = [
+    ("includes", |n| numbered("#include\n", "https://a.example/#\n", "", n)),
+    ("a long include", |n| repeated("#include\nhttps://", "a", "", n)),
+    ("here-documents", |n| repeated(SCRIPT, "unpack a b <<'E'\nE\n", "", n)),
+    ("words of a here-document", |n| repeated(&format!("{SCRIPT}unpack "), "a ", "", n)),
+    ("a folded header of MIME", |n| repeated("MIME-Version: 1.0\nContent-Type: a/b\n", " a\n", "\n\nx", n)),
+    ("a folded header that nothing reads", |n| repeated("MIME-Version: 1.0\nX-A: b\n", " a\n", "\n\nx", n)),
+    ("types of a part of MIME", |n| numbered("MIME-Version: 1.0\n", "Content-Type: a/#\n", "\n\nx", n)),
+    ("text outside ASCII in MIME", |n| {
+        repeated(
+            &format!("{MIME}--B\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n"),
+            "\u{20ac}",
+            "\n--B--\n",
+            n,
+        )
+    }),
+    ("paths below links of Ignition", |n| {
+        let below = format!("{}/#", "/a".repeat(500));
+        let head = format!(
+            "{{\"ignition\":{{\"version\":\"3.4.0\"}},\"storage\":{{\"links\":[{{\"path\":\"{}\",\"target\":\"/b\"}}],\"files\":[",
+            "/a".repeat(500)
+        );
+        numbered(&head, &format!("{{\"path\":\"{below}\"}},"), "{\"path\":\"/\"}]}}", n)
+    }),
+    ("a deep path of Ignition", |n| {
+        let path = "/a".repeat(n / 4);
+        format!(
+            "{IGNITION}{{\"path\":\"{path}/b\"}}],\"links\":[{{\"path\":\"{path}\",\"target\":\"/b\"}}]}}}}"
+        )
+        .into_bytes()
+    }),
+    ("settings of a unit of Ignition", |n| {
+        let head = "{\"ignition\":{\"version\":\"3.4.0\"},\"systemd\":{\"units\":[{\"name\":\"docker.service\",\"contents\":\"[Service]\\n";
+        repeated(head, "ExecStart=a\\n", "\"}]}}", n)
+    }),
+    ("fields of Ignition with other spellings", |n| {
+        repeated(
+            "{\"ignition\":{\"version\":\"3.4.0\"}",
+            ",\"Storage\":{\"Files\":[{\"Path\":\"/a\"}]}",
+            "}",
+            n,
+        )
+    }),
     ("begins of PEM", |n| repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n", "", n)),
     ("begins of two kinds", |n| {
         repeated(SCRIPT, "-----BEGIN PRIVATE KEY-----\n-----BEGIN CERTIFICATE-----\n", "", n)
@@ -197,7 +241,7 @@ fn an_exhausted_budget_is_always_an_error() {
     assert!(!budget.is_exhausted() && !verdict.problems.is_empty());
     for wanted in ["lists of JSON", "user-data in JSON"] {
         let (kind, make) = KINDS.into_iter().find(|(kind, _)| *kind == wanted).unwrap();
-        let (verdict, budget) = judged(&make(2 << 20));
+        let (verdict, budget) = judged(&make(4 << 20));
         assert!(budget.is_exhausted(), "{kind}");
         let said = verdict.problems.iter().find(|problem| problem.code == crate::diag::Code::VerifyLimit);
         assert!(said.is_some_and(|problem| problem.severity == crate::diag::Severity::Error), "{kind}");

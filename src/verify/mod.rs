@@ -21,7 +21,7 @@ mod unit;
 use time::OffsetDateTime;
 
 pub use crate::userdata::budget::MAX_BYTES;
-pub use crate::userdata::encoding::Bytes;
+pub use crate::userdata::encoding::{Bytes, Shared};
 pub use crate::userdata::sources::Input;
 pub use summary::{Certified, Summary};
 
@@ -30,7 +30,7 @@ use crate::diag::{Code, Diagnostic, Place, Position, Severity};
 use crate::userdata::budget::Budget;
 use crate::userdata::content_type::Kind;
 use crate::userdata::host_state::HostState;
-use crate::userdata::problems::{Problems, head};
+use crate::userdata::problems::{Problems, cut, head};
 use crate::userdata::seed::{Part, Seed};
 use crate::userdata::{cloud_config, ignition, include, script, sources};
 
@@ -41,7 +41,7 @@ pub struct Verdict {
     /// All problems, errors first.
     pub problems: Vec<Diagnostic>,
     /// All cloud-configs, decoded, for other programs that check them.
-    pub cloud_configs: Vec<(Place, Bytes)>,
+    pub cloud_configs: Vec<(Place, Shared)>,
 }
 
 /// The conditions of a check.
@@ -147,12 +147,13 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
                     let hint = "write one URL with `https://` a line, or put `#` before the line";
                     problems.add(&part.place.at(Some(Position { line, column: 1 })), problem.hint(hint));
                 } else if url.contains("://") {
-                    host.unchecked.push(format!("the content of {url}, which the host downloads"));
+                    host.leave_unchecked(|| format!("the content of {}, which the host downloads", cut(url)));
                 }
             }
         }
         Kind::Jinja | Kind::PartHandler | Kind::JsonPatch => {
-            host.unchecked.push(format!("the {}, which cloud-init processes on the host", part.kind.name()));
+            let name = part.kind.name();
+            host.leave_unchecked(|| format!("the {name}, which cloud-init processes on the host"));
         }
         Kind::Archive | Kind::Beside => {}
     }

@@ -131,7 +131,7 @@ fn check_setup(
             Diagnostic::error(Code::SetupUnusable, text).hint("render the user-data again"),
         );
     }
-    setup::attach(host, &text, &place, problems);
+    setup::attach(host, &text, &place, budget, problems);
     Some(setup)
 }
 

@@ -15,8 +15,8 @@ use crate::pki::{Certificate, StrayKey};
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
 use crate::userdata::encoded::{
-    LONGEST_GAP, SHORTEST, SHORTEST_BYTES, STANDARD, URL_SAFE, begins_something, decode, find, from_hex,
-    is_standard, is_url_safe, pairs, percents, runs,
+    LONGEST_GAP, MAX_DECODED, SHORTEST, SHORTEST_BYTES, STANDARD, URL_SAFE, begins_something, decode, find,
+    from_hex, is_standard, is_url_safe, pairs, percents, runs,
 };
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::HostState;
@@ -24,6 +24,8 @@ use crate::userdata::seed::Part;
 
 /// Maximum length of a PEM label in bytes. No label in RFC 7468 §4 is longer than `ENCRYPTED PRIVATE KEY`.
 const MAX_LABEL: usize = 40;
+/// Maximum length of the body of a PEM block in bytes. The key of an RSA certificate with 16384 bits has 13 KB.
+const MAX_PEM: usize = 1 << 20;
 /// Maximum depth of nested encodings, such as base64 in gzip in base64.
 const MAX_DEPTH: usize = 6;
 /// Maximum number of different private keys in an input. A seed has one or two. Reading one takes about 50 µs.
@@ -119,8 +121,8 @@ impl Search<'_> {
                 self.run(bytes, pieces, &URL_SAFE, at, depth);
             }
         });
-        pairs(bytes, &mut |start, decoded| self.scan(decoded, at.or(Some(start)), depth + 1));
-        percents(bytes, &mut |start, decoded| self.scan(decoded, at.or(Some(start)), depth + 1));
+        pairs(bytes, &mut |start, decoded| self.decoded(decoded, at.or(Some(start)), depth));
+        percents(bytes, &mut |start, decoded| self.decoded(decoded, at.or(Some(start)), depth));
     }
 
     fn der(&mut self, bytes: &[u8], at: Option<usize>) -> bool {
@@ -129,6 +131,14 @@ impl Search<'_> {
             return false;
         }
         self.key(digest(&[b"DER", bytes]), at.unwrap_or_default(), || StrayKey::from_der(bytes))
+    }
+
+    /// Searches what was decoded, which is only the beginning if it is too large.
+    fn decoded(&mut self, decoded: &[u8], at: Option<usize>, depth: usize) {
+        if decoded.len() >= MAX_DECODED {
+            self.budget.leave_unseen();
+        }
+        self.scan(decoded, at, depth + 1);
     }
 
     /// Decodes a run: pieces of base64 or hexadecimal that form one text.
@@ -148,12 +158,12 @@ impl Search<'_> {
         let is_hex = |piece: &Range<usize>| bytes[piece.clone()].iter().all(u8::is_ascii_hexdigit);
         if pieces.iter().all(is_hex) {
             let digits = pieces.iter().flat_map(|piece| bytes[piece.clone()].iter().copied());
-            return self.scan(&from_hex(digits), at, depth + 1);
+            return self.decoded(&from_hex(digits), at, depth);
         }
         let (decoded, without_last) = decode(bytes, pieces, engine);
         // The last piece may be the end marker of a here-document, if that word has only letters of base64.
         if !self.der(&decoded[..without_last], at) {
-            self.scan(&decoded, at, depth + 1);
+            self.decoded(&decoded, at, depth);
         }
         // Several texts of equal length look like the pieces of one text.
         if pieces.len() > 1 {
@@ -244,7 +254,13 @@ impl Search<'_> {
     }
 
     fn block(&mut self, label: &str, body: &[u8], around: Around, at: usize) {
-        if !(is_key(label) || label == "CERTIFICATE") || !self.budget.take(8 * body.len()) {
+        if !(is_key(label) || label == "CERTIFICATE") {
+            return;
+        }
+        if body.len() > MAX_PEM {
+            return self.unclosed_block(Some((at, label, at)), Some(at));
+        }
+        if !self.budget.take(8 * body.len()) {
             return;
         }
         let id = digest(&[label.as_bytes(), body]);

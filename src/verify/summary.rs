@@ -123,7 +123,7 @@ impl Summary {
                     bytes: file.bytes.len(),
                 })
                 .collect(),
-            not_checked: host.unchecked.clone(),
+            not_checked: host.unchecked(),
         }
     }
 }

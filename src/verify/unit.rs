@@ -16,17 +16,23 @@ pub struct Setting {
 
 /// Returns all settings in the order of the file. Leaves out lines that are neither settings nor sections, which systemd ignores
 /// with a warning.
-pub fn settings(text: &str) -> Vec<Setting> {
-    let mut settings = Vec::new();
+pub fn settings(text: &str) -> impl Iterator<Item = Setting> {
     let mut section: Rc<str> = Rc::from("");
     let mut lines = text.lines().enumerate();
+    std::iter::from_fn(move || next_setting(&mut lines, &mut section))
+}
+
+fn next_setting<'a>(
+    lines: &mut impl Iterator<Item = (usize, &'a str)>,
+    section: &mut Rc<str>,
+) -> Option<Setting> {
     while let Some((number, line)) = lines.next() {
         let line = line.trim();
         if is_comment(line) {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name.into();
+            *section = name.into();
             continue;
         }
         let mut whole = String::new();
@@ -46,10 +52,10 @@ pub fn settings(text: &str) -> Vec<Setting> {
         whole += part;
         if let Some((key, value)) = whole.split_once('=') {
             let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
-            settings.push(Setting { section: section.clone(), key, value, line: number + 1 });
+            return Some(Setting { section: section.clone(), key, value, line: number + 1 });
         }
     }
-    settings
+    None
 }
 
 fn is_comment(line: &str) -> bool {
@@ -61,7 +67,7 @@ mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<(String, String, usize)> {
-        settings(text).into_iter().map(|s| (format!("{}.{}", s.section, s.key), s.value, s.line)).collect()
+        settings(text).map(|s| (format!("{}.{}", s.section, s.key), s.value, s.line)).collect()
     }
 
     #[test]

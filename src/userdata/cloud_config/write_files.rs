@@ -213,7 +213,7 @@ impl Reader<'_> {
         };
         let Some(node) = get(fields, "content") else {
             match get(fields, "source") {
-                Some(_) => self.host.unchecked.push(format!("`{path}`, which the host downloads")),
+                Some(_) => self.host.leave_unchecked(|| format!("`{path}`, which the host downloads")),
                 None => self.add(
                     entry,
                     Diagnostic::warning(

@@ -1,5 +1,7 @@
 //! Extracts the scripts from a component.
 
+use std::rc::Rc;
+
 use super::MAX_BYTES;
 use crate::diag::{Code, Diagnostic, Place};
 use crate::digest::sha256;
@@ -33,7 +35,7 @@ pub fn open(
         problems.add(place, Diagnostic::error(Code::ImageBuilderComponent, text));
     }
     // The text around the scripts, including comments, may contain a private key.
-    let whole = Secret::new(text.as_bytes().to_vec());
+    let whole = Rc::new(Secret::new(text.as_bytes().to_vec()));
     seed.parts.push(Part { place: place.clone(), kind: Kind::Beside, bytes: whole, merge: None, file: None });
     let Some((document, root)) = Document::read(text, place, budget, problems) else { return seed };
     let phases = list(field(&root, "phases"));
@@ -77,7 +79,7 @@ pub fn open(
             }
             for command in commands {
                 if let Some(text) = document.text(command, "a command", problems) {
-                    let bytes = Secret::new(text.as_bytes().to_vec());
+                    let bytes = Rc::new(Secret::new(text.as_bytes().to_vec()));
                     if budget.take(text.len()) {
                         host.phases.insert(name(phase), sha256(&bytes));
                     }

@@ -2,10 +2,12 @@
 
 mod check;
 mod data_url;
+mod fold;
 mod read;
 mod schema;
 mod write;
 
+pub use fold::{has_version, names_itself};
 pub use read::read;
 pub use write::{Merged, write};
 

@@ -3,7 +3,7 @@
 use data_url::DataUrl;
 use serde_json::Value;
 
-use super::check;
+use super::{check, fold};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::digest::{sha256, sha512};
 use crate::secret::Secret;
@@ -12,10 +12,9 @@ use crate::userdata::cloud_config::within;
 use crate::userdata::encoded;
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{DEFAULT_MODE, File, HostState, InlineText};
-use crate::userdata::json;
 use crate::userdata::manifest::{Found, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{MANIFEST, UNITS};
-use crate::userdata::problems::Problems;
+use crate::userdata::problems::{Problems, cut};
 
 /// Maximum depth of merges: a merged config can merge other configs.
 const MAX_MERGES: usize = 8;
@@ -46,7 +45,7 @@ impl Reader<'_> {
     }
 
     fn config(&mut self, text: &[u8], place: &Place, depth: usize) {
-        let Some(config) = json::read(text, place, self.budget, self.problems) else { return };
+        let Some(config) = fold::read(text, place, self.budget, self.problems) else { return };
         let Some(version) = config.pointer("/ignition/version").and_then(Value::as_str) else {
             let problem = Diagnostic::error(
                 Code::IgnitionConfig,
@@ -161,9 +160,9 @@ impl Reader<'_> {
         let source = resource.get("source").and_then(Value::as_str)?;
         if !source.starts_with("data:") {
             let scheme = source.split(':').next().unwrap_or_default();
-            self.host
-                .unchecked
-                .push(format!("{what}, which the host downloads with {}", scheme.escape_debug()));
+            self.host.leave_unchecked(|| {
+                format!("{}, which the host downloads with {}", cut(what), cut(scheme).escape_debug())
+            });
             return None;
         }
         let report = |this: &mut Self, problem: Diagnostic| {

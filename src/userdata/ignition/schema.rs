@@ -18,6 +18,20 @@ pub enum Shape {
     List(&'static Map),
 }
 
+impl Shape {
+    /// Returns whether a value has this type. Null is no value.
+    pub fn accepts(&self, value: &Value) -> bool {
+        value.is_null()
+            || match self {
+                Self::Text => value.is_string(),
+                Self::Integer => value.as_i64().is_some(),
+                Self::Switch => value.is_boolean(),
+                Self::Texts { .. } | Self::List(_) => value.is_array(),
+                Self::Map(_) => value.is_object(),
+            }
+    }
+}
+
 /// A field, and the minor version of specification 3 that has it first.
 pub struct Field {
     pub name: &'static str,

@@ -5,16 +5,20 @@
 use std::path::Path;
 
 use anyhow::Result;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::fold;
 use crate::artifact::Artifact;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Place};
 use crate::digest::sha512;
 use crate::shell::Command;
+use crate::userdata::budget::{Budget, MAX_INFLATED};
 use crate::userdata::encoding::base64;
 use crate::userdata::manifest::{Entry, Manifest, PAYLOAD_TYPE};
 use crate::userdata::paths::{self, DOCKER_UNIT, DROP_IN, MANIFEST, UNITS};
 use crate::userdata::payload::{Payload, PayloadEncoding};
+use crate::userdata::problems::Problems;
 
 /// "Configuration Specification v3.4.0", which both distributions support.
 const VERSION: &str = "3.4.0";
@@ -26,16 +30,28 @@ pub struct Merged {
     json: Value,
 }
 
+/// Maximum size of a merged config in bytes. The rendered config contains it as base64, and must be within the limit of `verify`.
+const MAX_MERGED: usize = MAX_INFLATED / 2;
+
 impl Merged {
     /// Parses a config.
     ///
     /// # Errors
-    /// It is not a config of Ignition's specification 3, so no host would boot from it.
+    /// It is too large, or not a config of Ignition's specification 3, so no host would boot from it.
     pub fn new(bytes: Vec<u8>) -> Result<Self, Diagnostic> {
-        let json: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        if bytes.len() > MAX_MERGED {
+            let text = format!("has more than {} MiB", MAX_MERGED >> 20);
+            let problem = Diagnostic::error(Code::PartRejected, text);
+            return Err(problem.hint("let the host download its files"));
+        }
+        let is_json = serde_json::from_slice::<IgnoredAny>(&bytes);
+        is_json.map_err(|error| {
             Diagnostic::error(Code::PartRejected, format!("is not valid JSON: {error}"))
                 .hint("convert YAML to an Ignition config with `butane FILE.bu > FILE.ign`")
         })?;
+        let (budget, mut problems) = (Budget::default(), Problems::default());
+        let json = fold::read(&bytes, &Place::default(), &budget, &mut problems);
+        let json = json.ok_or_else(|| Diagnostic::error(Code::PartRejected, "is too large to check"))?;
         match json.pointer("/ignition/version").and_then(Value::as_str) {
             Some(version) if is_third(version) => Ok(Self { bytes, json }),
             Some(version) => Err(Diagnostic::error(

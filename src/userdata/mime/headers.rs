@@ -1,43 +1,91 @@
 //! The headers of a MIME part, as Python's `email.message.Message` reads them (policy `compat32`).
 
-/// Headers in their order, with continued lines joined.
-pub struct Headers(Vec<(String, String)>);
+/// The headers that cloud-init reads.
+const WANTED: [&str; 5] =
+    ["content-type", "content-transfer-encoding", "content-disposition", "merge-type", "x-merge-type"];
+/// Maximum length of a header with its continued lines, in bytes. RFC 5322 §2.1.1 allows 998 in a line, and real headers have one or
+/// a few lines.
+const MAX_LENGTH: usize = 64 << 10;
+
+/// The wanted headers, with continued lines joined. All others are left out, because an archive can have millions of them.
+pub struct Headers {
+    /// The value of the first header with each of the names.
+    first: [Option<String>; WANTED.len()],
+    /// As `first`, of the last header that is written as in [`EXACT`].
+    exact: [Option<String>; EXACT.len()],
+}
+
+/// The names that cloud-init compares in their exact case (`handlers/cloud_config.py`), the preferred one first.
+const EXACT: [&str; 2] = ["Merge-Type", "X-Merge-Type"];
+
+/// A header is longer than the limit.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Joins the lines of headers.
+#[derive(Default)]
+pub struct Collector {
+    first: [Option<String>; WANTED.len()],
+    exact: [Option<String>; EXACT.len()],
+    /// The wanted header whose lines are being read.
+    open: Option<(String, String)>,
+}
+
+impl Collector {
+    /// Adds a line with its line end.
+    ///
+    /// # Errors
+    /// The header is too long.
+    pub fn add(&mut self, line: &str) -> Result<(), TooLong> {
+        if line.starts_with([' ', '\t']) {
+            let Some((_, value)) = &mut self.open else { return Ok(()) };
+            value.push_str(line);
+            return if value.len() > MAX_LENGTH { Err(TooLong) } else { Ok(()) };
+        }
+        self.close();
+        let Some((name, value)) = line.split_once(':').filter(|_| !line.starts_with("From ")) else {
+            return Ok(());
+        };
+        if WANTED.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)) {
+            if value.len() > MAX_LENGTH {
+                return Err(TooLong);
+            }
+            self.open = Some((name.to_owned(), value.trim_start_matches([' ', '\t']).to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Ends the last header.
+    fn close(&mut self) {
+        let Some((name, mut value)) = self.open.take() else { return };
+        value.truncate(value.trim_end_matches(['\r', '\n']).len());
+        if let Some(n) = EXACT.iter().position(|exact| *exact == name) {
+            self.exact[n] = Some(value.clone());
+        }
+        let wanted = WANTED.iter().position(|wanted| wanted.eq_ignore_ascii_case(&name));
+        if let Some(empty) = wanted.map(|n| &mut self.first[n]).filter(|first| first.is_none()) {
+            *empty = Some(value);
+        }
+    }
+
+    /// The headers, after their last line.
+    pub fn finish(mut self) -> Headers {
+        self.close();
+        Headers { first: self.first, exact: self.exact }
+    }
+}
 
 impl Headers {
-    /// Reads lines with their line ends.
-    pub fn new<'a>(lines: impl Iterator<Item = &'a str>) -> Self {
-        let mut headers: Vec<(String, String)> = Vec::new();
-        let mut is_ignored = true;
-        for line in lines {
-            if line.starts_with([' ', '\t']) {
-                if let Some((_, value)) = headers.last_mut().filter(|_| !is_ignored) {
-                    value.push_str(line);
-                }
-                continue;
-            }
-            match line.split_once(':') {
-                Some((name, value)) if !name.is_empty() && !line.starts_with("From ") => {
-                    is_ignored = false;
-                    headers.push((name.to_owned(), value.trim_start_matches([' ', '\t']).to_owned()));
-                }
-                _ => is_ignored = true,
-            }
-        }
-        for (_, value) in &mut headers {
-            value.truncate(value.trim_end_matches(['\r', '\n']).len());
-        }
-        Self(headers)
-    }
-
-    /// The first header with a name, in any case.
+    /// The first header with a name of the wanted ones, in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        let n = WANTED.iter().position(|wanted| *wanted == name)?;
+        self.first[n].as_deref()
     }
 
-    /// The last header with exactly this name, as in a dictionary of the headers.
-    pub fn get_exact(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    /// How cloud-init merges the part: the last header with exactly such a name, as in a dictionary of the headers, which is not
+    /// empty.
+    pub fn merge_type(&self) -> Option<&str> {
+        self.exact.iter().flatten().map(String::as_str).find(|value| !value.is_empty())
     }
 
     /// The type in lower case (`get_content_type`).
@@ -111,15 +159,34 @@ fn unquoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<Headers, TooLong> {
+        let mut lines = Collector::default();
+        text.split_inclusive('\n').try_for_each(|line| lines.add(line))?;
+        Ok(lines.finish())
+    }
+
     #[test]
     fn headers_are_read_like_python() {
-        let text = "Content-Type: Text/X-Shellscript;\n charset=us; NAME=\"a;b\\\"c.sh\"\nFrom x: y\nx-a:b\nX-A: c\n";
-        let headers = Headers::new(text.split_inclusive('\n'));
+        let text = "Content-Type: Text/X-Shellscript;\n charset=us; NAME=\"a;b\\\"c.sh\"\nFrom x: y\nmerge-type:b\nMerge-Type: c\nMerge-Type: d\n";
+        let headers = read(text).unwrap();
         assert_eq!(headers.content_type("a/b"), "text/x-shellscript");
         assert_eq!(headers.file().as_deref(), Some("a;b\"c.sh"));
-        assert_eq!((headers.get("X-a"), headers.get_exact("X-A")), (Some("b"), Some("c")));
-        assert_eq!(Headers::new(["Content-Type: text\n"].into_iter()).content_type("a/b"), "text/plain");
-        let encoded = Headers::new(["Content-Disposition: attachment; filename*=utf-8''a.sh\n"].into_iter());
+        assert_eq!((headers.get("merge-type"), headers.merge_type()), (Some("b"), Some("d")));
+        assert_eq!(read("Content-Type: text\n").unwrap().content_type("a/b"), "text/plain");
+        let encoded = read("Content-Disposition: attachment; filename*=utf-8''a.sh\n").unwrap();
         assert_eq!(encoded.file().as_deref(), Some("a.sh"));
+        assert_eq!(read("X-Merge-Type: a\nMerge-Type:\n").unwrap().merge_type(), Some("a"));
+        assert_eq!(read("X-Merge-Type: a\nMerge-Type: b\n").unwrap().merge_type(), Some("b"));
+    }
+
+    #[test]
+    fn a_long_header_is_refused_only_if_it_is_read() {
+        let long = "a".repeat(MAX_LENGTH);
+        let folded = " a\n".repeat(MAX_LENGTH / 2);
+        for header in [format!("Content-Type: {long}\n"), format!("Content-Type: a\n{folded}")] {
+            assert_eq!(read(&header).err(), Some(TooLong));
+            assert!(read(&header.replace("Content-Type", "Subject")).is_ok());
+        }
+        assert!(read(&format!("Subject: {long}\nContent-Type: a/b\n")).is_ok());
     }
 }

@@ -2,15 +2,16 @@
 //! own rules (`convert_string` and `_process_msg` in its `user_data.py`, `fully_decoded_payload` in its `util.py`).
 
 use std::borrow::Cow;
+use std::io::Write;
 use std::ops::Range;
 
 use super::OWN_BOUNDARY;
-use super::headers::Headers;
+use super::headers::{Collector, Headers, TooLong};
 use crate::diag::{Code, Diagnostic, Place};
 use crate::secret::Secret;
 use crate::userdata::budget::Budget;
-use crate::userdata::encoding::{Bytes, unbase64};
-use crate::userdata::problems::{FETCH_AGAIN, Problems, at_offset};
+use crate::userdata::encoding::{Bytes, too_large, unbase64_unpadded};
+use crate::userdata::problems::{FETCH_AGAIN, Problems, at_offset, beginning};
 
 /// Number of bytes in which cloud-init looks for `MIME-Version:` (`convert_string` in its `user_data.py`).
 const VERSION_WITHIN: usize = 4096;
@@ -32,7 +33,9 @@ pub struct MimePart {
 
 /// Returns whether a text begins with a header, as a message does. cloud-init's own rule is [`is_read_as_message`].
 pub fn is_message(text: &str) -> bool {
-    let first = text.trim_start().lines().next().unwrap_or_default().to_lowercase();
+    let start = text.trim_start();
+    let first = beginning(start, VERSION_WITHIN).lines().next().unwrap_or_default();
+    let first = first.to_lowercase();
     ["content-type:", "mime-version:", "from nobody "].iter().any(|header| first.starts_with(header))
         || (first.split_once(':').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -136,7 +139,12 @@ impl Reader<'_> {
 
     /// Reads headers and a body. None if a limit is exceeded.
     fn entity(&mut self, default_type: &str, depth: usize) -> Option<()> {
-        let headers = self.headers();
+        let Ok(headers) = self.headers() else {
+            let text = "is not checked: a header is longer than any real one";
+            let problem = Diagnostic::error(Code::VerifyLimit, text);
+            self.problems.add(&at_offset(self.place, self.text.as_bytes(), self.at), problem);
+            return None;
+        };
         let mime = headers.content_type(default_type);
         if mime.starts_with("multipart/") && depth < MAX_DEPTH {
             let Some(boundary) = headers.parameter("content-type", "boundary") else {
@@ -178,8 +186,12 @@ impl Reader<'_> {
     }
 
     /// Reads the headers. The first line that is not one ends them; an empty line is left out.
-    fn headers(&mut self) -> Headers {
-        let mut lines = Vec::new();
+    ///
+    /// # Errors
+    /// A header is too long.
+    fn headers(&mut self) -> Result<Headers, TooLong> {
+        let mut headers = Collector::default();
+        let (first, mut last) = (self.at, self.at..self.at);
         while let Some(line) = self.line() {
             let length = line.len();
             if line_end(line) == length {
@@ -189,16 +201,16 @@ impl Reader<'_> {
             if !is_header(line) {
                 break;
             }
-            lines.push(self.at..self.at + length);
-            self.at += length;
+            headers.add(&self.text[last.clone()])?;
+            last = self.at..self.at + length;
+            self.at = last.end;
         }
         // A last line that begins with `From ` belongs to the body.
-        if lines.len() > 1
-            && let Some(last) = lines.pop_if(|last| self.text[last.clone()].starts_with("From "))
-        {
-            self.at = last.start;
+        match last.start > first && self.text[last.clone()].starts_with("From ") {
+            true => self.at = last.start,
+            false => headers.add(&self.text[last])?,
         }
-        Headers::new(lines.into_iter().map(|line| &self.text[line]))
+        Ok(headers.finish())
     }
 
     fn multipart(&mut self, boundary: &str, default_type: &str, depth: usize) -> Option<()> {
@@ -289,11 +301,11 @@ fn decode(
     budget: &Budget,
     problems: &mut Problems,
 ) -> Option<MimePart> {
-    let body = &*raw_bytes(&text[leaf.body.clone()], place, problems);
+    let body = raw_bytes(&text[leaf.body.clone()], place, budget, problems)?;
     let encoding = leaf.headers.get("content-transfer-encoding").unwrap_or_default().to_lowercase();
     let bytes = match encoding.as_str() {
         // Python decodes as much of damaged base64 as it can. Here damage must be reported.
-        "base64" => match unbase64(padded(body).as_bytes(), budget) {
+        "base64" => match unbase64_unpadded(body.as_bytes(), budget) {
             Ok(bytes) => bytes,
             Err((offset, problem)) => {
                 problems.add(&at_offset(place, text.as_bytes(), leaf.body.start + offset), problem);
@@ -308,7 +320,7 @@ fn decode(
             problems.add(place, problem.hint("use `base64`"));
             return None;
         }
-        "" | "7bit" | "8bit" | "binary" => Secret::new(body.as_bytes().to_vec()),
+        "" | "7bit" | "8bit" | "binary" => Secret::new(body.into_owned().into_bytes()),
         unknown => {
             let text = format!(
                 "has the unknown Content-Transfer-Encoding `{}`, so cloud-init does not decode it",
@@ -316,14 +328,12 @@ fn decode(
             );
             let problem = Diagnostic::warning(Code::MimeArchive, text);
             problems.add(place, problem.hint("use `base64`, `quoted-printable`, `7bit` or `8bit`"));
-            Secret::new(body.as_bytes().to_vec())
+            Secret::new(body.into_owned().into_bytes())
         }
     };
-    // cloud-init compares these names in their exact case (`handlers/cloud_config.py`).
-    let merge = ["Merge-Type", "X-Merge-Type"].iter().filter_map(|name| leaf.headers.get_exact(name));
     Some(MimePart {
         place: place.clone(),
-        merge: merge.into_iter().find(|value| !value.is_empty()).map(str::to_owned),
+        merge: leaf.headers.merge_type().map(str::to_owned),
         file: leaf.headers.file(),
         mime: leaf.mime,
         bytes,
@@ -331,17 +341,34 @@ fn decode(
 }
 
 /// Turns a body back into bytes as Python does, which reads the whole archive as text: with the codec `raw-unicode-escape`. Reports
-/// text outside ASCII, which this changes. Returns the body itself if the result is not UTF-8.
-fn raw_bytes<'b>(body: &'b str, place: &Place, problems: &mut Problems) -> Cow<'b, str> {
-    let Some(at) = body.find(|c: char| !c.is_ascii()) else { return body.into() };
+/// text outside ASCII, which this changes. Returns the body itself if the result is not UTF-8. None if the budget is exhausted.
+fn raw_bytes<'b>(
+    body: &'b str,
+    place: &Place,
+    budget: &Budget,
+    problems: &mut Problems,
+) -> Option<Cow<'b, str>> {
+    let Some(at) = body.bytes().position(|b| !b.is_ascii()) else { return Some(body.into()) };
     let position = at_offset(place, body.as_bytes(), at);
-    let mut bytes = Vec::with_capacity(body.len());
+    // The length of `\uXXXX` and `\UXXXXXXXX`.
+    let length = |c: char| match u32::from(c) {
+        ..=0xff => 1,
+        0x100..=0xffff => 6,
+        _ => 10,
+    };
+    let length = body.chars().map(length).sum();
+    if length > budget.inflated_limit() || !budget.take_inflated(length) {
+        problems.add(place, too_large());
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(length);
     for c in body.chars() {
-        match u32::from(c) {
-            code @ ..=0xff => bytes.push(code as u8),
-            code @ ..=0xffff => bytes.extend(format!("\\u{code:04x}").bytes()),
-            code => bytes.extend(format!("\\U{code:08x}").bytes()),
-        }
+        // Writing to memory does not fail.
+        let _ = match u32::from(c) {
+            code @ ..=0xff => bytes.write_all(&[code as u8]),
+            code @ ..=0xffff => write!(bytes, "\\u{code:04x}"),
+            code => write!(bytes, "\\U{code:08x}"),
+        };
     }
     let text = "has characters outside ASCII and no transfer encoding";
     let (problem, body) = match String::from_utf8(bytes) {
@@ -355,16 +382,7 @@ fn raw_bytes<'b>(body: &'b str, place: &Place, problems: &mut Problems) -> Cow<'
     };
     let hint = "encode the part as base64, with `Content-Transfer-Encoding: base64`";
     problems.add(&position, problem.hint(hint));
-    body
-}
-
-/// Adds missing padding to base64, as Python does (`decode_b` in `email/_encoded_words.py`).
-fn padded(body: &str) -> Cow<'_, str> {
-    let length = body.bytes().filter(|b| !b.is_ascii_whitespace()).count();
-    match length % 4 {
-        2 | 3 => format!("{}{}", body.trim_end(), &"=="[..4 - length % 4]).into(),
-        _ => body.into(),
-    }
+    Some(body)
 }
 
 /// Decodes quoted-printable as Python's `binascii.a2b_qp` does.

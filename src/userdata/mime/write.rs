@@ -9,7 +9,7 @@ use mail_builder::mime::MimePart;
 
 use super::{OWN_BOUNDARY, taken};
 use crate::diag::{Code, Diagnostic};
-use crate::userdata::budget::Budget;
+use crate::userdata::budget::{Budget, MAX_DOCUMENT};
 use crate::userdata::content_type::{
     BY_FIRST_LINE, CLOUD_CONFIG, CLOUD_CONFIG_LINE, CONTENT_TYPES, ContentType, Kind, PART_HANDLER,
     SHELL_SCRIPT,
@@ -39,11 +39,17 @@ impl Part {
     /// Creates a part from a file. Its type is `content_type`, or else the type that cloud-init finds by the first line.
     ///
     /// # Errors
-    /// cloud-init would ignore the part: the file is empty, its first line is unknown, or it is an archive inside the archive. Or
+    /// The file is too large. Or cloud-init would ignore the part: the file is empty, its first line is unknown, or it is an archive inside the archive. Or
     /// the part would prevent hostseed's own part from being applied.
     pub fn new(file: &str, content_type: Option<&str>, bytes: Vec<u8>) -> Result<Self, Diagnostic> {
         if bytes.is_empty() {
             return Err(Diagnostic::error(Code::PartRejected, "is empty"));
+        }
+        if bytes.len() > MAX_DOCUMENT {
+            let text =
+                format!("has more than {} MiB, and no cloud accepts such user-data", MAX_DOCUMENT >> 20);
+            let problem = Diagnostic::error(Code::PartRejected, text);
+            return Err(problem.hint("let the host download it"));
         }
         // cloud-init would decompress it to a part without the header that selects the merge type.
         if bytes.starts_with(&GZIP) {

@@ -5,7 +5,7 @@ use crate::secret::Secret;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::digest::sha256;
-use crate::userdata::budget::Budget;
+use crate::userdata::budget::{Budget, MAX_INFLATED};
 use crate::userdata::encoding::{self, Bytes};
 use crate::userdata::host_state::{File, HostState};
 use crate::userdata::manifest::Manifest;
@@ -23,9 +23,12 @@ pub fn read(text: &str, place: &Place, budget: &Budget, host: &mut HostState, pr
     if manifest.is_none() && !text.contains(UNPACK) || !budget.take(4 * text.len()) {
         return;
     }
+    if text.len() > MAX_INFLATED {
+        return budget.exhaust();
+    }
     let text = &text.replace("\r\n", "\n");
     let lines = Lines::new(text.as_bytes());
-    let documents = here_documents(text, UNPACK);
+    let documents = here_documents(text, UNPACK, budget);
     let encoding = match manifest.as_ref().map(|found| &found.manifest) {
         Some(Ok(manifest)) => manifest.encoding.unwrap_or(PayloadEncoding::Plain),
         // The manifest's error is reported later. Without the manifest, the encoding of the files is not known.
@@ -103,8 +106,10 @@ pub struct HereDocument<'a> {
 }
 
 /// Finds the here-documents of the commands called `name`. Each command must have its own line, as in hostseed's templates:
-/// `name WORD… <<'END'`.
-pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
+/// `name WORD… <<'END'`. Exhausts the budget if there are more or longer commands than in any script that hostseed renders.
+pub fn here_documents<'a>(text: &'a str, name: &str, budget: &Budget) -> Vec<HereDocument<'a>> {
+    const MOST: usize = 10_000;
+    const LONGEST: usize = 64 << 10;
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(line) = text[from..].split_inclusive('\n').next() {
@@ -113,6 +118,10 @@ pub fn here_documents<'a>(text: &'a str, name: &str) -> Vec<HereDocument<'a>> {
         let Some(rest) = line.trim_start().strip_prefix(name).filter(|rest| rest.starts_with(' ')) else {
             continue;
         };
+        if rest.len() > LONGEST || found.len() == MOST {
+            budget.exhaust();
+            break;
+        }
         // A truncated line can have an unclosed quote.
         let mut words = shell_words::split(rest).unwrap_or_default();
         let Some(end) = words.pop().and_then(|last| last.strip_prefix("<<").map(str::to_owned)) else {
