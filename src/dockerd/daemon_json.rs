@@ -1,11 +1,13 @@
 //! Checks a `daemon.json` as dockerd reads it (`getConflictFreeConfiguration` and `findConfigurationConflicts` of moby's
 //! daemon/config/config.go).
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value};
 
-use super::options::{by_flag, by_key, nearest_key};
-use super::values::Kind;
-use super::{Fault, Release, Target};
+use super::options::{HOST_GATEWAY_IPS, by_flag, by_key, nearest_key};
+use super::values::{Kind, Was};
+use super::{Fault, Release, Target, check_exec_option};
 use crate::diag::Code;
 
 /// The settings of a `daemon.json`, and what is wrong with it. A fault of one setting has its key.
@@ -62,6 +64,7 @@ pub fn check(bytes: &[u8], target: Target) -> DaemonJson {
         .collect();
     json.faults.extend(faults);
     json.check_labels();
+    json.check_gateways(target);
     json
 }
 
@@ -75,6 +78,26 @@ impl DaemonJson {
             Target::Newest | Target::Any => Fault::warning(Code::DaemonJson, why),
         };
         self.faults.push((None, fault));
+    }
+
+    /// Reports two keys for the gateway of the host, and two addresses of one version of the Internet Protocol in one of them
+    /// (`findConfigurationConflicts`, `ValidateHostGatewayIPs`).
+    fn check_gateways(&mut self, target: Target) {
+        let is_older = matches!(target, Target::Exactly(release) if release < Release(28, 0));
+        let Some(several) = self.fields.get(HOST_GATEWAY_IPS).filter(|_| !is_older) else { return };
+        if self.fields.contains_key("host-gateway-ip") {
+            let why = "dockerd does not start if `host-gateway-ip` is set too";
+            let fault = Fault::error(Code::DaemonOptionTwice, why).hint("remove one of the two");
+            self.faults.push((Some(HOST_GATEWAY_IPS.into()), fault));
+        }
+        let addresses = several.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let (v4, v6): (Vec<_>, Vec<_>) = addresses
+            .filter_map(|address| address.trim().parse::<IpAddr>().ok())
+            .partition(|address| address.is_ipv4());
+        if v4.len() > 1 || v6.len() > 1 {
+            let why = "dockerd expects at most one IPv4 and one IPv6 address";
+            self.faults.push((Some(HOST_GATEWAY_IPS.into()), Fault::error(Code::DaemonOptionValue, why)));
+        }
     }
 
     /// Reports a label with two values, with which dockerd does not start.
@@ -118,7 +141,16 @@ fn check_field(key: &str, value: &Value, target: Target) -> Vec<Fault> {
     if let Err(fault) = option.exists(target, option.since) {
         return vec![fault];
     }
+    let exec_options = value.as_array().filter(|_| option.kind == Kind::ExecOptions).into_iter().flatten();
+    if let Some(fault) =
+        exec_options.filter_map(Value::as_str).find_map(|text| check_exec_option(text, target).err())
+    {
+        return vec![fault];
+    }
     if let Err(expected) = option.kind.check_json(value) {
+        if let Kind::Unused(Was::TextBefore(release) | Was::RegistriesBefore(release)) = option.kind {
+            return of_older(release, &expected, target).into_iter().collect();
+        }
         let why = format!("dockerd expects {expected}");
         return vec![match option.kind {
             // dockerd starts, but no container does.
@@ -137,6 +169,17 @@ fn check_field(key: &str, value: &Value, target: Target) -> Vec<Fault> {
             .map(|inner| unknown_key(inner, "in `proxies` "))
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+/// The fault of a value that only dockerd before `release` reads, which expects another one.
+fn of_older(release: Release, expected: &str, target: Target) -> Option<Fault> {
+    let why =
+        format!("dockerd before {release} expects {expected}, and does not start; newer ones ignore it");
+    match target {
+        Target::Exactly(at_hand) if at_hand >= release => None,
+        Target::Exactly(_) => Some(Fault::error(Code::DaemonOptionValue, why)),
+        Target::Newest | Target::Any => Some(Fault::warning(Code::DaemonOptionValue, why).hint("remove it")),
     }
 }
 
@@ -219,6 +262,23 @@ mod tests {
             (r#"{"dns": "8.8.8.8"}"#, "E", "E"),
             (r#"{"data-root": "/data", "data-root": "/x"}"#, "-", "-"),
             ("\n", "W", "E"),
+            (r#"{"exec-opts": ["isolation=process"]}"#, "E", "-"),
+            (r#"{"exec-opts": ["native.umask=normal", "native.cgroupdriver=systemd"]}"#, "E", "-"),
+            (r#"{"exec-opts": ["native.cgroupdriver=none"]}"#, "E", "E"),
+            (r#"{"exec-opts": ["native.cgroupdriver=systemd"]}"#, "-", "-"),
+            (r#"{"log-driver": "splunk-log"}"#, "-", "-"),
+            (r#"{"log-driver": "vendor/plugin:tag"}"#, "-", "-"),
+            (r#"{"fixed-cidr": "fd00::/64"}"#, "E", "E"),
+            (r#"{"fixed-cidr-v6": "10.0.0.0/8"}"#, "E", "E"),
+            (r#"{"fixed-cidr": "10.0.0.0/8", "fixed-cidr-v6": "fd00::/64"}"#, "-", "-"),
+            (r#"{"bip": "fd00::1/64"}"#, "E", "E"),
+            (r#"{"allow-nondistributable-artifacts": true}"#, "W", "E"),
+            (r#"{"allow-nondistributable-artifacts": ["r.example.com"]}"#, "-", "-"),
+            (r#"{"deprecated-key-path": 1}"#, "W", "E"),
+            (r#"{"deprecated-key-path": "/etc/docker/key.json"}"#, "-", "-"),
+            (r#"{"host-gateway-ips": ["10.0.0.1", "fd00::1"]}"#, "-", "E"),
+            (r#"{"host-gateway-ips": ["10.0.0.1", "10.0.0.2"]}"#, "E", "E"),
+            (r#"{"host-gateway-ips": ["10.0.0.1"], "host-gateway-ip": "10.0.0.1"}"#, "E", "E"),
             (r#"{"exec-opts": "native.cgroupdriver=systemd"}"#, "E", "E"),
             (r#"{"features": {"containerd-snapshotter": true}}"#, "-", "-"),
             (r#"{"features": {"buildkit": "true"}}"#, "E", "E"),

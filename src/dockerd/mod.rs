@@ -11,6 +11,8 @@ mod values;
 
 use std::fmt;
 
+use values::{Kind, is_exec_option_of_older};
+
 pub use daemon_json::{DaemonJson, check as check_daemon_json, decode as decode_daemon_json};
 pub use options::{DaemonOption, by_flag, by_key, by_short, conflicting_key};
 
@@ -116,12 +118,39 @@ pub fn check_flag(flag: &str, value: Option<&str>, target: Target) -> Result<(),
             )),
         };
     };
+    if option.kind == Kind::ExecOptions {
+        check_exec_option(value, target)?;
+    }
     option.kind.check_flag(value).map_err(|expected| {
         Fault::error(
             Code::DaemonOptionValue,
             format!("dockerd expects {expected}, got `{}`", value.escape_debug()),
         )
     })
+}
+
+/// The first release that refuses exec-opts that it does not know.
+const CHECKS_EXEC_OPTIONS: Release = Release(28, 0);
+
+/// Checks the name of an exec-opt.
+///
+/// # Errors
+/// dockerd 28.0 and newer do not start with it, and older ones ignore it.
+fn check_exec_option(text: &str, target: Target) -> Result<(), Fault> {
+    let is_old = match target {
+        Target::Newest => false,
+        Target::Exactly(release) => release < CHECKS_EXEC_OPTIONS,
+        Target::Any => true,
+    };
+    if is_old || !is_exec_option_of_older(text) {
+        return Ok(());
+    }
+    let why = format!(
+        "dockerd {CHECKS_EXEC_OPTIONS} and newer do not start with the exec-opt `{}`, and older ones ignore it",
+        text.escape_debug()
+    );
+    Err(Fault::error(Code::DaemonOptionVersion, why)
+        .hint("the only one is `native.cgroupdriver=systemd` or `native.cgroupdriver=cgroupfs`"))
 }
 
 fn unknown(nearest: Option<&str>) -> Fault {
@@ -193,6 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn unknown_exec_opts_are_refused_since_28() {
+        let on = |major, minor| Target::Exactly(Release(major, minor));
+        for value in ["isolation=process", "native.umask=normal", "io.containerd.x=1", "systemd", "a=", "=b"]
+        {
+            for target in [Target::Newest, on(28, 0), on(29, 1)] {
+                let fault = check_flag("exec-opt", Some(value), target).expect_err(value);
+                assert_eq!(fault.code, Code::DaemonOptionVersion, "{value} {target:?}");
+            }
+            for target in [Target::Any, on(20, 10), on(27, 5)] {
+                assert_eq!(check_flag("exec-opt", Some(value), target), Ok(()), "{value} {target:?}");
+            }
+        }
+        for target in [Target::Newest, Target::Any, on(20, 10)] {
+            assert_eq!(check_flag("exec-opt", Some(" Native.CgroupDriver = systemd"), target), Ok(()));
+            let fault = check_flag("exec-opt", Some("native.cgroupdriver=none"), target).unwrap_err();
+            assert_eq!(fault.code, Code::DaemonOptionValue);
+        }
+    }
+
+    #[test]
     fn values_have_the_types_of_dockerd() {
         for opt in [
             "debug",
@@ -222,6 +271,14 @@ mod tests {
             "cgroup-parent=/a",
             "log-driver=loki",
             "log-driver=grafana/loki-docker-driver:latest",
+            "log-driver=splunk-log",
+            "log-driver=vendor/json-file:1",
+            "log-driver=fluentd-async",
+            "log-driver=gelf2",
+            "log-driver=syslogng",
+            "fixed-cidr=10.0.0.0/8",
+            "fixed-cidr-v6=fd00::/64",
+            "bip6=fd00::1/64",
             "dns-search=example.com",
             "dns-search=.",
             "storage-opt=overlay2.size=10G",
@@ -249,6 +306,15 @@ mod tests {
             "default-address-pool=base=10.0.0.0",
             "bip=172.26.0.0/16",
             "bip=172.26.0.1",
+            "bip=fd00::1/64",
+            "bip6=172.26.0.1/16",
+            "fixed-cidr=fd00::/64",
+            "fixed-cidr-v6=10.0.0.0/8",
+            "fixed-cidr-v6=fd00::",
+            "log-driver=jsonfile",
+            "log-driver=JSON_file",
+            "log-driver=sylog",
+            "log-driver=journal",
             "exec-opt=systemd",
             "exec-opt=cgroupdriver=systemd",
             "default-ipc-mode=host",

@@ -1,6 +1,6 @@
 //! The table of dockerd's options.
 
-use super::values::Kind;
+use super::values::{Family, Kind, Was};
 use super::{Fault, Release, Target};
 use crate::diag::Code;
 
@@ -109,11 +109,11 @@ pub(super) const OPTIONS: &[DaemonOption] = &[
     both("allow-direct-routing", Kind::Switch).since(28, 2),
     flag_only("allow-nondistributable-artifacts", Kind::Registries).removed(29, 0),
     // dockerd 28.1 and newer ignore the key.
-    key_only("allow-nondistributable-artifacts", Kind::Unused),
+    key_only("allow-nondistributable-artifacts", Kind::Unused(Was::RegistriesBefore(Release(28, 1)))),
     both("api-cors-header", Kind::Text).removed(29, 0).instead("a reverse proxy"),
     plural("authorization-plugin", "authorization-plugins", Kind::Texts),
-    both("bip", Kind::BridgeAddress),
-    both("bip6", Kind::BridgeAddress).since(28, 0),
+    both("bip", Kind::BridgeAddress(Family::V4)),
+    both("bip6", Kind::BridgeAddress(Family::V6)).since(28, 0),
     both("bridge", Kind::Text).short('b'),
     both("bridge-accept-fwmark", Kind::FirewallMark).since(29, 0),
     key_only("builder", Kind::Builder),
@@ -142,7 +142,7 @@ pub(super) const OPTIONS: &[DaemonOption] = &[
     both("default-shm-size", Kind::Size),
     both("default-stop-timeout", Kind::Count).since(29, 7),
     plural("default-ulimit", "default-ulimits", Kind::Ulimits),
-    key_only("deprecated-key-path", Kind::Unused),
+    key_only("deprecated-key-path", Kind::Unused(Was::TextBefore(Release(24, 0)))),
     both("dns", Kind::Addresses),
     plural("dns-opt", "dns-opts", Kind::Texts),
     both("dns-search", Kind::Domains),
@@ -151,8 +151,8 @@ pub(super) const OPTIONS: &[DaemonOption] = &[
     both("experimental", Kind::Switch),
     DaemonOption { flag_since: Some(Release(27, 3)), ..plural("feature", "features", Kind::Features) },
     both("firewall-backend", Kind::Choice(&["iptables", "nftables"])).since(29, 0),
-    both("fixed-cidr", Kind::Network),
-    both("fixed-cidr-v6", Kind::Network),
+    both("fixed-cidr", Kind::Network(Family::V4)),
+    both("fixed-cidr-v6", Kind::Network(Family::V6)),
     both("graph", Kind::Text).short('g').removed(24, 0).instead("`data-root`"),
     both("group", Kind::Text).short('G'),
     flag_only("help", Kind::Switch).short('h').exits(),
@@ -234,6 +234,9 @@ pub fn by_short(letter: char) -> Option<&'static DaemonOption> {
     OPTIONS.iter().find(|option| option.short == Some(letter))
 }
 
+/// The key for all addresses of the host's gateway. `host-gateway-ip` is for one.
+pub(super) const HOST_GATEWAY_IPS: &str = "host-gateway-ips";
+
 /// The key of `daemon.json` that must not be set together with the flag: dockerd does not start, even if the values are equal. `runtimes`
 /// is the only option that may be in both places (`skipDuplicates` of moby's daemon/config/config.go).
 pub fn conflicting_key<'a>(
@@ -241,11 +244,12 @@ pub fn conflicting_key<'a>(
     fields: &'a serde_json::Map<String, serde_json::Value>,
 ) -> Option<&'a str> {
     let key = by_flag(flag).map_or(Some(flag), |option| option.key.or(option.flag))?;
-    let in_map = |name: &str| {
-        let map = fields.get(name).and_then(serde_json::Value::as_object);
-        map.is_some_and(|map| map.contains_key(key))
-    };
-    (key != "runtimes" && (fields.contains_key(key) || in_map("proxies"))).then_some(key)
+    let proxies = fields.get("proxies").and_then(serde_json::Value::as_object);
+    let has =
+        |key: &str| fields.contains_key(key) || proxies.is_some_and(|proxies| proxies.contains_key(key));
+    // The flag has this key since 28.0, and the one with its own name still (`migratedNamedConfig`).
+    let newer = (key == "host-gateway-ip").then_some(HOST_GATEWAY_IPS);
+    [Some(key), newer].into_iter().flatten().find(|key| *key != "runtimes" && has(key))
 }
 
 /// The flag with the most similar name, if one is similar enough.

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
+use super::Release;
+
 /// The type of an option's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -23,9 +25,9 @@ pub enum Kind {
     Address,
     Addresses,
     /// A network like `10.0.0.0/8`.
-    Network,
+    Network(Family),
     /// An address of the bridge with its prefix length.
-    BridgeAddress,
+    BridgeAddress(Family),
     FirewallMark,
     Size,
     Domains,
@@ -45,7 +47,21 @@ pub enum Kind {
     Proxies,
     Builder,
     /// A key that dockerd accepts and ignores.
-    Unused,
+    Unused(Was),
+}
+
+/// A version of the Internet Protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// The type of a key before dockerd ignored it, and the first release that does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Was {
+    TextBefore(Release),
+    RegistriesBefore(Release),
 }
 
 /// The names of ulimits (github.com/docker/go-units, `ulimitNameMapping`).
@@ -80,7 +96,7 @@ impl Kind {
             Self::Integer => "a whole number",
             Self::Count => "a whole number that is not negative",
             Self::Port => "a port, 0–65535",
-            Self::Text | Self::Texts | Self::Proxies | Self::Builder | Self::Unused => "a text",
+            Self::Text | Self::Texts | Self::Proxies | Self::Builder | Self::Unused(_) => "a text",
             Self::Choice(["host", "private"]) => "`host` or `private`",
             Self::Choice(["shareable", "private"]) => "`shareable` or `private`",
             Self::Choice(["iptables", "nftables"]) => "`iptables` or `nftables`",
@@ -90,8 +106,12 @@ impl Kind {
             Self::LogDriver => "a log driver like `json-file`, `local` or `journald`",
             Self::ApiVersion => "a version of the API like `1.44`",
             Self::Address | Self::Addresses => "an IP address",
-            Self::Network => "a network like `10.0.0.0/8`",
-            Self::BridgeAddress => {
+            Self::Network(Family::V4) => "an IPv4 network like `10.0.0.0/8`",
+            Self::Network(Family::V6) => "an IPv6 network like `fd00::/64`",
+            Self::BridgeAddress(Family::V6) => {
+                "the IPv6 address of the bridge with its prefix length, like `fd00::1/64`, and not that of the network"
+            }
+            Self::BridgeAddress(Family::V4) => {
                 "the address of the bridge with its prefix length, like `172.26.0.1/16`, and not that of the network"
             }
             Self::FirewallMark => "a firewall mark like `0x1` or `0x1/0x3`",
@@ -163,10 +183,10 @@ impl Kind {
             }),
             Self::Address => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             Self::Addresses => text.trim().parse::<IpAddr>().is_ok(),
-            Self::Network => text.is_empty() || network(text).is_some(),
-            Self::BridgeAddress => {
+            Self::Network(family) => text.is_empty() || network_of(family, text).is_some(),
+            Self::BridgeAddress(family) => {
                 text.is_empty()
-                    || network(text)
+                    || network_of(family, text)
                         .is_some_and(|(address, bits)| bits > 126 || !is_network_address(address, bits))
             }
             Self::FirewallMark => {
@@ -181,9 +201,8 @@ impl Kind {
             Self::Resources => {
                 text.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty())
             }
-            Self::ExecOptions => text.split_once('=').is_some_and(|(name, value)| {
-                name.trim().eq_ignore_ascii_case("native.cgroupdriver")
-                    && ["systemd", "cgroupfs"].contains(&value.trim())
+            Self::ExecOptions => exec_option(text).is_none_or(|(name, value)| {
+                name != CGROUP_DRIVER || ["systemd", "cgroupfs"].contains(&value)
             }),
             _ => true,
         }
@@ -214,8 +233,8 @@ impl Kind {
             | Self::LogDriver
             | Self::ApiVersion
             | Self::Address
-            | Self::Network
-            | Self::BridgeAddress
+            | Self::Network(_)
+            | Self::BridgeAddress(_)
             | Self::FirewallMark
             | Self::Size => {
                 let text = value.as_str().ok_or_else(|| format!("a string: {}", self.flag_words()))?;
@@ -256,7 +275,8 @@ impl Kind {
                 strings(value, "a map with the strings `http-proxy`, `https-proxy` and `no-proxy`")
             }
             Self::Builder => check_builder(value),
-            Self::Unused => Ok(()),
+            Self::Unused(Was::TextBefore(_)) => must(value.is_string(), "a string"),
+            Self::Unused(Was::RegistriesBefore(_)) => Self::Registries.check_list(value),
         }
     }
 
@@ -269,6 +289,22 @@ impl Kind {
         }
         Ok(())
     }
+}
+
+/// The exec-opt that each dockerd knows.
+const CGROUP_DRIVER: &str = "native.cgroupdriver";
+
+/// The name in lower case, and the value. None if the text is not `NAME=VALUE`.
+fn exec_option(text: &str) -> Option<(String, &str)> {
+    let (name, value) = text.split_once('=')?;
+    Some((name.trim().to_lowercase(), value.trim()))
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+}
+
+/// Returns whether dockerd before 28.0 ignores an exec-opt, with which newer ones do not start (`validatePlatformExecOpt` of moby's
+/// daemon/config/config_linux.go).
+pub fn is_exec_option_of_older(text: &str) -> bool {
+    exec_option(text).is_none_or(|(name, _)| name != CGROUP_DRIVER)
 }
 
 fn must(holds: bool, expected: &str) -> Result<(), String> {
@@ -383,6 +419,11 @@ fn is_size(text: &str) -> bool {
     is_number && ["", "k", "m", "g", "t", "p"].contains(&unit)
 }
 
+/// As [`network`], of this version of the Internet Protocol.
+fn network_of(family: Family, text: &str) -> Option<(IpAddr, u8)> {
+    network(text).filter(|(address, _)| address.is_ipv4() == (family == Family::V4))
+}
+
 /// An address and its prefix length.
 fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;
@@ -472,12 +513,12 @@ fn similar_log_driver(text: &str) -> Option<&'static str> {
         "splunk",
         "gcplogs",
     ];
-    if text.is_empty() || DRIVERS.contains(&text) || text.contains([':', '/']) || text.len() > 64 {
+    // The name of a plugin may well begin with that of a driver, like `splunk-log`.
+    let is_plugin = text.contains([':', '/']) || DRIVERS.iter().any(|driver| text.starts_with(driver));
+    if text.is_empty() || is_plugin || text.len() > 64 {
         return None;
     }
-    let alike = DRIVERS.into_iter().map(|driver| (strsim::jaro_winkler(driver, text), driver));
-    alike
-        .filter(|(likeness, _)| *likeness > 0.9)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, driver)| driver)
+    let bare = |name: &str| name.to_lowercase().replace(['-', '_'], "");
+    let wanted = bare(text);
+    DRIVERS.into_iter().find(|driver| strsim::damerau_levenshtein(&bare(driver), &wanted) <= 1)
 }
