@@ -1,6 +1,7 @@
-//! Private keys in memory. They are never shown in debug output, and are erased when dropped. No other module erases
-//! memory.
+//! Private keys in memory, which are never shown in debug output and are erased when dropped, and passwords in URLs, which are hidden in
+//! what is printed. No other module erases memory.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -96,6 +97,32 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     }
 }
 
+/// Replaces the user and the password of each URL in a text by `…`, also of a proxy without a scheme (`http-proxy=USER:PASSWORD@HOST`).
+/// A password can have a slash, although it should not: all before the last `@` of the word is hidden.
+pub fn without_passwords(text: &str) -> Cow<'_, str> {
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\\');
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(ends) {
+        match password(word) {
+            Some((begin, end)) => shown.extend([&word[..begin], "…", &word[end..]]),
+            None => shown.push_str(word),
+        }
+    }
+    if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
+}
+
+/// Where the user and the password of a URL begin and end in a word.
+fn password(word: &str) -> Option<(usize, usize)> {
+    let end = word.rfind('@')?;
+    let before = word[..end].to_ascii_lowercase();
+    let after = |sign: &str| before.find(sign).map(|at| at + sign.len());
+    let begin = after("://").or_else(|| after("proxy="))?;
+    (begin < end).then_some((begin, end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +152,25 @@ mod tests {
         let mut found = Vec::new();
         walk(&src, &mut found);
         assert_eq!(found, [src.join("secret.rs")]);
+    }
+
+    #[test]
+    fn passwords_in_urls_are_hidden() {
+        for (text, shown) in [
+            ("http://proxy:3128", "http://proxy:3128"),
+            ("mail me@example.com, root@host:/x", "mail me@example.com, root@host:/x"),
+            ("a=http://u:p@proxy:3128/x", "a=http://…@proxy:3128/x"),
+            ("got `http-proxy=https://tok@proxy`, no `@`", "got `http-proxy=https://…@proxy`, no `@`"),
+            ("HTTPS_PROXY=u:p@proxy:1", "HTTPS_PROXY=…@proxy:1"),
+            (
+                "{\"a\": \"http://u:p@x\", \"b\": \"http://u:q@y\"}",
+                "{\"a\": \"http://…@x\", \"b\": \"http://…@y\"}",
+            ),
+            (r#""{\"a\":\"http://u:p@x\"}""#, r#""{\"a\":\"http://…@x\"}""#),
+            ("http://u:p/a@ss@proxy", "http://…@proxy"),
+            ("http://@proxy http://ä:ö@ü", "http://@proxy http://…@ü"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
     }
 }

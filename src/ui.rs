@@ -5,8 +5,8 @@
 //! Colours are used only on terminals, and not if NO_COLOR is set.
 //!
 //! Printed texts can contain other people's texts: specs, file names, user-data, records. [`safe`] escapes the characters
-//! that control a terminal, are invisible, change the direction of text or begin a new line. Colours are added
-//! afterwards. Results that are the input of other programs (artifacts, shell code) are not escaped.
+//! that control a terminal, are invisible, change the direction of text or begin a new line, and hides passwords in URLs. Colours are
+//! added afterwards. Results that are the input of other programs (artifacts, shell code) are not escaped.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -23,7 +23,7 @@ use terminal_size::{Width, terminal_size};
 
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Excerpt, Place, Report, Severity};
-use crate::secret::Secret;
+use crate::secret::{Secret, without_passwords};
 use crate::shell::Command;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -53,9 +53,9 @@ impl Ui {
         out.write_all(text.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
     }
 
-    /// Prints a result as JSON, with unsafe characters escaped.
+    /// Prints a result as JSON, with unsafe characters escaped and passwords in URLs hidden.
     pub fn json<T: Serialize>(self, value: &T) -> Result<()> {
-        self.out(safe_json(&serde_json::to_string_pretty(value)?) + "\n")
+        self.out(safe_json(&without_passwords(&serde_json::to_string_pretty(value)?)) + "\n")
     }
 
     /// Prints an artifact. `instead` is the command that writes a file. If the artifact contains a private key and standard output
@@ -342,11 +342,11 @@ pub fn is_safe(text: &str) -> bool {
     !text.contains(is_unsafe)
 }
 
-/// Escapes a text for one line of a terminal. Unsafe characters become `
-/// `, `\t`, `\r` or `\u{…}`.
+/// Escapes a text for one line of a terminal, and hides passwords in URLs. Unsafe characters become `\n`, `\t`, `\r` or `\u{…}`.
 pub fn safe(text: &str) -> Cow<'_, str> {
-    if is_safe(text) {
-        return Cow::Borrowed(text);
+    let text = without_passwords(text);
+    if is_safe(&text) {
+        return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -406,7 +406,8 @@ fn format_place(place: &Place) -> String {
     let name = safe(&name);
     let Some(position) = place.position else { return format!(" --> {name}\n") };
     let shown = place.excerpt.as_ref().map(|Excerpt { line, column }| (line.replace('\t', " "), *column));
-    let Some((line, column)) = shown.filter(|(line, _)| is_safe(line)) else {
+    let may_be_shown = |line: &str| is_safe(line) && without_passwords(line) == line;
+    let Some((line, column)) = shown.filter(|(line, _)| may_be_shown(line)) else {
         return format!(" --> {name}:{}:{}\n", position.line, position.column);
     };
     let start = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);

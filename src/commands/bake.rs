@@ -6,7 +6,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::render::needs_folder;
-use super::{ending, note_install_url};
+use super::{ending, note_install_url, note_passwords};
 use crate::diag::Report;
 use crate::plan::HostPlan;
 use crate::render::{self, Form, Format, Packing, Rendered};
@@ -37,6 +37,7 @@ pub fn bake(
         ));
     }
     note_install_url(ui, &spec, &plan.docker);
+    note_passwords(ui, &spec);
     let form = match format {
         Format::Packer => Form::Packer,
         Format::ImageBuilder => Form::ImageBuilder,

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::machine_view::{DeliveryView, MachineView};
 use super::passphrase::Passphrase;
-use super::{as_usage, difference, dry_run, expiry, note_install_url};
+use super::{as_usage, difference, dry_run, expiry, note_install_url, note_passwords};
 use crate::clouds::Cloud;
 use crate::delivery::{self, Choice};
 use crate::diag::Code;
@@ -108,6 +108,7 @@ fn note(ui: Ui, request: &Request, plan: &Plan, identity: &Identity) {
         about_boot_issuer(plan, identity).iter().for_each(|note| ui.note(note));
     }
     note_install_url(ui, &request.spec, &plan.host.docker);
+    note_passwords(ui, &request.spec);
     request.cloud.iter().flat_map(|cloud| cloud.notes).for_each(|note| ui.note(note));
 }
 

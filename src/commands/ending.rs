@@ -14,6 +14,9 @@ const DISKS: [&str; 11] = ["img", "iso", "qcow2", "qcow", "raw", "vmdk", "vdi", 
 /// Endings of compressed files and archives, except gzip's.
 const ARCHIVES: [&str; 8] = ["tgz", "tar", "zip", "xz", "bz2", "zst", "7z", "rar"];
 
+/// Endings of files that Terraform and Packer read without being asked.
+const CODE: [&str; 3] = ["tf", "tfvars", "hcl"];
+
 /// Returns whether a path ends in a slash, which means a folder whatever its name is.
 pub(super) fn has_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|byte| std::path::is_separator(char::from(*byte)))
@@ -22,7 +25,8 @@ pub(super) fn has_slash(path: &Path) -> bool {
 /// Checks the ending of an output path. `name` is the name of the machine, with which a folder's name may end.
 ///
 /// # Errors
-/// Fails if a format of one file has the ending of a disk image or an archive. Fails if a format of several files has any ending,
+/// Fails if a format of one file has the ending of a disk image, of an archive, or of a file that Terraform or Packer would read. Other
+/// endings are allowed, because they can be a part of a host name (`web1.example.com`). Fails if a format of several files has any ending,
 /// unless the folder exists, the path ends in a slash, or nocloud writes a disk.
 pub(super) fn check(
     path: &Path,
@@ -73,6 +77,15 @@ pub(super) fn check(
     if is(&ARCHIVES) {
         return complain(text("one file and no archive"), "choose another name".to_owned());
     }
+    if is(&CODE) {
+        let hint = match (name, &*ending) {
+            (Some(_), "hcl") => "`--format packer --out DIR` writes a Packer template".to_owned(),
+            (None, "hcl") => "`bake --format packer --out DIR` writes a Packer template".to_owned(),
+            (Some(_), _) => "`--format terraform --out DIR` writes a Terraform module".to_owned(),
+            (None, _) => "choose another name".to_owned(),
+        };
+        return complain(text("a text"), hint);
+    }
     if ending == "gz" && !packing.gzip {
         let hint = match name {
             Some(_) => "compress it with `--gzip`",
@@ -115,10 +128,14 @@ mod tests {
             if format.is_folder() {
                 continue;
             }
-            for path in ["user-data", "web1.user-data", "web1.prod", "a.yaml", "a.sh", "b.ign", "c.tftpl"] {
+            for path in
+                ["user-data", "web1.user-data", "web1.prod", "a.yaml", "a.sh", "b.ign", "c.tftpl", "x.com"]
+            {
                 assert!(!is_refused(path, format, false, Some("web1")), "{path}");
             }
-            for path in ["x.qcow2", "x.IMG", "x.iso", "x.vmdk", "x.tar", "x.zip", "x.yaml.gz"] {
+            for path in
+                ["x.qcow2", "x.IMG", "x.iso", "x.vmdk", "x.tar", "x.zip", "x.yaml.gz", "x.tf", "a.pkr.hcl"]
+            {
                 assert!(is_refused(path, format, false, Some("web1")), "{path}");
                 assert!(is_refused(path, format, false, None), "{path}");
             }

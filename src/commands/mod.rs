@@ -58,7 +58,8 @@ pub use verify::{Question, verify};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::dockerd;
 use crate::names::MachineName;
-use crate::plan::{Docker, Install, InstallScript};
+use crate::plan::{AuthoritySource, Docker, Install, InstallScript};
+use crate::secret::without_passwords;
 use crate::spec::{self, Spec};
 use crate::ui::{Ui, is_safe};
 use crate::userdata::encoding::is_utf16;
@@ -86,7 +87,22 @@ fn read_spec_file(file: &Path) -> Result<Spec> {
         false => String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?,
     };
     // Windows' editors write a byte order mark.
-    Ok(Spec::from_yaml(&name, text.strip_prefix('\u{feff}').unwrap_or(&text))?)
+    let mut spec = Spec::from_yaml(&name, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
+    if let Some(folder) = file.parent() {
+        paths_from(folder, &mut spec);
+    }
+    Ok(spec)
+}
+
+/// Makes the relative paths in a spec file begin at the spec's folder.
+fn paths_from(folder: &Path, spec: &mut Spec) {
+    let is_path = |text: &str| !text.is_empty() && !text.trim_start().starts_with('{');
+    let is_ca_folder = |text: &str| matches!(AuthoritySource::parse(text), Ok(AuthoritySource::Dir(_)));
+    let daemon_json = spec.host.daemon_json.as_mut().filter(|word| is_path(&word.text));
+    let ca = spec.identity.ca.as_mut().filter(|word| is_ca_folder(&word.text));
+    for word in daemon_json.into_iter().chain(ca) {
+        word.text = folder.join(&word.text).display().to_string();
+    }
 }
 
 /// Replaces the name of a file in `daemon-json` with the file's content. JSON stays as it is.
@@ -171,6 +187,21 @@ fn note_install_url(ui: Ui, spec: &Spec, docker: &Docker) {
          to allow only one script, use {}",
         spec.flag("engine-install-sha256", "HEX")
     ));
+}
+
+/// Warns that everyone on the host can read a password in an engine option or variable.
+fn note_passwords(ui: Ui, spec: &Spec) {
+    let given = [("engine-opt", &spec.host.engine_opts), ("engine-env", &spec.host.engine_env)];
+    for (field, words) in given {
+        for word in words.iter().filter(|word| without_passwords(&word.text) != word.text) {
+            let key = word.text.split('=').next().unwrap_or_default();
+            ui.note(format_args!(
+                "everyone on the host can read the password in {}, in the unit of Docker and in the list of processes; in {} only root can read it",
+                spec.flag(field, key),
+                spec.flag("daemon-json", "FILE")
+            ));
+        }
+    }
 }
 
 /// Refuses values with control characters in output for a shell: a terminal would execute them, and they cannot be escaped.

@@ -97,7 +97,7 @@ fn copy(ui: Ui, name: &MachineName, seed: &Artifact) -> Result<()> {
     let clipboard = match clipboard::copy(text)? {
         Clipboard::Desktop => "in the clipboard",
         Clipboard::Terminal => {
-            "sent to your terminal, which fills its clipboard if it accepts OSC 52 (tmux: `set -g set-clipboard on`)"
+            "sent to your terminal, which fills its clipboard if it accepts OSC 52 (tmux: with `set -g set-clipboard on` or `set -g allow-passthrough on`)"
         }
     };
     ui.note(format_args!("the user-data of `{name}` is {clipboard}; it contains the host's private key: copy something else after pasting it"));

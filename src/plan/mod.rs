@@ -178,6 +178,24 @@ pub enum AuthoritySource {
 }
 
 impl AuthoritySource {
+    /// Parses the value of `--ca`.
+    ///
+    /// # Errors
+    /// Fails if it is a word without a slash other than `own` and `shared`.
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+        match text {
+            "own" => Ok(Self::Own),
+            "shared" => Ok(Self::Shared),
+            // A bare word is more likely a misspelling than a folder.
+            dir if dir.contains(['/', '\\']) || dir == "." || dir == ".." => Ok(Self::Dir(dir.into())),
+            other => Err(Diagnostic::error(
+                Code::InvalidCaSource,
+                format!("must be `own`, `shared` or a folder, got `{}`", other.escape_debug()),
+            )
+            .hint(format!("write a folder with a slash: `./{other}`"))),
+        }
+    }
+
     /// The value of `--ca`.
     pub fn name(&self) -> String {
         match self {
@@ -240,7 +258,7 @@ impl Plan {
         let key = check.choice("key", &spec.identity.key, &KeyType::ALL, KeyType::P256);
         let valid_for =
             check.one("valid-for", &spec.identity.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
-        let ca = check.one("ca", &spec.identity.ca, authority_source).unwrap_or(AuthoritySource::Own);
+        let ca = check.one("ca", &spec.identity.ca, AuthoritySource::parse).unwrap_or(AuthoritySource::Own);
         let boot_issuer = boot_issuer(&mut check, spec, &ca);
         let host = host_plan(&mut check, spec, is_new);
         if host.docker.install == Install::None {
@@ -415,18 +433,4 @@ fn user(text: &str) -> Result<String, Diagnostic> {
         Code::InvalidUser,
         format!("must be the name of a user of the host like `ubuntu`, got `{text}`"),
     ))
-}
-
-fn authority_source(text: &str) -> Result<AuthoritySource, Diagnostic> {
-    match text {
-        "own" => Ok(AuthoritySource::Own),
-        "shared" => Ok(AuthoritySource::Shared),
-        // A bare word is more likely a misspelling than a folder.
-        dir if dir.contains(['/', '\\']) || dir == "." || dir == ".." => Ok(AuthoritySource::Dir(dir.into())),
-        other => Err(Diagnostic::error(
-            Code::InvalidCaSource,
-            format!("must be `own`, `shared` or a folder, got `{}`", other.escape_debug()),
-        )
-        .hint(format!("write a folder with a slash: `./{other}`"))),
-    }
 }

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::environment::program;
+use crate::support::extent::is_full;
 use crate::support::{Home, is_printed, need, run};
 
 #[test]
@@ -49,14 +50,51 @@ fn the_desktop_keeps_the_user_data_after_the_command() {
 }
 
 #[test]
-fn without_a_clipboard_nothing_is_copied() {
+fn the_terminal_gets_the_user_data_if_the_desktop_is_gone() {
+    if !need("script") {
+        return;
+    }
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
-    let mut command = home.command(&["render", "web1", "--copy"]);
-    let output = command.env("DISPLAY", ":987").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
-    assert!(is_printed(&stderr, "error[no-clipboard]"), "{stderr}");
+    let mut command = program(&home, "script", &["-qec", "hostseed render web1 --copy >out", "typescript"]);
+    run(command.env("DISPLAY", ":987"));
+    let typed = fs::read_to_string(home.path().join("typescript")).unwrap();
+    assert!(typed.contains("\u{1b}]52;c;") && typed.contains("sent to your terminal"), "{typed}");
+}
+
+#[test]
+fn tmux_gets_the_user_data() {
+    if !need("tmux") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    fs::write(home.path().join("conf"), "set -g set-clipboard on\n").unwrap();
+    let script = "export TMUX_TMPDIR=$HOME\n\
+        tmux -f conf new-session -d 'hostseed render web1 --copy; : >done; sleep 30'\n\
+        for try in $(seq 100); do [ -e done ] && tmux show-buffer >copied 2>/dev/null && break; sleep 0.1; done\n\
+        tmux kill-server";
+    run(program(&home, "sh", &["-euc", script]).env("TERM", "xterm"));
+    assert_eq!(fs::read_to_string(home.path().join("copied")).unwrap(), home.ok(&["render", "web1"]));
+}
+
+#[test]
+fn without_a_clipboard_nothing_is_copied() {
+    if !need("setsid") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    // The last one never answers, so it takes 5 seconds.
+    let displays = ["", ":987", "203.0.113.7:0"];
+    for display in &displays[..if is_full() { 3 } else { 2 }] {
+        // `setsid` takes away the terminal in which the tests run.
+        let mut command = program(&home, "setsid", &["--wait", "hostseed", "render", "web1", "--copy"]);
+        let output = command.env("DISPLAY", display).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{stderr}");
+        assert!(is_printed(&stderr, "error[no-clipboard]"), "{stderr}");
+    }
     let stderr = home.fails(1, &["render", "web1", "--copy", "--gzip"]);
     assert!(stderr.contains("error[binary-to-terminal]"), "{stderr}");
     let stderr = home.fails(2, &["render", "web1", "--copy", "--format", "terraform"]);

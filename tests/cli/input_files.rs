@@ -141,6 +141,44 @@ fn a_folder_of_a_ca_without_a_usable_ca_is_wrong_usage() {
 }
 
 #[test]
+fn the_relative_paths_in_a_spec_begin_at_the_folder_of_the_spec() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let specs = home.path().join("specs");
+    fs::create_dir(&specs).unwrap();
+    fs::rename(home.store().join("certs/web1"), specs.join("ca")).unwrap();
+    fs::write(specs.join("daemon.json"), "{\"log-driver\": \"local\"}").unwrap();
+    fs::write(home.path().join("daemon.json"), "{\"log-driver\": \"journald\"}").unwrap();
+    let spec = "name: web2\naddress: 203.0.113.8\ndaemon-json: daemon.json\nca: ./ca\n";
+    fs::write(specs.join("web2.yaml"), spec).unwrap();
+    home.ok(&["create", "--quiet", "--file", "specs/web2.yaml"]);
+    let shown = home.ok(&["inspect", "web2"]);
+    assert!(shown.contains("local") && shown.contains(specs.join("ca").to_str().unwrap()), "{shown}");
+    // The same machine, from another folder.
+    let mut again = home.command(&["create", "--if-missing", "--file", "web2.yaml"]);
+    let output = again.current_dir(&specs).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(home.ok(&["bake", "--quiet", "--file", "specs/web2.yaml"]).len() > 1000);
+    // A file that is missing is named as it was looked for. JSON, and a spec on standard input, have no folder.
+    fs::write(specs.join("web3.yaml"), "{name: web3, address: 203.0.113.8, daemon-json: other.json}")
+        .unwrap();
+    let stderr = home.fails(2, &["create", "--file", "specs/web3.yaml"]);
+    assert!(stderr.contains("`specs/other.json`"), "{stderr}");
+    fs::write(
+        specs.join("web3.yaml"),
+        "{name: web3, address: 203.0.113.8, daemon-json: '{\"debug\": true}'}",
+    )
+    .unwrap();
+    home.ok(&["create", "--quiet", "--file", "specs/web3.yaml"]);
+    let spec = fs::File::open(specs.join("web2.yaml")).unwrap();
+    let output = home.command(&["bake", "--quiet", "--file", "-"]).stdin(spec).output().unwrap();
+    assert!(output.status.success());
+    // An option on the command line is relative to the current folder.
+    home.ok(&["create", "web4", "--quiet", "--address", "203.0.113.8", "--daemon-json", "daemon.json"]);
+    assert!(home.ok(&["inspect", "web4"]).contains("journald"));
+}
+
+#[test]
 fn a_store_that_is_no_folder_is_wrong_usage_in_every_command() {
     let home = Home::new();
     fs::write(home.path().join("notes"), "mine\n").unwrap();

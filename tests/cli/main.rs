@@ -16,6 +16,7 @@ mod environment;
 mod external;
 mod input_files;
 mod machine_json;
+mod passwords;
 mod readme;
 mod terminal;
 mod transcripts;

@@ -336,7 +336,7 @@ fn an_ending_of_a_disk_or_an_archive_makes_no_folder() {
         fs::remove_dir_all(home.path().join("b.qcow2")).unwrap();
     }
     for args in [&["render", "web1", "-o"][..], &["bake", "-o"]] {
-        for out in ["image.qcow2", "image.iso", "image.tar", "script.gz"] {
+        for out in ["image.qcow2", "image.iso", "image.tar", "script.gz", "main.tf", "a.pkr.hcl"] {
             let stderr = home.fails(2, &[args, &[out]].concat());
             assert!(is_printed(&stderr, "error[output-ending]"), "{stderr}");
             assert!(!home.path().join(out).exists());

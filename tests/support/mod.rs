@@ -57,6 +57,8 @@ impl Home {
             "DISPLAY",
             "SSH_CONNECTION",
             "SSH_TTY",
+            "TMUX",
+            "STY",
             "DOCKER_HOST",
             "DOCKER_CERT_PATH",
         ] {
