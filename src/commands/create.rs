@@ -66,8 +66,8 @@ pub fn create(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
 /// Fails if the machine differs from what is asked for.
 fn found(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request, asked: &Plan) -> Result<()> {
     let Request { spec, cloud, .. } = request;
-    difference::refuse(store, spec, asked)?;
     let plan = store.plan(&asked.name)?;
+    difference::refuse(store, spec, asked, &plan)?;
     let host = store.host_identity(&plan)?;
     let choice = cloud.map(|cloud| delivery::require(cloud, spec, &plan, &host, None)).transpose()?;
     let dry = if request.dry_run { " (this is a dry run)" } else { "" };

@@ -15,21 +15,20 @@ const NAME: &str = "name";
 /// Fields whose values can contain a password. A message only says that they differ.
 const CONFIDENTIAL: [&str; 3] = ["engine-opt", "engine-env", "daemon-json"];
 
-/// Refuses a request with settings that differ from those of the existing machine, and one that lacks a setting with which the machine
+/// Refuses a request with settings that differ from those of the existing machine `stored`, and one that lacks a setting with which the machine
 /// was created: the user's files would no longer describe the machine. A request with no field but the name only finds the machine.
 ///
 /// # Errors
 /// All differences.
-pub fn refuse(store: &Store, spec: &Spec, asked: &Plan) -> Result<()> {
+pub fn refuse(store: &Store, spec: &Spec, asked: &Plan, stored: &Plan) -> Result<()> {
     if spec.given.iter().all(|field| field == NAME) {
         return Ok(());
     }
     let name = &asked.name;
-    let stored = store.plan(name)?;
     // The recorded address counts as an address of the machine too.
     let recorded = store.record(name)?.host;
-    let other = contradictions(spec, &stored, asked, recorded);
-    let missing = missing(spec, &stored)?;
+    let other = contradictions(spec, stored, asked, recorded);
+    let missing = missing(spec, stored)?;
     if other.is_empty() && missing.is_empty() {
         return Ok(());
     }

@@ -52,27 +52,42 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
         query.retain(|key, _| !matches!(key.as_str(), "daemon-json" | "daemon_json"));
         query.insert("daemon-json".to_owned(), word.text.clone());
     }
-    let plan = plan(store, &spec, &query)?;
-    if !store.has(&plan.name) {
-        conditions.check_creation(store, &plan.name)?;
-        let check = |identity: &Identity| seed.rendered(&plan, &identity.for_host());
-        match create::make(store, &plan, now, &Passphrase::from_environment(), check) {
-            // Another command may have created it in the meantime: then it is found.
-            Err(error) if !store.has(&plan.name) => return Err(error),
-            Err(_) => {}
-            Ok((identity, _)) => {
-                if let Some(note) = create::about_names(&plan, &identity) {
-                    ui.note(note);
-                }
-            }
+    let stored = existing(store, &spec);
+    let plan = plan(&spec, &query, stored.as_ref().and_then(|stored| stored.as_ref().ok()))?;
+    let stored = match stored {
+        Some(stored) => stored?,
+        None => {
+            conditions.check_creation(store, &plan.name)?;
+            created(store, ui, now, &plan, &seed)?
         }
-    }
-    difference::refuse(store, &spec, &plan)?;
+    };
+    difference::refuse(store, &spec, &plan, &stored)?;
     conditions.check_authority(store, &plan.name)?;
     let how = "`allow_expired = \"true\"` in the query";
     expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
-    let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &plan.name, &seed)?)?) + "\n";
+    let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &stored, &seed)?)?) + "\n";
     ui.artifact(&Artifact::private("answer", answer), &Command::own(["external"]).into_file("FILE"))
+}
+
+/// The plan of the machine that a query names, if it exists.
+fn existing(store: &Store, spec: &Spec) -> Option<Result<Plan>> {
+    let name = MachineName::parse(&spec.name.as_ref()?.text).ok()?;
+    store.has(&name).then(|| store.plan(&name))
+}
+
+/// Creates a machine and returns its plan: another one if another command created it in the meantime.
+fn created(store: &Store, ui: Ui, now: OffsetDateTime, plan: &Plan, seed: &SeedAsked) -> Result<Plan> {
+    let check = |identity: &Identity| seed.rendered(plan, &identity.for_host());
+    match create::make(store, plan, now, &Passphrase::from_environment(), check) {
+        Err(_) if store.has(&plan.name) => store.plan(&plan.name),
+        Err(error) => Err(error),
+        Ok((identity, _)) => {
+            if let Some(note) = create::about_names(plan, &identity) {
+                ui.note(note);
+            }
+            Ok(plan.clone())
+        }
+    }
 }
 
 fn read_query() -> Result<BTreeMap<String, String>> {
@@ -254,37 +269,33 @@ impl SeedAsked {
 }
 
 /// The plan that a query asks for. A query for an existing machine may have only some fields, which alone make no valid plan.
-fn plan(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Result<Plan> {
-    create::plan(spec).or_else(|error| match completed(store, spec, query) {
-        Some(Ok(plan)) => Ok(plan),
-        _ => Err(error),
-    })
+fn plan(spec: &Spec, query: &BTreeMap<String, String>, stored: Option<&Plan>) -> Result<Plan> {
+    create::plan(spec)
+        .or_else(|error| stored.and_then(|stored| completed(spec, query, stored).ok()).ok_or(error))
 }
 
-/// The plan of the query with its missing fields from the existing machine; none if there is no such machine.
-fn completed(store: &Store, spec: &Spec, query: &BTreeMap<String, String>) -> Option<Result<Plan>> {
-    let name = MachineName::parse(&spec.name.as_ref()?.text).ok()?;
-    let stored = store.plan(&name).ok()?;
+/// The plan of the query with its missing fields from the existing machine.
+fn completed(spec: &Spec, query: &BTreeMap<String, String>, stored: &Plan) -> Result<Plan> {
     let mut query = query.clone();
     for field in
         stored.fields().into_iter().filter(|field| !spec.given.iter().any(|given| given == field.name()))
     {
         let text = match &field {
             Field::One(_, value) => value.clone(),
-            Field::Many(_, values) => serde_json::to_string(values).ok()?,
+            Field::Many(_, values) => serde_json::to_string(values)?,
         };
         query.insert(field.name().to_owned(), text);
     }
-    Some(Plan::from_stored(&Spec::from_query(&query)).map_err(Into::into).and_then(create::absolute))
+    create::absolute(Plan::from_stored(&Spec::from_query(&query))?)
 }
 
-fn answer(store: &Store, name: &MachineName, asked: &SeedAsked) -> Result<Map<String, Value>> {
+fn answer(store: &Store, plan: &Plan, asked: &SeedAsked) -> Result<Map<String, Value>> {
+    let name = &plan.name;
     let connection = store.connection(name)?;
     let (_, host) = store.host_certificate(name)?;
     let (authority, client) = (store.certificate(name, "ca")?, store.certificate(name, "cert")?);
     let expiry = host.validity().not_after.min(client.validity().not_after);
-    let plan = store.plan(name)?;
-    let (user_data, base64) = asked.texts(&plan, &store.host_identity(&plan)?)?;
+    let (user_data, base64) = asked.texts(plan, &store.host_identity(plan)?)?;
     let texts = [
         ("version", Some(machine_view::VERSION.to_string())),
         ("name", Some(name.to_string())),

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use crate::support::{Home, files_below, is_printed, mode};
+use crate::support::{Home, files_below, is_printed, mode, need, run};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -39,6 +39,31 @@ fn error(home: &Home, query: &Value, status: i32) -> String {
     assert!(output.stdout.is_empty(), "{query}");
     assert!(stderr.starts_with("error["), "{stderr}");
     stderr
+}
+
+#[test]
+fn the_settings_of_an_existing_machine_are_read_once() {
+    if !need("strace") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet", "--address", "203.0.113.7"]);
+    let log = home.path().join("log");
+    let script = |command: &str| {
+        format!("strace -f -e trace=openat -o log {} {command}", env!("CARGO_BIN_EXE_hostseed"))
+    };
+    for command in [
+        "external <query >answer",
+        "create web1 --address 203.0.113.7 --if-missing",
+        "create web1 --address 203.0.113.7 --if-missing --for hetzner",
+    ] {
+        std::fs::write(home.path().join("query"), r#"{"name": "web1", "addresses": "203.0.113.7"}"#).unwrap();
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", &script(command)]).current_dir(home.path()).env("HOME", home.path());
+        run(sh.env_remove("MACHINE_STORAGE_PATH"));
+        let reads = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(reads.matches("/machine.yaml\"").count(), 1, "{command}: {reads}");
+    }
 }
 
 #[test]
