@@ -25,7 +25,7 @@ pub fn check(part: &Part, text: &str, budget: &Budget, problems: &mut Problems) 
         );
         return add(1, problem.hint("add the line, or change the type"));
     }
-    let jinja::Results { texts, gap } = jinja::results(text, Effort::Proportional, budget);
+    let jinja::Results { texts, gap, .. } = jinja::results(text, Effort::Proportional, budget);
     let wrong = |text: &str| Diagnostic::error(Code::JinjaSyntax, text);
     match gap {
         None => {}
@@ -33,7 +33,7 @@ pub fn check(part: &Part, text: &str, budget: &Budget, problems: &mut Problems) 
             let problem = wrong("is not a valid jinja template here, so cloud-init drops it");
             return add(line, problem.hint("close each `{{`, `{%` and block"));
         }
-        Some(Gap::Fails { line }) => {
+        Some(Gap::Fails { line, .. }) => {
             let problem = wrong("cannot be rendered here, so cloud-init drops it");
             return add(
                 line,
@@ -60,8 +60,8 @@ pub fn check(part: &Part, text: &str, budget: &Budget, problems: &mut Problems) 
         );
         return add(2, problem.hint("make `#cloud-config` the second line"));
     }
-    let configs: Vec<&String> =
-        texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig)).collect();
+    let is_config = |text: &&String| Kind::of(text) == Some(Kind::CloudConfig);
+    let configs: Vec<&String> = texts.iter().filter(is_config).collect();
     if configs.is_empty() {
         return;
     }

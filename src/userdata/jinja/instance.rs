@@ -27,6 +27,9 @@ const OWN: [&str; 14] = [
     "_",
 ];
 
+/// The name of a field that stands for any that a host's instance data can have.
+pub const FIELD: &str = "xhostseedanyfield";
+
 /// A name of the instance data, with its path: `v1.region` is another one than `region`.
 pub type Name = u64;
 
@@ -54,6 +57,9 @@ pub enum Choice {
     Number,
     Missing,
     List,
+    /// The name of a field of a cloud-config, and a whole field.
+    FieldName,
+    Field,
     /// One of the texts and numbers with which the template compares something.
     Compared(usize),
 }
@@ -68,6 +74,13 @@ pub struct Run {
     pub known: Arc<HashMap<Name, Use>>,
     /// The names that this run asks for, in their order.
     pub asked: Mutex<Vec<(Name, Use)>>,
+}
+
+impl Choice {
+    /// Returns whether the value can be a field of a cloud-config.
+    pub fn is_field(self) -> bool {
+        matches!(self, Self::FieldName | Self::Field)
+    }
 }
 
 impl Run {
@@ -98,6 +111,8 @@ impl Run {
             Choice::List if known.is_listed => Value::from(vec![self.below(name, "[]", depth + 1)]),
             Choice::Text | Choice::List => Value::from("x"),
             Choice::Number => Value::from(7),
+            Choice::FieldName => Value::from(FIELD),
+            Choice::Field => Value::from(format!("{FIELD}: x")),
             Choice::Missing => Value::UNDEFINED,
             Choice::Compared(n) => self.compared.get(n).cloned().unwrap_or_else(|| Value::from("x")),
         }
@@ -138,7 +153,11 @@ impl Object for Stand {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         self.run.note(self.name, Use { is_inner: false, is_listed: true });
-        if self.run.is_true() { Enumerator::Str(&["x"]) } else { Enumerator::Empty }
+        match self.run.usual {
+            Choice::Any(false) => Enumerator::Empty,
+            Choice::FieldName => Enumerator::Str(&[FIELD]),
+            _ => Enumerator::Str(&["x"]),
+        }
     }
 
     fn is_true(self: &Arc<Self>) -> bool {

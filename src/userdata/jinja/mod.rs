@@ -14,6 +14,7 @@ use minijinja::{Environment, ErrorKind, Template, Value, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::budget::Budget;
+pub use instance::FIELD;
 use instance::{Choice, Name, Run, Use};
 use tags::{Tag, tags};
 
@@ -86,6 +87,8 @@ pub fn body(text: &str) -> Option<&str> {
 pub struct Results {
     /// The different texts, each with values that a host can have.
     pub texts: Vec<String>,
+    /// The texts in which a value is a field of a cloud-config, or the name of one: [`FIELD`], in lower or upper case.
+    pub fields: Vec<String>,
     /// The reason why there may be others, or none.
     pub gap: Option<Gap>,
 }
@@ -95,8 +98,9 @@ pub struct Results {
 pub enum Gap {
     /// It is not valid in this line, so it never becomes a text.
     Syntax { line: usize },
-    /// It fails in this line with all values, so cloud-init drops it.
-    Fails { line: usize },
+    /// It fails in this line with all values, so cloud-init drops it. `is_certain` is false if minijinja may know less of Python's
+    /// operators than Jinja2.
+    Fails { line: usize, is_certain: bool },
     /// hostseed cannot evaluate this line.
     Unknown { line: usize },
     /// It is too large, or its loops take too long.
@@ -115,7 +119,7 @@ pub enum Effort {
 /// Renders a template with stand-ins. There are no texts if cloud-init refuses its first line.
 pub fn results(text: &str, effort: Effort, budget: &Budget) -> Results {
     let Some(body) = body(text) else { return Results::default() };
-    let too_much = Results { texts: Vec::new(), gap: Some(Gap::Limit) };
+    let too_much = Results { gap: Some(Gap::Limit), ..Results::default() };
     if body.len() > MAX_BYTES || !budget.take(4 * body.len()) {
         return too_much;
     }
@@ -135,7 +139,7 @@ pub fn results(text: &str, effort: Effort, budget: &Budget) -> Results {
         thread.ok().and_then(|thread| thread.join().ok()).unwrap_or((too_much, 0))
     });
     if !budget.take(left.saturating_sub(rest)) {
-        return Results { texts: Vec::new(), gap: Some(Gap::Limit) };
+        return Results { gap: Some(Gap::Limit), ..Results::default() };
     }
     results
 }
@@ -166,7 +170,7 @@ fn explore(body: &str, compared: Vec<Value>, left: usize) -> (Results, usize) {
     // Lines are counted from the template's first line.
     if let Err(error) = environment.add_template("template", body) {
         let gap = Some(Gap::Syntax { line: error.line().unwrap_or(1) + 1 });
-        return (Results { texts: Vec::new(), gap }, left);
+        return (Results { gap, ..Results::default() }, left);
     }
     let template = environment.get_template("template").expect("it was added");
     let mut explorer = Explorer {
@@ -177,15 +181,16 @@ fn explore(body: &str, compared: Vec<Value>, left: usize) -> (Results, usize) {
         known: Arc::default(),
         names: Vec::new(),
         texts: Vec::new(),
+        fields: Vec::new(),
         seen: HashSet::new(),
         gap: None,
         failed: None,
         left,
     };
     explorer.all();
-    let Explorer { texts, gap, failed, left, .. } = explorer;
-    let fails = failed.filter(|_| texts.is_empty()).map(|line| Gap::Fails { line });
-    (Results { texts, gap: gap.or(fails) }, left)
+    let Explorer { texts, fields, gap, failed, left, .. } = explorer;
+    let fails = failed.filter(|_| texts.is_empty()).map(|(line, is_certain)| Gap::Fails { line, is_certain });
+    (Results { texts, fields, gap: gap.or(fails) }, left)
 }
 
 struct Explorer<'e> {
@@ -198,10 +203,11 @@ struct Explorer<'e> {
     /// The known names in the order of the template.
     names: Vec<Name>,
     texts: Vec<String>,
+    fields: Vec<String>,
     seen: HashSet<String>,
     gap: Option<Gap>,
-    /// The line of the first failure.
-    failed: Option<usize>,
+    /// The line of the first failure, and whether Jinja2 fails there, too.
+    failed: Option<(usize, bool)>,
     left: usize,
 }
 
@@ -209,7 +215,8 @@ impl Explorer<'_> {
     /// Runs the template with the same value for all names, then with one name different, then with two.
     fn all(&mut self) {
         let compared = self.compared.len();
-        let choices = [Choice::Text, Choice::Missing, Choice::Number, Choice::List];
+        let choices =
+            [Choice::Text, Choice::Missing, Choice::Number, Choice::List, Choice::FieldName, Choice::Field];
         let choices: Vec<Choice> = choices.into_iter().chain((0..compared).map(Choice::Compared)).collect();
         let uniform = [Choice::Any(true), Choice::Any(false)].into_iter().chain(choices.clone());
         if !uniform.into_iter().all(|choice| self.run(choice, &[])) {
@@ -261,11 +268,22 @@ impl Explorer<'_> {
                     text.push('\n');
                 }
                 if self.seen.insert(text.clone()) {
-                    self.texts.push(text);
+                    let is_field = usual.is_field() || others.iter().any(|(_, choice)| choice.is_field());
+                    if is_field { self.fields.push(text) } else { self.texts.push(text) }
                 }
             }
             Err(error) if error.kind() == ErrorKind::OutOfFuel => self.gap = Some(Gap::Limit),
-            Err(error) => drop(self.failed.get_or_insert(error.line().unwrap_or(1) + 1)),
+            Err(error) => {
+                let is_certain = matches!(
+                    error.kind(),
+                    ErrorKind::UndefinedError
+                        | ErrorKind::UnknownFilter
+                        | ErrorKind::UnknownTest
+                        | ErrorKind::TemplateNotFound
+                        | ErrorKind::BadInclude
+                );
+                self.failed.get_or_insert((error.line().unwrap_or(1) + 1, is_certain));
+            }
         }
         self.learn(asked);
         match self.left.checked_sub(cost) {
@@ -396,10 +414,10 @@ mod tests {
         for (text, expected) in [
             ("#cloud-config\nhostname: {{ v1.local_hostname\n", Gap::Syntax { line: 3 }),
             ("{% if a %}\n", Gap::Syntax { line: 2 }),
-            ("a\n{% include 'b' %}\n", Gap::Fails { line: 3 }),
-            ("{% import 'b' as c %}", Gap::Fails { line: 2 }),
-            ("{{ 1 + 'a' }}", Gap::Fails { line: 2 }),
-            ("{{ 'a' | nofilter }}", Gap::Fails { line: 2 }),
+            ("a\n{% include 'b' %}\n", Gap::Fails { line: 3, is_certain: true }),
+            ("{% import 'b' as c %}", Gap::Fails { line: 2, is_certain: true }),
+            ("{{ 1 + 'a' }}", Gap::Fails { line: 2, is_certain: false }),
+            ("{{ 'a' | nofilter }}", Gap::Fails { line: 2, is_certain: true }),
             ("{{ 'a'.swapcase() }}", Gap::Unknown { line: 2 }),
             ("{{ 'a' | center(3) }}", Gap::Unknown { line: 2 }),
             ("{% for a in range(9999) %}{% for b in range(9999) %}c{% endfor %}{% endfor %}", Gap::Limit),

@@ -95,16 +95,16 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
 
 /// Checks a template: each text that it can become.
 fn template(text: &str) -> Result<(), Diagnostic> {
-    let jinja::Results { texts, gap } = jinja::results(text, Effort::Thorough, &Budget::default());
+    let jinja::Results { texts, fields, gap } = jinja::results(text, Effort::Thorough, &Budget::default());
     let own_part = "move what needs no template into a part of its own";
     let unchecked = match gap {
         // cloud-init drops the whole part, and nothing else.
-        None | Some(Gap::Fails { .. }) => None,
+        None | Some(Gap::Fails { is_certain: true, .. }) => None,
         Some(Gap::Syntax { line }) => {
             let hint = "close each `{{`, `{%` and block";
             Some((format!("is not a valid jinja template in line {line}"), hint))
         }
-        Some(Gap::Unknown { line }) => {
+        Some(Gap::Unknown { line } | Gap::Fails { line, .. }) => {
             Some((format!("is a jinja template that hostseed cannot evaluate in line {line}"), own_part))
         }
         Some(Gap::Limit) => Some(("is a jinja template that takes too long to check".to_owned(), own_part)),
@@ -125,7 +125,23 @@ fn template(text: &str) -> Result<(), Diagnostic> {
             Err(_) => {}
         }
     }
-    Ok(())
+    let is_config = |text: &&String| Kind::of(text) == Some(Kind::CloudConfig);
+    let mut documents = fields.iter().filter(is_config).filter_map(|text| pyyaml::read(text).ok());
+    documents.try_for_each(|document| unknown_field(&document.root))
+}
+
+/// Refuses a placeholder that is a field of the cloud-config, because it can be any.
+fn unknown_field(root: &Node) -> Result<(), Diagnostic> {
+    let is_unknown =
+        |key: &Node| matches!(&key.value, Value::Text(name) if name.to_lowercase().contains(jinja::FIELD));
+    match &root.value {
+        Value::Map(fields) if fields.iter().any(|(key, _)| is_unknown(key)) => {
+            let text = "is a jinja template in which a placeholder is a field of the cloud-config, and it could be `runcmd` or `write_files`";
+            Err(refuse(text.to_owned())
+                .hint("write the name of the field, and use the placeholder only as its value"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn config(document: &pyyaml::Document) -> Result<(), Diagnostic> {
@@ -426,6 +442,21 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\n{% for a in ds.b %}\nruncmd: {{ a }}\n{% endfor %}\n",
             ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ ds.meta_data.config }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\nhostname: a\n{{ ds.meta_data.name }}: b\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% for k, v in ds.meta_data.config.items() %}\n{{ k }}: {{ v }}\n{% endfor %}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ {'runcmd': 7} | tojson }}\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{{ 'runcmd:' if v1.region == 'us-east-1' }}\n",
+            ),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ '%scmd:' % 'run' }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ 'run' 'cmd:' }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{{ '\\x72uncmd:' }}\n"),
+            ("text/jinja2", "## template: jinja\n#cloud-config\n{% if true -%}\nruncmd:{% endif %}\n"),
             ("text/jinja2", "##TEMPLATE:JINJA\n#cloud-config\nruncmd:\n"),
             ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{{ a\n"),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
@@ -494,6 +525,10 @@ mod tests {
             (
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nruncmd:\n{% for a in ['b', 'c'] %}\n- echo {{ a | upper }} {{ v1.d.split('-')[0] | default('e') }}\n{% endfor %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nfqdn: {{ v1.a }}.example.com\nruncmd:\n- [curl, '{{ v1.b }}']\n- curl https://a.example/{{ v1.region }}?b={{ ds.c['d-e'] }}\n",
             ),
             ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- '{{ v1.region }}'\n"),
             ("text/jinja2", "## template: jinja\n#cloud-config\n{% include 'a' %}\nruncmd:\n"),
