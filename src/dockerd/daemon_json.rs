@@ -19,6 +19,8 @@ pub struct DaemonJson {
 
 /// The most faults of a file. A reader does not need more, and a suggestion for each unknown key takes time.
 const MAX_FAULTS: usize = 100;
+/// Maximum size of a file in bytes. A value needs up to 70 times as much memory as its text.
+const MAX_BYTES: usize = 1 << 20;
 /// The first release that accepts an empty file and one with a byte order mark.
 const ACCEPTS_EMPTY: Release = Release(23, 0);
 /// The keys of the map `proxies`, which are flags of the same name.
@@ -27,6 +29,11 @@ const PROXIES: [&str; 3] = ["http-proxy", "https-proxy", "no-proxy"];
 /// Reads and checks the file.
 pub fn check(bytes: &[u8], target: Target) -> DaemonJson {
     let mut json = DaemonJson::default();
+    if bytes.len() > MAX_BYTES {
+        let why = format!("has more than {} MiB, and is not checked", MAX_BYTES >> 20);
+        json.faults.push((None, Fault::error(Code::VerifyLimit, why)));
+        return json;
+    }
     let text = match decode(bytes) {
         Ok(text) => text,
         Err(fault) => {
@@ -310,6 +317,14 @@ mod tests {
                 assert_eq!(found, expected, "{text} {target:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_large_file_is_not_checked() {
+        let text = format!("{{\"labels\": [{}\"a=b\"]}}", " ".repeat(MAX_BYTES));
+        let DaemonJson { fields, faults } = check(text.as_bytes(), Target::Newest);
+        assert!(fields.is_empty());
+        assert_eq!(faults[0].1.code, Code::VerifyLimit);
     }
 
     #[test]

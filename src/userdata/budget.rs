@@ -19,7 +19,7 @@ pub const MAX_INFLATED_IN_ALL: usize = 64 << 20;
 /// YAML reader needs up to 80 times as much memory.
 pub const MAX_DOCUMENT: usize = 2 << 20;
 /// Maximum size of an Ignition config in bytes. It contains files, and is served by an HTTP server where a cloud's limit is too small.
-pub const MAX_IGNITION: usize = 32 << 20;
+pub const MAX_IGNITION: usize = 24 << 20;
 /// Units of work for each byte of YAML that is parsed.
 pub const YAML: usize = 8;
 

@@ -149,6 +149,7 @@ impl HostState {
         let runs = |line: &str| {
             line.contains(SETUP) && !["chmod", "unpack", "#"].iter().any(|other| line.starts_with(other))
         };
-        self.runs_setup = self.runs_setup || text.lines().any(runs);
+        // Without this, a text of many short lines would take long.
+        self.runs_setup = self.runs_setup || text.contains(SETUP) && text.lines().any(runs);
     }
 }

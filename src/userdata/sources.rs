@@ -90,7 +90,7 @@ fn file(bytes: Shared, place: &Place, budget: &Budget, problems: &mut Problems) 
     if is_list || start.starts_with('{') && !is_ignition(start) {
         return in_json(bytes, place, budget, problems);
     }
-    if component::is_component(text) && Kind::of(text).is_none() {
+    if Kind::of(text).is_none() && component::is_component(text) {
         let mut host = HostState::default();
         let seed = component::open(text, place, budget, &mut host, problems);
         return vec![(seed, host)];

@@ -16,8 +16,8 @@ use crate::yaml::{Node, Value};
 
 /// Returns whether a text is probably a component. Only components have these two fields.
 pub fn is_component(text: &str) -> bool {
-    let has = |field: &str| text.lines().any(|line| line.starts_with(field));
-    has("schemaVersion:") && has("phases:")
+    let has = |line: &str| text.starts_with(&line[1..]) || text.contains(line);
+    has("\nschemaVersion:") && has("\nphases:")
 }
 
 /// Returns the scripts of all steps, in the order in which they run.

@@ -13,6 +13,8 @@ use crate::userdata::budget::Budget;
 use crate::userdata::json::{self, Counter};
 use crate::userdata::problems::{Problems, head};
 
+/// Maximum number of other spellings that are reported. A reader does not need more.
+const MAX_RESPELT: usize = 100;
 /// Fields of Ignition's types that are no pointers in Go, so that a later null does not change them.
 const NO_POINTERS: [&str; 4] = ["name", "path", "url", "version"];
 
@@ -177,8 +179,11 @@ impl<'de> Visitor<'de> for Fold<'_> {
                 fields.insert(written, value);
                 continue;
             };
-            if written != field.name && respelt.borrow().iter().all(|(other, _)| *other != written) {
-                respelt.borrow_mut().push((written, field.name));
+            if written != field.name {
+                let mut respelt = respelt.borrow_mut();
+                if respelt.len() < MAX_RESPELT && respelt.iter().all(|(other, _)| *other != written) {
+                    respelt.push((written, field.name));
+                }
             }
             let before = fields.get_mut(field.name).map(Value::take).unwrap_or_default();
             let kept = NO_POINTERS.contains(&field.name).then(|| before.clone());
@@ -232,4 +237,73 @@ pub fn has_version(text: &str) -> bool {
     }
 
     Has(&["ignition", "version"]).deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_json(text: &str) -> (Option<Value>, usize) {
+        let mut problems = Problems::default();
+        let value = read(text.as_bytes(), &Place::file("config"), &Budget::default(), &mut problems);
+        (value, problems.into_sorted().len())
+    }
+
+    #[test]
+    fn fields_given_twice_are_merged_as_in_go() {
+        for (text, expected) in [
+            (r#"{"storage": {"files": [1]}, "storage": {}}"#, json!({"storage": {"files": [1]}})),
+            (
+                r#"{"storage": {"files": [{"path": "/a"}], "files": [{"mode": 1}, {"path": "/b"}]}}"#,
+                json!({"storage": {"files": [{"path": "/a", "mode": 1}, {"path": "/b"}]}}),
+            ),
+            (
+                r#"{"storage": {"files": [{"path": "/a"}, {"path": "/b"}], "files": [{"path": "/c"}]}}"#,
+                json!({"storage": {"files": [{"path": "/c"}]}}),
+            ),
+            (
+                r#"{"storage": {"files": [{"mode": 1, "mode": null, "path": "/a", "path": null}]}}"#,
+                json!({"storage": {"files": [{"mode": null, "path": "/a"}]}}),
+            ),
+            (
+                r#"{"storage": {"files": [{"mode": "x", "mode": 1}]}, "storage": null}"#,
+                json!({"storage": {"files": [{"mode": "x"}]}}),
+            ),
+            (r#"{"a": {"b": 1}, "a": {"c": 2}}"#, json!({"a": {"c": 2}})),
+            (
+                r#"{"passwd": {"users": [{"groups": ["a", "b"], "groups": ["c"]}]}}"#,
+                json!({"passwd": {"users": [{"groups": ["c"]}]}}),
+            ),
+        ] {
+            assert_eq!(read_json(text), (Some(expected), 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_may_differ_in_case() {
+        let (value, problems) = read_json(
+            r#"{"IGNITION": {"Version": "3.4.0"}, "\u017ftorage": {"lin\u212as": [{"Path": "/a", "path": "/b"}]}, "Other": 1}"#,
+        );
+        let expected =
+            json!({"ignition": {"version": "3.4.0"}, "storage": {"links": [{"path": "/b"}]}, "Other": 1});
+        assert_eq!((value, problems), (Some(expected), 5));
+        assert!(is_same_name("dropIns", "dropins") && !is_same_name("drop\u{131}ns", "dropins"));
+        for (text, has) in [
+            (r#"{"Ignition": {"VERSION": 1}}"#, true),
+            (r#"{"a": {"ignition": {"version": 1}}}"#, false),
+            (r#"{"ignition": {}, "ignition": {"version": "3.4.0"}}"#, true),
+            (r#"{"ignition": "version"}"#, false),
+            ("[]", false),
+        ] {
+            assert_eq!(has_version(text), has, "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_and_long_json_is_refused() {
+        assert_eq!(read_json(&"[".repeat(1000)).0, None);
+        assert_eq!(read_json(&format!("{{\"{}\": 1}}", "a".repeat(17 << 20))), (None, 1));
+    }
 }
