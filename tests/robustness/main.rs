@@ -9,6 +9,7 @@ mod caches;
 mod constrained_ca;
 mod encodings;
 mod interruption;
+mod memory;
 mod metadata;
 mod names;
 mod own_files;
