@@ -10,7 +10,7 @@ use crate::shell::Command;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// Records an address. Refuses one that the server's certificate does not cover, unless forced.
+/// Records an address. Refuses one that the server certificate does not cover, unless forced.
 pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) -> Result<()> {
     let name = machine_name(name)?;
     let address = parse(address)?;
@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Address> {
     Address::parse(text).map_err(|problem| Report::from(problem.about("`ADDRESS`")).into())
 }
 
-/// Refuses an address that the server's certificate does not cover; `force` records it anyway. Accepts any address for a host that issues its own certificate,
+/// Refuses an address that the server certificate does not cover; `force` records it anyway. Accepts any address for a host that issues its own certificate,
 /// because only the host knows what that covers.
 pub(super) fn refuse_uncovered(
     store: &Store,

@@ -190,7 +190,7 @@ fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
     }
 }
 
-/// A note about the usual names that the server's certificate lacks because of the CA's name constraints.
+/// A note about the usual names that the server certificate lacks because of the CA's name constraints.
 pub(super) fn about_names(plan: &Plan, identity: &Identity) -> Option<String> {
     if plan.host_role() == HostRole::BootIssuer {
         return None;
@@ -200,7 +200,7 @@ pub(super) fn about_names(plan: &Plan, identity: &Identity) -> Option<String> {
     let lacking: Vec<_> = lacking.map(|name| format!("`{name}`")).collect();
     (!lacking.is_empty()).then(|| {
         format!(
-            "the server's certificate does not cover {}: the CA's name constraints do not allow that",
+            "the server certificate does not cover {}: the CA's name constraints do not allow that",
             lacking.join(", ")
         )
     })

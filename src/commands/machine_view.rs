@@ -51,7 +51,7 @@ pub struct Details {
     /// The host of `docker_host`. IPv6 addresses have no brackets.
     pub address: String,
     pub port: u16,
-    /// The SANs of the server's certificate. A host with a boot issuer adds its own addresses.
+    /// The SANs of the server certificate. A host with a boot issuer adds its own addresses.
     pub sans: Vec<String>,
     pub authority: Option<CertificateView>,
     pub client: Option<CertificateView>,
@@ -284,11 +284,11 @@ pub fn schema() -> Value {
         "active": { "type": "boolean", "description": "ls: whether the docker CLI in this shell connects to it" },
         "address": text("The host of docker_host; IPv6 without brackets"),
         "port": { "type": "integer", "minimum": 1, "maximum": 65535 },
-        "sans": { "type": "array", "items": { "type": "string" }, "description": "Names and addresses of the server's certificate; a host with a boot issuer adds its own" },
+        "sans": { "type": "array", "items": { "type": "string" }, "description": "Names and addresses of the server certificate; a host with a boot issuer adds its own" },
         "authority": certificate("The CA"),
-        "server": certificate("The server's certificate"),
+        "server": certificate("The server certificate"),
         "issuer": certificate("The boot issuer, with which the host issues its own certificate"),
-        "client": certificate("The client's certificate"),
+        "client": certificate("The client certificate"),
         "user_data_file": optional("The path of the stored user-data; null for machines of Docker Machine"),
         "options": { "type": "object", "description": "The machine's options with their defaults, by their names in a spec" },
         "for": {
@@ -314,9 +314,9 @@ pub fn schema() -> Value {
         "user_data": text("The user-data; missing if it is binary"),
         "user_data_base64": text("The user-data in base64"),
         "fingerprint_authority": text("The CA's fingerprint"),
-        "fingerprint_host": text("The fingerprint of the server's certificate or of the boot issuer"),
-        "fingerprint_client": text("The fingerprint of the client's certificate"),
-        "expiry": text("When the first of the host's and the client's certificates expires, RFC 3339"),
+        "fingerprint_host": text("The fingerprint of the server certificate or of the boot issuer"),
+        "fingerprint_client": text("The fingerprint of the client certificate"),
+        "expiry": text("When the first of the host's and the client's certificate expires, RFC 3339"),
     });
     json!({
         "$schema": DRAFT,

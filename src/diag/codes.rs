@@ -120,7 +120,7 @@ codes! {
     /// Give only the host: no scheme, no port, no brackets, no zone, no final dot. IPv4 is written as four
     /// decimal numbers.
     InvalidAddress = "invalid-address",
-    /// A name cannot be in the server's certificate
+    /// A name cannot be in the server certificate
     ///
     /// A subject alternative name is an IP address, a DNS name, or `*.` followed by a domain with at least
     /// two labels (RFC 6125).
@@ -658,7 +658,7 @@ codes! {
     CertificateChain = "certificate-chain",
     /// A certificate does not have the purpose that it is used for, or has more
     ///
-    /// A server's certificate must have the extended key usage serverAuth and no other, because a key in
+    /// A server certificate must have the extended key usage serverAuth and no other, because a key in
     /// user-data must not work for a client. A CA's certificate must be allowed to sign certificates.
     CertificatePurpose = "certificate-purpose",
     /// A server certificate names no address
@@ -793,7 +793,7 @@ codes! {
     ///
     /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.
     ForeignFiles = "foreign-files",
-    /// The server's certificate does not cover an address
+    /// The server certificate does not cover an address
     ///
     /// The docker CLI would refuse the connection. Create the machine again with the address, or record the
     /// address anyway with `--force`.

@@ -140,7 +140,7 @@ impl Fault {
     }
 }
 
-/// Returns whether a server sends this alert because of the client's certificate (RFC 8446 §6.2).
+/// Returns whether a server sends this alert because of the client certificate (RFC 8446 §6.2).
 fn refuses_client(alert: AlertDescription) -> bool {
     matches!(
         alert,

@@ -115,7 +115,7 @@ options! {
         #[arg(value_name = "ADDRESS", value_hint = ValueHint::Hostname)]
         Many "address" => addresses: Vec<Word>,
 
-        /// Additional address or name in the server's certificate; repeatable
+        /// Additional address or name in the server certificate; repeatable
         #[arg(value_name = "NAME", value_hint = ValueHint::Hostname)]
         Many "tls-san" => tls_sans: Vec<Word>,
 

@@ -38,7 +38,7 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
 /// Makes the keys and certificates of a machine's host and client, signed by `authority`. The plan says whether the host
 /// gets a server certificate or a boot issuer.
 ///
-/// No certificate is valid longer than the CA. If the CA has name constraints, the server's certificate contains all
+/// No certificate is valid longer than the CA. If the CA has name constraints, the server certificate contains all
 /// names that the plan asks for, and those default names that the CA may sign.
 ///
 /// # Errors
@@ -72,7 +72,7 @@ fn subject_not_repeatable() -> Diagnostic {
     )
 }
 
-/// Verifies the server's certificate as the docker CLI does, and the client's as dockerd does.
+/// Verifies the server certificate as the docker CLI does, and the client's as dockerd does.
 fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<()> {
     let Identity { authority, host, client } = identity;
     let anchors = std::slice::from_ref(&authority.certificate);
@@ -86,9 +86,7 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
     let refused = |what: &str, by: &str, why: Unsound| {
         Diagnostic::error(
             Code::CaRejected,
-            format!(
-                "{by} would not accept the {what}'s certificate under this CA: {why}; nothing was written"
-            ),
+            format!("{by} would not accept the {what} certificate under this CA: {why}; nothing was written"),
         )
         .hint("use another CA, or leave out `--ca` for a new one")
     };
@@ -98,7 +96,7 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
     Ok(())
 }
 
-/// The SANs of the server's certificate: the plan's names, without the default ones that the CA's name constraints
+/// The SANs of the server certificate: the plan's names, without the default ones that the CA's name constraints
 /// exclude.
 fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     let mut names = plan.sans();
@@ -149,7 +147,9 @@ fn host_profile(
                 Code::CaPathLength,
                 "the CA must not sign a boot issuer: its certificate has path length 0",
             )
-            .hint("give `--address`, so that the CA signs the server's certificate itself, or use `--ca shared`")
+            .hint(
+                "give `--address`, so that the CA signs the server certificate itself, or use `--ca shared`",
+            )
             .into());
         }
         // Without this check the error would first appear at boot, because the host's certificate always contains
@@ -157,7 +157,7 @@ fn host_profile(
         HostRole::BootIssuer if authority.certificate.constrains_names() => {
             return Err(Diagnostic::error(Code::CaNameConstraints, "the CA must not sign a boot issuer: it has name constraints, and the host's names are not known before boot",
             )
-            .hint("give `--address`, so that the CA signs the server's certificate itself")
+            .hint("give `--address`, so that the CA signs the server certificate itself")
             .into());
         }
         HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),

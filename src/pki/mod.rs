@@ -63,7 +63,7 @@ pub struct HostIdentity {
 pub struct ClientIdentity {
     /// The CA's certificate: the client accepts hosts that it signed.
     pub ca: Certificate,
-    /// The client's certificate, followed by its chain; at least one.
+    /// The client certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
     pub key: Secret,

@@ -29,7 +29,7 @@ pub struct Plan {
     pub name: MachineName,
     /// The addresses that clients connect to; `DOCKER_HOST` has the first. Empty if none is known yet.
     pub addresses: Vec<Address>,
-    /// Additional names in the server's certificate.
+    /// Additional names in the server certificate.
     pub tls_sans: Vec<Address>,
     pub key: KeyType,
     pub valid_for: ValidFor,
@@ -281,7 +281,7 @@ impl Plan {
         if self.boot_issuer.is_some() { HostRole::BootIssuer } else { HostRole::Server }
     }
 
-    /// The SANs of the server's certificate, each once: addresses, additional names, the machine's name, `localhost` and
+    /// The SANs of the server certificate, each once: addresses, additional names, the machine's name, `localhost` and
     /// `127.0.0.1`.
     pub fn sans(&self) -> Vec<Address> {
         let local = [Address::Dns("localhost".into()), Address::Ip([127, 0, 0, 1].into())];

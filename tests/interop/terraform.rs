@@ -287,10 +287,9 @@ fn the_addresses_that_are_refused_are_those_that_hostseed_refuses() {
                 let is_refused = said.contains(&format!("in module \"a{number}\":"));
                 assert_eq!(is_refused, refused.contains(&number), "{program}, {machine}: {address}");
             }
-            assert!(said.contains("The address must be an IP address or a DNS name alone"), "{said}");
-            assert!(said.contains("The address must be one that a client can dial"), "{said}");
-            let covered =
-                "The certificate of server is not for that address, but for 203.0.113.7, docker.example.com";
+            assert!(said.contains("The address must be an IP address or a DNS name, without"), "{said}");
+            assert!(said.contains("The address must be one to which a client can connect"), "{said}");
+            let covered = "The certificate of server does not cover that address. It covers 203.0.113.7, docker.example.com";
             assert_eq!(said.contains(covered), machine == "server", "{said}");
         }
     }
@@ -321,6 +320,6 @@ fn an_address_may_come_from_the_vm() {
             &(shown("server", "  address = \"${terraform_data.vm.id}.example.net\"") + vm),
         );
         let said = fails(program, dir.path(), &["apply", "-auto-approve"]);
-        assert!(said.contains("The certificate of server is not for that address"), "{said}");
+        assert!(said.contains("The certificate of server does not cover that address"), "{said}");
     }
 }

@@ -322,7 +322,7 @@ fn a_ca_whose_certificates_docker_would_refuse_is_refused() {
     }
     let home = Home::new();
     let dir = ca(&home, "ca", &["extendedKeyUsage=DER:04:00"]);
-    let told = "error[ca-rejected]: docker would not accept the server's certificate";
+    let told = "error[ca-rejected]: docker would not accept the server certificate";
     assert_refused(&home, &dir, &["--address", ADDRESS], &[told]);
     let dir = ca(&home, "dot", &["nameConstraints=critical,excluded;DNS:."]);
     let told = "error[unusable-ca]: the CA's name constraints cannot be read: ";

@@ -1,6 +1,6 @@
-# Bakes Docker host "web1" into an image: Docker under mutual TLS on port 2376, and its identity. Starts nothing.
-# Whoever reads bake.sh or the image can pose as this host to its clients, and cannot command it: they hold
-# the server's key, and neither the authority's nor a client's.
+# Bakes the Docker host "web1" into an image: Docker with mutual TLS on port 2376, and its certificates. Starts nothing.
+# SECRET: anyone who has bake.sh or the image can impersonate this host. Both contain the server's key, and no client
+# key and no CA key, so they give no control over Docker.
 #
 #   packer build -var ssh_host=203.0.113.7 .
 
@@ -8,7 +8,7 @@ packer {
   required_version = ">= 1.6.6"
 }
 
-# A machine that is there already; whoever made it makes the image of it. sources.pkr.hcl has others.
+# A machine that exists already. You make the image of it yourself. sources.pkr.hcl has sources that create a machine and an image.
 source "null" "host" {
   communicator         = "ssh"
   ssh_host             = var.ssh_host
@@ -25,12 +25,12 @@ build {
     # "source.amazon-ebs.debian",
   ]
 
-  # Packer lets everybody on the machine read a script that it uploads, hence a folder that only this user may enter.
+  # Every user of the machine can read a script that Packer uploads, so it goes to a folder that only this user can enter.
   provisioner "shell" {
     inline = ["rm -rf .hostseed-bake", "mkdir -m 0700 .hostseed-bake"]
   }
 
-  # As root, by sudo if need be. The script goes even if it fails, when Packer itself would leave it there.
+  # Runs the script as root, with sudo if necessary, and removes it even if it fails: Packer would leave it there.
   provisioner "shell" {
     script      = "${path.root}/bake.sh"
     remote_path = ".hostseed-bake/bake.sh"
@@ -46,7 +46,7 @@ build {
     ])
   }
 
-  # For an image of a machine that was booted to make it: what the next one must not share with it.
+  # For an image of a machine that was booted to make it: removes what the VMs of the image must not share with it.
   # provisioner "shell" {
   #   only = ["qemu.debian", "amazon-ebs.debian"]
   #   inline = [

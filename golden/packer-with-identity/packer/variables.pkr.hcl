@@ -1,6 +1,6 @@
 variable "ssh_host" {
   type        = string
-  description = "The machine that Docker is baked into: an address or a name."
+  description = "The machine into which Docker is baked: an IP address or a host name."
 
   validation {
     condition     = var.ssh_host != "" && regex_replace(var.ssh_host, "^[0-9A-Za-z.:_-]+$", "") == ""
@@ -11,7 +11,7 @@ variable "ssh_host" {
 variable "ssh_port" {
   type        = number
   default     = 22
-  description = "Where its sshd listens."
+  description = "The port of its SSH server."
 
   validation {
     condition     = var.ssh_port >= 1 && var.ssh_port <= 65535 && floor(var.ssh_port) == var.ssh_port
@@ -22,7 +22,7 @@ variable "ssh_port" {
 variable "ssh_username" {
   type        = string
   default     = "root"
-  description = "Who logs in: root, or a user who may sudo without a password."
+  description = "The user for SSH: root, or a user with sudo without a password."
 
   validation {
     condition     = var.ssh_username != ""
@@ -33,5 +33,5 @@ variable "ssh_username" {
 variable "ssh_private_key_file" {
   type        = string
   default     = ""
-  description = "The private key to log in with; the SSH agent has it if this is empty."
+  description = "The private key for SSH. If it is empty, the SSH agent is used."
 }

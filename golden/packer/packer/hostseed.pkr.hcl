@@ -1,4 +1,4 @@
-# Bakes Docker under mutual TLS on port 2376 into an image that has no identity yet, and so no secret. Starts nothing.
+# Bakes Docker with mutual TLS on port 2376 into an image without certificates, which contains no secret. Starts nothing.
 #
 #   packer build -var ssh_host=203.0.113.7 .
 
@@ -6,7 +6,7 @@ packer {
   required_version = ">= 1.6.6"
 }
 
-# A machine that is there already; whoever made it makes the image of it. sources.pkr.hcl has others.
+# A machine that exists already. You make the image of it yourself. sources.pkr.hcl has sources that create a machine and an image.
 source "null" "host" {
   communicator         = "ssh"
   ssh_host             = var.ssh_host
@@ -23,12 +23,12 @@ build {
     # "source.amazon-ebs.debian",
   ]
 
-  # Packer lets everybody on the machine read a script that it uploads, hence a folder that only this user may enter.
+  # Every user of the machine can read a script that Packer uploads, so it goes to a folder that only this user can enter.
   provisioner "shell" {
     inline = ["rm -rf .hostseed-bake", "mkdir -m 0700 .hostseed-bake"]
   }
 
-  # As root, by sudo if need be. The script goes even if it fails, when Packer itself would leave it there.
+  # Runs the script as root, with sudo if necessary, and removes it even if it fails: Packer would leave it there.
   provisioner "shell" {
     script      = "${path.root}/bake.sh"
     remote_path = ".hostseed-bake/bake.sh"
@@ -44,7 +44,7 @@ build {
     ])
   }
 
-  # For an image of a machine that was booted to make it: what the next one must not share with it.
+  # For an image of a machine that was booted to make it: removes what the VMs of the image must not share with it.
   # provisioner "shell" {
   #   only = ["qemu.debian", "amazon-ebs.debian"]
   #   inline = [

@@ -1,6 +1,6 @@
-## Examples. Take the first `#` of a block's lines away, and put its name in place of source.null.host in hostseed.pkr.hcl.
+## Examples. Remove the first `#` of a block's lines, and replace source.null.host in hostseed.pkr.hcl with its name.
 ##
-## The plugins are parts of Packer itself before 1.7, which does not know this block; later `packer init .` installs them.
+## `packer init .` installs these plugins. Packer before 1.7 contains them, and does not accept this block.
 # packer {
 #   required_plugins {
 #     qemu = {
@@ -14,14 +14,13 @@
 #   }
 # }
 
-## Debian's image for any place with cloud-init: the kernel of the smaller one, genericcloud, has fewer drivers, and may not see
-## the CD. It takes the key to log in with from a seed of your own beside this file: cidata/meta-data, which may be empty, and
-## cidata/user-data:
+## Debian's image `generic`, because the kernel of `genericcloud` has fewer drivers and may not find the CD. cloud-init reads the key with
+## which Packer logs in from a seed of your own next to this file: cidata/meta-data, which may be empty, and cidata/user-data:
 ##
 ##   #cloud-config
 ##   ssh_authorized_keys: [ssh-ed25519 AAAA… you]
 ##
-## Packer needs one of xorriso, mkisofs, hdiutil and oscdimg to hand it over.
+## Packer needs xorriso, mkisofs, hdiutil or oscdimg to make the CD.
 # source "qemu" "debian" {
 #   iso_url              = "https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-generic-amd64.qcow2"
 #   iso_checksum         = "file:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS"
@@ -38,7 +37,7 @@
 #   output_directory     = "image"
 # }
 
-## Debian's own images at Amazon, whose user is called admin. Packer makes a key of its own to log in with.
+## Debian's own images at Amazon. Their user is `admin`, and Packer makes a temporary key to log in.
 # source "amazon-ebs" "debian" {
 #   region        = "eu-central-1"
 #   instance_type = "t3.small"

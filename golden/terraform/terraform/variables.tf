@@ -1,7 +1,7 @@
 variable "address" {
   type        = string
   default     = null
-  description = "What Docker's clients dial: an IP address or a DNS name of the VM. Without it, they dial tcp://203.0.113.7:2376."
+  description = "The address to which docker clients connect: an IP address or a DNS name of the VM. The default is tcp://203.0.113.7:2376."
 
   validation {
     condition = var.address == null ? true : anytrue([
@@ -13,7 +13,7 @@ variable "address" {
         !can(regex("(^|\\.)[0-9]*$", var.address)),
       ]),
     ])
-    error_message = "The address must be an IP address or a DNS name alone, without a scheme, a port, brackets or a final dot."
+    error_message = "The address must be an IP address or a DNS name, without a scheme, a port, brackets or a final dot."
   }
 
   validation {
@@ -21,10 +21,10 @@ variable "address" {
       "^(0\\.0\\.0\\.0|255\\.255\\.255\\.255|(22[4-9]|23[0-9])(\\.[0-9]+){3}|::|ff..:.*)$",
       try(cidrhost("${var.address}/128", 0), var.address),
     ))
-    error_message = "The address must be one that a client can dial."
+    error_message = "The address must be one to which a client can connect."
   }
 
-  # As clients compare names: without regard to case, and `*` is one label.
+  # Clients ignore case in names, and `*` stands for one label.
   validation {
     condition = var.address == null ? true : length(setintersection(
       [
@@ -41,14 +41,14 @@ variable "address" {
         replace(lower(var.address), "/^[^.]+/", "*"),
       ],
     )) > 0
-    error_message = "The certificate of web1.example.com is not for that address, but for 203.0.113.7, 2001:db8::7, *.example.org, web1.example.com, localhost, 127.0.0.1."
+    error_message = "The certificate of web1.example.com does not cover that address. It covers 203.0.113.7, 2001:db8::7, *.example.org, web1.example.com, localhost, 127.0.0.1."
   }
 }
 
 variable "cert_path" {
   type        = string
   default     = "/home/user/.docker/machine/machines/web1.example.com"
-  description = "The folder with ca.pem, cert.pem and key.pem, the client's side: the machine's folder in hostseed's store."
+  description = "The folder with the client's files ca.pem, cert.pem and key.pem. The default is the machine's folder in hostseed's store."
 
   validation {
     condition     = var.cert_path == null ? false : var.cert_path != ""

@@ -1,4 +1,4 @@
-# No provider is needed: all of this is known before there is a VM.
+# The module needs no provider: all its values are known before there is a VM.
 terraform {
   required_version = ">= 1.0"
 }

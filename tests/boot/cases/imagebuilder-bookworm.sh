@@ -33,7 +33,7 @@ copy_root bookworm image
 boot
 wait_for 60 'its first boot is over' on_host cloud-init status --wait
 before=$(machine_ids)
-check_refused 'validate refuses a host that was not baked' 'hostseed: there is no dockerd' \
+check_refused 'validate refuses a host that was not baked' 'hostseed: dockerd is not installed' \
     run_phase "$work/image.yaml" validate on_host
 run_phase "$work/image.yaml" build on_host >"$work/bake.out" 2>&1 || { cat "$work/bake.out"; fail 'the build phase'; }
 told 'the build phase has run'
@@ -57,7 +57,7 @@ bake_and_boot() {
     run_phase "$work/$1.yaml" build in_chroot >"$work/bake.out" 2>&1 || { cat "$work/bake.out"; fail 'the build phase'; }
     check "validate takes the image of $1" run_phase "$work/$1.yaml" validate in_chroot
     cp "$work/store/machines/$1/key.pem" "$root/etc/docker/key.pem"
-    check_refused "validate refuses the client's key" 'belong into no image: /etc/docker/key.pem' \
+    check_refused "validate refuses the client's key" 'must not be in an image: /etc/docker/key.pem' \
         run_phase "$work/$1.yaml" validate in_chroot
     rm "$root/etc/docker/key.pem"
     boot
@@ -66,7 +66,7 @@ bake_and_boot() {
 
 create_without_address fleet --docker distro
 bake_and_boot fleet
-check_refused 'validate refuses an image in which a host has made its key' 'belong into no image: /etc/docker/server-key.pem' \
+check_refused 'validate refuses an image in which a host has made its key' 'must not be in an image: /etc/docker/server-key.pem' \
     run_phase "$work/fleet.yaml" validate on_host
 stop_host
 
@@ -75,7 +75,7 @@ bake_and_boot web1
 wait_for_answer web1
 check 'docker version answers' with_env web1 docker version
 chmod 0644 "$root/etc/docker/server-key.pem"
-check_refused 'validate refuses a key that all can read' 'server-key.pem is missing, or has not mode 600' \
+check_refused 'validate refuses a key that all can read' 'server-key.pem is missing, does not have mode 600' \
     run_phase "$work/web1.yaml" validate on_host
 chmod 0600 "$root/etc/docker/server-key.pem"
 sed 's/{1\.\.60}/{1..2}/' "$work/web1.yaml" >"$work/impatient.yaml"
