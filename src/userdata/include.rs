@@ -2,16 +2,16 @@
 //! nothing of the whole user-data.
 
 /// Returns the URLs, each with the number of its line.
-pub fn urls(text: &str) -> Vec<(usize, &str)> {
+pub fn urls(text: &str) -> impl Iterator<Item = (usize, &str)> {
     // The line ends of Python's `splitlines`.
     let is_end = |c: char| matches!(c, '\n' | '\u{b}'..='\u{d}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
-    let (mut urls, mut number) = (Vec::new(), 1);
-    for line in text.split_inclusive(is_end) {
-        let url = url(line.trim_end_matches(is_end));
-        urls.extend(url.map(|url| (number, url)));
-        number += usize::from(line.ends_with('\n'));
-    }
-    urls
+    let mut next = 1;
+    let lines = text.split_inclusive(is_end).map(move |line| {
+        let number = next;
+        next += usize::from(line.ends_with('\n'));
+        (number, line.trim_end_matches(is_end))
+    });
+    lines.filter_map(|(number, line)| Some((number, url(line)?)))
 }
 
 fn url(line: &str) -> Option<&str> {
@@ -67,7 +67,7 @@ mod tests {
             ("#include # c\n", &[]),
             ("#include\u{2028}a b\u{85}c\n", &[(1, "a b"), (1, "c")]),
         ] {
-            assert_eq!(urls(text), expected, "{text:?}");
+            assert_eq!(urls(text).collect::<Vec<_>>(), expected, "{text:?}");
         }
     }
 
