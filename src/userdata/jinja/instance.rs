@@ -6,11 +6,13 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::branches::QUESTION;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 
 /// Names that a template has without instance data.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
+    QUESTION,
     "range",
     "dict",
     "namespace",
@@ -55,6 +57,8 @@ pub enum Choice {
     Any(bool),
     Text,
     Number,
+    /// A text whose parts are numbers.
+    Version,
     Missing,
     List,
     /// The name of a field of a cloud-config, and a whole field.
@@ -111,6 +115,7 @@ impl Run {
             Choice::List if known.is_listed => Value::from(vec![self.below(name, "[]", depth + 1)]),
             Choice::Text | Choice::List => Value::from("x"),
             Choice::Number => Value::from(7),
+            Choice::Version => Value::from("7.7-7"),
             Choice::FieldName => Value::from(FIELD),
             Choice::Field => Value::from(format!("{FIELD}: x")),
             Choice::Missing => Value::UNDEFINED,

@@ -1,6 +1,7 @@
 //! Jinja templates, which cloud-init renders on the host. hostseed does not know the values there, so it renders a template several
 //! times with stand-ins, and looks at what it becomes.
 
+mod branches;
 mod instance;
 mod tags;
 
@@ -14,6 +15,7 @@ use minijinja::{Environment, ErrorKind, Template, Value, escape_formatter};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use super::budget::Budget;
+use branches::{QUESTION, Way, branches};
 pub use instance::FIELD;
 use instance::{Choice, Name, Run, Use};
 use tags::{Tag, tags};
@@ -23,6 +25,8 @@ const MAX_BYTES: usize = 2 << 20;
 /// Maximum number of names and operators in one tag, and of `elif` in a template. The reader calls itself for each of them. Python
 /// refuses about 200 nested brackets.
 const MAX_SIGNS: usize = 1000;
+/// The work that is spent on a template's branches, in bytes that are read and written. 16 MiB are rendered in less than a second.
+const BRANCHES: usize = 16 << 20;
 /// The stack for a rendering, in bytes. A template can build a list in a list as often as its fuel allows.
 const STACK: usize = 256 << 20;
 /// Jinja2's filters, tests and functions that minijinja does not have.
@@ -134,7 +138,7 @@ pub fn results(text: &str, effort: Effort, budget: &Budget) -> Results {
     };
     let compared = compared(&tags);
     let (results, rest) = thread::scope(|scope| {
-        let explore = || explore(body, compared, left);
+        let explore = || explore(body, compared, left, effort);
         let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, explore);
         thread.ok().and_then(|thread| thread.join().ok()).unwrap_or((too_much, 0))
     });
@@ -163,14 +167,27 @@ fn compared(tags: &[Tag]) -> Vec<Value> {
 }
 
 /// Renders a template with different values. Returns what is left of the work, too.
-fn explore(body: &str, compared: Vec<Value>, left: usize) -> (Results, usize) {
+fn explore(body: &str, compared: Vec<Value>, left: usize, effort: Effort) -> (Results, usize) {
     let is_unknown = Arc::new(AtomicBool::new(false));
+    let way = Arc::new(Mutex::new(Way::new()));
     let mut environment = environment(&is_unknown);
+    let answers = way.clone();
+    environment.add_function(QUESTION, move |question: usize| {
+        answers.lock().unwrap_or_else(PoisonError::into_inner).get(&question).copied().unwrap_or(true)
+    });
     environment.set_fuel(Some(20_000 + body.len() as u64 / 2));
     // Lines are counted from the template's first line.
     if let Err(error) = environment.add_template("template", body) {
         let gap = Some(Gap::Syntax { line: error.line().unwrap_or(1) + 1 });
         return (Results { gap, ..Results::default() }, left);
+    }
+    let branches = branches(body).filter(|_| matches!(effort, Effort::Thorough));
+    let mut ways = Vec::new();
+    if let Some(branches) = branches {
+        ways = branches.ways;
+        if environment.add_template_owned("branches", branches.body).is_err() {
+            return (Results { gap: Some(Gap::Unknown { line: 1 }), ..Results::default() }, left);
+        }
     }
     let template = environment.get_template("template").expect("it was added");
     let mut explorer = Explorer {
@@ -188,6 +205,9 @@ fn explore(body: &str, compared: Vec<Value>, left: usize) -> (Results, usize) {
         left,
     };
     explorer.all();
+    if let Ok(template) = environment.get_template("branches") {
+        explorer.branches(template, ways, &way);
+    }
     let Explorer { texts, fields, gap, failed, left, .. } = explorer;
     let fails = failed.filter(|_| texts.is_empty()).map(|(line, is_certain)| Gap::Fails { line, is_certain });
     (Results { texts, fields, gap: gap.or(fails) }, left)
@@ -211,12 +231,19 @@ struct Explorer<'e> {
     left: usize,
 }
 
-impl Explorer<'_> {
+impl<'e> Explorer<'e> {
     /// Runs the template with the same value for all names, then with one name different, then with two.
     fn all(&mut self) {
         let compared = self.compared.len();
-        let choices =
-            [Choice::Text, Choice::Missing, Choice::Number, Choice::List, Choice::FieldName, Choice::Field];
+        let choices = [
+            Choice::Text,
+            Choice::Missing,
+            Choice::Number,
+            Choice::Version,
+            Choice::List,
+            Choice::FieldName,
+            Choice::Field,
+        ];
         let choices: Vec<Choice> = choices.into_iter().chain((0..compared).map(Choice::Compared)).collect();
         let uniform = [Choice::Any(true), Choice::Any(false)].into_iter().chain(choices.clone());
         if !uniform.into_iter().all(|choice| self.run(choice, &[])) {
@@ -243,6 +270,29 @@ impl Explorer<'_> {
                 }
             }
         }
+    }
+
+    /// Runs a copy of the template into each of its branches. The values have whatever it asks of them, or are texts.
+    fn branches(&mut self, template: Template<'e, 'e>, ways: Vec<Way>, answers: &Mutex<Way>) {
+        let (left, failed) = (std::mem::replace(&mut self.left, BRANCHES), self.failed.take());
+        self.template = template;
+        for way in ways {
+            *answers.lock().unwrap_or_else(PoisonError::into_inner) = way;
+            for usual in [Choice::Any(true), Choice::Text] {
+                self.failed = None;
+                if !self.run(usual, &[]) {
+                    self.gap = Some(Gap::Limit);
+                    return;
+                }
+                if self.failed.is_none() {
+                    break;
+                }
+            }
+            if let Some((line, false)) = self.failed {
+                self.gap.get_or_insert(Gap::Unknown { line });
+            }
+        }
+        (self.left, self.failed) = (left, failed);
     }
 
     /// Runs the template once. Returns false if no work is left.
@@ -321,6 +371,17 @@ fn environment(is_unknown: &Arc<AtomicBool>) -> Environment<'static> {
         false => escape_formatter(out, state, value),
     });
     minijinja_contrib::add_to_environment(&mut environment);
+    // Jinja2's never fail.
+    environment.add_filter("int", |value: Value, default: Option<i64>, _: minijinja::value::Rest<Value>| {
+        let number =
+            value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());
+        number.map_or(default.unwrap_or(0), |number| number as i64)
+    });
+    environment.add_filter("float", |value: Value, default: Option<f64>| {
+        let number =
+            value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());
+        number.unwrap_or(default.unwrap_or(0.0))
+    });
     let unknown = || {
         let is_unknown = is_unknown.clone();
         move || is_unknown.store(true, Ordering::Relaxed)

@@ -112,6 +112,8 @@ fn template(text: &str) -> Result<(), Diagnostic> {
     if let Some((text, hint)) = unchecked {
         return Err(refuse(text).hint(hint));
     }
+    // cloud-init gives what a template becomes to the handlers of these kinds, too.
+    texts.iter().filter(|text| Kind::of(text) == Some(Kind::JsonPatch)).try_for_each(|text| patch(text))?;
     for text in texts.iter().filter(|text| Kind::of(text) == Some(Kind::CloudConfig)) {
         match pyyaml::read(text) {
             Ok(document) => config(&document).map_err(|problem| {
@@ -458,6 +460,30 @@ mod tests {
             ("text/jinja2", "## template: jinja\n#cloud-config\n{{ '\\x72uncmd:' }}\n"),
             ("text/jinja2", "## template: jinja\n#cloud-config\n{% if true -%}\nruncmd:{% endif %}\n"),
             ("text/jinja2", "##TEMPLATE:JINJA\n#cloud-config\nruncmd:\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config-jsonp\n[{\"op\":\"add\",\"path\":\"/runcmd\",\"value\":null}]\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\npackages: [a]\n{% if v1.region|length == 12 %}\nruncmd:\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\npackages: [a]\n{% if v1.a == 'b' %}{% if v1.c == 'd' %}{% if v1.e == 'f' %}\nruncmd:\n{% endif %}{% endif %}{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\npackages: [a]\n{% for k, v in ds.items() %}{% if k == 'meta_data' %}\nruncmd:\n{% endif %}{% endfor %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% if a %}\npackages: [a]\n{% elif v1.vendor_data is none %}\nwrite_files:\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n- {{ v1.kernel_release.split('.')[0] }}\n",
+            ),
             ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{{ a\n"),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
             ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
@@ -532,6 +558,22 @@ mod tests {
             ),
             ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n- '{{ v1.region }}'\n"),
             ("text/jinja2", "## template: jinja\n#cloud-config\n{% include 'a' %}\nruncmd:\n"),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{% set major = v1.distro_version.split('.')[0]|int %}\n{% if major >= 22 %}\npackages: [a]\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd:\n{% if v1.a %}\n- b\n{% else %}\n- c\n{% endif %}\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nruncmd: [a{% if v1.b %}, c{% endif %}{% for d in e %}, {{ d }}x{% endfor %}]\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\nhostname: web-{{ ds.meta_data.hostname.split('-')|last|int }}\n",
+            ),
             (
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\n{% raw %}\nx: '{{ runcmd }}'\n{% endraw %}\n",
