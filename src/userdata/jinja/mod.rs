@@ -133,7 +133,7 @@ pub fn results(text: &str, effort: Effort, budget: &Budget) -> Results {
         return too_much;
     }
     let left = match effort {
-        Effort::Proportional => 24 * (body.len() + 4096),
+        Effort::Proportional => 12 * (body.len() + 4096),
         Effort::Thorough => 24 * (body.len() + 4096) + (512 << 10),
     };
     let compared = compared(&tags);
