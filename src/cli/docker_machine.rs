@@ -3,6 +3,7 @@
 use clap::error::{ContextKind, ContextValue};
 
 use crate::clouds::Cloud;
+use crate::names::Address;
 
 const NO_DRIVERS: &str = "hostseed creates no VMs: `hostseed create NAME --for CLOUD` makes the user-data and shows how to create the VM with it";
 const NO_SSH: &str = "hostseed uses no SSH: the host sets itself up from its user-data";
@@ -87,8 +88,12 @@ const FLAGS: [(&str, &str, &str); 40] = [
     ("", "--xhyve-", NO_DRIVERS),
 ];
 
-/// The tip for a flag of `command`.
+/// The tip for a flag, or for an address, that `command` does not accept.
 fn of_flag(typed: &str, command: Option<&str>) -> Option<&'static str> {
+    // Other tools take the host's address as an argument.
+    if command == Some("create") && Address::parse(typed).is_ok() {
+        return Some("give the VM's address as an option: `hostseed create NAME --address ADDRESS`");
+    }
     let typed = typed.split_once('=').map_or(typed, |(flag, _)| flag);
     let matches = |flag: &str| flag == typed || flag.ends_with('-') && typed.starts_with(flag);
     let found = FLAGS.iter().find(|(of, flag, _)| (of.is_empty() || Some(*of) == command) && matches(flag));

@@ -122,6 +122,7 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["--native-ssh", "ls"], "tip: hostseed uses no SSH"),
         (&["--tls-ca-cert=ca.pem", "create", "web1"], "tip: use `hostseed create NAME --ca DIR`"),
         (&["--github-api-token", "t", "ls"], "tip: hostseed downloads nothing from GitHub"),
+        (&["create", "web1", "203.0.113.7"], "tip: give the VM's address as an option"),
         (&["rm", "-d", "web1"], "tip: hostseed deletes no VMs"),
         (&["config", "--swarm", "web1"], "tip: hostseed does not set up Swarm"),
     ] {
