@@ -30,6 +30,15 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
     ("clouds", &["hostseed clouds", "hostseed clouds hetzner"]),
     ("verify", &["hostseed verify user-data --for aws", "terraform show -json | hostseed verify - --strict"]),
     (
+        "check",
+        &[
+            "hostseed check web1 web2",
+            "hostseed check web1 --wait=5m",
+            "hostseed check web1 --json | jq '.[].up'",
+        ],
+    ),
+    ("wait", &["hostseed wait web1 && eval \"$(hostseed env web1)\" && docker info"]),
+    (
         "external",
         &[
             "echo '{\"name\": \"web1\", \"addresses\": \"203.0.113.7\"}' | hostseed external | jq .docker_host",
@@ -43,15 +52,6 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
             "eval \"$(hostseed env --unset)\"",
         ],
     ),
-    (
-        "check",
-        &[
-            "hostseed check web1 web2",
-            "hostseed check web1 --wait=5m",
-            "hostseed check web1 --json | jq '.[].up'",
-        ],
-    ),
-    ("wait", &["hostseed wait web1 && eval \"$(hostseed env web1)\" && docker info"]),
     ("config", &["eval \"docker $(hostseed config web1 | tr '\\n' ' ') info\""]),
     ("ls", &["hostseed ls", "hostseed ls --expiring 30d", "hostseed ls --json | jq -r '.[].docker_host'"]),
     ("inspect", &["hostseed inspect web1", "hostseed inspect web1 --json | jq .options"]),

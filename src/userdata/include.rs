@@ -5,13 +5,12 @@
 pub fn urls(text: &str) -> impl Iterator<Item = (usize, &str)> {
     // The line ends of Python's `splitlines`.
     let is_end = |c: char| matches!(c, '\n' | '\u{b}'..='\u{d}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
-    let mut next = 1;
-    let lines = text.split_inclusive(is_end).map(move |line| {
-        let number = next;
-        next += usize::from(line.ends_with('\n'));
-        (number, line.trim_end_matches(is_end))
-    });
-    lines.filter_map(|(number, line)| Some((number, url(line)?)))
+    let mut number = 1;
+    text.split_inclusive(is_end).filter_map(move |line| {
+        let own = number;
+        number += usize::from(line.ends_with('\n'));
+        url(line.trim_end_matches(is_end)).map(|url| (own, url))
+    })
 }
 
 fn url(line: &str) -> Option<&str> {

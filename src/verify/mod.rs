@@ -126,6 +126,9 @@ fn judge(
     summary::Summary::new(seed, &host, setup, &daemon, identity, keys, now)
 }
 
+/// Maximum number of URLs of an include. Real ones have a few.
+const MAX_URLS: usize = 100_000;
+
 /// Reads a part and adds its files and commands to `host`.
 fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Problems) {
     let text = String::from_utf8_lossy(&part.bytes);
@@ -137,7 +140,11 @@ fn read(part: &Part, budget: &Budget, host: &mut HostState, problems: &mut Probl
         Kind::Script | Kind::Boothook => script::read(&text, &part.place, budget, host, problems),
         Kind::Ignition => ignition::read(&part.bytes, &part.place, budget, host, problems),
         Kind::Include => {
-            for (line, url) in include::urls(&text) {
+            for (n, (line, url)) in include::urls(&text).enumerate() {
+                if n == MAX_URLS {
+                    budget.exhaust();
+                    break;
+                }
                 if include::is_impossible(url) {
                     let text = format!(
                         "`{}` is no URL that cloud-init can fetch, so it applies nothing of the whole user-data",

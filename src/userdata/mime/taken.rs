@@ -54,7 +54,7 @@ fn check_kind(kind: Kind, text: &str) -> Result<(), Diagnostic> {
             Err(_) => Ok(()),
         },
         Kind::Jinja => template(text),
-        Kind::Include => match include::urls(text).into_iter().find(|(_, url)| include::is_impossible(url)) {
+        Kind::Include => match include::urls(text).find(|(_, url)| include::is_impossible(url)) {
             Some((_, url)) => {
                 let text = format!(
                     "has the line `{}`, which is no URL, and cloud-init would apply nothing",
