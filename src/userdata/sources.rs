@@ -114,9 +114,13 @@ fn is_hcl_file(name: &str) -> bool {
 
 /// Returns whether a text is probably HCL, or Terraform's output for humans: it assigns something to a name for user-data.
 fn assigns_user_data(text: &str) -> bool {
+    // A line of base64 can have `=` at its end, and is no name.
+    const LONGEST: usize = 1000;
     let is_name = |name: &str| {
         let name = name.trim_matches(|c: char| c.is_whitespace() || "+-~\"".contains(c));
-        name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)) && json::is_user_data(name)
+        name.len() <= LONGEST
+            && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c))
+            && json::is_user_data(name)
     };
     let assigns = |line: &str| line.split_once('=').is_some_and(|(name, _)| is_name(name));
     !text.starts_with('{') && !mime::is_message(text) && text.lines().any(assigns)
