@@ -37,7 +37,7 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
             "hostseed check web1 --json | jq '.[].up'",
         ],
     ),
-    ("wait", &["hostseed wait web1 && eval \"$(hostseed env web1)\" && docker info"]),
+    ("wait", &["hostseed wait web1", "hostseed wait web1 web2 --timeout 5m"]),
     (
         "external",
         &[
