@@ -761,7 +761,9 @@ fn record(dir: &Path) {
         format!("{}  {}\n", hostseed::digest::sha256(&bytes), file.display())
     };
     let lines: String = contents(dir).into_iter().map(line).collect();
-    fs::write(dir.join(".hostseed.sha256"), lines).unwrap();
+    let comment = "# The files that hostseed wrote here. It replaces a file that has changed since only with `--force`.\n\
+        # To see which have changed: sha256sum --check .hostseed.sha256\n";
+    fs::write(dir.join(".hostseed.sha256"), comment.to_owned() + &lines).unwrap();
 }
 
 /// Interrupts a command that writes `out`, a file or a folder, in the home folder. If `exists` is set, `out` contains old
