@@ -16,13 +16,16 @@ use super::machine_name;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Answer, Engine, Fault, Target};
 use crate::names::{Address, MachineName};
+use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::{Line, Ui};
 
 /// The exit status if all machines are up, and a certificate of one expires soon.
 const EXPIRING: u8 = 3;
 /// The most machines at a time.
-const AT_A_TIME: usize = 256;
+const AT_A_TIME: usize = 64;
+/// The longest attempt, and the longest one when the wait is over.
+const ATTEMPT: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
 /// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
@@ -94,7 +97,14 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
             .hint("record its address:")
             .run(store.command(["address", name.as_str(), "ADDRESS"]))
     })?;
-    let target = Target { address, port: record.port, client: store.client_identity(&name)? };
+    let issues = store.host_role(&name) == HostRole::BootIssuer;
+    let target = Target {
+        address,
+        port: record.port,
+        client: store.client_identity(&name)?,
+        issues,
+        unaddressed: issues && record.host == name.as_str(),
+    };
     let engine = Engine::new(&target).map_err(|error| {
         Diagnostic::error(
             Code::StoredPem,
@@ -113,13 +123,16 @@ fn attempts(
     clock: impl Fn() -> OffsetDateTime,
 ) -> Result<Answer, Fault> {
     let [mut pause, longest] = PAUSES;
+    let [limit, shortest] = ATTEMPT;
+    let left = || end.map(|end| end.saturating_duration_since(Instant::now()));
     line.set(format_args!("`{}`: connecting to {}", machine.name, machine.url));
     loop {
-        let fault = match machine.engine.check(clock()) {
+        let attempt = left().map_or(limit, |left| left.clamp(shortest, limit));
+        let fault = match machine.engine.check(clock(), Instant::now() + attempt) {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
-        let left = end.map(|end| end.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let left = left().unwrap_or_default();
         if left.is_zero() || !fault.is_passing() {
             return Err(fault);
         }
