@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use time::OffsetDateTime;
 
 use super::check_view::{Checked, View};
@@ -35,6 +35,8 @@ pub struct Watch<'a> {
     /// How long to wait for machines that are not up yet.
     pub wait: Option<Duration>,
     pub json: bool,
+    /// True for `wait`, after which a script goes on with any status but 0 as with a failure: it has no status 3.
+    pub until_up: bool,
 }
 
 /// A machine of the store with its connection.
@@ -45,14 +47,17 @@ struct Machine {
     engine: Engine,
 }
 
-/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days, else 1.
+/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days and the command
+/// is `check`, else 1.
 ///
 /// # Errors
 /// Fails before the first connection if a machine does not exist or its files cannot be used.
 pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Result<ExitCode> {
     let mut seen = HashSet::new();
     let names = watch.names.iter().filter(|name| seen.insert(name.as_str()));
-    let machines: Vec<Machine> = names.map(|name| machine(store, name)).collect::<Result<_>>()?;
+    let machines: Vec<Machine> = names
+        .map(|name| machine(store, name).map_err(|error| watch.is_time(name, error)))
+        .collect::<Result<_>>()?;
     let begin = Instant::now();
     let lines = ui.lines(watch.wait.is_some());
     let checked = side_by_side(&machines, |machine| {
@@ -82,11 +87,44 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
     }
     Ok(if checked.iter().any(|one| !one.is_up()) {
         ExitCode::FAILURE
-    } else if checked.iter().any(Checked::expires_soon) {
+    } else if !watch.until_up && checked.iter().any(Checked::expires_soon) {
         ExitCode::from(EXPIRING)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Parses a time to wait: a whole number of seconds, minutes or hours, up to a day.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        _ => 0,
+    };
+    let is_number = number.bytes().all(|b| b.is_ascii_digit());
+    match number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit)) {
+        Some(seconds @ 1..=DAY) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("must be a time like `90s`, `10m` or `1h`, up to `24h`, got `{text}`")),
+    }
+}
+
+impl Watch<'_> {
+    /// Adds to the error about a machine that does not exist how its name would be the time to wait: `--wait 1s`.
+    fn is_time(&self, name: &str, error: Error) -> Error {
+        let option = if self.until_up { "--timeout" } else { "--wait" };
+        match Diagnostic::of(&error) {
+            Some(missing)
+                if missing.code == Code::NoSuchMachine && self.wait.is_some() && seconds(name).is_ok() =>
+            {
+                let missing = Diagnostic { commands: Vec::new(), ..missing };
+                missing.hint(format!("the time to wait is given as `{option}={name}`")).into()
+            }
+            _ => error,
+        }
+    }
 }
 
 fn machine(store: &Store, name: &str) -> Result<Machine> {

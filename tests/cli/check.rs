@@ -272,6 +272,38 @@ fn a_certificate_that_expires_soon_has_status_3() {
 }
 
 #[test]
+fn a_script_goes_on_after_wait_if_a_certificate_expires_soon() {
+    let home = Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker);
+    let output = home.run(&["wait", "web1"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert!(is_printed(&stdout, "warning[certificate-expires-soon]"), "{stdout}");
+    assert_eq!(home.run(&["check", "web1", "--wait=1m"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_time_in_the_place_of_a_machine_is_told() {
+    let home = Host::new().serve(docker);
+    for (args, hint) in [
+        (&["check", "web1", "--wait", "1s"][..], Some("`--wait=1s`")),
+        (&["wait", "web1", "30s"], Some("`--timeout=30s`")),
+        (&["check", "web1", "1s"], None),
+        (&["check", "web1", "--wait", "web9"], None),
+    ] {
+        let stderr = home.fails(1, args);
+        assert!(is_printed(&stderr, "error[no-such-machine]"), "{stderr}");
+        match hint {
+            Some(hint) => assert!(stderr.contains(hint), "{stderr}"),
+            None => assert!(!stderr.contains("the time to wait"), "{stderr}"),
+        }
+    }
+    // A machine can have such a name.
+    home.ok(&["create", "1s", "--address", "127.0.0.1", "--quiet"]);
+    record_port(&home, free_port());
+    assert!(String::from_utf8_lossy(&home.run(&["wait", "1s", "--timeout=1s"]).stdout).contains("`1s`"));
+}
+
+#[test]
 fn a_refused_client_certificate_is_told() {
     let mut host = Host::new();
     let server = fs::read_to_string(host.home.machine("web1").join("server.pem")).unwrap();
