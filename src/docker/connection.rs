@@ -34,7 +34,7 @@ impl Resolver for Resolve {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(|_| wrap(Fault::Unresolved))
+        self.0.resolve(uri, config, timeout).map_err(|error| wrap(Fault::of_resolve(&error)))
     }
 }
 
@@ -49,9 +49,9 @@ impl Connector for Connect {
     type Out = Connection;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Connection>, Error> {
+        self.handshake.clear();
         let deadline = deadline(details.timeout);
         let mut socket = Socket { stream: open(details, deadline).map_err(wrap)?, deadline };
-        self.handshake.clear();
         let failed = |error: io::Error| wrap(Fault::of_stream(&error, &self.handshake));
         let mut client = ClientConnection::new(self.tls.clone(), self.name.clone())
             .map_err(|error| wrap(Fault::of_tls(&error, &self.handshake)))?;

@@ -129,6 +129,17 @@ impl Fault {
         }
     }
 
+    /// The cause of a name that does not resolve. Only a failure of the system's own has its error number.
+    pub(super) fn of_resolve(error: &ureq::Error) -> Self {
+        match error {
+            ureq::Error::Io(error) if error.raw_os_error().is_some() => match Self::of_connect(error) {
+                local @ Self::Local(_) => local,
+                _ => Self::Unresolved,
+            },
+            _ => Self::Unresolved,
+        }
+    }
+
     /// The cause of a failed connection, before any byte was exchanged.
     pub(super) fn of_connect(error: &io::Error) -> Self {
         match error.kind() {
@@ -337,6 +348,10 @@ mod tests {
         for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput, io::ErrorKind::Other] {
             assert!(matches!(of(kind), Fault::Local(_)), "{kind}");
         }
+        let of = |error: io::Error| Fault::of_resolve(&ureq::Error::Io(error));
+        // EMFILE, and an answer of the resolver's.
+        assert!(matches!(of(io::Error::from_raw_os_error(24)), Fault::Local(_)));
+        assert!(matches!(of(io::Error::other("no such name")), Fault::Unresolved));
     }
 
     #[test]

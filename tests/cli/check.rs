@@ -311,7 +311,14 @@ fn a_refused_client_certificate_is_told() {
     host.config = config(&host.home, "web1", &server);
     let own = host.home.store().join("certs/web1/ca.pem");
     fs::copy(own, host.home.machine("web1").join("ca.pem")).unwrap();
-    assert_down(&check(&host.serve(docker)), "error[client-refused]");
+    let home = host.serve(docker);
+    let output = check(&home);
+    assert_down(&output, "error[client-refused]");
+    // The certificate is new, so the clock of a booting host may be before it.
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed wait web1\n"));
+    let begin = Instant::now();
+    assert_down(&home.run(&["wait", "web1", "--timeout=1s"]), "error[client-refused]");
+    assert!(begin.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
@@ -566,6 +573,44 @@ fn addresses_are_suggested_only_if_they_can_be_recorded() {
     assert_eq!(stdout.matches("hostseed address").count(), 1, "{stdout}");
     assert!(stdout.ends_with("\n  hostseed address web2 198.51.100.9\n"), "{stdout}");
     home.ok(&["address", "web2", "198.51.100.9"]);
+}
+
+#[test]
+fn a_host_that_issues_its_certificate_may_issue_another_one() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    home.ok(&["create", "other", "--address", "127.0.0.1", "--quiet"]);
+    home.ok(&["address", "web1", "127.0.0.1"]);
+    let dir = home.machine("web1");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    let (authority, key) = (read("issuer.pem"), KeyPair::from_pem(&read("issuer-key.pem")).unwrap());
+    let issuer = Issuer::from_ca_cert_pem(&authority, key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    fs::write(dir.join("server-key.pem"), key.serialize_pem()).unwrap();
+    let host = |address: &str| {
+        let mut params = CertificateParams::new(vec![address.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let server = params.signed_by(&key, &issuer).unwrap().pem();
+        config(&home, "web1", &(server + &authority))
+    };
+    let (before, after) = (host("198.51.100.9"), host("127.0.0.1"));
+    let set_port = |from: u16, config| {
+        let port = listen("127.0.0.1:0", speak(config, docker));
+        let path = dir.join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(&format!(":{from}"), &format!(":{port}"))).unwrap();
+        port
+    };
+    let port = set_port(2376, before);
+    let output = check(&home);
+    assert_down(&output, "error[address-not-covered]");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed wait web1\n"));
+    let begin = Instant::now();
+    assert_down(&home.run(&["wait", "web1", "--timeout=1s"]), "error[address-not-covered]");
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    set_port(port, after);
+    let stdout = home.ok(&["check", "web1"]);
+    assert!(stdout.contains("boot issuer"), "{stdout}");
 }
 
 #[test]
