@@ -84,11 +84,11 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::env(store()?, ui, now, &name, shell.as_deref(), no_proxy, address.as_deref())
         }
         Command::Check { names, wait, json } => {
-            let watch = commands::Watch { names: &names, wait, json };
+            let watch = commands::Watch { names: &names, wait, json, until_up: false };
             commands::check(store()?, ui, now, &watch).map(|done| status = done)
         }
         Command::Wait { names, timeout, json } => {
-            let watch = commands::Watch { names: &names, wait: Some(timeout), json };
+            let watch = commands::Watch { names: &names, wait: Some(timeout), json, until_up: true };
             commands::check(store()?, ui, now, &watch).map(|done| status = done)
         }
         Command::External => commands::external(store()?, ui, now),

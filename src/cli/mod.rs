@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
+use crate::commands::seconds;
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
@@ -72,6 +73,9 @@ fields. A query with no field but the name finds the machine whatever its settin
 
 const CHECK: &str = "\
 Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires within 30 days, 1 it does not, 2 wrong usage.";
+
+const WAIT_HELP: &str = "\
+Exit status: 0 Docker answers on all machines, also if a certificate expires soon, 1 it does not, 2 wrong usage.";
 
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
@@ -145,7 +149,7 @@ pub enum Command {
         json: bool,
     },
     /// Wait until Docker answers on machines: `check --wait`
-    #[command(after_help = CHECK)]
+    #[command(after_help = WAIT_HELP)]
     Wait {
         /// The machines
         #[arg(default_value = DEFAULT_MACHINE)]
@@ -395,23 +399,6 @@ fn names<T>(all: &[(&'static str, T)]) -> PossibleValuesParser {
 
 fn duration(text: &str) -> Result<ValidFor, String> {
     ValidFor::parse(text).map_err(|problem| problem.message)
-}
-
-/// Parses a time to wait: a whole number of seconds, minutes or hours, up to a day.
-fn seconds(text: &str) -> Result<Duration, String> {
-    const DAY: u64 = 24 * 60 * 60;
-    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        _ => 0,
-    };
-    let is_number = number.bytes().all(|b| b.is_ascii_digit());
-    match number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit)) {
-        Some(seconds @ 1..=DAY) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("must be a time like `90s`, `10m` or `1h`, up to `24h`, got `{text}`")),
-    }
 }
 
 /// Reads the variable that accepts a risk. An empty value means no.

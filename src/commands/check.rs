@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use time::OffsetDateTime;
 
 use super::check_view::{Checked, View};
@@ -16,13 +16,16 @@ use super::machine_name;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Answer, Engine, Fault, Target};
 use crate::names::{Address, MachineName};
+use crate::plan::HostRole;
 use crate::store::Store;
 use crate::ui::{Line, Ui};
 
 /// The exit status if all machines are up, and a certificate of one expires soon.
 const EXPIRING: u8 = 3;
 /// The most machines at a time.
-const AT_A_TIME: usize = 256;
+const AT_A_TIME: usize = 64;
+/// The longest attempt, and the longest one when the wait is over.
+const ATTEMPT: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(5)];
 /// The first and the longest pause between two attempts.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
@@ -32,6 +35,8 @@ pub struct Watch<'a> {
     /// How long to wait for machines that are not up yet.
     pub wait: Option<Duration>,
     pub json: bool,
+    /// True for `wait`, after which a script goes on with any status but 0 as with a failure: it has no status 3.
+    pub until_up: bool,
 }
 
 /// A machine of the store with its connection.
@@ -42,14 +47,17 @@ struct Machine {
     engine: Engine,
 }
 
-/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days, else 1.
+/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days and the command
+/// is `check`, else 1.
 ///
 /// # Errors
 /// Fails before the first connection if a machine does not exist or its files cannot be used.
 pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Result<ExitCode> {
     let mut seen = HashSet::new();
     let names = watch.names.iter().filter(|name| seen.insert(name.as_str()));
-    let machines: Vec<Machine> = names.map(|name| machine(store, name)).collect::<Result<_>>()?;
+    let machines: Vec<Machine> = names
+        .map(|name| machine(store, name).map_err(|error| watch.is_time(name, error)))
+        .collect::<Result<_>>()?;
     let begin = Instant::now();
     let lines = ui.lines(watch.wait.is_some());
     let checked = side_by_side(&machines, |machine| {
@@ -79,11 +87,44 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
     }
     Ok(if checked.iter().any(|one| !one.is_up()) {
         ExitCode::FAILURE
-    } else if checked.iter().any(Checked::expires_soon) {
+    } else if !watch.until_up && checked.iter().any(Checked::expires_soon) {
         ExitCode::from(EXPIRING)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Parses a time to wait: a whole number of seconds, minutes or hours, up to a day.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
+    let unit = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        _ => 0,
+    };
+    let is_number = number.bytes().all(|b| b.is_ascii_digit());
+    match number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit)) {
+        Some(seconds @ 1..=DAY) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("must be a time like `90s`, `10m` or `1h`, up to `24h`, got `{text}`")),
+    }
+}
+
+impl Watch<'_> {
+    /// Adds to the error about a machine that does not exist how its name would be the time to wait: `--wait 1s`.
+    fn is_time(&self, name: &str, error: Error) -> Error {
+        let option = if self.until_up { "--timeout" } else { "--wait" };
+        match Diagnostic::of(&error) {
+            Some(missing)
+                if missing.code == Code::NoSuchMachine && self.wait.is_some() && seconds(name).is_ok() =>
+            {
+                let missing = Diagnostic { commands: Vec::new(), ..missing };
+                missing.hint(format!("the time to wait is given as `{option}={name}`")).into()
+            }
+            _ => error,
+        }
+    }
 }
 
 fn machine(store: &Store, name: &str) -> Result<Machine> {
@@ -94,7 +135,14 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
             .hint("record its address:")
             .run(store.command(["address", name.as_str(), "ADDRESS"]))
     })?;
-    let target = Target { address, port: record.port, client: store.client_identity(&name)? };
+    let issues = store.host_role(&name) == HostRole::BootIssuer;
+    let target = Target {
+        address,
+        port: record.port,
+        client: store.client_identity(&name)?,
+        issues,
+        unaddressed: issues && record.host == name.as_str(),
+    };
     let engine = Engine::new(&target).map_err(|error| {
         Diagnostic::error(
             Code::StoredPem,
@@ -113,13 +161,16 @@ fn attempts(
     clock: impl Fn() -> OffsetDateTime,
 ) -> Result<Answer, Fault> {
     let [mut pause, longest] = PAUSES;
+    let [limit, shortest] = ATTEMPT;
+    let left = || end.map(|end| end.saturating_duration_since(Instant::now()));
     line.set(format_args!("`{}`: connecting to {}", machine.name, machine.url));
     loop {
-        let fault = match machine.engine.check(clock()) {
+        let attempt = left().map_or(limit, |left| left.clamp(shortest, limit));
+        let fault = match machine.engine.check(clock(), Instant::now() + attempt) {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };
-        let left = end.map(|end| end.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let left = left().unwrap_or_default();
         if left.is_zero() || !fault.is_passing() {
             return Err(fault);
         }

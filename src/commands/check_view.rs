@@ -65,7 +65,16 @@ impl Checked {
     /// One line about a host that is up.
     pub fn headline(&self) -> Option<String> {
         let Answer { version, operating_system, os, arch, .. } = self.answer.as_ref()?;
-        Some(format!("{} is up: Docker {version} on {operating_system}, {os}/{arch}", self.name))
+        let or =
+            |text: &'static str, fact: &str| if fact.is_empty() { text.to_owned() } else { fact.to_owned() };
+        Some(format!(
+            "{} is up: Docker {} on {}, {}/{}",
+            self.name,
+            or("of an unknown version", version),
+            or("an unknown system", operating_system),
+            or("unknown", os),
+            or("unknown", arch)
+        ))
     }
 
     /// The facts about a host that is up.
@@ -73,8 +82,9 @@ impl Checked {
         let mut rows = vec![("docker host", vec![self.url.clone()])];
         if let Some(Answer { api, kernel, name, labels, .. }) = &self.answer {
             rows.push(("API", vec![api.clone()]));
-            rows.push(("host name", vec![name.clone()]));
-            rows.push(("kernel", vec![kernel.clone()]));
+            let told =
+                [("host name", name), ("kernel", kernel)].into_iter().filter(|(_, fact)| !fact.is_empty());
+            rows.extend(told.map(|(title, fact)| (title, vec![fact.clone()])));
             rows.push(("labels", labels.clone()));
         }
         for (which, certificate) in &self.certificates {
@@ -175,7 +185,7 @@ pub fn schema() -> Value {
         }),
     );
     let docker = object(
-        "What Docker says about the host",
+        "What Docker says about the host; a text is empty if it does not say",
         json!({
             "version": text("Docker's version"),
             "api_version": text("The newest version of the API that the host and hostseed support"),

@@ -1,14 +1,16 @@
 //! What a host's fault means for the user: the message with its facts, and the next step.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::diag::{Code, Diagnostic};
-use crate::docker::{Fault, Target, Which};
-use crate::names::MachineName;
+use crate::docker::{Fault, Said, Target, Which};
+use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, Validity};
+use crate::plan::HostRole;
 use crate::store::Store;
 
 /// A difference between two clocks that certificates and registries tolerate, in seconds.
@@ -33,8 +35,14 @@ pub fn passing(fault: &Fault) -> String {
             "waiting for the VM to answer (it boots, or a firewall drops the packets)".into()
         }
         Fault::Refused => "the VM is up, waiting for Docker to be installed and to listen".into(),
-        Fault::Silent | Fault::Closed => "the port is open, waiting for Docker to answer".into(),
+        Fault::Silent | Fault::Stalled | Fault::Closed => {
+            "the port is open, waiting for Docker to answer".into()
+        }
         Fault::Daemon { .. } => format!("Docker is starting ({fault})"),
+        Fault::Uncovered { .. } => "waiting for the host to issue a certificate for the address".into(),
+        Fault::ClientRefused { .. } => {
+            "the host refuses the client certificate, waiting for it to set its clock".into()
+        }
         fault => fault.to_string(),
     }
 }
@@ -49,15 +57,27 @@ impl Diagnosis<'_> {
         let or_wait = if self.waited { "" } else { "; while the VM boots, wait for it:" };
         let address = |address: &str| self.store.command(["address", name, address]);
         match fault {
-            Fault::Unresolved => error(Code::HostUnresolved, fault)
+            Fault::NoAddress => error(Code::HostUnresolved, fault)
+                .hint("record the VM's address:")
+                .run(address("ADDRESS")),
+            Fault::Local(_) => error(Code::LocalNetwork, fault)
+                .hint("see the limits and the network of this computer; the host was not asked"),
+            Fault::Unresolved if self.target.issues => error(Code::HostUnresolved, fault)
                 .hint("add the name to DNS, or record the VM's IP address:")
                 .run(address("IP")),
+            Fault::Unresolved => match self.other_address(None) {
+                Some(other) => error(Code::HostUnresolved, fault)
+                    .hint("add the name to DNS, or record another address that the server certificate covers:")
+                    .run(address(&other)),
+                None => error(Code::HostUnresolved, fault)
+                    .hint("add the name to DNS, or create the machine again with the VM's IP address, and replace the VM"),
+            },
             Fault::Unreachable(_) if self.waited => error(Code::HostUnreachable, fault)
                 .hint(format!(
-                    "check the VM's address, and allow TCP port {} in the cloud's firewall, as this shows:",
+                    "check the VM's address, and allow TCP port {} in the cloud's firewall; this lists the clouds:",
                     self.target.port
                 ))
-                .run(self.store.command(["clouds", "CLOUD"])),
+                .run(self.store.command(["clouds"])),
             Fault::Unreachable(_) => error(Code::HostUnreachable, fault)
                 .hint(format!(
                     "check the VM's address, and the cloud's firewall, which has to allow TCP port {}{or_wait}",
@@ -67,30 +87,47 @@ impl Diagnosis<'_> {
             Fault::Refused => error(Code::ConnectionRefused, fault)
                 .hint(format!("the VM's console in the cloud has lines of `hostseed` with the step that it is at{or_wait}"))
                 .runs(wait),
-            Fault::Silent | Fault::Closed => error(Code::NoAnswer, fault)
+            Fault::Silent | Fault::Stalled | Fault::Closed => error(Code::NoAnswer, fault)
                 .hint(format!("the VM's console in the cloud may tell why, or something on the way answers for it{or_wait}"))
                 .runs(wait),
             Fault::NotTls => error(Code::NotTls, fault).hint(
                 "another program listens there, or Docker without TLS, with which everyone has root on the host: see the VM's user-data and its console",
             ),
-            Fault::Tls(_) => error(Code::NotTls, fault)
+            Fault::Tls(_) => error(Code::TlsFailed, fault)
                 .hint("a TLS library or a proxy on the way does not support what Docker needs: TLS 1.2 with client certificates"),
             Fault::OtherAuthority(presented) => {
                 let ca = &self.target.client.ca;
                 let text = format!("{fault}: it has {}, and this machine's CA {}", shown(presented.first()), shown(Some(ca)));
-                error(Code::OtherCa, &text)
-                    .hint("another machine has this address now, or the VM boots from other user-data; if the machine has a new address, record it:")
-                    .run(address("ADDRESS"))
+                let error = error(Code::OtherCa, &text);
+                let cause = "another machine has this address now, or the VM boots from other user-data";
+                match self.other_address(None) {
+                    _ if self.target.issues => error
+                        .hint(format!("{cause}; if the machine has a new address, record it:"))
+                        .run(address("ADDRESS")),
+                    Some(other) => error
+                        .hint(format!("{cause}; the server certificate covers another address, which you can record:"))
+                        .run(address(&other)),
+                    None => error.hint(format!(
+                        "{cause}; if the machine has a new address, create it again with that one, and replace the VM"
+                    )),
+                }
             }
-            Fault::Uncovered(sans) => {
+            Fault::AuthorityAsServer => error(Code::CertificateChain, fault).hint(
+                "the CA's private key is on the host, where it must never be: create the machine again with a new CA, and replace the VM",
+            ),
+            Fault::Uncovered { sans, issued } => {
                 let listed: Vec<String> = sans.iter().map(|san| format!("`{san}`")).collect();
-                let text = format!("{fault} `{}`; it covers {}", self.target.address, listed.join(", "));
+                let listed = if listed.is_empty() { "no address".to_owned() } else { listed.join(", ") };
+                let text = format!("{fault} `{}`; it covers {listed}", self.target.address);
                 let error = error(Code::AddressNotCovered, &text);
-                let other = sans.iter().find(|san| !self.is_the_hosts_own(&san.to_string()));
-                match other {
-                    Some(san) => error
-                        .hint("connect to an address that it covers, or create the machine again with this one:")
-                        .run(address(&san.to_string())),
+                match self.other_address(Some(sans)) {
+                    _ if *issued && !self.waited => error
+                        .hint(format!("the host issues its certificate itself, and another one some minutes after its addresses change{or_wait}"))
+                        .runs(wait),
+                    Some(other) => error.hint("connect to an address that it covers:").run(address(&other)),
+                    None if *issued => error.hint(
+                        "the host issues its certificate itself, and does not know this address: see the `hostseed` lines on its console, or create the machine again with `--tls-san`",
+                    ),
                     None => error.hint("create the machine again with this address, and replace the VM"),
                 }
             }
@@ -99,14 +136,32 @@ impl Diagnosis<'_> {
             Fault::Time { which, validity, now, host } => {
                 error(Code::CertificateTime, &self.time(*which, *validity, *now, *host)).hint(time_hint(*validity, *now, *host))
             }
-            Fault::ClientRefused => {
+            Fault::ClientRefused { young } => {
                 let text = format!("{fault} {}", shown(self.target.client.chain.first()));
-                error(Code::ClientRefused, &text).hint(
+                let error = error(Code::ClientRefused, &text);
+                if *young && !self.waited {
+                    return error
+                        .hint("the VM boots from user-data with another CA, or its clock is wrong; while the VM boots, wait for it:")
+                        .runs(wait);
+                }
+                error.hint(
                     "the VM boots from user-data with another CA, or its clock is wrong: see the `hostseed` lines on its console; if not, create the machine again and replace the VM",
                 )
             }
             Fault::NotDocker => error(Code::NotDocker, fault)
                 .hint("another program listens on the port with a certificate of this machine's CA"),
+            Fault::Open => error(Code::OpenDockerPort, fault).hint(
+                "everyone who reaches the port is root on the host: close the port, and replace the VM",
+            ),
+            Fault::Daemon { said: Said::Page, .. } => error(Code::NotDocker, fault)
+                .hint(format!("another program answers for Docker{or_wait}"))
+                .runs(wait),
+            Fault::Daemon { status: ..500, .. } => {
+                error(Code::DaemonError, fault).hint("something on the host forbids this request: see Docker's log there")
+            }
+            Fault::Daemon { said: Said::Nothing, .. } => error(Code::DaemonError, fault)
+                .hint(format!("see Docker's log on the host{or_wait}"))
+                .runs(wait),
             Fault::Daemon { .. } => error(Code::DaemonError, fault)
                 .hint(format!("the message is Docker's own{or_wait}"))
                 .runs(wait),
@@ -160,9 +215,41 @@ impl Diagnosis<'_> {
         format!("{fault}; {clocks}")
     }
 
-    /// Returns whether a SAN is one that every machine has: its name and those of the loopback interface.
-    fn is_the_hosts_own(&self, san: &str) -> bool {
-        san == self.name.as_str() || san == "localhost" || san == "127.0.0.1"
+    /// Another address at which the machine may be, of those that `presented` covers, else the store's server certificate. `hostseed
+    /// address` accepts it.
+    fn other_address(&self, presented: Option<&[Address]>) -> Option<String> {
+        let stored = match self.store.host_certificate(self.name).ok()? {
+            (HostRole::Server, certificate) => Some(certificate),
+            (HostRole::BootIssuer, _) => None,
+        };
+        let sans = match (presented, &stored) {
+            (Some(sans), _) => sans.to_vec(),
+            (None, Some(stored)) => stored.sans(),
+            (None, None) => Vec::new(),
+        };
+        let other = sans.into_iter().find(|san| {
+            *san != self.target.address
+                && self.is_public(san)
+                && stored.as_ref().is_none_or(|stored| stored.covers(san))
+        });
+        other.map(|san| san.to_string())
+    }
+
+    /// Returns whether a client may reach the host at a SAN. Every host has its name, those of the loopback interface, and Docker's bridge.
+    fn is_public(&self, san: &Address) -> bool {
+        match san {
+            Address::Ip(IpAddr::V4(ip)) => {
+                let is_bridge = ip.octets()[..2] == [172, 17];
+                !(ip.is_loopback() || ip.is_link_local() || is_bridge)
+            }
+            Address::Ip(IpAddr::V6(ip)) => !(ip.is_loopback() || ip.is_unicast_link_local()),
+            Address::Dns(name) => {
+                name != self.name.as_str()
+                    && name != "localhost"
+                    && !name.starts_with('*')
+                    && Address::parse(name).is_ok()
+            }
+        }
     }
 }
 

@@ -38,7 +38,7 @@ use anyhow::Result;
 
 pub use address::address;
 pub use bake::bake;
-pub use check::{Watch, check};
+pub use check::{Watch, check, seconds};
 pub use clouds::clouds;
 pub use completions::completions;
 pub use config::config;

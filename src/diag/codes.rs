@@ -596,6 +596,11 @@ codes! {
     /// The VM is still booting, has another address, or a firewall drops the packets: the cloud's has to allow
     /// the machine's port from where you are.
     HostUnreachable = "host-unreachable",
+    /// This computer cannot make a connection
+    ///
+    /// The host was not asked. The message has the system's reason, for example that too many files are open, or that
+    /// an address needs a network interface. Raise the limit (`ulimit -n`), or ask fewer machines at a time.
+    LocalNetwork = "local-network",
     /// Nothing listens on Docker's port
     ///
     /// The VM is up, but Docker is not: installing it takes some minutes after the boot. If it takes longer, the
@@ -610,6 +615,11 @@ codes! {
     /// Another program listens on the port, or Docker without TLS. Docker without TLS gives root to everyone
     /// who reaches the port.
     NotTls = "not-tls",
+    /// The handshake of TLS with a host fails
+    ///
+    /// The host answers with TLS, and no certificate is the cause. A proxy or an old TLS library on the way does not
+    /// support what Docker needs, TLS 1.2 with client certificates.
+    TlsFailed = "tls-failed",
     /// A host presents a certificate that the machine's CA did not sign
     ///
     /// It is another machine, or it booted from other user-data. Clouds give the address of a deleted VM to others.

@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::Fault;
-use super::tls::Presented;
+use super::tls::Handshake;
 
 /// How long a server may take to refuse a client certificate after a handshake of TLS 1.3, which ends before the server has verified
 /// it. dockerd sends a session ticket at once if it accepts the certificate, so this is the time only for another program.
@@ -34,7 +34,7 @@ impl Resolver for Resolve {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        self.0.resolve(uri, config, timeout).map_err(|_| wrap(Fault::Unresolved))
+        self.0.resolve(uri, config, timeout).map_err(|error| wrap(Fault::of_resolve(&error)))
     }
 }
 
@@ -42,18 +42,19 @@ impl Resolver for Resolve {
 pub struct Connect {
     pub tls: Arc<ClientConfig>,
     pub name: ServerName<'static>,
-    pub presented: Presented,
+    pub handshake: Handshake,
 }
 
 impl Connector for Connect {
     type Out = Connection;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Connection>, Error> {
+        self.handshake.clear();
         let deadline = deadline(details.timeout);
         let mut socket = Socket { stream: open(details, deadline).map_err(wrap)?, deadline };
-        let failed = |error: io::Error| wrap(Fault::of_stream(&error, &self.presented.get()));
+        let failed = |error: io::Error| wrap(Fault::of_stream(&error, &self.handshake));
         let mut client = ClientConnection::new(self.tls.clone(), self.name.clone())
-            .map_err(|error| wrap(Fault::Tls(error.to_string())))?;
+            .map_err(|error| wrap(Fault::of_tls(&error, &self.handshake)))?;
         while client.is_handshaking() {
             client.complete_io(&mut socket).map_err(failed)?;
         }
@@ -62,7 +63,7 @@ impl Connector for Connect {
         Ok(Some(Connection {
             stream: StreamOwned::new(client, socket),
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-            presented: self.presented.clone(),
+            handshake: self.handshake.clone(),
         }))
     }
 }
@@ -157,12 +158,12 @@ fn timed_out(error: io::Error) -> io::Error {
 pub struct Connection {
     stream: StreamOwned<ClientConnection, Socket>,
     buffers: LazyBuffers,
-    presented: Presented,
+    handshake: Handshake,
 }
 
 impl Connection {
     fn failed(&self, error: &io::Error) -> Error {
-        wrap(Fault::of_stream(error, &self.presented.get()))
+        wrap(Fault::of_stream(error, &self.handshake))
     }
 }
 

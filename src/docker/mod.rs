@@ -9,4 +9,4 @@ mod fault;
 mod tls;
 
 pub use engine::{Answer, Engine, Target};
-pub use fault::{Fault, Which};
+pub use fault::{Fault, Said, Which};

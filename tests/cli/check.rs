@@ -239,7 +239,11 @@ fn a_certificate_of_another_ca_is_told_with_both_fingerprints() {
 
 #[test]
 fn an_address_that_the_certificate_does_not_cover_is_told_with_those_that_it_covers() {
-    let output = check(&Host::new().with_certificate(&["web1", "198.51.100.9"], -1..400).serve(docker));
+    let host = Host::new().with_certificate(&["web1", "198.51.100.9"], -1..400);
+    let stored =
+        sign(&host.home, "server-key.pem", ExtendedKeyUsagePurpose::ServerAuth, &["198.51.100.9"], -1..400);
+    fs::write(host.home.machine("web1").join("server.pem"), stored).unwrap();
+    let output = check(&host.serve(docker));
     assert_down(&output, "error[address-not-covered]");
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.contains("`127.0.0.1`; it covers `web1`, `198.51.100.9`\n"), "{stdout}");
@@ -268,6 +272,38 @@ fn a_certificate_that_expires_soon_has_status_3() {
 }
 
 #[test]
+fn a_script_goes_on_after_wait_if_a_certificate_expires_soon() {
+    let home = Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker);
+    let output = home.run(&["wait", "web1"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert!(is_printed(&stdout, "warning[certificate-expires-soon]"), "{stdout}");
+    assert_eq!(home.run(&["check", "web1", "--wait=1m"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_time_in_the_place_of_a_machine_is_told() {
+    let home = Host::new().serve(docker);
+    for (args, hint) in [
+        (&["check", "web1", "--wait", "1s"][..], Some("`--wait=1s`")),
+        (&["wait", "web1", "30s"], Some("`--timeout=30s`")),
+        (&["check", "web1", "1s"], None),
+        (&["check", "web1", "--wait", "web9"], None),
+    ] {
+        let stderr = home.fails(1, args);
+        assert!(is_printed(&stderr, "error[no-such-machine]"), "{stderr}");
+        match hint {
+            Some(hint) => assert!(stderr.contains(hint), "{stderr}"),
+            None => assert!(!stderr.contains("the time to wait"), "{stderr}"),
+        }
+    }
+    // A machine can have such a name.
+    home.ok(&["create", "1s", "--address", "127.0.0.1", "--quiet"]);
+    record_port(&home, free_port());
+    assert!(String::from_utf8_lossy(&home.run(&["wait", "1s", "--timeout=1s"]).stdout).contains("`1s`"));
+}
+
+#[test]
 fn a_refused_client_certificate_is_told() {
     let mut host = Host::new();
     let server = fs::read_to_string(host.home.machine("web1").join("server.pem")).unwrap();
@@ -275,7 +311,14 @@ fn a_refused_client_certificate_is_told() {
     host.config = config(&host.home, "web1", &server);
     let own = host.home.store().join("certs/web1/ca.pem");
     fs::copy(own, host.home.machine("web1").join("ca.pem")).unwrap();
-    assert_down(&check(&host.serve(docker)), "error[client-refused]");
+    let home = host.serve(docker);
+    let output = check(&home);
+    assert_down(&output, "error[client-refused]");
+    // The certificate is new, so the clock of a booting host may be before it.
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed wait web1\n"));
+    let begin = Instant::now();
+    assert_down(&home.run(&["wait", "web1", "--timeout=1s"]), "error[client-refused]");
+    assert!(begin.elapsed() >= Duration::from_secs(1));
 }
 
 #[test]
@@ -346,6 +389,239 @@ fn a_key_of_another_certificate_is_told_before_the_first_connection() {
     let stderr = home.fails(1, &["check", "web1"]);
     assert!(is_printed(&stderr, "error[stored-pem]") && !stderr.contains("PRIVATE KEY-----"), "{stderr}");
     assert!(is_printed(&home.fails(1, &["check", "other", "nobody"]), "error[no-such-machine]"));
+}
+
+#[test]
+fn statuses_are_told_by_who_answers_and_whether_they_pass() {
+    let page = "<html>Bad Gateway</html>";
+    for (status, body, problem, words, waits) in [
+        (
+            "503 Service Unavailable",
+            r#"{"message":""}"#,
+            "error[daemon-error]",
+            "503, without a message\n",
+            true,
+        ),
+        ("503 Service Unavailable", "", "error[daemon-error]", "503, without a message\n", true),
+        ("502 Bad Gateway", page, "error[not-docker]", "502 and is not Docker's\n", true),
+        ("403 Forbidden", r#"{"message":"no"}"#, "error[daemon-error]", "status 403: no\n", false),
+        ("403 Forbidden", page, "error[not-docker]", "", false),
+        ("307 Temporary Redirect", "", "error[not-docker]", "", false),
+    ] {
+        let output = check(&Host::new().serve(move |_| answer(status, "1.41", body)));
+        assert_down(&output, problem);
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(stdout.contains(words) && !stdout.contains("<html>"), "{stdout}");
+        assert_eq!(stdout.contains("hostseed wait web1"), waits, "{stdout}");
+    }
+}
+
+#[test]
+fn a_page_of_a_proxy_without_dockers_version_is_not_docker() {
+    for (status, waits) in [("502 Bad Gateway", true), ("403 Forbidden", false)] {
+        let json = format!("HTTP/1.1 {status}\r\nContent-Length: 16\r\n\r\n{{\"message\":\"no\"}}");
+        let output = check(&Host::new().serve(move |_| json.clone()));
+        assert_down(&output, "error[not-docker]");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).contains("hostseed wait web1"), waits);
+    }
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_is_not_dockers() {
+    let output = check(&Host::new().serve(|path| match path {
+        // Two bytes of a text, of which the length allows one: the first byte of a character alone.
+        "/v1.41/info" => answer("200 OK", "1.41", "\u{e9}").replace("Content-Length: 2", "Content-Length: 1"),
+        other => docker(other),
+    }));
+    assert_down(&output, "error[not-docker]");
+}
+
+#[test]
+fn facts_that_docker_does_not_tell_are_left_out() {
+    let home = Host::new().serve(|path| match path {
+        "/v1.41/version" => answer("200 OK", "1.41", r#"{"Version":"","Os":null}"#),
+        "/v1.41/info" => answer("200 OK", "1.41", r#"{"Name":null,"Labels":null}"#),
+        other => docker(other),
+    });
+    let stdout = home.ok(&["check", "web1"]);
+    let headline = "web1 is up: Docker of an unknown version on an unknown system, unknown/unknown\n";
+    assert!(stdout.starts_with(headline) && !stdout.contains("kernel"), "{stdout}");
+}
+
+#[test]
+fn all_requests_together_have_one_deadline() {
+    if !crate::support::extent::is_full() {
+        // It takes five seconds.
+        return;
+    }
+    let stalls = |path: &str| match path {
+        "/v1.41/info" => {
+            thread::sleep(Duration::from_secs(60));
+            docker(path)
+        }
+        _ => docker(path),
+    };
+    let home = Host::new().serve(stalls);
+    let begin = Instant::now();
+    let output = home.run(&["check", "web1", "--wait=1s"]);
+    assert!(begin.elapsed() < Duration::from_secs(25), "{:?}", begin.elapsed());
+    assert_down(&output, "error[no-answer]");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("the host did not answer in time"));
+}
+
+#[test]
+fn a_fault_of_this_computer_is_not_blamed_on_the_host() {
+    let host = Host::new();
+    let names: Vec<String> = (0..12).map(|n| format!("many{n}")).collect();
+    for name in &names {
+        host.home.ok(&["create", name, "--address", "127.0.0.1", "--quiet"]);
+    }
+    let port = listen("127.0.0.1:0", |stream| {
+        thread::sleep(Duration::from_millis(700));
+        drop(stream);
+    });
+    for name in &names {
+        let path = host.home.machine(name).join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(":2376", &format!(":{port}"))).unwrap();
+    }
+    let script = format!("ulimit -n 8 && exec {} check {}", env!("CARGO_BIN_EXE_hostseed"), names.join(" "));
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).env("HOME", host.home.path()).env_remove("MACHINE_STORAGE_PATH");
+    let output = command.output().unwrap();
+    assert_down(&output, "error[local-network]");
+    assert_down(&output, "error[no-answer]");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("error[host-unreachable]"));
+}
+
+#[test]
+fn a_host_that_asks_no_client_for_a_certificate_is_told_as_open() {
+    let mut host = Host::new();
+    let dir = host.home.machine("web1");
+    let chain = CertificateDer::pem_file_iter(dir.join("server.pem")).unwrap().map(Result::unwrap).collect();
+    host.config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_file(dir.join("server-key.pem")).unwrap())
+        .unwrap();
+    assert_down(&check(&host.serve(docker)), "error[open-docker-port]");
+}
+
+#[test]
+fn a_ca_certificate_as_server_certificate_is_told() {
+    let mut host = Host::new();
+    let authority = host.home.store().join("certs/web1");
+    fs::copy(authority.join("ca-key.pem"), host.home.machine("web1").join("server-key.pem")).unwrap();
+    host.config = config(&host.home, "web1", &fs::read_to_string(authority.join("ca.pem")).unwrap());
+    let output = check(&host.serve(docker));
+    assert_down(&output, "error[certificate-chain]");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("uses the CA certificate as its server certificate")
+    );
+}
+
+#[test]
+fn certificates_besides_the_path_to_the_ca_are_ignored() {
+    let mut host = Host::new();
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap();
+    let expired = sign(&host.home, "key.pem", ExtendedKeyUsagePurpose::ClientAuth, &["x"], -60..-30);
+    let server = read(host.home.machine("web1").join("server.pem"));
+    let (own, other) =
+        (read(host.home.machine("web1").join("ca.pem")), read(host.home.machine("other").join("ca.pem")));
+    host.config = config(&host.home, "web1", &[server, own, expired, other].concat());
+    let stdout = host.serve(docker).ok(&["check", "web1"]);
+    assert!(!stdout.contains("boot issuer"), "{stdout}");
+}
+
+#[test]
+fn a_certificate_without_addresses_is_told() {
+    let output = check(&Host::new().with_certificate(&[], -1..400).serve(docker));
+    assert_down(&output, "error[address-not-covered]");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("; it covers no address\n"));
+}
+
+#[test]
+fn an_alert_before_any_certificate_is_a_failure_of_tls() {
+    for (alert, words) in [
+        (70, "does not support TLS 1.2 or newer"),
+        (40, "no common kind of encryption"),
+        (48, "ends the connection with alert 48"),
+    ] {
+        let output = plain(move |mut stream| {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(&[21, 3, 3, 0, 2, 2, alert]);
+        });
+        assert_down(&output, "error[tls-failed]");
+        assert!(String::from_utf8_lossy(&output.stdout).contains(words), "{output:?}");
+    }
+}
+
+#[test]
+fn addresses_are_suggested_only_if_they_can_be_recorded() {
+    // The store's certificate covers only the recorded one, its name and those of the loopback interface.
+    let sans = ["web1", "*.example.com", "172.17.0.1", "169.254.1.1", "127.0.0.2", "198.51.100.9"];
+    let stdout = check(&Host::new().with_certificate(&sans, -1..400).serve(docker)).stdout;
+    let stdout = String::from_utf8_lossy(&stdout);
+    assert!(is_printed(&stdout, "error[address-not-covered]"), "{stdout}");
+    assert!(!stdout.contains("hostseed address"), "{stdout}");
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "web1.invalid", "--quiet"]);
+    home.ok(&["create", "web2", "--address", "web2.invalid", "--address", "198.51.100.9", "--quiet"]);
+    let output = home.run(&["check", "web1", "web2"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(stdout.matches("hostseed address").count(), 1, "{stdout}");
+    assert!(stdout.ends_with("\n  hostseed address web2 198.51.100.9\n"), "{stdout}");
+    home.ok(&["address", "web2", "198.51.100.9"]);
+}
+
+#[test]
+fn a_host_that_issues_its_certificate_may_issue_another_one() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    home.ok(&["create", "other", "--address", "127.0.0.1", "--quiet"]);
+    home.ok(&["address", "web1", "127.0.0.1"]);
+    let dir = home.machine("web1");
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    let (authority, key) = (read("issuer.pem"), KeyPair::from_pem(&read("issuer-key.pem")).unwrap());
+    let issuer = Issuer::from_ca_cert_pem(&authority, key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    fs::write(dir.join("server-key.pem"), key.serialize_pem()).unwrap();
+    let host = |address: &str| {
+        let mut params = CertificateParams::new(vec![address.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let server = params.signed_by(&key, &issuer).unwrap().pem();
+        config(&home, "web1", &(server + &authority))
+    };
+    let (before, after) = (host("198.51.100.9"), host("127.0.0.1"));
+    let set_port = |from: u16, config| {
+        let port = listen("127.0.0.1:0", speak(config, docker));
+        let path = dir.join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(&format!(":{from}"), &format!(":{port}"))).unwrap();
+        port
+    };
+    let port = set_port(2376, before);
+    let output = check(&home);
+    assert_down(&output, "error[address-not-covered]");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed wait web1\n"));
+    let begin = Instant::now();
+    assert_down(&home.run(&["wait", "web1", "--timeout=1s"]), "error[address-not-covered]");
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    set_port(port, after);
+    let stdout = home.ok(&["check", "web1"]);
+    assert!(stdout.contains("boot issuer"), "{stdout}");
+}
+
+#[test]
+fn a_machine_without_an_address_is_not_waited_for() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    let begin = Instant::now();
+    let output = home.run(&["wait", "web1", "--timeout=10m"]);
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert_down(&output, "error[host-unresolved]");
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n  hostseed address web1 ADDRESS\n"));
 }
 
 #[test]
