@@ -136,7 +136,11 @@ fn render_padded(
     cloud: &str,
     base64: bool,
 ) -> Result<Vec<u8>, String> {
-    fs::write(home.path().join("part"), part(bytes - bare)).unwrap();
+    let write = |pad| fs::write(home.path().join("part"), part(pad)).unwrap();
+    write(bytes - bare);
+    // Just above a limit, the rest of the user-data is compressed better, so that there is room for more.
+    let size = home.ok(&MIME).len();
+    write(bytes - bare + (bytes - size));
     let mut args = [&MIME[..], &["--for", cloud]].concat();
     args.extend(base64.then_some("--base64"));
     let output = home.run(&args);

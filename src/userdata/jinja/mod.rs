@@ -181,12 +181,13 @@ fn explore(body: &str, compared: Vec<Value>, left: usize, effort: Effort) -> (Re
         let gap = Some(Gap::Syntax { line: error.line().unwrap_or(1) + 1 });
         return (Results { gap, ..Results::default() }, left);
     }
-    let branches = branches(body).filter(|_| matches!(effort, Effort::Thorough));
     let mut ways = Vec::new();
-    if let Some(branches) = branches {
+    if let (Effort::Thorough, Some(branches)) = (effort, branches(body)) {
         ways = branches.ways;
-        if environment.add_template_owned("branches", branches.body).is_err() {
-            return (Results { gap: Some(Gap::Unknown { line: 1 }), ..Results::default() }, left);
+        for (name, copy) in [("branches", branches.body), ("marked", branches.marked)] {
+            if environment.add_template_owned(name, copy).is_err() {
+                return (Results { gap: Some(Gap::Unknown { line: 1 }), ..Results::default() }, left);
+            }
         }
     }
     let template = environment.get_template("template").expect("it was added");
@@ -200,13 +201,16 @@ fn explore(body: &str, compared: Vec<Value>, left: usize, effort: Effort) -> (Re
         texts: Vec::new(),
         fields: Vec::new(),
         seen: HashSet::new(),
+        is_marked: false,
         gap: None,
         failed: None,
         left,
     };
     explorer.all();
-    if let Ok(template) = environment.get_template("branches") {
-        explorer.branches(template, ways, &way);
+    for (name, is_marked) in [("branches", false), ("marked", true)] {
+        if let Ok(template) = environment.get_template(name) {
+            explorer.branches(template, is_marked, &ways, &way);
+        }
     }
     let Explorer { texts, fields, gap, failed, left, .. } = explorer;
     let fails = failed.filter(|_| texts.is_empty()).map(|(line, is_certain)| Gap::Fails { line, is_certain });
@@ -224,7 +228,10 @@ struct Explorer<'e> {
     names: Vec<Name>,
     texts: Vec<String>,
     fields: Vec<String>,
-    seen: HashSet<String>,
+    /// The known texts, with whether they are of `fields`.
+    seen: HashSet<(bool, String)>,
+    /// Whether the template has a mark for each placeholder.
+    is_marked: bool,
     gap: Option<Gap>,
     /// The line of the first failure, and whether Jinja2 fails there, too.
     failed: Option<(usize, bool)>,
@@ -273,11 +280,11 @@ impl<'e> Explorer<'e> {
     }
 
     /// Runs a copy of the template into each of its branches. The values have whatever it asks of them, or are texts.
-    fn branches(&mut self, template: Template<'e, 'e>, ways: Vec<Way>, answers: &Mutex<Way>) {
+    fn branches(&mut self, template: Template<'e, 'e>, is_marked: bool, ways: &[Way], answers: &Mutex<Way>) {
         let (left, failed) = (std::mem::replace(&mut self.left, BRANCHES), self.failed.take());
-        self.template = template;
+        (self.template, self.is_marked) = (template, is_marked);
         for way in ways {
-            *answers.lock().unwrap_or_else(PoisonError::into_inner) = way;
+            way.clone_into(&mut answers.lock().unwrap_or_else(PoisonError::into_inner));
             for usual in [Choice::Any(true), Choice::Text] {
                 self.failed = None;
                 if !self.run(usual, &[]) {
@@ -288,7 +295,10 @@ impl<'e> Explorer<'e> {
                     break;
                 }
             }
-            if let Some((line, false)) = self.failed {
+            // A template that always fails has a reason already.
+            if let Some((line, false)) = self.failed
+                && !self.texts.is_empty()
+            {
                 self.gap.get_or_insert(Gap::Unknown { line });
             }
         }
@@ -317,8 +327,9 @@ impl<'e> Explorer<'e> {
                 if self.body.ends_with('\n') {
                     text.push('\n');
                 }
-                if self.seen.insert(text.clone()) {
-                    let is_field = usual.is_field() || others.iter().any(|(_, choice)| choice.is_field());
+                let is_field =
+                    self.is_marked || usual.is_field() || others.iter().any(|(_, choice)| choice.is_field());
+                if self.seen.insert((is_field, text.clone())) {
                     if is_field { self.fields.push(text) } else { self.texts.push(text) }
                 }
             }

@@ -484,6 +484,22 @@ mod tests {
                 "text/jinja2",
                 "## template: jinja\n#cloud-config\nruncmd:\n- {{ v1.kernel_release.split('.')[0] }}\n",
             ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{{ {'ubuntu': 'runcmd', 'fedora': 'yum_repos'}[v1.distro] }}:\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{{ {'ubuntu': 'runcmd'}.get(v1.distro, 'hostname') }}:\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\n{{ v1.distro|replace('ubuntu', 'write_files') }}: null\n",
+            ),
+            (
+                "text/jinja2",
+                "## template: jinja\n#cloud-config\npackages: [a]\n{% if v1.a|length > 5 and v1.a|length < 25 %}runcmd:\n{% endif %}\n",
+            ),
             ("text/jinja2", "## template: jinja\n#cloud-config\nruncmd:\n{{ a\n"),
             ("text/cloud-config-archive", "- type: text/cloud-config\n  content: 'runcmd: '\n"),
             ("text/cloud-config-archive", "- {content: 'runcmd: '}\n"),
