@@ -20,7 +20,7 @@ use super::{Fault, Which};
 use crate::names::Address;
 use crate::pki::{Certificate, ClientIdentity, Validity};
 
-/// The oldest version of the API, that of Docker 1.12, below which `docker` itself gave up.
+/// The oldest version of the API that hostseed uses: that of Docker 1.12, which docker's own client supported until 29.
 pub const OLDEST: (u32, u32) = (1, 24);
 /// The newest version of the API whose changes are known here (Docker's "Engine API version history").
 const NEWEST: (u32, u32) = (1, 55);
