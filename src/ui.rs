@@ -221,8 +221,7 @@ impl Ui {
         if let Some(problem) = Diagnostic::of(error) {
             return print_to_stderr(format_args!("{}", format_diagnostic(&problem)));
         }
-        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        print_to_stderr(format_args!("{RED}error:{RED:#} {}\n", safe(&message)));
+        print_to_stderr(format_args!("{RED}error:{RED:#} {}\n", safe(&format!("{error:#}"))));
     }
 }
 

@@ -16,7 +16,7 @@ use super::machine_name;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Answer, Engine, Fault, Target};
 use crate::names::{Address, MachineName};
-use crate::plan::HostRole;
+use crate::plan::{HostRole, split_unit};
 use crate::store::Store;
 use crate::ui::{Line, Ui};
 
@@ -97,15 +97,16 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
 /// Parses a time to wait: a whole number of seconds, minutes or hours, up to a day.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     const DAY: u64 = 24 * 60 * 60;
-    let (number, unit) = text.split_at(text.len() - text.chars().next_back().map_or(0, char::len_utf8));
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        _ => 0,
-    };
-    let is_number = number.bytes().all(|b| b.is_ascii_digit());
-    match number.parse::<u64>().ok().filter(|_| is_number).and_then(|number| number.checked_mul(unit)) {
+    let seconds = split_unit(text).and_then(|(number, unit)| {
+        let unit = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(unit)
+    });
+    match seconds {
         Some(seconds @ 1..=DAY) => Ok(Duration::from_secs(seconds)),
         _ => Err(format!("must be a time like `90s`, `10m` or `1h`, up to `24h`, got `{text}`")),
     }

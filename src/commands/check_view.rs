@@ -32,11 +32,10 @@ pub struct Checked {
 impl Checked {
     pub fn new(machine: &Diagnosis, outcome: Result<Answer, Fault>, now: OffsetDateTime) -> Self {
         let client = &machine.target.client;
-        let roles = [Which::Server].into_iter().chain(std::iter::repeat(Which::Intermediate));
         let presented = outcome.as_ref().map(|answer| answer.presented.clone()).unwrap_or_default();
         let own = client.chain.first().map(|first| (Which::Client, first.clone()));
         let certificates: Vec<_> =
-            roles.zip(presented).chain([(Which::Authority, client.ca.clone())]).chain(own).collect();
+            Which::roles(presented).chain([(Which::Authority, client.ca.clone())]).chain(own).collect();
         let (answer, fault) = match outcome {
             Ok(answer) => (Some(answer), None),
             Err(fault) => (None, Some(fault)),

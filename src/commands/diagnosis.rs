@@ -1,4 +1,4 @@
-//! What a host's fault means for the user: the message with its facts, and the next step.
+//! Explains a host's fault to the user: the message with its facts, and the next step.
 
 use std::fmt::Display;
 use std::net::IpAddr;

@@ -55,7 +55,8 @@ impl Diagnostic {
     /// The diagnostic of an error. Its message has the error's context, in which the place is.
     pub fn of(error: &anyhow::Error) -> Option<Self> {
         let problem = error.chain().find_map(|cause| cause.downcast_ref::<Self>())?.clone();
-        let message = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        // All its contexts and causes.
+        let message = format!("{error:#}");
         Some(Self { message, place: Place::default(), ..problem })
     }
 

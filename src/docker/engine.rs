@@ -55,7 +55,7 @@ pub struct Engine {
     unaddressed: bool,
 }
 
-/// What a healthy host says about itself.
+/// A healthy host's facts about itself.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// Docker's version, for example `28.2.1`. Empty if Docker does not say, as each of the texts below.
@@ -176,10 +176,9 @@ impl Engine {
     /// Fails if a certificate of the connection is not valid.
     fn check_dates(&self, now: OffsetDateTime, host: Option<OffsetDateTime>) -> Result<(), Fault> {
         let presented = self.handshake.presented();
-        let roles = [Which::Server].into_iter().chain(std::iter::repeat(Which::Intermediate));
-        let presented = roles.zip(presented.iter().map(Certificate::validity));
-        for (which, validity) in presented.chain([(Which::Authority, self.handshake.authority().validity())])
-        {
+        let authority = (Which::Authority, self.handshake.authority());
+        for (which, certificate) in Which::roles(&presented).chain([authority]) {
+            let validity = certificate.validity();
             if validity.is_expired(now) || now < validity.not_before {
                 return Err(Fault::Time { which, validity, now, host });
             }

@@ -6,6 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 use time::OffsetDateTime;
 
+use super::engine::OLDEST;
 use super::tls::Handshake;
 use crate::names::Address;
 use crate::pki::{Certificate, Validity};
@@ -41,7 +42,7 @@ pub enum Fault {
     Uncovered {
         /// The addresses that it covers.
         sans: Vec<Address>,
-        /// Whether the host has issued it, and issues another one when its addresses change.
+        /// True if the host has issued it, and issues another one when its addresses change.
         issued: bool,
     },
     /// The certificate cannot be used for another reason.
@@ -57,7 +58,7 @@ pub enum Fault {
     },
     /// The host does not accept the machine's client certificate.
     ClientRefused {
-        /// Whether the certificate is so new that the clock of a booting host may be before it.
+        /// True if the certificate is so new that the clock of a booting host may be before it.
         young: bool,
     },
     /// The host speaks TLS, but is not Docker.
@@ -66,11 +67,11 @@ pub enum Fault {
     Open,
     /// Docker answers with an error.
     Daemon { status: u16, said: Said },
-    /// Docker's newest version of the API is older than [`OLDEST`](super::engine::OLDEST).
+    /// Docker's newest version of the API is older than [`OLDEST`].
     TooOld(String),
 }
 
-/// What comes with the status of an error.
+/// The body that comes with the status of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     Message(String),
@@ -90,6 +91,11 @@ pub enum Which {
 }
 
 impl Which {
+    /// The certificates that a host presents with their roles: the server's is the first.
+    pub fn roles<T>(presented: impl IntoIterator<Item = T>) -> impl Iterator<Item = (Self, T)> {
+        std::iter::once(Self::Server).chain(std::iter::repeat(Self::Intermediate)).zip(presented)
+    }
+
     /// The role in words.
     pub fn name(self) -> &'static str {
         match self {
@@ -192,7 +198,7 @@ impl Fault {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 Self::OtherAuthority(presented)
             }
-            // What else is wrong with the certificate of a stranger does not matter.
+            // No other fault of a stranger's certificate matters.
             _ if last.issuer() != authority.subject() => Self::OtherAuthority(presented),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Self::Uncovered { sans: server.sans(), issued: presented.len() > 1 }
@@ -299,7 +305,11 @@ impl fmt::Display for Fault {
                 write!(f, "the answer has status {status} and is not Docker's")
             }
             Self::TooOld(version) => {
-                write!(f, "Docker is too old: its API has version {version}, and 1.24 is necessary")
+                let (major, minor) = OLDEST;
+                write!(
+                    f,
+                    "Docker is too old: its API has version {version}, and {major}.{minor} is necessary"
+                )
             }
         }
     }

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::pki::{Certificate, ClientIdentity, within_validity};
 
-/// What a host has shown in its last handshake.
+/// A host's last handshake: the certificates that it showed, and the one that it asked for.
 #[derive(Debug, Clone)]
 pub struct Handshake {
     shown: Arc<Mutex<Shown>>,

@@ -131,16 +131,13 @@ impl ValidFor {
                 format!("must be a duration like `730d`, `2y` or `12h`, got `{text}`"),
             )
         };
-        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(refuse)?;
+        let (number, unit) = split_unit(text).ok_or_else(refuse)?;
         let unit_hours = match unit {
-            "h" => 1,
-            "d" => 24,
-            "y" => 365 * 24,
+            'h' => 1,
+            'd' => 24,
+            'y' => 365 * 24,
             _ => return Err(refuse()),
         };
-        if !number.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(refuse());
-        }
         let hours = number.parse::<u32>().ok().and_then(|n| n.checked_mul(unit_hours));
         match hours {
             Some(hours @ 1..=Self::MAX_HOURS) => Ok(Self { hours }),
@@ -154,6 +151,14 @@ impl ValidFor {
     pub fn duration(self) -> Duration {
         Duration::hours(i64::from(self.hours))
     }
+}
+
+/// Splits a duration such as `12h` into its digits and its unit, which is the last character. Returns `None` if there is anything but
+/// digits before the unit.
+pub fn split_unit(text: &str) -> Option<(&str, char)> {
+    let unit = text.chars().next_back()?;
+    let number = text.strip_suffix(unit)?;
+    number.bytes().all(|b| b.is_ascii_digit()).then_some((number, unit))
 }
 
 impl std::fmt::Display for ValidFor {

@@ -17,7 +17,7 @@ use crate::secret::Secret;
 /// Maximum number of values in a document. A Terraform state has about 50 values for each resource. Each value needs about 100
 /// bytes of memory.
 const MAX_VALUES: usize = 800_000;
-/// What a list or a map counts if it is not empty, in values: the memory that it reserves for its first items.
+/// The count of a list or a map that is not empty, in values: the memory that it reserves for its first items.
 const BRANCH: usize = 5;
 /// Maximum length of a text in bytes: as much as of a decompressed stream.
 const MAX_TEXT: usize = MAX_INFLATED;

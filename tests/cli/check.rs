@@ -20,7 +20,7 @@ use time::format_description::well_known::Rfc2822;
 
 use crate::support::{Home, PYTHON, is_printed, need_python_module};
 
-/// What dockerd 20.10 answers, shortened.
+/// Answers of dockerd 20.10, shortened.
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64","KernelVersion":"6.1.0"}"#;
 const INFO: &str =
     r#"{"Name":"web1","OperatingSystem":"Debian GNU/Linux 12 (bookworm)","Labels":["role=web"]}"#;
@@ -145,7 +145,7 @@ fn answer(status: &str, api: &str, body: &str) -> String {
     )
 }
 
-/// What a healthy dockerd answers to a path.
+/// The answer of a healthy dockerd to a path.
 fn docker(path: &str) -> String {
     match path {
         "/_ping" => answer("200 OK", "1.41", "OK"),

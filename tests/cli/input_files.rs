@@ -63,7 +63,7 @@ fn a_file_of_another_type_is_wrong_usage_in_every_command() {
                         home.ok(&["rm", "-y", "web2"]);
                     }
                 }
-                // What is wrong with user-data is the result of `verify`.
+                // A fault of user-data is the result of `verify`.
                 ["verify", _] => assert!(!home.run(&args).stdout.is_empty()),
                 _ => assert!(home.fails(2, &args).starts_with("error["), "{args:?}"),
             }

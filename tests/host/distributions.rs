@@ -206,7 +206,7 @@ fn snapshot(root: &Path) -> BTreeMap<PathBuf, (u32, String)> {
     files_below(root).into_iter().filter(is_hosts).map(describe).collect()
 }
 
-/// Whether a transcript shows this line of a file: repositories, status, firewall rules, the drop-in's listeners, links.
+/// Returns whether a transcript shows this line of a file: repositories, status, firewall rules, the drop-in's listeners, links.
 fn worth_showing(path: &Path, line: &str) -> bool {
     if ["etc/iptables", "etc/sysconfig", "etc/nftables.conf"].iter().any(|rules| path.starts_with(rules)) {
         return true;

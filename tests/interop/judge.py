@@ -71,7 +71,7 @@ def read_url(url, **_):
 
 user_data.read_file_or_url = read_url
 
-# What the hosts know of themselves: the first decides what is refused, and hostseed's part must be there with each of them.
+# The data that the hosts have of themselves: the first decides what is refused, and hostseed's part must be there with each of them.
 INSTANCES = [
     {"v1": {"local_hostname": "web", "region": "eu", "cloud_name": "aws"}, "ds": {"meta_data": {"instance_id": "i-1", "tags": ["a", "b"]}}},
     {"v1": {"local_hostname": 7, "region": 7, "cloud_name": 7}, "ds": {"meta_data": {"instance_id": 7, "tags": []}}},

@@ -50,7 +50,7 @@ pub fn is_same_name(written: &str, name: &str) -> bool {
     written.len() <= 3 * name.len() && written.chars().map(folded).eq(name.chars().map(folded))
 }
 
-/// What a value is to Ignition.
+/// A value's place in Ignition's schema.
 #[derive(Clone, Copy)]
 enum Kind {
     Field(&'static Shape),

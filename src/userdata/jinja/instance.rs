@@ -41,7 +41,7 @@ const ROOT: Name = 0;
 /// Maximum depth of a name. Without one, comparing or printing a stand-in as a map would not end.
 const MAX_DEPTH: usize = 12;
 
-/// What is known of a name.
+/// The known uses of a name.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Use {
     /// A template asked for a name below it.

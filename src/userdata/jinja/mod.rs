@@ -74,7 +74,7 @@ const METHODS: [&str; 36] = [
     "zfill",
     "splitlines",
 ];
-/// What cloud-init prints for a value that does not exist (MISSING_JINJA_PREFIX in its `templater.py`).
+/// The text that cloud-init prints for a value that does not exist (MISSING_JINJA_PREFIX in its `templater.py`).
 const MISSING: &str = "CI_MISSING_JINJA_VAR/x";
 
 /// Returns the text after the first line, which cloud-init renders. None if cloud-init refuses the first line (`detect_template` in
@@ -86,7 +86,7 @@ pub fn body(text: &str) -> Option<&str> {
     of.trim().eq_ignore_ascii_case("jinja").then_some(body)
 }
 
-/// What a template becomes.
+/// The texts that a template becomes.
 #[derive(Debug, Default)]
 pub struct Results {
     /// The different texts, each with values that a host can have.
@@ -230,7 +230,7 @@ struct Explorer<'e> {
     fields: Vec<String>,
     /// The known texts, with whether they are of `fields`.
     seen: HashSet<(bool, String)>,
-    /// Whether the template has a mark for each placeholder.
+    /// True if the template has a mark for each placeholder.
     is_marked: bool,
     gap: Option<Gap>,
     /// The line of the first failure, and whether Jinja2 fails there, too.
@@ -383,15 +383,18 @@ fn environment(is_unknown: &Arc<AtomicBool>) -> Environment<'static> {
     });
     minijinja_contrib::add_to_environment(&mut environment);
     // Jinja2's never fail.
-    environment.add_filter("int", |value: Value, default: Option<i64>, _: minijinja::value::Rest<Value>| {
-        let number =
-            value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());
-        number.map_or(default.unwrap_or(0), |number| number as i64)
-    });
-    environment.add_filter("float", |value: Value, default: Option<f64>| {
-        let number =
-            value.as_str().map_or_else(|| f64::try_from(value.clone()).ok(), |text| text.trim().parse().ok());
-        number.unwrap_or(default.unwrap_or(0.0))
+    let number = |value: Value| match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None => f64::try_from(value).ok(),
+    };
+    environment.add_filter(
+        "int",
+        move |value: Value, default: Option<i64>, _: minijinja::value::Rest<Value>| {
+            number(value).map_or(default.unwrap_or(0), |number| number as i64)
+        },
+    );
+    environment.add_filter("float", move |value: Value, default: Option<f64>| {
+        number(value).unwrap_or(default.unwrap_or(0.0))
     });
     let unknown = || {
         let is_unknown = is_unknown.clone();
