@@ -87,7 +87,7 @@ struct Seeds {
 impl Seeds {
     fn new() -> Self {
         let home = Home::new();
-        home.ok(&["create", "other", "--quiet"]);
+        home.ok(&["create", "other", "--address", "203.0.113.9", "--quiet"]);
         let pem = std::fs::read_to_string(home.machine("other").join("key.pem")).unwrap();
         Self { home, pem }
     }

@@ -35,9 +35,18 @@ pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, at_once: usize, work: impl F
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// The items to test in CI: the first, each `one_in`th after it, and the last. Elsewhere all, of which [`sample`] takes some.
+pub fn sample_in_full<T>(items: Vec<T>, one_in: usize) -> Vec<T> {
+    if is_full() { each(items, one_in) } else { items }
+}
+
 /// The items to test: all of them in CI; elsewhere the first, each `one_in`th after it, and the last.
 pub fn sample<T>(items: Vec<T>, one_in: usize) -> Vec<T> {
-    let (step, last) = (stride(one_in), items.len().saturating_sub(1));
+    each(items, stride(one_in))
+}
+
+fn each<T>(items: Vec<T>, step: usize) -> Vec<T> {
+    let last = items.len().saturating_sub(1);
     let chosen = items.into_iter().enumerate().filter(|(n, _)| n % step == 0 || *n == last);
     chosen.map(|(_, item)| item).collect()
 }
