@@ -103,6 +103,16 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Ip { names } => commands::ip(store()?, ui, &names),
         Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Import(import) => {
+            let (dir, names) = import.source();
+            let dir = dir.map_or_else(default_store, Ok)?;
+            commands::check_store(&dir)?;
+            let store = store()?;
+            let source = Store::open(dir, true, trust)?;
+            let source = if store.is_same(&source) { store } else { &source };
+            let request = commands::ImportRequest { source, names: &names, dry_run: import.dry_run };
+            commands::import_docker_machine(store, ui, now, &request).map(|done| status = done)
+        }
         Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
@@ -159,17 +169,26 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
 
 /// Opens the store that was given, or Docker Machine's default store.
 fn open_store(given: Option<PathBuf>, trust: Trust) -> Result<Store> {
-    let from_environment = std::env::var_os("MACHINE_STORAGE_PATH").map(PathBuf::from);
-    let named = given.is_some() && given != from_environment;
+    let named = given.is_some() && given != path_in_environment();
     let asked = given.is_some();
-    let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
-    let root = given.or_else(usual).ok_or_else(|| {
-        let problem =
-            Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder");
-        Report::from(problem.hint("give `--store DIR` or set MACHINE_STORAGE_PATH"))
-    })?;
+    let root = given.map_or_else(default_store, Ok)?;
     let wrong_path: &[Code] = if asked { &[Code::UnreadableFile] } else { &[] };
     Store::open(root, named, trust).map_err(|failure| commands::as_usage(failure, wrong_path))
+}
+
+/// Docker Machine's default store: that of `MACHINE_STORAGE_PATH`, or in the home folder.
+fn default_store() -> Result<PathBuf> {
+    let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
+    path_in_environment().or_else(usual).ok_or_else(|| {
+        let problem =
+            Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder");
+        Report::from(problem.hint("give `--store DIR` or set MACHINE_STORAGE_PATH")).into()
+    })
+}
+
+/// The folder in `MACHINE_STORAGE_PATH`. Empty means none.
+fn path_in_environment() -> Option<PathBuf> {
+    std::env::var_os("MACHINE_STORAGE_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -173,6 +173,13 @@ impl Ui {
         }
     }
 
+    /// Prints a warning to standard error, unless `quiet` is set.
+    pub fn warning(self, warning: &Diagnostic) {
+        if !self.quiet {
+            print_to_stderr(format_args!("{}", format_diagnostic(warning)));
+        }
+    }
+
     /// Prints next steps to standard error, unless `quiet` is set: a heading and indented lines.
     pub fn steps(self, heading: impl Display, lines: &[String]) {
         if !self.quiet {

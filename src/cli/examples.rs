@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command with its examples: commands that can be pasted, with `create` first.
-const EXAMPLES: [(&str, &[&str]); 21] = [
+const EXAMPLES: [(&str, &[&str]); 22] = [
     (
         "create",
         &[
@@ -59,6 +59,14 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
     ("ip", &["hostseed ip web1 web2"]),
     ("address", &["hostseed address web2 203.0.113.8"]),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
+    (
+        "import",
+        &[
+            "hostseed import --docker-machine",
+            "hostseed import --docker-machine web1 --dry-run",
+            "hostseed import --docker-machine ~/old/.docker/machine web1 web2",
+        ],
+    ),
     ("explain", &["hostseed explain invalid-port"]),
     (
         "completions",

@@ -3,6 +3,7 @@
 mod docker_machine;
 mod examples;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +82,11 @@ Exit status: 0 Docker answers on all machines, also if a certificate expires soo
 const WAIT: &str = "10m";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
+
+const IMPORT: &str = "\
+In Docker Machine's own store nothing is copied: each machine gets the files that hostseed adds. From another store the machine's keys, \
+certificates and settings are copied, and the CA's key, but no disks. Docker Machine's commands keep working on both. \
+A machine that cannot be taken over hides no other; then the exit status is 1.";
 
 const SCHEMA: &str = "\
 Write it next to your spec files with
@@ -243,6 +249,9 @@ pub enum Command {
         #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
+    /// Take over the machines that Docker Machine created
+    #[command(after_help = IMPORT)]
+    Import(Import),
     /// Explain the code of an error or a warning
     Explain {
         /// The code from the message, for example `invalid-port`; without it all codes are listed
@@ -358,6 +367,23 @@ pub struct Render {
     /// Render even if a certificate of the machine has expired
     #[arg(long)]
     allow_expired: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Take over machines of Docker Machine
+    #[arg(long, required = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(value_parser = OsStringValueParser::new(), hide_default_value = true)]
+    docker_machine: Option<OsString>,
+
+    /// Docker Machine's store, written with a slash [default: MACHINE_STORAGE_PATH or ~/.docker/machine], and the names of machines
+    /// [default: all]
+    #[arg(value_name = "DIR] [NAME", value_hint = ValueHint::DirPath)]
+    words: Vec<OsString>,
+
+    /// Print what would be taken over, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -480,6 +506,24 @@ impl Render {
             replace: replace(self.force),
             allow_expired: self.allow_expired,
         }
+    }
+}
+
+impl Import {
+    /// Docker Machine's store, if it is given, and the names of machines. A word with a slash, or of dots, is the store.
+    pub fn source(&self) -> (Option<PathBuf>, Vec<String>) {
+        let is_path = |word: &OsString| {
+            let text = word.to_string_lossy();
+            text.contains(['/', '\\']) || text == "." || text == ".."
+        };
+        let mut words = self.words.as_slice();
+        let mut dir = self.docker_machine.as_ref().filter(|dir| !dir.is_empty());
+        if let ([first, rest @ ..], None) = (words, dir)
+            && is_path(first)
+        {
+            (dir, words) = (Some(first), rest);
+        }
+        (dir.map(PathBuf::from), words.iter().map(|word| word.to_string_lossy().into_owned()).collect())
     }
 }
 

@@ -50,6 +50,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
     let form = request.form(|| store.connection(&name))?;
     let identity = store.host_identity(&plan)?;
     expiry::check(store, ui, now, &name, request.allow_expired, "`--allow-expired`")?;
+    store.client_use(&name, &identity, now).iter().for_each(|warning| ui.warning(warning));
     let rendered = match request.delivery()? {
         Some((cloud, delivery)) => {
             let base64 = delivery.base64 || request.packing.base64;

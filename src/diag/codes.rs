@@ -787,9 +787,25 @@ codes! {
     StoredPlan = "stored-plan",
     /// A machine was made by Docker Machine
     ///
-    /// It has no `machine.yaml`, so hostseed does not know what to render. `env`, `config`, `url`, `ip` and
-    /// `inspect` work.
+    /// It has no `machine.yaml`, so hostseed does not know what to render. `check`, `env`, `config`, `url`, `ip`
+    /// and `inspect` work. `hostseed import --docker-machine NAME` takes the machine over.
     NotMadeByHostseed = "not-made-by-hostseed",
+    /// A machine of Docker Machine cannot be taken over
+    ///
+    /// Docker Machine has not finished creating it, wrote its record in a format that hostseed does not read,
+    /// or connects to it without TLS. `docker-machine ls` shows the machine's state and rewrites old records.
+    DockerMachineRecord = "docker-machine-record",
+    /// The private key of a machine's CA was not found
+    ///
+    /// `import --docker-machine` looked in `certs` of Docker Machine's store and where the machine's
+    /// `config.json` says. Without that key hostseed can connect to the machine and render it, but cannot make
+    /// further certificates for it.
+    CaKeyNotFound = "ca-key-not-found",
+    /// Something of a machine was left in Docker Machine's store
+    ///
+    /// hostseed takes over a machine's keys, certificates and settings, not its disks, folders or large files,
+    /// and sets up no Swarm on a replacement of its VM.
+    NotTakenOver = "not-taken-over",
     /// A CA folder exists, but its machine does not
     ///
     /// hostseed never replaces a CA: its key would be lost. Choose another name, or move the folder away.

@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use x509_parser::oid_registry::{
-    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CERTIFICATE_POLICIES, OID_X509_EXT_CRL_DISTRIBUTION_POINTS,
-    OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_NAME_CONSTRAINTS,
-    OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
+    OID_SIG_ED25519, OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CERTIFICATE_POLICIES,
+    OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_EXTENDED_KEY_USAGE, OID_X509_EXT_KEY_USAGE,
+    OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
 };
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Extension};
 use x509_parser::public_key::PublicKey;
@@ -17,6 +17,7 @@ use x509_parser::public_key::PublicKey;
 use super::blocks::{self, Fault};
 use super::{Purpose, Validity};
 use crate::names::Address;
+use crate::plan::KeyType;
 
 /// One certificate. Only its DER is kept, so that no text around it in a file is copied with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +169,19 @@ impl Certificate {
         // No client checks the signature of a self-signed CA certificate.
         let own = parsed.issuer().as_raw() == parsed.subject().as_raw();
         (!own).then(|| format!("is signed with {hash}, which docker does not accept"))
+    }
+
+    /// The type of its key, or for RSA keys of other sizes the next larger type. `None` if hostseed makes no such keys.
+    pub fn key_type(&self) -> Option<KeyType> {
+        let parsed = self.parsed();
+        match parsed.public_key().parsed() {
+            Ok(PublicKey::RSA(key)) if key.key_size() <= 2048 => Some(KeyType::Rsa2048),
+            Ok(PublicKey::RSA(_)) => Some(KeyType::Rsa4096),
+            Ok(PublicKey::EC(point)) if point.key_size() == 256 => Some(KeyType::P256),
+            Ok(PublicKey::EC(point)) if point.key_size() == 384 => Some(KeyType::P384),
+            _ if parsed.public_key().algorithm.algorithm == OID_SIG_ED25519 => Some(KeyType::Ed25519),
+            _ => None,
+        }
     }
 
     /// Maximum number of intermediate CAs between this certificate and a leaf (RFC 5280 §4.2.1.9). `None` means no limit.

@@ -191,6 +191,14 @@ pub fn private_key(text: &Secret) -> Result<Secret> {
     Ok(blocks::encode_key(&block))
 }
 
+/// Returns whether a private key in PEM is a certificate's.
+///
+/// # Errors
+/// Fails for the reasons of [`private_key`].
+pub fn is_key_of(key: &Secret, certificate: &Certificate) -> Result<bool> {
+    Ok(certificate.is_for(&key_pair(&private_key(key)?)?.subject_public_key_info()))
+}
+
 /// Returns whether an error of [`private_key`] is that the key is encrypted.
 pub fn is_encrypted(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Fault>() == Some(&Fault::Encrypted)

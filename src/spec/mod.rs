@@ -68,6 +68,16 @@ impl Spec {
         query::read(query)
     }
 
+    /// Sets a field to values, which have no positions. Ignores a field that does not exist.
+    pub fn set(&mut self, field: &str, values: impl IntoIterator<Item = String>) {
+        let mut words = values.into_iter().map(Word::from);
+        match self.slot(field) {
+            Some((_, Slot::One(one))) => *one = words.next(),
+            Some((_, Slot::Many(many))) => *many = words.collect(),
+            None => {}
+        }
+    }
+
     /// The kind of a field and the place of its values in this spec. Returns `None` if the field is unknown.
     fn slot(&mut self, field: &str) -> Option<(Kind, Slot<'_>)> {
         let kind = Self::fields().find(|definition| definition.name == field)?.kind;

@@ -18,6 +18,11 @@ pub struct Document {
 }
 
 impl Document {
+    /// A file without a text, for values that come from a part of it. Their places have no position.
+    pub fn of_record(file: impl Into<String>) -> Self {
+        Self { file: file.into(), text: String::new() }
+    }
+
     /// A place in this file. If the position is known, it includes the line.
     pub fn place(&self, position: Option<Position>) -> Place {
         let file = Place::file(&self.file);

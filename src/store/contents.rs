@@ -50,20 +50,22 @@ pub fn foreign_to_machine(
     name: &MachineName,
     has_driver: impl Fn() -> bool,
 ) -> Result<Vec<PathBuf>> {
-    let is_drivers = |file: &str| {
-        let is_named = match file.strip_prefix(name.as_str()) {
-            Some("") => true,
-            Some(extension) => {
-                extension.strip_prefix('.').is_some_and(|extension| DRIVER_EXTENSIONS.contains(&extension))
-            }
-            None => false,
-        };
-        is_named || DRIVER_FILES.contains(&file)
-    };
     foreign(dir, |path, file| {
         let is_known = (KEYS.contains(&file) || OTHERS.contains(&file)) && !path.is_dir();
-        is_known || is_drivers(file) && has_driver()
+        is_known || is_drivers(file, name) && has_driver()
     })
+}
+
+/// Returns whether a file of a machine's folder belongs to the VM of a Docker Machine driver, such as its disk.
+pub fn is_drivers(file: &str, name: &MachineName) -> bool {
+    let is_named = match file.strip_prefix(name.as_str()) {
+        Some("") => true,
+        Some(extension) => {
+            extension.strip_prefix('.').is_some_and(|extension| DRIVER_EXTENSIONS.contains(&extension))
+        }
+        None => false,
+    };
+    is_named || DRIVER_FILES.contains(&file)
 }
 
 /// Lists the files in the folder of a machine's own CA that do not belong to the CA.

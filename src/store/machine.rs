@@ -83,7 +83,8 @@ impl Store {
                     "hostseed did not create `{name}`: the machine has no machine.yaml, so it cannot be rendered"
                 ),
             )
-            .hint("`hostseed env`, `config`, `url`, `ip` and `inspect` work with this machine")
+            .hint("take the machine over from Docker Machine:")
+            .run(self.import_command(name))
             .into());
         }
         let text = files::read(&path)?;

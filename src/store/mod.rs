@@ -5,9 +5,11 @@ mod ca;
 mod cache;
 mod contents;
 mod create;
+mod docker_machine;
 mod files;
 mod index;
 mod journal;
+mod json_text;
 mod list;
 mod lock;
 mod machine;
@@ -27,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 
 pub use create::Creation;
+pub use docker_machine::{Taken, Takeover};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
@@ -109,6 +112,11 @@ impl Store {
         let store = self.named.then(|| ["--store".to_owned(), self.root.display().to_string()]);
         let words = words.into_iter().map(|word| word.as_ref().to_owned());
         Command::own(store.into_iter().flatten().chain(words))
+    }
+
+    /// The folder of the store.
+    pub fn path(&self) -> &Path {
+        &self.root
     }
 
     /// The folder of a machine.

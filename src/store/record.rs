@@ -1,13 +1,15 @@
 //! `config.json`: Docker Machine's record of a machine. hostseed writes records with the driver `none`, complete enough
 //! for Docker Machine's `ls`, `env`, `config`, `url`, `ip` and `inspect`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::{CERTS, json_text};
 use crate::names::{Address, host_of};
 use crate::plan::{DEFAULT_PORT, Field, Plan};
+use crate::secret::Secret;
 use crate::userdata::paths;
 
 /// The address and driver of a machine that hostseed or Docker Machine created.
@@ -21,6 +23,8 @@ pub struct Record {
     /// `none` for hostseed's machines.
     pub driver: String,
     json: Value,
+    /// The record as it is. A driver's settings can contain secrets.
+    text: Secret,
 }
 
 /// The `DOCKER_HOST` URL of an address.
@@ -30,8 +34,8 @@ pub fn url(address: &Address, port: u16) -> String {
 
 impl Record {
     /// Reads the record of a machine that hostseed or Docker Machine created.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let json: Value = serde_json::from_str(text).context("it is not JSON")?;
+    pub fn from_json(source: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(source).context("it is not JSON")?;
         let text =
             |pointer: &str| json.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let driver = text("/DriverName");
@@ -54,7 +58,7 @@ impl Record {
         let port = uri.port_u16().unwrap_or(DEFAULT_PORT);
         // Docker Machine's driver `none` stores the port in `IPAddress` too, so the host is read from the URL.
         let host = host_of(&uri).unwrap_or_default().to_owned();
-        Ok(Self { url, host, port, driver, json })
+        Ok(Self { url, host, port, driver, json, text: Secret::new(source.to_owned()) })
     }
 
     /// The options of dockerd and the SANs that the record has, by their names in a spec.
@@ -88,12 +92,59 @@ impl Record {
 
     /// Returns the record with another address and all other fields unchanged.
     pub fn moved(&self, address: &Address, url: &str) -> Result<String> {
-        let mut json = self.json.clone();
-        let driver =
-            json.get_mut("Driver").and_then(Value::as_object_mut).context("config.json has no `Driver`")?;
-        driver.insert("IPAddress".into(), address.to_string().into());
-        driver.insert("URL".into(), url.into());
-        pretty(&json)
+        let texts: [(&[&str], _); 2] =
+            [(&["Driver", "IPAddress"], address.to_string()), (&["Driver", "URL"], url.to_owned())];
+        json_text::set(self.text.expose(), &texts.each_ref().map(|(path, text)| (*path, text.as_str())))
+    }
+
+    /// Returns the record with the paths of a machine in another store, and all other fields unchanged. `certs` is the folder of its CA.
+    pub fn placed(&self, root: &Path, dir: &Path, certs: &Path) -> Result<String> {
+        let mut texts: Vec<(&[&str], String)> = vec![(&["Driver", "StorePath"], root.display().to_string())];
+        let key = Path::new(self.text_at("/Driver/SSHKeyPath"));
+        // Other keys are the user's own.
+        let is_machines =
+            key.parent().and_then(Path::file_name).is_some_and(|name| Some(name) == dir.file_name());
+        if let (true, Some(file)) = (is_machines, key.file_name()) {
+            texts.push((&["Driver", "SSHKeyPath"], dir.join(file).display().to_string()));
+        }
+        let paths = auth_paths(root, dir, certs);
+        let names: Vec<[&str; 3]> =
+            paths.iter().map(|(name, _)| ["HostOptions", "AuthOptions", *name]).collect();
+        texts.extend(names.iter().zip(&paths).map(|(path, (_, text))| (&path[..], text.clone())));
+        let texts: Vec<_> = texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        json_text::set(self.text.expose(), &texts)
+    }
+
+    fn text_at(&self, pointer: &str) -> &str {
+        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The version of the record's format. Docker Machine 0.16 writes 3.
+    pub fn version(&self) -> u64 {
+        self.json.get("ConfigVersion").and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    /// The scheme of [`url`](Self::url), in lower case.
+    pub fn scheme(&self) -> String {
+        self.url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default()
+    }
+
+    /// Returns whether a record has no address. Docker Machine writes the record before the VM has one.
+    pub fn lacks_address(json: &str) -> bool {
+        let Ok(json) = serde_json::from_str::<Value>(json) else { return false };
+        let is_empty = |name| json.pointer(name).and_then(Value::as_str).unwrap_or_default().is_empty();
+        is_empty("/Driver/URL") && is_empty("/Driver/IPAddress")
+    }
+
+    /// Returns whether Docker Machine set up a standalone Swarm on the host.
+    pub fn is_swarm(&self) -> bool {
+        self.json.pointer("/HostOptions/SwarmOptions/IsSwarm") == Some(&Value::Bool(true))
+    }
+
+    /// The files of the CA's certificate and of its key, as Docker Machine's `--tls-ca-cert` and `--tls-ca-key` name them.
+    pub fn authority_files(&self) -> [PathBuf; 2] {
+        ["CaCertPath", "CaPrivateKeyPath"]
+            .map(|name| self.text_at(&format!("/HostOptions/AuthOptions/{name}")).into())
     }
 
     /// Makes the record of a new machine.
@@ -106,7 +157,17 @@ impl Record {
         certs: &Path,
     ) -> Result<String> {
         let engine = &plan.host.engine;
-        let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
+        let sans = plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>();
+        let mut auth = serde_json::Map::new();
+        auth.extend(
+            auth_paths(root, dir, certs).into_iter().map(|(name, path)| (name.to_owned(), path.into())),
+        );
+        auth.extend([
+            ("CaCertRemotePath".to_owned(), paths::CA.into()),
+            ("ServerCertRemotePath".to_owned(), paths::SERVER.into()),
+            ("ServerKeyRemotePath".to_owned(), paths::SERVER_KEY.into()),
+            ("ServerCertSANs".to_owned(), sans.into()),
+        ]);
         pretty(&json!({
             "ConfigVersion": 3,
             "Driver": {
@@ -142,24 +203,26 @@ impl Record {
                     "InstallURL": plan.host.docker.install.script_url(),
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
-                "AuthOptions": {
-                    "CertDir": file(root, "certs"),
-                    "CaCertPath": file(dir, "ca.pem"),
-                    "CaPrivateKeyPath": file(certs, "ca-key.pem"),
-                    "CaCertRemotePath": paths::CA,
-                    "ServerCertPath": file(dir, "server.pem"),
-                    "ServerKeyPath": file(dir, "server-key.pem"),
-                    "ClientKeyPath": file(dir, "key.pem"),
-                    "ServerCertRemotePath": paths::SERVER,
-                    "ServerKeyRemotePath": paths::SERVER_KEY,
-                    "ClientCertPath": file(dir, "cert.pem"),
-                    "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
-                    "StorePath": dir.display().to_string(),
-                },
+                "AuthOptions": auth,
             },
             "Name": plan.name.as_str(),
         }))
     }
+}
+
+/// The members of `AuthOptions` that name files of a machine's folder `dir`, of its CA's folder `certs`, or the store.
+fn auth_paths(root: &Path, dir: &Path, certs: &Path) -> [(&'static str, String); 8] {
+    let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
+    [
+        ("CertDir", file(root, CERTS)),
+        ("CaCertPath", file(dir, "ca.pem")),
+        ("CaPrivateKeyPath", file(certs, "ca-key.pem")),
+        ("ServerCertPath", file(dir, "server.pem")),
+        ("ServerKeyPath", file(dir, "server-key.pem")),
+        ("ClientKeyPath", file(dir, "key.pem")),
+        ("ClientCertPath", file(dir, "cert.pem")),
+        ("StorePath", dir.display().to_string()),
+    ]
 }
 
 fn pretty(json: &Value) -> Result<String> {

@@ -14,6 +14,7 @@ mod completions;
 mod docker_machine;
 mod environment;
 mod external;
+mod import_docker_machine;
 mod input_files;
 mod machine_json;
 mod passwords;

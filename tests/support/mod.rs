@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test uses a part of it.
 
 pub mod cloud_init;
+pub mod docker_machine;
 pub mod extent;
 pub mod openssl;
 pub mod rustls;
