@@ -65,7 +65,7 @@ fn machines_of_the_same_store_get_a_plan_and_keep_everything_else() {
     assert_eq!(
         inspected["options"],
         json!({
-            "address": ["203.0.113.7"], "tls-san": ["docker.example.com"], "boot-issuer": false, "port": "2376",
+            "address": ["203.0.113.7"], "tls-san": ["docker.example.com", "::1"], "boot-issuer": false, "port": "2376",
             "engine-opt": ["log-level=warn", "max-concurrent-uploads=2"],
             "engine-label": ["role=web", "provider=amazonec2"],
             "engine-registry-mirror": ["https://mirror.example.com"],

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, is_printed, need, need_root, skip};
+use crate::support::docker_machine::DockerMachine;
+use crate::support::{Home, is_printed, need, need_root, run, skip};
 
 /// Where `dockerd/install` puts Debian's packages.
 const DEBIAN: &str = "/usr/local/lib/hostseed-tests/dockerd";
@@ -15,6 +16,11 @@ const DEBIAN: &str = "/usr/local/lib/hostseed-tests/dockerd";
 fn can_run() -> bool {
     need_root()
         && (PathBuf::from(DEBIAN).join("usr/sbin/dockerd").is_file() || skip("tests/interop/dockerd/install"))
+}
+
+/// Whether this computer can connect to itself over IPv6.
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
 }
 
 /// A running dockerd with the server certificate of one machine and the CA of another.
@@ -37,6 +43,9 @@ impl Dockerd {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(fs::File::create(dir.path().join("log")).unwrap());
+        if has_ipv6() {
+            command.args(["-H", &format!("tcp://[::1]:{port}")]);
+        }
         if let Some((server, clients)) = tls {
             let file = |machine, name| home.machine(machine).join(name).display().to_string();
             command
@@ -122,6 +131,43 @@ fn check_agrees_with_a_real_dockerd_and_tells_what_the_clocks_do() {
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
     let _running = Dockerd::start(&ahead, port, Some(("web1", "web1")));
     assert_told(&at(&ahead, "+3h", &["check", "web1"]), 1, "error[client-refused]");
+}
+
+#[test]
+fn a_machine_of_docker_machine_works_as_hostseeds_own() {
+    if !can_run() || !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    DockerMachine::new(&home.store()).machine("web1", "generic", "127.0.0.1", port);
+    let _running = Dockerd::start(&home, port, Some(("web1", "web1")));
+    assert!(home.ok(&["check", "web1"]).starts_with("web1 is up: Docker 20.10."));
+    home.ok(&["import", "--docker-machine", "--quiet"]);
+    let docker = |words: &[&str]| {
+        let mut docker = Command::new(format!("{DEBIAN}/usr/bin/docker"));
+        String::from_utf8(run(docker.args(words).env("DOCKER_CONFIG", home.path())).stdout).unwrap()
+    };
+    let flags = home.ok(&["config", "web1"]).replace('"', "");
+    let flags: Vec<_> = flags.lines().collect();
+    let asks = ["info", "--format", "{{.Name}} {{.Labels}}"];
+    assert!(docker(&[&flags, &asks[..]].concat()).ends_with(" [role=web]\n"));
+    let env = home.ok(&["env", "web1", "--shell", "sh"]);
+    let line = format!("{env}\n{DEBIAN}/usr/bin/docker version --format '{{{{.Server.Version}}}}'");
+    let version = run(Command::new("sh").args(["-c", &line]).env("DOCKER_CONFIG", home.path())).stdout;
+    assert!(version.starts_with(b"20.10."));
+    let up = home.ok(&["check", "web1", "--json"]);
+    assert!(up.contains("\"up\": true") && up.contains("\"problems\": []"), "{up}");
+    if has_ipv6() {
+        home.ok(&["address", "web1", "::1", "--quiet"]);
+        let up = home.ok(&["check", "web1"]);
+        assert!(up.contains(&format!("docker host   tcp://[::1]:{port}\n")), "{up}");
+    }
+    // The dates of Docker Machine's certificates: 1080 days.
+    if need("faketime") {
+        let soon = at(&home, "+1060d", &["check", "web1"]);
+        assert_told(&soon, 3, "warning[certificate-expires-soon]");
+    }
 }
 
 #[test]

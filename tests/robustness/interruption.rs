@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use crate::support::docker_machine::DockerMachine;
 use crate::support::extent::{sample, sample_in_full};
 use crate::support::{Home, files_below, is_printed, mode, need, run, skip};
 
@@ -739,6 +740,43 @@ fn address_interrupted_at_any_moment_changes_both_files_or_none() {
         assert!(fs::read_to_string(home.machine("web1").join("env")).unwrap().contains(new), "{at}");
         assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
     });
+}
+
+#[test]
+fn import_from_docker_machine_interrupted_at_any_moment_takes_over_all_or_nothing() {
+    if !need("openssl") {
+        return;
+    }
+    let original = tempfile::tempdir().unwrap();
+    let docker_machine = DockerMachine::new(&original.path().join("machine"));
+    docker_machine.machine("web1", "generic", "203.0.113.7", 2376);
+    run(Command::new("chmod").args(["-R", "go=", original.path().to_str().unwrap()]));
+    let before = contents(&docker_machine.root);
+    for (folder, words) in [(".docker/machine", &["web1"][..]), ("other", &["./other", "web1"])] {
+        let start = || {
+            let home = Home::new();
+            let to = home.path().join(folder);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            run(Command::new("cp").arg("-a").args([&docker_machine.root, &to]));
+            home
+        };
+        let args = [&["import", "--docker-machine", "--quiet"], words].concat();
+        interrupt_each_call(start, &args, &[KILL, "error=ENOSPC"], |home, output, at| {
+            let listed = home.ok(&["ls", "-q"]) == "web1\n";
+            let made =
+                ["machine.yaml", "user-data", "env"].map(|file| home.machine("web1").join(file).exists());
+            assert!(made == [true; 3] || made == [false; 3], "{at}: {made:?}");
+            assert!(!output.status.success() || made[0], "{at}: said to be taken over");
+            let after = contents(&home.path().join(folder));
+            assert!(before.iter().all(|(file, content)| after[file] == *content), "{at}: a file has changed");
+            assert!(folder == ".docker/machine" || listed == made[0], "{at}: a part of the machine is there");
+            home.ok(&args);
+            assert!(home.ok(&["render", "web1", "--quiet"]).starts_with("#cloud-config"), "{at}");
+            // A machine that was there before the second try left nothing for it to sweep.
+            home.ok(&["address", "web1", "203.0.113.7", "--quiet"]);
+            assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+        });
+    }
 }
 
 /// The contents of a folder's files, without temporary files, and without the record and the `.gitignore`, to which a command

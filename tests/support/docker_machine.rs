@@ -73,13 +73,13 @@ impl DockerMachine {
         self.root.join("machines").join(name)
     }
 
-    /// Makes a machine with its certificates, an SSH key, and a disk of its driver.
+    /// Makes a machine with its certificates, for `address` and what `--tls-san` gave, an SSH key, and a disk of its driver.
     pub fn machine(&self, name: &str, driver: &str, address: &str, port: u16) -> PathBuf {
         let dir = self.dir(name);
         fs::create_dir(&dir).unwrap();
         let kind = if address.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
         let extensions = format!(
-            "{USAGE}\nextendedKeyUsage=clientAuth,serverAuth\nsubjectAltName={kind}:{address},DNS:localhost\n"
+            "{USAGE}\nextendedKeyUsage=clientAuth,serverAuth\nsubjectAltName={kind}:{address},DNS:localhost,DNS:docker.example.com,IP:::1\n"
         );
         self.sign(&dir, ["server.pem", "server-key.pem"], &format!("user.{name}"), &extensions);
         for file in ["ca.pem", "cert.pem", "key.pem"] {
@@ -123,7 +123,7 @@ impl DockerMachine {
                     "ServerCertPath": path(&dir.join("server.pem")), "ServerKeyPath": path(&dir.join("server-key.pem")),
                     "ClientKeyPath": path(&certs.join("key.pem")), "ServerCertRemotePath": "",
                     "ServerKeyRemotePath": "", "ClientCertPath": path(&certs.join("cert.pem")),
-                    "ServerCertSANs": ["docker.example.com"], "StorePath": path(&dir),
+                    "ServerCertSANs": ["docker.example.com", "::1"], "StorePath": path(&dir),
                 },
             },
             "Name": name,
