@@ -92,6 +92,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::check(store()?, ui, now, &watch).map(|done| status = done)
         }
         Command::External => commands::external(store()?, ui, now),
+        Command::Context(context) => commands::context(store()?, ui, now, &context.request()),
         Command::Config { name } => commands::config(store()?, ui, now, &name),
         Command::Ls { names, expiring, json } => {
             let names_only = names || ui.quiet && !json;

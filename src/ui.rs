@@ -65,15 +65,20 @@ impl Ui {
     /// Fails if the artifact is binary and standard output is a terminal. Fails if the artifact contains a private key
     /// and standard output is another user's file.
     pub fn artifact(self, artifact: &Artifact, instead: &Command) -> Result<()> {
+        self.artifact_or(artifact, instead, "write it to a file:")
+    }
+
+    /// Does the same as [`artifact`](Self::artifact). `hint` is what to do instead of printing binary output to a terminal.
+    ///
+    /// # Errors
+    /// Fails for the same reasons.
+    pub fn artifact_or(self, artifact: &Artifact, instead: &Command, hint: &str) -> Result<()> {
         if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
             let failure = Diagnostic::error(
                 Code::BinaryToTerminal,
                 "the output is binary, and standard output is a terminal; nothing was written",
             );
-            return Err(failure
-                .hint("write it to a file, or print it as text with `--base64`:")
-                .run(instead.clone())
-                .into());
+            return Err(failure.hint(hint).run(instead.clone()).into());
         }
         if artifact.mode == 0o600 {
             let exposure = protect(&io::stdout(), instead)?;
@@ -99,6 +104,13 @@ impl Ui {
                 let warning = warning.hint("make a file with mode 0600 in another folder:").run(instead.clone());
                 print_to_stderr(format_args!("{}", format_diagnostic(&warning)));
             }
+        }
+    }
+
+    /// Prints a warning to standard error, unless `quiet` is set.
+    pub fn warning(self, warning: &Diagnostic) {
+        if !self.quiet {
+            print_to_stderr(format_args!("{}", format_diagnostic(warning)));
         }
     }
 
@@ -170,13 +182,6 @@ impl Ui {
         if !self.quiet {
             let line = command_lines(std::slice::from_ref(command));
             print_to_stderr(format_args!("{CYAN}note:{CYAN:#} {}\n{line}", safe(&text.to_string())));
-        }
-    }
-
-    /// Prints a warning to standard error, unless `quiet` is set.
-    pub fn warning(self, warning: &Diagnostic) {
-        if !self.quiet {
-            print_to_stderr(format_args!("{}", format_diagnostic(warning)));
         }
     }
 

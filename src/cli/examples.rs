@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command with its examples: commands that can be pasted, with `create` first.
-const EXAMPLES: [(&str, &[&str]); 22] = [
+const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "create",
         &[
@@ -50,6 +50,14 @@ const EXAMPLES: [(&str, &[&str]); 22] = [
             "eval \"$(hostseed env web1)\"",
             "hostseed env web1 --shell fish | source",
             "eval \"$(hostseed env --unset)\"",
+        ],
+    ),
+    (
+        "context",
+        &[
+            "hostseed context web1 --use",
+            "hostseed context web1 --out web1.tar",
+            "hostseed context web1 --remove",
         ],
     ),
     ("config", &["eval \"docker $(hostseed config web1 | tr '\\n' ' ') info\""]),

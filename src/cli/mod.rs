@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
-use crate::commands::seconds;
+use crate::commands::{ContextRequest, seconds};
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
@@ -77,6 +77,11 @@ Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expi
 
 const WAIT_HELP: &str = "\
 Exit status: 0 Docker answers on all machines, also if a certificate expires soon, 1 it does not, 2 wrong usage.";
+
+const CONTEXT: &str = "\
+The context is in DOCKER_CONFIG, which is ~/.docker by default. It has copies of the client certificate and key: run the command again \
+after the machine's address or certificates have changed. A context of the same name that is not this machine's stays, unless \
+`--force` is given.";
 
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
@@ -188,6 +193,9 @@ pub enum Command {
         #[arg(long, value_name = "ADDRESS", conflicts_with = "unset")]
         address: Option<String>,
     },
+    /// Make a docker context from a machine, for `docker --context`
+    #[command(after_help = CONTEXT)]
+    Context(Context),
     /// Print the docker CLI's flags for a machine
     Config {
         /// The machine
@@ -283,6 +291,34 @@ pub enum Command {
     },
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Args)]
+pub struct Context {
+    /// The machine
+    #[arg(value_name = "NAME")]
+    machine: String,
+
+    /// The context's name [default: the machine's]
+    #[arg(long, value_name = "CONTEXT")]
+    name: Option<String>,
+
+    /// Make it the current context, which docker uses without `--context`
+    #[arg(long = "use")]
+    use_it: bool,
+
+    /// Write a file for `docker context import` instead, with mode 0600 (`-`: standard output)
+    #[arg(short, long, value_name = "FILE", visible_alias = "output", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["use_it", "remove"])]
+    out: Option<PathBuf>,
+
+    /// Remove the context; the machine need not exist
+    #[arg(long, conflicts_with = "use_it")]
+    remove: bool,
+
+    /// Replace or remove a context that is not this machine's, or replace an existing file
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -524,6 +560,20 @@ impl Import {
             (dir, words) = (Some(first), rest);
         }
         (dir.map(PathBuf::from), words.iter().map(|word| word.to_string_lossy().into_owned()).collect())
+    }
+}
+
+impl Context {
+    /// The request that the flags make.
+    pub fn request(self) -> ContextRequest {
+        ContextRequest {
+            machine: self.machine,
+            name: self.name,
+            use_it: self.use_it,
+            out: self.out,
+            remove: self.remove,
+            replace: replace(self.force),
+        }
     }
 }
 

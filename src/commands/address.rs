@@ -32,6 +32,18 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
     Ok(())
 }
 
+/// Notes that a machine with the address `host` has no address of its own yet.
+pub(super) fn note_missing(store: &Store, ui: Ui, name: &MachineName, host: &str) {
+    if host == name.as_str()
+        && store.host_certificate(name).is_ok_and(|(role, _)| role == HostRole::BootIssuer)
+    {
+        ui.note_with(
+            format_args!("`{name}` has no address yet, so docker connects to that name; record the address:"),
+            &store.command(["address", name.as_str(), "ADDRESS"]),
+        );
+    }
+}
+
 /// An address from the command line.
 pub(super) fn parse(text: &str) -> Result<Address> {
     Address::parse(text).map_err(|problem| Report::from(problem.about("`ADDRESS`")).into())

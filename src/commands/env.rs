@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 use super::address::refuse_uncovered;
 use super::{expiry, machine_name, refuse_unsafe};
 use crate::names::host_of;
-use crate::plan::HostRole;
 use crate::render::Shell;
 use crate::store::Store;
 use crate::ui::{Ui, safe};
@@ -33,14 +32,7 @@ pub fn env(
         }
         None => (store.connection(&name)?, record.host),
     };
-    if host == name.as_str()
-        && store.host_certificate(&name).is_ok_and(|(role, _)| role == HostRole::BootIssuer)
-    {
-        ui.note_with(
-            format_args!("`{name}` has no address yet, so docker connects to that name; record the address:"),
-            &store.command(["address", name.as_str(), "ADDRESS"]),
-        );
-    }
+    super::address::note_missing(store, ui, &name, &host);
     expiry::note(store, ui, now, &name);
     let mut variables = connection.variables();
     if no_proxy {

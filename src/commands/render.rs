@@ -78,7 +78,10 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
         Rendered::File(seed) => match request.file() {
             Some(path) => store::put_artifact(path, &seed, request.replace, now),
             None if request.copy => copy(ui, &name, &seed),
-            None => ui.artifact(&seed, &store.command(request.words(&name))),
+            None => {
+                let hint = "write it to a file, or print it as text with `--base64`:";
+                ui.artifact_or(&seed, &store.command(request.words(&name)), hint)
+            }
         },
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");

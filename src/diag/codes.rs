@@ -720,6 +720,30 @@ codes! {
     /// hostseed never replaces a machine: its keys would be lost. Choose another name, or remove it with
     /// `hostseed rm`.
     MachineExists = "machine-exists",
+    /// The docker CLI does not accept the name of a context
+    ///
+    /// It has at least 2 characters: letters, digits, `-`, `_`, `.` and `+`, the first one a letter or a digit. `default` is
+    /// docker's own context. `hostseed context NAME --name CONTEXT` gives the context another name than the machine.
+    InvalidContextName = "invalid-context-name",
+    /// There is a docker context of that name, and it is not the machine's
+    ///
+    /// hostseed replaces and removes only contexts that it made for the same machine, and those with the machine's CA and
+    /// address. Choose another name with `--name`. `--force` replaces or removes the context, with its keys.
+    ContextExists = "context-exists",
+    /// There is no docker context of that name
+    ///
+    /// `docker context ls` lists the contexts. They are in `~/.docker`, or in the folder in DOCKER_CONFIG.
+    NoSuchContext = "no-such-context",
+    /// The docker CLI would use another host than the one of the chosen context
+    ///
+    /// DOCKER_HOST and DOCKER_CONTEXT have precedence over the current context. Unset them, or choose the context in each
+    /// command: `docker --context NAME`.
+    ContextOverridden = "context-overridden",
+    /// The docker CLI's settings cannot be read
+    ///
+    /// The current context is in `config.json` in `~/.docker`, or in the folder in DOCKER_CONFIG. The file has to be a JSON
+    /// object. hostseed changes only `currentContext` in it.
+    DockerConfig = "docker-config",
     /// The request has other settings than the existing machine
     ///
     /// Neither `create --if-missing` nor Terraform's data source changes a machine. Ask for the same settings, for the

@@ -1,6 +1,7 @@
 //! Renders a plan and the host's identity to the text that the host boots from. Pure: the same machine always gives the same
 //! bytes. So nothing here uses the time, a random value, or a map with hash order.
 
+mod context;
 mod environment;
 mod form;
 mod host;
@@ -17,6 +18,7 @@ mod terraform;
 
 use anyhow::Result;
 
+pub use context::{Context, META, Metadata, TLS};
 pub use environment::Connection;
 pub use form::{Form, Format};
 pub use nocloud::Medium;

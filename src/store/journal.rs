@@ -121,7 +121,7 @@ impl Rename {
     /// Returns whether hostseed can have written this rename into a journal of this scope.
     fn is_allowed_in(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
-            (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
+            (Kind::Remove, Scope::Store | Scope::DockerConfig) => self.to.parent().is_some_and(is_temporary),
             (Kind::Remove, Scope::Output) => false,
             (Kind::New | Kind::Replace, _) => is_temporary(&self.from),
         };
@@ -136,6 +136,8 @@ impl Rename {
 pub enum Scope {
     /// The store's folder, which only its owner can write.
     Store,
+    /// The docker CLI's folder, which only its owner can write. hostseed changes files directly in it, and contexts.
+    DockerConfig,
     /// A folder that the user chose, which can be a copy of a stranger's folder. hostseed creates and replaces only files
     /// directly in it.
     Output,
@@ -145,7 +147,12 @@ impl Scope {
     /// Returns whether a path is allowed in this scope. In an output folder a subfolder can be a link to any other folder, so
     /// hostseed never writes into subfolders.
     fn allows(self, name: &Path) -> bool {
-        self == Self::Store || name.components().count() == 1
+        let is_direct = name.components().count() == 1;
+        match self {
+            Self::Store => true,
+            Self::DockerConfig => is_direct || name.starts_with("contexts"),
+            Self::Output => is_direct,
+        }
     }
 }
 

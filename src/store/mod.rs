@@ -4,7 +4,9 @@
 mod ca;
 mod cache;
 mod contents;
+mod context;
 mod create;
+mod current_context;
 mod docker_machine;
 mod files;
 mod index;
@@ -28,6 +30,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+pub use context::{ContextChange, DockerConfig, Removal};
 pub use create::Creation;
 pub use docker_machine::{Taken, Takeover};
 pub use list::{HostCertificate, Listing};

@@ -230,7 +230,8 @@ fn not_ours(shown: &Path, names: &[String], to_ignore: &[String]) -> Diagnostic 
     Diagnostic::error(Code::WouldOverwrite, message).hint(hint)
 }
 
-fn abandoned_before(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
+/// Selects the temporary files that no running command uses, for [`sweep`].
+pub(super) fn abandoned_before(now: OffsetDateTime) -> Option<(SystemTime, Duration)> {
     Some((now.into(), ABANDONED))
 }
 
@@ -277,7 +278,7 @@ fn refuse_planted_link(folder: &Path, link: &Path) -> Result<()> {
 }
 
 /// Refuses to replace a file that is not a regular file of the current user.
-fn check_replaceable(path: &Path, shown: &Path) -> Result<()> {
+pub(super) fn check_replaceable(path: &Path, shown: &Path) -> Result<()> {
     let metadata = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         metadata => metadata.map_err(|error| failed(Action::Write, shown, &error))?,

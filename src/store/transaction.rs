@@ -111,6 +111,14 @@ impl<'a> Transaction<'a> {
         return Ok(path.is_dir().then(|| Self::new(path.to_owned(), shown, Scope::Output)));
     }
 
+    /// Locks the docker CLI's folder and finishes a change that was interrupted. Waits while another process has the lock.
+    pub fn in_docker_config(dir: &'a Path, trust: Trust) -> Result<Self> {
+        let mut transaction = Self::new(dir.to_owned(), dir, Scope::DockerConfig);
+        transaction.lock = Some(lock::wait_on_output(dir, dir)?);
+        transaction.recover(trust)?;
+        Ok(transaction)
+    }
+
     fn new(base: PathBuf, shown: &'a Path, scope: Scope) -> Self {
         Self {
             base,
@@ -204,11 +212,16 @@ impl<'a> Transaction<'a> {
         let (from, path) = self.temporary_beside(target)?;
         files::make_new_dir(&path)
             .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
+        let mut folders = BTreeSet::from([path.clone()]);
         for artifact in artifacts {
-            files::write_new(&path.join(&artifact.path), artifact)
+            let file = path.join(&artifact.path);
+            let folder = files::parent(&file);
+            files::make_dirs(folder)
+                .and_then(|()| files::write_new(&file, artifact))
                 .map_err(|error| failed(Action::Write, &shown.join(&artifact.path), &error))?;
+            folders.insert(folder.to_owned());
         }
-        files::sync_dir(&path);
+        folders.iter().for_each(|folder| files::sync_dir(folder));
         self.rename(from, target.to_owned(), Kind::New)
     }
 
@@ -402,7 +415,7 @@ impl<'a> Transaction<'a> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if self.scope == Scope::Output && self.lock.is_some() {
+        if self.scope != Scope::Store && self.lock.is_some() {
             // If this fails, an empty file remains. The next command uses it and removes it.
             let _ = fs::remove_file(self.base.join(lock::OUTPUT));
         }

@@ -13,7 +13,7 @@ use crate::support::{Home, is_printed, need, need_root, run, skip};
 /// Where `dockerd/install` puts Debian's packages.
 const DEBIAN: &str = "/usr/local/lib/hostseed-tests/dockerd";
 
-fn can_run() -> bool {
+pub fn can_run() -> bool {
     need_root()
         && (PathBuf::from(DEBIAN).join("usr/sbin/dockerd").is_file() || skip("tests/interop/dockerd/install"))
 }
@@ -24,14 +24,14 @@ fn has_ipv6() -> bool {
 }
 
 /// A running dockerd with the server certificate of one machine and the CA of another.
-struct Dockerd {
+pub struct Dockerd {
     child: Child,
     _dir: tempfile::TempDir,
 }
 
 impl Dockerd {
     /// Starts it on `port`, with TLS as the files of `server` and `clients` say, and waits until it listens.
-    fn start(home: &Home, port: u16, tls: Option<(&str, &str)>) -> Self {
+    pub fn start(home: &Home, port: u16, tls: Option<(&str, &str)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = Command::new(format!("{DEBIAN}/usr/sbin/dockerd"));
         let path = |name| dir.path().join(name).display().to_string();
@@ -77,7 +77,7 @@ impl Drop for Dockerd {
 }
 
 /// Machines with a port on which nothing listens yet.
-fn machines(names: &[&str]) -> (Home, u16) {
+pub fn machines(names: &[&str]) -> (Home, u16) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let home = Home::new();
     for name in names {

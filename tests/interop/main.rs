@@ -5,6 +5,8 @@
 mod support;
 
 mod authority;
+#[cfg(target_os = "linux")]
+mod context;
 mod disk;
 #[cfg(target_os = "linux")]
 mod dockerd;

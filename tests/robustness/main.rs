@@ -7,6 +7,7 @@ mod support;
 
 mod caches;
 mod constrained_ca;
+mod context;
 mod encodings;
 mod interruption;
 mod memory;

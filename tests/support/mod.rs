@@ -62,6 +62,8 @@ impl Home {
             "STY",
             "DOCKER_HOST",
             "DOCKER_CERT_PATH",
+            "DOCKER_CONFIG",
+            "DOCKER_CONTEXT",
         ] {
             command.env_remove(variable);
         }
