@@ -282,6 +282,11 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Prints something above the lines.
+    pub fn above<R>(&self, print: impl FnOnce() -> R) -> R {
+        self.all.suspend(print)
+    }
+
     /// Adds a line.
     pub fn add(&self) -> Line {
         let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("a valid template");

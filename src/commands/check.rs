@@ -1,9 +1,10 @@
 //! `check`: whether Docker answers on machines, and if not, why, with the next step.
 
 use std::collections::HashSet;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,8 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
         .collect::<Result<_>>()?;
     let begin = Instant::now();
     let lines = ui.lines(watch.wait.is_some());
+    // A reader sees each result at once. A program gets all in the order of the names.
+    let printed = (!watch.json && io::stdout().is_terminal()).then(|| Mutex::new(Printed::default()));
     let checked = side_by_side(&machines, |machine| {
         let line = lines.add();
         let clock = || now + begin.elapsed();
@@ -73,17 +76,21 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
             target: &machine.target,
             waited: watch.wait.is_some(),
         };
-        Checked::new(&diagnosis, outcome, clock())
+        let checked = Checked::new(&diagnosis, outcome, clock());
+        if let Some(printed) = &printed {
+            let mut printed = printed.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.above(|| printed.print(ui, &checked));
+        }
+        checked
     });
-    if watch.json {
+    if let Some(printed) = printed {
+        printed.into_inner().unwrap_or_else(PoisonError::into_inner).result?;
+    } else if watch.json {
         ui.json(&checked.iter().map(Checked::view).collect::<Result<Vec<View>>>()?)?;
     } else {
-        for (n, one) in checked.iter().enumerate() {
-            if n > 0 {
-                ui.out("\n")?;
-            }
-            print(ui, one)?;
-        }
+        let mut printed = Printed::default();
+        checked.iter().for_each(|one| printed.print(ui, one));
+        printed.result?;
     }
     Ok(if checked.iter().any(|one| !one.is_up()) {
         ExitCode::FAILURE
@@ -198,6 +205,29 @@ fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + S
         }
     });
     results.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// The results that are printed, with an empty line between them.
+struct Printed {
+    any: bool,
+    /// The first error of standard output.
+    result: Result<()>,
+}
+
+impl Default for Printed {
+    fn default() -> Self {
+        Self { any: false, result: Ok(()) }
+    }
+}
+
+impl Printed {
+    fn print(&mut self, ui: Ui, checked: &Checked) {
+        if self.result.is_err() {
+            return;
+        }
+        let separated = if std::mem::replace(&mut self.any, true) { ui.out("\n") } else { Ok(()) };
+        self.result = separated.and_then(|()| print(ui, checked));
+    }
 }
 
 fn print(ui: Ui, checked: &Checked) -> Result<()> {

@@ -16,6 +16,9 @@ use crate::pki::Certificate;
 /// The version of the shape. It rises when a field disappears or gets another meaning, and stays when a field is added.
 const VERSION: u32 = 1;
 
+/// The longest label that is shown in full, in characters. JSON has all of it.
+const MAX_COLUMNS: usize = 80;
+
 /// The result for a machine.
 pub struct Checked {
     name: String,
@@ -84,7 +87,7 @@ impl Checked {
             let told =
                 [("host name", name), ("kernel", kernel)].into_iter().filter(|(_, fact)| !fact.is_empty());
             rows.extend(told.map(|(title, fact)| (title, vec![fact.clone()])));
-            rows.push(("labels", labels.clone()));
+            rows.push(("labels", labels.iter().map(|label| shortened(label)).collect()));
         }
         for (which, certificate) in &self.certificates {
             let name = match which {
@@ -128,6 +131,14 @@ impl Checked {
             },
             problems: self.problems.iter().map(ProblemView::from).collect(),
         })
+    }
+}
+
+/// A text of at most [`MAX_COLUMNS`] characters.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_COLUMNS) {
+        Some(_) => text.chars().take(MAX_COLUMNS - 1).chain(['…']).collect(),
+        None => text.to_owned(),
     }
 }
 

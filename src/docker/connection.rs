@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{
 };
 
 use super::Fault;
+use super::fault::Rank;
 use super::tls::Handshake;
 
 /// How long a server may take to refuse a client certificate after a handshake of TLS 1.3, which ends before the server has verified
@@ -49,22 +50,54 @@ impl Connector for Connect {
     type Out = Connection;
 
     fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Connection>, Error> {
-        self.handshake.clear();
         let deadline = deadline(details.timeout);
-        let mut socket = Socket { stream: open(details, deadline).map_err(wrap)?, deadline };
-        let failed = |error: io::Error| wrap(Fault::of_stream(&error, &self.handshake));
-        let mut client = ClientConnection::new(self.tls.clone(), self.name.clone())
-            .map_err(|error| wrap(Fault::of_tls(&error, &self.handshake)))?;
-        while client.is_handshaking() {
-            client.complete_io(&mut socket).map_err(failed)?;
+        let mut told: Option<Fault> = None;
+        for (n, address) in details.addrs.iter().enumerate() {
+            // Each address gets its part of the time.
+            let rest = u32::try_from(details.addrs.len() - n).unwrap_or(u32::MAX);
+            let left = deadline.saturating_duration_since(Instant::now()) / rest;
+            let opened = open(address, Instant::now() + left);
+            let connected = opened.and_then(|socket| self.shake_hands(socket));
+            match connected {
+                // docker uses the first address that accepts a connection, and no other one if TLS fails there.
+                Ok((client, socket)) if told.as_ref().is_none_or(|fault| fault.rank() <= Rank::Refused) => {
+                    let config = details.config;
+                    return Ok(Some(Connection {
+                        stream: StreamOwned::new(client, socket),
+                        buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+                        handshake: self.handshake.clone(),
+                    }));
+                }
+                Ok(_) => {}
+                Err(fault) if told.as_ref().is_none_or(|told| told.rank() < fault.rank()) => {
+                    told = Some(fault)
+                }
+                Err(_) => {}
+            }
         }
-        await_verdict(&mut client, &mut socket).map_err(failed)?;
-        let config = details.config;
-        Ok(Some(Connection {
-            stream: StreamOwned::new(client, socket),
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-            handshake: self.handshake.clone(),
-        }))
+        self.handshake.clear();
+        Err(wrap(told.unwrap_or(Fault::Unresolved)))
+    }
+}
+
+impl Connect {
+    /// Completes the handshake of TLS, and waits for what the server says about the client certificate.
+    fn shake_hands(&self, mut socket: Socket) -> Result<(ClientConnection, Socket), Fault> {
+        self.handshake.clear();
+        let mut client = ClientConnection::new(self.tls.clone(), self.name.clone())
+            .map_err(|error| Fault::of_tls(&error, &self.handshake))?;
+        let mut shake_hands = || {
+            while client.is_handshaking() {
+                client.complete_io(&mut socket)?;
+            }
+            await_verdict(&mut client, &mut socket)
+        };
+        shake_hands().map_err(|error| match Fault::of_stream(&error, &self.handshake) {
+            // The handshake has begun, so the host has begun to answer.
+            Fault::Silent if !self.handshake.presented().is_empty() => Fault::Stalled,
+            fault => fault,
+        })?;
+        Ok((client, socket))
     }
 }
 
@@ -74,25 +107,15 @@ impl fmt::Debug for Connect {
     }
 }
 
-/// Opens a TCP connection to the first address that accepts one. Each address gets its part of the time.
-fn open(details: &ConnectionDetails, deadline: Instant) -> Result<TcpStream, Fault> {
-    let mut fault = Fault::Unresolved;
-    for (address, rest) in details.addrs.iter().zip((1..=details.addrs.len()).rev()) {
-        let left =
-            deadline.saturating_duration_since(Instant::now()) / u32::try_from(rest).unwrap_or(u32::MAX);
-        // The system refuses a time of zero.
-        match TcpStream::connect_timeout(address, left.max(Duration::from_millis(1))) {
-            Ok(stream) => {
-                // A request must not wait for the answer to the last packet.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            // An address that refuses tells more than one that does not answer.
-            Err(_) if matches!(fault, Fault::Refused) => {}
-            Err(error) => fault = Fault::of_connect(&error),
-        }
-    }
-    Err(fault)
+/// Opens a TCP connection.
+fn open(address: &SocketAddr, deadline: Instant) -> Result<Socket, Fault> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // The system refuses a time of zero.
+    let stream = TcpStream::connect_timeout(address, left.max(Duration::from_millis(1)));
+    let stream = stream.map_err(|error| Fault::of_connect(&error))?;
+    // A request must not wait for the answer to the last packet.
+    let _ = stream.set_nodelay(true);
+    Ok(Socket { stream, deadline })
 }
 
 /// Waits until the server has accepted or refused the client certificate. A request before that could meet a closed connection, whose

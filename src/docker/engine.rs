@@ -159,6 +159,8 @@ impl Engine {
         }
         let version: Version = self.get_json(&format!("/v{api}/version"), deadline)?;
         let info: Info = self.get_json(&format!("/v{api}/info"), deadline)?;
+        // A host that restarts Docker meanwhile, with new certificates, gets another connection.
+        self.check_dates(now, clock)?;
         Ok(Answer {
             version: version.version.unwrap_or_default(),
             api,

@@ -107,7 +107,44 @@ impl Which {
     }
 }
 
+/// How much a fault tells about the host, if a name has several addresses with different faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// This computer has no network of the address's kind.
+    Local,
+    NoAnswer,
+    Refused,
+    /// Something accepts the connection, and says nothing that helps.
+    Accepted,
+    /// It is not TLS as Docker has it.
+    NotTls,
+    /// A certificate.
+    Certificate,
+}
+
 impl Fault {
+    /// How much it tells about the host.
+    pub(super) fn rank(&self) -> Rank {
+        match self {
+            Self::NoAddress | Self::Local(_) | Self::Unresolved => Rank::Local,
+            Self::Unreachable(_) => Rank::NoAnswer,
+            Self::Refused => Rank::Refused,
+            Self::Silent | Self::Stalled | Self::Closed => Rank::Accepted,
+            Self::NotTls
+            | Self::Tls(_)
+            | Self::NotDocker
+            | Self::Open
+            | Self::Daemon { .. }
+            | Self::TooOld(_) => Rank::NotTls,
+            Self::AuthorityAsServer
+            | Self::OtherAuthority(_)
+            | Self::Uncovered { .. }
+            | Self::UnusableCertificate(_)
+            | Self::Time { .. }
+            | Self::ClientRefused { .. } => Rank::Certificate,
+        }
+    }
+
     /// Returns whether the host can get over it by itself: while a VM boots, its name, its network and Docker come up one after another.
     pub fn is_passing(&self) -> bool {
         match self {

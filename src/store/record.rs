@@ -157,17 +157,14 @@ impl Record {
         certs: &Path,
     ) -> Result<String> {
         let engine = &plan.host.engine;
-        let sans = plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>();
-        let mut auth = serde_json::Map::new();
-        auth.extend(
-            auth_paths(root, dir, certs).into_iter().map(|(name, path)| (name.to_owned(), path.into())),
-        );
-        auth.extend([
-            ("CaCertRemotePath".to_owned(), paths::CA.into()),
-            ("ServerCertRemotePath".to_owned(), paths::SERVER.into()),
-            ("ServerKeyRemotePath".to_owned(), paths::SERVER_KEY.into()),
-            ("ServerCertSANs".to_owned(), sans.into()),
-        ]);
+        let paths_of_auth = auth_paths(root, dir, certs);
+        let path = |name| {
+            paths_of_auth
+                .iter()
+                .find(|(of, _)| *of == name)
+                .map(|(_, path)| path.as_str())
+                .unwrap_or_default()
+        };
         pretty(&json!({
             "ConfigVersion": 3,
             "Driver": {
@@ -203,7 +200,20 @@ impl Record {
                     "InstallURL": plan.host.docker.install.script_url(),
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
-                "AuthOptions": auth,
+                "AuthOptions": {
+                    "CertDir": path("CertDir"),
+                    "CaCertPath": path("CaCertPath"),
+                    "CaPrivateKeyPath": path("CaPrivateKeyPath"),
+                    "CaCertRemotePath": paths::CA,
+                    "ServerCertPath": path("ServerCertPath"),
+                    "ServerKeyPath": path("ServerKeyPath"),
+                    "ClientKeyPath": path("ClientKeyPath"),
+                    "ServerCertRemotePath": paths::SERVER,
+                    "ServerKeyRemotePath": paths::SERVER_KEY,
+                    "ClientCertPath": path("ClientCertPath"),
+                    "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
+                    "StorePath": path("StorePath"),
+                },
             },
             "Name": plan.name.as_str(),
         }))

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::support::{Home, PYTHON, is_printed, need_python_module};
+use crate::support::{Home, PYTHON, is_printed, need, need_python_module, need_root, skip};
 
 /// Answers of dockerd 20.10, shortened.
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64","KernelVersion":"6.1.0"}"#;
@@ -220,6 +221,105 @@ fn what_is_not_tls_is_told() {
 #[test]
 fn a_connection_that_is_closed_at_once_is_told() {
     assert_down(&plain(drop), "error[no-answer]");
+}
+
+/// Runs `check web1` where the name `both.example` has an address of IPv4 and one of IPv6. Returns `None` if this computer does not
+/// allow that.
+fn check_both(home: &Home) -> Option<Output> {
+    if TcpListener::bind("[::1]:0").is_err() {
+        assert!(!skip("IPv6"));
+        return None;
+    }
+    if !need_root() || !need("unshare") {
+        return None;
+    }
+    let hosts = home.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 both.example\n::1 both.example\n").unwrap();
+    let hostseed = home.command(&[]);
+    let line = "mount --bind \"$1\" /etc/hosts && exec \"$2\" check web1";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", line, "sh"]).args([hosts.as_os_str(), hostseed.get_program()]);
+    Some(command.env("HOME", home.path()).env_remove("MACHINE_STORAGE_PATH").output().unwrap())
+}
+
+#[test]
+fn of_several_addresses_the_most_telling_fault_is_told() {
+    // The system decides which address comes first, so each has each fault once.
+    for (first, second) in [("127.0.0.1", "[::1]"), ("[::1]", "127.0.0.1")] {
+        let home = Home::new();
+        home.ok(&["create", "web1", "--address", "both.example", "--quiet"]);
+        home.ok(&["create", "other", "--address", "both.example", "--quiet"]);
+        let certificate = fs::read_to_string(home.machine("other").join("server.pem")).unwrap();
+        let stranger = config(&home, "other", &certificate);
+        let port = listen(format!("{first}:0"), speak(stranger, docker));
+        record_port(&home, port);
+        // Nothing listens at the other address, and then something that closes each connection.
+        let Some(told) = check_both(&home) else { return };
+        assert_down(&told, "error[other-ca]");
+        listen(format!("{second}:{port}"), drop);
+        assert_down(&check_both(&home).unwrap(), "error[other-ca]");
+    }
+    // At one address Docker is well, and at the other nothing listens.
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "both.example", "--quiet"]);
+    home.ok(&["create", "other", "--quiet", "--address", "both.example"]);
+    let certificate = fs::read_to_string(home.machine("web1").join("server.pem")).unwrap();
+    record_port(&home, listen("127.0.0.1:0", speak(config(&home, "web1", &certificate), docker)));
+    assert!(check_both(&home).unwrap().status.success());
+}
+
+#[test]
+fn a_host_at_an_address_of_ipv6_is_asked() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        assert!(!skip("IPv6"));
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "::1", "--quiet"]);
+    home.ok(&["create", "other", "--address", "::1", "--quiet"]);
+    let certificate = fs::read_to_string(home.machine("web1").join("server.pem")).unwrap();
+    let config = config(&home, "web1", &certificate);
+    record_port(&home, listen("[::1]:0", speak(config, docker)));
+    assert!(home.ok(&["check", "web1"]).starts_with("web1 is up: Docker 20.10.24"));
+    let other = home.run(&["check", "other", "--json"]);
+    let view: Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert!(view[0]["docker_host"].as_str().unwrap().starts_with("tcp://[::1]:"), "{view}");
+    assert_eq!(view[0]["problems"][0]["code"], "other-ca");
+}
+
+#[test]
+fn long_labels_are_shortened_for_a_reader() {
+    let long = format!("role={}", "ä".repeat(200));
+    let info = INFO.replace("role=web", &long);
+    let home = Host::new().serve(move |path| match path {
+        path if path.ends_with("/info") => answer("200 OK", "1.41", &info),
+        path => docker(path),
+    });
+    let told = home.ok(&["check", "web1"]);
+    let label = told.lines().find_map(|line| line.strip_prefix("labels")).unwrap().trim();
+    assert_eq!(label, format!("role={}…", "ä".repeat(74)));
+    assert!(home.ok(&["check", "web1", "--json"]).contains(&long));
+}
+
+#[test]
+fn a_certificate_that_expires_between_two_requests_is_told() {
+    // Docker is restarted after the first answer, with a certificate that has expired.
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "127.0.0.1", "--quiet"]);
+    home.ok(&["create", "other", "--address", "127.0.0.1", "--quiet"]);
+    let good = fs::read_to_string(home.machine("web1").join("server.pem")).unwrap();
+    let expired =
+        sign(&home, "server-key.pem", ExtendedKeyUsagePurpose::ServerAuth, &["127.0.0.1"], -20..-10);
+    let [good, expired] = [good, expired].map(|certificate| config(&home, "web1", &certificate));
+    let connections = AtomicUsize::new(0);
+    let once = speak(good, |path| docker(path).replacen("\r\n", "\r\nConnection: close\r\n", 1));
+    let again = speak(expired, docker);
+    let serve = move |stream| match connections.fetch_add(1, Ordering::Relaxed) {
+        0 => once(stream),
+        _ => again(stream),
+    };
+    record_port(&home, listen("127.0.0.1:0", serve));
+    assert_down(&check(&home), "error[certificate-time] the server certificate expired");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! On a terminal hostseed asks before it deletes, and uses colours unless NO_COLOR is set.
 
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::{Home, need};
 
@@ -64,4 +67,26 @@ fn colours_are_only_for_terminals_that_support_them() {
     assert!(on_a_terminal(&home, &url, "", false).contains("\u{1b}["));
     assert!(!on_a_terminal(&home, &url, "", true).contains("\u{1b}["));
     assert!(!home.fails(1, &["url", "nobody"]).contains("\u{1b}["));
+}
+
+#[test]
+fn check_prints_each_result_at_once() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    // A host that accepts connections and says nothing, and one that refuses them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (name, port) in [("slow", silent.local_addr().unwrap().port()), ("quick", refused)] {
+        home.ok(&["create", name, "--quiet", "--address", "127.0.0.1", "--port", &port.to_string()]);
+    }
+    thread::spawn(move || {
+        let (_stream, _) = silent.accept().unwrap();
+        thread::sleep(Duration::from_millis(500));
+    });
+    let check = format!("{} check slow quick", env!("CARGO_BIN_EXE_hostseed"));
+    let shown = on_a_terminal(&home, &check, "", true);
+    let at = |code: &str| shown.find(code).unwrap_or_else(|| panic!("{shown}"));
+    assert!(at("error[connection-refused]: `quick`") < at("error[no-answer]: `slow`"), "{shown}");
 }
