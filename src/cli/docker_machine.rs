@@ -21,14 +21,17 @@ const COMMANDS: [(&str, &str); 11] = [
     ("active", "`hostseed ls` marks the active machine, and `echo $DOCKER_MACHINE_NAME` prints it"),
     ("kill", NO_VM),
     ("mount", NO_COPY),
-    ("provision", "change the options with `hostseed create`, and replace the VM"),
-    ("regenerate-certs", "remove the machine with `hostseed rm`, create it again, and replace the VM"),
+    ("provision", "`hostseed update NAME` changes the options, and says how the host gets them"),
+    (
+        "regenerate-certs",
+        "`hostseed renew NAME --apply` makes new certificates and puts them on the running host",
+    ),
     ("restart", NO_VM),
     ("scp", NO_COPY),
     ("ssh", NO_LOGIN),
     ("start", NO_VM),
     ("stop", NO_VM),
-    ("upgrade", "the host's package manager upgrades Docker; or create the machine again and replace the VM"),
+    ("upgrade", "Docker's own packages do it: with the host's package manager, or on a new VM"),
 ];
 
 /// Flags of Docker Machine and its drivers, each with the command that has it (empty for all) and with what to do instead. A flag that
@@ -121,4 +124,96 @@ pub fn with_tip(mut error: clap::Error, command: Option<&str>) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::super::Cli;
+    use super::*;
+
+    /// All commands of Docker Machine.
+    const ALL: [&str; 22] = [
+        "active",
+        "config",
+        "create",
+        "env",
+        "help",
+        "inspect",
+        "ip",
+        "kill",
+        "ls",
+        "mount",
+        "provision",
+        "regenerate-certs",
+        "restart",
+        "rm",
+        "scp",
+        "ssh",
+        "start",
+        "status",
+        "stop",
+        "upgrade",
+        "url",
+        "version",
+    ];
+
+    /// The texts in backquotes.
+    fn quoted(text: &str) -> impl Iterator<Item = &str> {
+        text.split('`').skip(1).step_by(2)
+    }
+
+    /// The commands of hostseed that a text names.
+    fn named(text: &str) -> BTreeSet<&str> {
+        quoted(text).filter_map(|words| words.strip_prefix("hostseed ")?.split(' ').next()).collect()
+    }
+
+    /// Each row of the README's comparison: the commands of Docker Machine, and what does the same here.
+    fn rows() -> Vec<(Vec<&'static str>, &'static str)> {
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("| Docker Machine | hostseed |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = |row: &'static str| {
+            let mut cells = row.trim_matches('|').splitn(2, '|');
+            (quoted(cells.next().unwrap()).collect(), cells.next().unwrap())
+        };
+        rows.map(cells).collect()
+    }
+
+    #[test]
+    fn the_readme_compares_each_command_once() {
+        let mut compared: Vec<_> = rows().into_iter().flat_map(|(commands, _)| commands).collect();
+        compared.sort_unstable();
+        assert_eq!(compared, ALL);
+    }
+
+    #[test]
+    fn the_readme_says_what_the_tips_say() {
+        let mut own = Cli::command();
+        own.build();
+        for (commands, text) in rows() {
+            for command in commands {
+                match (own.find_subcommand(command), COMMANDS.iter().find(|(name, _)| *name == command)) {
+                    // `status` is a name of `check`.
+                    (Some(same), None) => assert!(named(text).contains(same.get_name()), "{command}: {text}"),
+                    (None, Some((_, tip))) => {
+                        // A tip names more commands where it tells how to go on.
+                        let missing: Vec<_> =
+                            named(text).into_iter().filter(|name| !named(tip).contains(name)).collect();
+                        assert!(missing.is_empty(), "{command}: the tip lacks {missing:?}");
+                        assert_eq!(named(text).is_empty(), is_impossible(tip), "{command}: {tip}");
+                    }
+                    (own, tip) => panic!("{command}: {:?}, {tip:?}", own.map(clap::Command::get_name)),
+                }
+            }
+        }
+    }
+
+    /// Returns whether a tip names no command that does the same.
+    fn is_impossible(tip: &str) -> bool {
+        [NO_VM, NO_LOGIN].contains(&tip) || named(tip).is_empty()
+    }
 }
