@@ -294,6 +294,13 @@ fn is_device(text: &str) -> bool {
     DEVICES.contains(&stem.as_str()) || NUMBERED_DEVICES.into_iter().any(numbered)
 }
 
+/// The host in the part of a URL after the scheme, without a user, a password, a port or a path.
+fn host_part(rest: &str) -> &str {
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    host.split(':').next().unwrap_or(host)
+}
+
 /// Checks that a text is a host name: labels of 1 to 63 letters, digits and hyphens (RFC 1123 §2.1).
 fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
     let refuse = |why: String| Err(Diagnostic::error(code, why));
@@ -302,7 +309,7 @@ fn check_host_name(text: &str, code: Code) -> Result<(), Diagnostic> {
     }
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(Diagnostic::error(code, format!("must be only a host, but `{text}` is a URL"))
-            .hint(format!("leave out `{scheme}://`: `{}`", rest.split(['/', ':']).next().unwrap_or(rest))));
+            .hint(format!("leave out `{scheme}://`: `{}`", host_part(rest))));
     }
     if let Some((host, port)) = text.rsplit_once(':')
         && !port.is_empty()

@@ -97,7 +97,7 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     }
 }
 
-/// Replaces the user and the password of each URL in a text by `…`, also of a proxy without a scheme (`http-proxy=USER:PASSWORD@HOST`).
+/// Replaces the user and the password of each URL in a text by `…`, also without a scheme (`USER:PASSWORD@HOST`, `http-proxy=TOKEN@HOST`).
 /// A password can have a slash, although it should not: all before the last `@` of the word is hidden.
 pub fn without_passwords(text: &str) -> Cow<'_, str> {
     if !text.contains('@') {
@@ -119,8 +119,20 @@ fn password(word: &str) -> Option<(usize, usize)> {
     let end = word.rfind('@')?;
     let before = word[..end].to_ascii_lowercase();
     let after = |sign: &str| before.find(sign).map(|at| at + sign.len());
-    let begin = after("://").or_else(|| after("proxy="))?;
+    let begin = after("://").or_else(|| after("proxy=")).or_else(|| user(word, end))?;
     (begin < end).then_some((begin, end))
+}
+
+/// Where `USER:PASSWORD` begins before the `@` at `end`, without a scheme.
+fn user(word: &str, end: usize) -> Option<usize> {
+    let colon = word[..end].find(':')?;
+    let begin = word[..colon].rfind([',', ';', '=', '(', '[', '{', '<']).map_or(0, |at| at + 1);
+    let begin = begin + if word[begin..].starts_with("./") { 2 } else { 0 };
+    let user = &word[begin..colon];
+    let is_user = !user.is_empty() && user.chars().all(|c| c.is_alphanumeric() || "._%+-".contains(c));
+    // An image by its digest, and an address of mail.
+    let is_other = word[end..].starts_with("@sha") || user.eq_ignore_ascii_case("mailto");
+    (is_user && colon + 1 < end && !is_other).then_some(begin)
 }
 
 #[cfg(test)]
@@ -168,6 +180,11 @@ mod tests {
             ),
             (r#""{\"a\":\"http://u:p@x\"}""#, r#""{\"a\":\"http://…@x\"}""#),
             ("http://u:p/a@ss@proxy", "http://…@proxy"),
+            ("got `u:p@x`, `a,u:p/w@x`, `./me:p@x`", "got `…@x`, `a,…@x`, `./…@x`"),
+            (
+                "nginx:1.25@sha256:ab mailto:me@x git@x:y [::1]:2376 a:@x",
+                "nginx:1.25@sha256:ab mailto:me@x git@x:y [::1]:2376 a:@x",
+            ),
             ("http://@proxy http://ä:ö@ü", "http://@proxy http://…@ü"),
         ] {
             assert_eq!(without_passwords(text), shown);

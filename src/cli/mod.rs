@@ -2,6 +2,7 @@
 
 mod docker_machine;
 mod examples;
+mod suggestions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -514,7 +515,9 @@ impl Cli {
         let parsed = command.try_get_matches_from_mut(std::env::args_os());
         let cli = parsed
             .and_then(|matches| Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
-        let mut cli = cli.map_err(|error| docker_machine::with_tip(error, typed_command(&command)))?;
+        let mut cli = cli.map_err(|error| {
+            docker_machine::with_tip(suggestions::with_suggestion(error), typed_command(&command))
+        })?;
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";

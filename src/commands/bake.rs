@@ -47,7 +47,7 @@ pub fn bake(
         (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake, replace, now),
         (Rendered::File(bake), None) => ui.out(&*bake.bytes),
         (Rendered::Folder(files), dir) => {
-            store::put_folder(dir.expect("a folder has a name"), files, replace, now)
+            store::put_folder(dir.expect("a folder has a name"), files, None, replace, now)
         }
     }
 }

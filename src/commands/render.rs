@@ -86,7 +86,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");
             refuse_left_behind(dir, &files)?;
-            store::put_folder(dir, files, request.replace, now)
+            store::put_folder(dir, files, Some(&name), request.replace, now)
         }
     }
 }

@@ -16,6 +16,7 @@ use super::trust;
 use super::written::{self, RECORD, Written};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
+use crate::names::MachineName;
 #[cfg(unix)]
 use crate::shell::Command;
 
@@ -38,9 +39,9 @@ pub enum Replace {
 
 /// The change of a folder that [`put`] makes.
 #[derive(Clone, Copy)]
-enum Guard {
-    /// Replaces files as `Replace` says, and records what it writes.
-    Recorded(Replace),
+enum Guard<'a> {
+    /// Replaces files as `Replace` says, and records what it writes and for which machine.
+    Recorded(Replace, Option<&'a MachineName>),
     /// Replaces all files, and records nothing.
     None,
 }
@@ -78,14 +79,21 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, replace: Replace, now: Off
 }
 
 /// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`], and a record of what it
-/// wrote. A new folder has mode 0700. In an existing folder either all files change or none, and other files stay. The user's own
+/// wrote and for which machine, if it is not an image. A new folder has mode 0700. In an existing folder either all files change or none, and other files stay. The user's own
 /// `.gitignore` stays if it says something about each file that the artifact of that name lists.
 ///
 /// # Errors
 /// Fails for the reasons of [`put_artifact`], or if another user owns the folder. With [`Replace::Unchanged`], fails if a file
-/// exists that differs both from its artifact and from what hostseed last wrote there; the error names all of them.
-pub fn put_folder(dir: &Path, artifacts: Vec<Artifact>, replace: Replace, now: OffsetDateTime) -> Result<()> {
-    put(dir, artifacts, Guard::Recorded(replace), now)
+/// exists that differs both from its artifact and from what hostseed last wrote there; the error names all of them. Fails also if the
+/// folder has the files of another machine.
+pub fn put_folder(
+    dir: &Path,
+    artifacts: Vec<Artifact>,
+    machine: Option<&MachineName>,
+    replace: Replace,
+    now: OffsetDateTime,
+) -> Result<()> {
+    put(dir, artifacts, Guard::Recorded(replace, machine), now)
 }
 
 /// Writes manual pages to a folder, as [`put_folder`], but replaces existing pages and leaves no record between them.
@@ -96,7 +104,7 @@ pub fn put_pages(dir: &Path, pages: Vec<Artifact>, now: OffsetDateTime) -> Resul
     put(dir, pages, Guard::None, now)
 }
 
-fn put(dir: &Path, mut artifacts: Vec<Artifact>, guard: Guard, now: OffsetDateTime) -> Result<()> {
+fn put(dir: &Path, mut artifacts: Vec<Artifact>, guard: Guard<'_>, now: OffsetDateTime) -> Result<()> {
     // Paths like `.` have no file name, and exist.
     if dir.file_name().is_none() {
         return put_into(dir, dir, artifacts, guard, now);
@@ -110,8 +118,9 @@ fn put(dir: &Path, mut artifacts: Vec<Artifact>, guard: Guard, now: OffsetDateTi
         Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
             sweep(transaction.base(), parent(dir), abandoned_before(now))?;
-            if let Guard::Recorded(_) = guard {
+            if let Guard::Recorded(_, machine) = guard {
                 let mut written = Written::default();
+                written.machine = machine.map(MachineName::to_string);
                 artifacts.iter().for_each(|artifact| written.note(artifact));
                 artifacts.push(written.to_artifact());
             }
@@ -125,7 +134,7 @@ fn put_into(
     dir: &Path,
     shown: &Path,
     mut artifacts: Vec<Artifact>,
-    guard: Guard,
+    guard: Guard<'_>,
     now: OffsetDateTime,
 ) -> Result<()> {
     let missing = || failed(Action::Write, shown, &io::ErrorKind::NotFound.into());
@@ -139,8 +148,8 @@ fn put_into(
     for artifact in &artifacts {
         check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path))?;
     }
-    if let Guard::Recorded(replace) = guard {
-        let record = check_unchanged(transaction.base(), shown, &mut artifacts, replace)?;
+    if let Guard::Recorded(replace, machine) = guard {
+        let record = check_unchanged(transaction.base(), shown, &mut artifacts, machine, replace)?;
         artifacts.push(record);
     }
     let changes: Vec<_> =
@@ -154,6 +163,7 @@ fn check_unchanged(
     base: &Path,
     shown: &Path,
     artifacts: &mut Vec<Artifact>,
+    machine: Option<&MachineName>,
     replace: Replace,
 ) -> Result<Artifact> {
     check_replaceable(&base.join(RECORD), &shown.join(RECORD))?;
@@ -164,6 +174,16 @@ fn check_unchanged(
         }
         Written::default()
     });
+    let machine = machine.map(MachineName::to_string);
+    if let (Replace::Unchanged, Some(other)) = (replace, &written.machine)
+        && Some(other) != machine.as_ref()
+    {
+        let message =
+            format!("`{}` has the files of the machine `{other}`; nothing was written", shown.display());
+        let hint = "choose another folder, or replace these files with `--force`";
+        return Err(Diagnostic::error(Code::WouldOverwrite, message).hint(hint).into());
+    }
+    written.machine = machine;
     let mut kept = Vec::new();
     for mut artifact in artifacts.drain(..) {
         let shown = shown.join(&artifact.path);

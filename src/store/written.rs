@@ -25,9 +25,16 @@ const COMMENT: &str = "\
 /// Maximum size in bytes of a file that is compared. A larger file is not hostseed's.
 const MAX_FILE: u64 = crate::userdata::budget::MAX_BYTES as u64;
 
-/// The SHA-256 of each file, by its name, in the format of `sha256sum`.
+/// The line with the machine whose files they are. Records of earlier versions, and those of images, have none.
+const MACHINE: &str = "# Machine: ";
+
+/// The files that hostseed wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Written(BTreeMap<String, String>);
+pub struct Written {
+    /// The SHA-256 of each file, by its name. The record has them in the format of `sha256sum`.
+    files: BTreeMap<String, String>,
+    pub machine: Option<String>,
+}
 
 impl Written {
     /// Reads the record of the folder `dir`. Empty if there is none, or if the file is blank. `None` if the file has anything that
@@ -51,23 +58,27 @@ impl Written {
             let (hash, name) = line.split_once("  ")?;
             digest::is_sha256(hash).then(|| (name.to_owned(), hash.to_owned()))
         };
-        text.strip_prefix(COMMENT)?.lines().map(entry).collect::<Option<_>>().map(Self)
+        let mut lines = text.strip_prefix(COMMENT)?.lines().peekable();
+        let machine = lines.next_if(|line| line.starts_with(MACHINE));
+        let machine = machine.map(|line| line[MACHINE.len()..].to_owned());
+        lines.map(entry).collect::<Option<_>>().map(|files| Self { files, machine })
     }
 
     /// Records the content that a file will have.
     pub fn note(&mut self, artifact: &Artifact) {
-        self.0.insert(artifact.path.clone(), digest::sha256(&artifact.bytes));
+        self.files.insert(artifact.path.clone(), digest::sha256(&artifact.bytes));
     }
 
     /// Returns whether the file `name` has the content that hostseed wrote.
     pub fn is_unchanged(&self, name: &str, content: &[u8]) -> bool {
-        self.0.get(name).is_some_and(|hash| *hash == digest::sha256(content))
+        self.files.get(name).is_some_and(|hash| *hash == digest::sha256(content))
     }
 
     /// The record as a file.
     pub fn to_artifact(&self) -> Artifact {
-        let lines = self.0.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
-        Artifact::public(RECORD, COMMENT.to_owned() + &lines.collect::<String>())
+        let machine = self.machine.iter().map(|machine| format!("{MACHINE}{machine}\n"));
+        let files = self.files.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
+        Artifact::public(RECORD, COMMENT.to_owned() + &machine.chain(files).collect::<String>())
     }
 }
 
@@ -135,6 +146,8 @@ mod tests {
         assert_eq!(Written::parse(text.replace('\n', "\r\n").as_bytes()).as_ref(), Some(&written));
         assert!(written.is_unchanged("main.tf", b"a"));
         assert!(!written.is_unchanged("main.tf", b"b") && !written.is_unchanged("other", b"a"));
+        let of_machine = Written { machine: Some("web1".into()), ..written };
+        assert_eq!(Written::parse(&of_machine.to_artifact().bytes), Some(of_machine));
         for addition in ["mine\n", "# mine\n", "<<<<<<< HEAD\n", "0123  main.tf\n", "\n"] {
             assert_eq!(Written::parse((text.clone() + addition).as_bytes()), None, "{addition:?}");
             assert_eq!(Written::parse((addition.to_owned() + &text).as_bytes()), None, "{addition:?}");

@@ -138,7 +138,17 @@ fn what_only_docker_machine_has_gets_a_tip() {
             "{args:?}: {stderr}"
         );
     }
-    // Other mistakes have clap's own tip.
-    let stderr = home.fails(2, &["creat", "web1"]);
-    assert!(stderr.contains("create") && !stderr.contains("hostseed creates no VMs"), "{stderr}");
+    // Other mistakes have other tips.
+    for (args, tip) in [
+        (&["creat", "web1"][..], "tip: a similar subcommand exists: 'create'\n"),
+        (&["explain", "nope"], "tip: `hostseed explain` lists the codes\n"),
+        (&["explain", "invalid-prot"], "tip: did you mean `invalid-port`?\n"),
+        (&["clouds", "gogle"], "tip: did you mean `gce`?\n"),
+        (&["clouds", "zzz"], "tip: `hostseed clouds` lists the clouds\n"),
+        (&["render", "web1", "--for", "ec"], "tip: did you mean `aws`?\n"),
+    ] {
+        let stderr = home.fails(2, args);
+        assert!(stderr.contains(tip), "{args:?}: {stderr}");
+        assert_eq!(stderr.matches("tip:").count(), 1, "{args:?}: {stderr}");
+    }
 }

@@ -60,6 +60,28 @@ fn a_password_in_an_engine_option_is_never_printed() {
     commands.push(with("web3", &["--docker-mirror", &option["http-proxy=".len()..]]));
     commands.push(with("web3", &["--engine-registry-mirror", &option["http-proxy=".len()..], "--dry-run"]));
     commands.push(with("web3", &[&format!("--engine-optt={option}")]));
+    // Values in which no password belongs.
+    let [bare, url] = ["", "http://"].map(|scheme| format!("{scheme}me:{PASSWORD}@proxy.example.com"));
+    for option in [
+        "address",
+        "tls-san",
+        "no-proxy",
+        "proxy",
+        "ca",
+        "port",
+        "engine-insecure-registry",
+        "docker-version",
+    ] {
+        commands.push(with("web3", &[&format!("--{option}"), &bare]));
+        commands.push(with("web3", &[&format!("--{option}"), &format!("localhost,{url}")]));
+    }
+    for value in [&bare, &url] {
+        commands.push(words(&["create", value]));
+        commands.push(words(&["render", value]));
+        commands.push(words(&["address", "web1", value]));
+        commands.push(words(&["env", "web1", "--address", value]));
+        commands.push(words(&["clouds", value]));
+    }
     for args in commands {
         let output = home.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();

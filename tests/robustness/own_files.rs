@@ -116,14 +116,15 @@ fn changes_to_hostseeds_files_stay() {
 #[test]
 fn unchanged_files_are_replaced_also_in_a_copy_of_the_folder() {
     let home = home();
-    home.ok(&["create", "web2", "--boot-issuer", "--quiet"]);
     for args in &FOLDERS[..3] {
-        let other: Vec<&str> = args.iter().map(|word| if *word == "web1" { "web2" } else { *word }).collect();
         accepted(&home, args);
         run(Command::new("cp").args(["-r", "out", "copy"]).current_dir(home.path()));
         fs::remove_dir_all(home.path().join("out")).unwrap();
         fs::rename(home.path().join("copy"), home.path().join("out")).unwrap();
-        accepted(&home, &other);
+        // Another machine of that name has other files.
+        home.ok(&["rm", "-y", "web1", "--quiet"]);
+        home.ok(&["create", "web1", "--boot-issuer", "--quiet"]);
+        accepted(&home, args);
         let record = fs::read_to_string(home.path().join("out/.hostseed.sha256")).unwrap();
         if need("sha256sum") {
             let check = ["--check", "--strict", "--quiet", ".hostseed.sha256"];
@@ -132,6 +133,31 @@ fn unchanged_files_are_replaced_also_in_a_copy_of_the_folder() {
         assert!(record.contains("  user-data\n") || record.contains("  bake.sh\n"), "{record}");
         fs::remove_dir_all(home.path().join("out")).unwrap();
     }
+}
+
+#[test]
+fn files_of_another_machine_are_not_replaced() {
+    let home = home();
+    home.ok(&["create", "web2", "--address", "203.0.113.8", "--quiet"]);
+    let other = ["render", "web2", "--format", "terraform", "--out", "out"];
+    let image = ["bake", "--format", "packer", "--out", "out"];
+    accepted(&home, FOLDERS[0]);
+    let before = contents(&home.path().join("out"));
+    for args in [&other[..], &image] {
+        let stderr = home.fails(1, args);
+        let expected = "error[would-overwrite] `out` has the files of the machine `web1`";
+        assert!(is_printed(&stderr, expected) && stderr.contains("`--force`"), "{stderr}");
+        assert_eq!(contents(&home.path().join("out")), before);
+    }
+    accepted(&home, FOLDERS[0]);
+    // Earlier versions did not record the machine.
+    let record = home.path().join("out/.hostseed.sha256");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, text.replace("# Machine: web1\n", "")).unwrap();
+    home.ok(&other);
+    home.fails(1, &[FOLDERS[0], &["out"]].concat());
+    home.ok(&[FOLDERS[0], &["out", "--force"]].concat());
+    assert_eq!(contents(&home.path().join("out")), before);
 }
 
 #[test]
