@@ -415,7 +415,7 @@ pub struct Import {
 
     /// Docker Machine's store, written with a slash [default: MACHINE_STORAGE_PATH or ~/.docker/machine], and the names of machines
     /// [default: all]
-    #[arg(value_name = "DIR] [NAME", value_hint = ValueHint::DirPath)]
+    #[arg(value_name = "DIR|NAME", value_hint = ValueHint::DirPath)]
     words: Vec<OsString>,
 
     /// Print what would be taken over, and write nothing

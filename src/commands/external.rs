@@ -65,6 +65,8 @@ pub fn external(store: &Store, ui: Ui, now: OffsetDateTime) -> Result<()> {
     conditions.check_authority(store, &plan.name)?;
     let how = "`allow_expired = \"true\"` in the query";
     expiry::check(store, ui, now, &plan.name, conditions.allow_expired, how)?;
+    let client_use = store.client_use(&stored.name, &store.host_identity(&stored)?, now);
+    client_use.iter().for_each(|warning| ui.warning(warning));
     let answer = ui::safe_json(&serde_json::to_string_pretty(&answer(store, &stored, &seed)?)?) + "\n";
     ui.artifact(&Artifact::private("answer", answer), &Command::own(["external"]).into_file("FILE"))
 }

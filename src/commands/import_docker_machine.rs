@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use time::OffsetDateTime;
 
 use super::expiry;
@@ -46,7 +46,7 @@ pub fn import_docker_machine(
             Ok((name, false)) => before.push(format!("`{name}`")),
             Err(error) => {
                 failed += 1;
-                ui.error(&error);
+                ui.error(&as_folder(name, error));
             }
         }
     }
@@ -60,6 +60,17 @@ pub fn import_docker_machine(
         ui.steps("check whether Docker answers there:", &[check.to_string()]);
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Adds to the error about a machine that does not exist that its name is a folder's.
+fn as_folder(name: &str, error: Error) -> Error {
+    match Diagnostic::of(&error) {
+        Some(missing) if missing.code == Code::NoSuchMachine && Path::new(name).join("machines").is_dir() => {
+            let missing = Diagnostic { commands: Vec::new(), ..missing };
+            missing.hint(format!("a store is written with a slash: `./{name}`")).into()
+        }
+        _ => error,
+    }
 }
 
 /// Takes over one machine. Returns false if it is hostseed's already.

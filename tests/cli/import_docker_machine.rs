@@ -88,6 +88,14 @@ fn machines_of_the_same_store_get_a_plan_and_keep_everything_else() {
     let warned = String::from_utf8(rendered.stderr).unwrap();
     assert!(is_printed(&warned, "warning[certificate-purpose] valid for clients too"), "{warned}");
 
+    let query = home.path().join("query");
+    fs::write(&query, "{\"name\": \"web1\"}").unwrap();
+    let answer = home.command(&["external"]).stdin(fs::File::open(&query).unwrap()).output().unwrap();
+    assert!(answer.status.success());
+    let warned = String::from_utf8(answer.stderr).unwrap();
+    assert!(is_printed(&warned, "warning[certificate-purpose] valid for clients too"), "{warned}");
+    fs::remove_file(query).unwrap();
+
     // The second time nothing changes.
     let again = home.run(&["import", "--docker-machine", "web1", "vm"]);
     let said = String::from_utf8(again.stderr).unwrap();
@@ -328,6 +336,10 @@ fn a_folder_without_machines_is_not_a_store() {
         let stderr = home.fails(2, &["import", "--docker-machine", dir]);
         assert!(is_printed(&stderr, "error[unreadable-file] is not a store of Docker Machine"), "{stderr}");
     }
+    fs::create_dir_all(home.path().join("old/machines")).unwrap();
+    let stderr = home.fails(1, &["import", "--docker-machine", "old"]);
+    assert!(stderr.contains("hint: a store is written with a slash: `./old`\n"), "{stderr}");
+    home.ok(&["import", "--docker-machine", "./old"]);
     // A machine of hostseed's in another store is not Docker Machine's.
     let stderr = home.fails(1, &other);
     assert!(is_printed(&stderr, "error[docker-machine-record] hostseed created `web1`"), "{stderr}");
