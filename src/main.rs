@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{self, Cli, Command};
+use hostseed::cli::{self, Cli, Command, Renew};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
@@ -51,7 +51,10 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let trust = if cli.allow_insecure_store { Trust::Anything } else { Trust::Checked };
     let opened = OnceCell::new();
     let store = || open_store(cli.store, trust).map(|store| opened.get_or_init(|| store));
-    if matches!(cli.command, Command::Create(_) | Command::External | Command::Verify { .. }) {
+    if matches!(
+        cli.command,
+        Command::Create(_) | Command::External | Command::Renew(_) | Command::Verify { .. }
+    ) {
         refuse_wrong_clock(now)?;
     }
     let mut status = ExitCode::SUCCESS;
@@ -110,6 +113,18 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
+        }
+        Command::Renew(renew) => {
+            let Renew { names, valid_for, key, undo, dry_run, yes } = &renew;
+            let request = commands::RenewRequest {
+                names,
+                valid_for: *valid_for,
+                key: *key,
+                undo: *undo,
+                dry_run: *dry_run,
+                yes: *yes,
+            };
+            commands::renew(store()?, ui, now, &request).map(|done| status = done)
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),
         Command::Verify { file, cloud, allow_unknown_engine_opts, strict, schema, json } => {

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command with its examples: commands that can be pasted, with `create` first.
-const EXAMPLES: [(&str, &[&str]); 21] = [
+const EXAMPLES: [(&str, &[&str]); 22] = [
     (
         "create",
         &[
@@ -58,6 +58,14 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
     ("url", &["hostseed url web1 web2"]),
     ("ip", &["hostseed ip web1 web2"]),
     ("address", &["hostseed address web2 203.0.113.8"]),
+    (
+        "renew",
+        &[
+            "hostseed renew web1",
+            "hostseed renew web1 web2 --valid-for 1y --dry-run",
+            "hostseed renew web1 --undo",
+        ],
+    ),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
     ("explain", &["hostseed explain invalid-port"]),
     (

@@ -15,7 +15,7 @@ use crate::commands::render::Request;
 use crate::commands::seconds;
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
-use crate::plan::{self, DEFAULT_PORT, ValidFor};
+use crate::plan::{self, DEFAULT_PORT, KeyType, ValidFor};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
 use crate::store::Replace;
@@ -79,6 +79,11 @@ Exit status: 0 Docker answers on all machines, also if a certificate expires soo
 
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
+
+const RENEW: &str = "\
+The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \
+ones expire, because the CA stays. Replace the VM with the new user-data. The old files stay in the folder `previous` of the machine until \
+`check` or `wait` finds the new certificate on the host.";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
@@ -233,6 +238,9 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Make new certificates for machines, and the user-data with them
+    #[command(after_help = RENEW)]
+    Renew(Renew),
     /// Delete machines with their keys and own CAs from the store
     #[command(aliases = ["delete", "remove"])]
     Rm {
@@ -361,6 +369,33 @@ pub struct Render {
 }
 
 #[derive(Debug, Args)]
+pub struct Renew {
+    /// The machines
+    #[arg(required = true)]
+    pub names: Vec<String>,
+
+    /// Validity of the new certificates, such as 720h, 90d or 2y, now and at later renewals [default: as before]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "undo")]
+    pub valid_for: Option<ValidFor>,
+
+    /// Type of the new keys, now and at later renewals: p256, p384, ed25519, rsa2048 or rsa4096 [default: as before]
+    #[arg(long, value_name = "KIND", value_parser = key_type(), hide_possible_values = true, conflicts_with = "undo")]
+    pub key: Option<KeyType>,
+
+    /// Put the previous files back, if the new ones were not put on a host
+    #[arg(long)]
+    pub undo: bool,
+
+    /// Print what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Bake {
     /// Read all options from a spec file (`-`: standard input)
     #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with = "host")]
@@ -434,6 +469,12 @@ pub fn described() -> clap::Command {
 fn code() -> impl TypedValueParser<Value = Code> {
     let names = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name()));
     names.map(|name| Code::named(&name).expect("these are the names"))
+}
+
+/// Parses the type of keys.
+fn key_type() -> impl TypedValueParser<Value = KeyType> {
+    let names = PossibleValuesParser::new(plan::choices("key").unwrap_or_default());
+    names.map(|name| KeyType::named(&name).expect("these are the names"))
 }
 
 /// Parses the name of a cloud.

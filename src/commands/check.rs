@@ -75,6 +75,9 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
         };
         Checked::new(&diagnosis, outcome, clock())
     });
+    for (machine, checked) in machines.iter().zip(&checked) {
+        forget_previous(store, ui, &machine.name, checked)?;
+    }
     if watch.json {
         ui.json(&checked.iter().map(Checked::view).collect::<Result<Vec<View>>>()?)?;
     } else {
@@ -149,7 +152,8 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
             Code::StoredPem,
             format!("the client's files of `{name}` cannot be used: {error:#}"),
         )
-        .hint("restore them, or create the machine again")
+        .hint("restore them, or make new ones:")
+        .run(store.command(["renew", name.as_str()]))
     })?;
     Ok(Machine { name, url: record.url, target, engine })
 }
@@ -198,6 +202,18 @@ fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + S
         }
     });
     results.into_iter().filter_map(OnceLock::into_inner).collect()
+}
+
+/// Deletes the files from before `renew` or `update`, if the host presents the new certificate.
+fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
+    if !store.has_previous(name) {
+        return Ok(());
+    }
+    let (_, certificate) = store.host_certificate(name)?;
+    if checked.presents(&certificate) && store.forget_previous(name, &certificate)? {
+        ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
+    }
+    Ok(())
 }
 
 fn print(ui: Ui, checked: &Checked) -> Result<()> {

@@ -269,13 +269,13 @@ codes! {
     CaRejected = "ca-rejected",
     /// A machine's certificate or key in the store cannot be used
     ///
-    /// The file is damaged, contains more than it should, or was replaced. Restore the file, or create the
-    /// machine again.
+    /// The file is damaged, contains more than it should, or was replaced. Restore the file, or make new
+    /// certificates with `hostseed renew`.
     StoredPem = "stored-pem",
     /// A server's private key does not belong to its certificate
     ///
     /// dockerd does not start with such a pair, and the key may be the CA's or another machine's. In the store,
-    /// restore the file or create the machine again. In user-data, use the certificate and key of one machine.
+    /// restore the file, or run `hostseed renew`. In user-data, use the certificate and key of one machine.
     KeyMismatch = "key-mismatch",
 
     // The program and its files.
@@ -656,7 +656,7 @@ codes! {
     CertificateTime = "certificate-time",
     /// A certificate expires within 30 days
     ///
-    /// Create the machine again before that.
+    /// Make new certificates with `hostseed renew` before that, and replace the VM.
     CertificateExpiresSoon = "certificate-expires-soon",
     /// A certificate has a weak key or signature
     ///
@@ -799,6 +799,21 @@ codes! {
     /// Without the CA, that machine's certificates could not be made again. Remove the other machine first,
     /// or both at once.
     CaInUse = "ca-in-use",
+    /// The private key of a machine's CA is not in the store
+    ///
+    /// Without it hostseed can make no new certificates for the machine. Restore the file from a backup, or replace
+    /// the CA with `hostseed renew --authority`.
+    NoCaKey = "no-ca-key",
+    /// Another CA is in the place of the one that signed a machine's certificates
+    ///
+    /// Its host would refuse certificates of the other CA. Restore the CA's files, or move the machine to the CA that
+    /// is there with `hostseed renew --authority`.
+    CaReplaced = "ca-replaced",
+    /// A machine has no previous files
+    ///
+    /// `renew` and `update` keep the files that they replace until a host presents the new certificate. After that
+    /// there is nothing to undo.
+    NoPrevious = "no-previous",
     /// The folder of a machine contains files that hostseed did not make
     ///
     /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.

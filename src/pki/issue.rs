@@ -12,7 +12,7 @@ use super::judge::forbidden_names;
 use super::{Certificate, Identity, Pair, Purpose, Unsound, judge, load, profile, trial_leaf};
 use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
-use crate::plan::{AuthoritySource, HostRole, KeyType, Plan};
+use crate::plan::{HostRole, KeyType, Plan};
 use crate::secret::Secret;
 
 /// Makes a CA called `name`, valid from one hour before `now` for ten years. It can sign boot issuers only if
@@ -56,10 +56,7 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
         return Err(subject_not_repeatable().into());
     }
     let identity = Identity { authority, host, client };
-    // The machine's own CA was just made by hostseed, so its certificates need no check.
-    if plan.ca != AuthoritySource::Own {
-        check_accepted(plan, &identity, now)?;
-    }
+    check_accepted(plan, &identity, now)?;
     Ok(identity)
 }
 

@@ -99,6 +99,11 @@ impl KeyType {
         ("rsa4096", Self::Rsa4096),
     ];
 
+    /// The type with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, key)| *key)
+    }
+
     /// The value of `--key`.
     pub fn name(self) -> &'static str {
         check::name_of(&Self::ALL, self)

@@ -14,6 +14,7 @@ mod machine;
 mod output;
 mod record;
 mod removal;
+mod replacement;
 mod state;
 mod temporary;
 mod transaction;
@@ -30,6 +31,7 @@ pub use create::Creation;
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
+pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
 pub use trust::Trust;
 
 use crate::diag::{Code, Diagnostic};

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::names::{Address, host_of};
 use crate::plan::{DEFAULT_PORT, Field, Plan};
@@ -96,6 +96,16 @@ impl Record {
         pretty(&json)
     }
 
+    /// Returns the record of a machine with another plan and another address. All fields that hostseed does not set are unchanged.
+    pub fn changed(&self, plan: &Plan, address: &Address, url: &str) -> Result<String> {
+        let mut json: Value = serde_json::from_str(&self.moved(address, url)?)?;
+        for (section, fields) in options(plan) {
+            let object = json.pointer_mut(&format!("/HostOptions/{section}")).and_then(Value::as_object_mut);
+            object.with_context(|| format!("config.json has no `{section}`"))?.extend(fields);
+        }
+        pretty(&json)
+    }
+
     /// Makes the record of a new machine.
     pub fn json(
         plan: &Plan,
@@ -105,9 +115,8 @@ impl Record {
         dir: &Path,
         certs: &Path,
     ) -> Result<String> {
-        let engine = &plan.host.engine;
         let file = |dir: &Path, name: &str| dir.join(name).display().to_string();
-        pretty(&json!({
+        let mut json = json!({
             "ConfigVersion": 3,
             "Driver": {
                 "IPAddress": address.to_string(),
@@ -126,20 +135,21 @@ impl Record {
                 "Driver": "",
                 "Memory": 0,
                 "Disk": 0,
+                // The fields that are null here are filled in below; this is Docker Machine's order.
                 "EngineOptions": {
-                    "ArbitraryFlags": engine.opts,
+                    "ArbitraryFlags": null,
                     "Dns": null,
                     "GraphDir": "",
-                    "Env": engine.env,
+                    "Env": null,
                     "Ipv6": false,
-                    "InsecureRegistry": engine.insecure_registries,
-                    "Labels": engine.labels,
+                    "InsecureRegistry": null,
+                    "Labels": null,
                     "LogLevel": "",
-                    "StorageDriver": engine.storage_driver.as_deref().unwrap_or_default(),
+                    "StorageDriver": null,
                     "SelinuxEnabled": false,
                     "TlsVerify": true,
-                    "RegistryMirror": engine.registry_mirrors,
-                    "InstallURL": plan.host.docker.install.script_url(),
+                    "RegistryMirror": null,
+                    "InstallURL": null,
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
                 "AuthOptions": {
@@ -153,13 +163,34 @@ impl Record {
                     "ServerCertRemotePath": paths::SERVER,
                     "ServerKeyRemotePath": paths::SERVER_KEY,
                     "ClientCertPath": file(dir, "cert.pem"),
-                    "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
+                    "ServerCertSANs": null,
                     "StorePath": dir.display().to_string(),
                 },
             },
             "Name": plan.name.as_str(),
-        }))
+        });
+        for (section, fields) in options(plan) {
+            json["HostOptions"][section].as_object_mut().context("a section is an object")?.extend(fields);
+        }
+        pretty(&json)
     }
+}
+
+/// The fields of a record that a plan decides, by the section of `HostOptions`.
+fn options(plan: &Plan) -> [(&'static str, Map<String, Value>); 2] {
+    let engine = &plan.host.engine;
+    let fields = |value: Value| value.as_object().cloned().unwrap_or_default();
+    let engine = json!({
+        "ArbitraryFlags": engine.opts,
+        "Env": engine.env,
+        "InsecureRegistry": engine.insecure_registries,
+        "Labels": engine.labels,
+        "StorageDriver": engine.storage_driver.as_deref().unwrap_or_default(),
+        "RegistryMirror": engine.registry_mirrors,
+        "InstallURL": plan.host.docker.install.script_url(),
+    });
+    let sans: Vec<_> = plan.tls_sans.iter().map(Address::to_string).collect();
+    [("EngineOptions", fields(engine)), ("AuthOptions", fields(json!({ "ServerCertSANs": sans })))]
 }
 
 fn pretty(json: &Value) -> Result<String> {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Home, is_printed, need, need_root, skip};
+use crate::support::{Home, is_printed, need, need_root, run, skip};
 
 /// Where `dockerd/install` puts Debian's packages.
 const DEBIAN: &str = "/usr/local/lib/hostseed-tests/dockerd";
@@ -122,6 +122,33 @@ fn check_agrees_with_a_real_dockerd_and_tells_what_the_clocks_do() {
     assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
     let _running = Dockerd::start(&ahead, port, Some(("web1", "web1")));
     assert_told(&at(&ahead, "+3h", &["check", "web1"]), 1, "error[client-refused]");
+}
+
+#[test]
+fn a_renewed_client_works_with_the_old_server_certificate_and_with_the_new_one() {
+    if !can_run() || !need("docker") {
+        return;
+    }
+    let (home, port) = machines(&["web1"]);
+    // What a host has before `renew`.
+    let before = home.machine("before");
+    run(Command::new("cp").arg("-r").arg(home.machine("web1")).arg(&before));
+    home.ok(&["renew", "web1", "--quiet"]);
+    let version = |dir: &Path| {
+        let mut docker = Command::new("docker");
+        docker.env("DOCKER_HOST", format!("tcp://127.0.0.1:{port}")).env("DOCKER_TLS_VERIFY", "1");
+        docker.env("DOCKER_CERT_PATH", dir).env("DOCKER_CONFIG", home.path());
+        docker.args(["version", "--format", "{{.Server.Version}}"]).output().unwrap()
+    };
+    for server in ["before", "web1"] {
+        let _running = Dockerd::start(&home, port, Some((server, server)));
+        for client in [&home.machine("web1"), &before] {
+            let told = version(client);
+            assert!(told.status.success(), "{server}: {}", String::from_utf8_lossy(&told.stderr));
+        }
+        home.ok(&["check", "web1"]);
+        assert_eq!(home.machine("web1").join("previous").exists(), server == "before");
+    }
 }
 
 #[test]

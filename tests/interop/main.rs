@@ -15,4 +15,5 @@ mod judge;
 mod mime;
 mod packer;
 mod pki;
+mod renew;
 mod terraform;
