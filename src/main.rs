@@ -115,11 +115,12 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
         Command::Renew(renew) => {
-            let Renew { names, valid_for, key, undo, dry_run, yes } = &renew;
+            let Renew { names, valid_for, key, authority, undo, dry_run, yes } = &renew;
             let request = commands::RenewRequest {
                 names,
                 valid_for: *valid_for,
                 key: *key,
+                authority: *authority,
                 undo: *undo,
                 dry_run: *dry_run,
                 yes: *yes,

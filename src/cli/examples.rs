@@ -63,6 +63,7 @@ const EXAMPLES: [(&str, &[&str]); 22] = [
         &[
             "hostseed renew web1",
             "hostseed renew web1 web2 --valid-for 1y --dry-run",
+            "hostseed renew web1 --authority --yes",
             "hostseed renew web1 --undo",
         ],
     ),

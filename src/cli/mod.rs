@@ -83,7 +83,11 @@ const WAIT: &str = "10m";
 const RENEW: &str = "\
 The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \
 ones expire, because the CA stays. Replace the VM with the new user-data. The old files stay in the folder `previous` of the machine until \
-`check` or `wait` finds the new certificate on the host.";
+`check` or `wait` finds the new certificate on the host.
+
+A client certificate that was lost or leaked works until it expires or the CA is replaced: `hostseed renew --authority --yes NAME`, then replace \
+the VM. The running host does not trust the new CA, so it is out of reach until then, except with the previous files. All machines with one shared CA \
+must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
@@ -381,6 +385,10 @@ pub struct Renew {
     /// Type of the new keys, now and at later renewals: p256, p384, ed25519, rsa2048 or rsa4096 [default: as before]
     #[arg(long, value_name = "KIND", value_parser = key_type(), hide_possible_values = true, conflicts_with = "undo")]
     pub key: Option<KeyType>,
+
+    /// Replace the CA, too, which revokes all client certificates; with --yes, otherwise print what would be done
+    #[arg(long, conflicts_with = "undo")]
+    pub authority: bool,
 
     /// Put the previous files back, if the new ones were not put on a host
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
+use super::authority::renew_authority;
 use super::create::about_names;
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
@@ -14,7 +15,7 @@ use crate::names::MachineName;
 use crate::pki::{self, Certificate, Identity, Pair};
 use crate::plan::{HostRole, KeyType, Plan, ValidFor};
 use crate::render;
-use crate::store::{Replaced, Replacement, Store, identity_files};
+use crate::store::{Replaced, Replacement, Store, Stored, identity_files};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -24,6 +25,8 @@ pub struct Request<'a> {
     pub valid_for: Option<ValidFor>,
     /// Another type of the keys than the machines have.
     pub key: Option<KeyType>,
+    /// Replace the machines' CAs, too.
+    pub authority: bool,
     /// Put the previous files back.
     pub undo: bool,
     /// Print what would be done, and write nothing.
@@ -42,6 +45,9 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             outcome.of(name, undo(store, ui, now, name, request))?;
         }
         return Ok(outcome.status);
+    }
+    if request.authority {
+        return renew_authority(store, ui, now, &names, request);
     }
     let passphrase = Passphrase::asked(ui);
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
@@ -99,9 +105,9 @@ impl Outcome {
 }
 
 /// New certificates of a machine that are not in the store yet.
-struct Renewal {
-    replacement: Replacement,
-    identity: Identity,
+pub(super) struct Renewal {
+    pub replacement: Replacement,
+    pub identity: Identity,
 }
 
 impl Renewal {
@@ -113,12 +119,22 @@ impl Renewal {
         passphrase: &Passphrase,
     ) -> Result<Self> {
         let before = store.stored(name)?;
-        let plan = Plan {
-            valid_for: request.valid_for.unwrap_or(before.plan.valid_for),
-            key: request.key.unwrap_or(before.plan.key),
-            ..before.plan.clone()
-        };
+        let plan = Self::plan_of(&before.plan, request);
         let authority = store.signing_authority(&plan, now, &|key| passphrase.of(key))?;
+        Self::issue(before, plan, authority, now)
+    }
+
+    /// A machine's plan with the options of the command.
+    pub(super) fn plan_of(before: &Plan, request: &Request) -> Plan {
+        Plan {
+            valid_for: request.valid_for.unwrap_or(before.valid_for),
+            key: request.key.unwrap_or(before.key),
+            ..before.clone()
+        }
+    }
+
+    /// Makes the certificates of a machine, signed by `authority`.
+    pub(super) fn issue(before: Stored, plan: Plan, authority: Pair, now: OffsetDateTime) -> Result<Self> {
         let identity = pki::issue_identity(&plan, authority, now)?;
         let mut files = identity_files(&plan, &identity);
         files.push(render::render_user_data(&plan, &identity.for_host())?);
@@ -126,12 +142,12 @@ impl Renewal {
         Ok(Self { replacement: Replacement { before, plan, files, authority: None }, identity })
     }
 
-    fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         &self.replacement.plan
     }
 
     /// Notes what the user should know about the new certificates.
-    fn note(&self, store: &Store, ui: Ui) {
+    pub(super) fn note(&self, store: &Store, ui: Ui) {
         let Identity { authority, host, client } = &self.identity;
         if until(host) == until(authority) {
             let text = format!(
@@ -147,7 +163,7 @@ impl Renewal {
     }
 
     /// Prints the certificates that would be made, and those that the machine has.
-    fn print(&self, store: &Store, ui: Ui) -> Result<()> {
+    pub(super) fn print(&self, store: &Store, ui: Ui) -> Result<()> {
         let Plan { name, ca, .. } = self.plan();
         let Identity { authority, host, client } = &self.identity;
         let new = |new: &Pair, old: Result<Certificate>| {
@@ -182,7 +198,12 @@ impl Renewal {
             }
             .to_owned(),
         ];
+        let authority = &self.identity.authority.certificate;
+        let is_of_old_ca = store.previous_authority(name).is_ok_and(|previous| previous != *authority);
         lines.push(match self.old_expiry(store) {
+            _ if is_of_old_ca => {
+                "It trusts only its old CA, so you have no access to it until then.".to_owned()
+            }
             Some(old) if old.is_expired(now) => {
                 format!("It expired on {}, and docker refuses it.", old.not_after.date())
             }
@@ -192,21 +213,27 @@ impl Renewal {
             ),
             None => "The new client certificate works with it, because the CA is the same.".to_owned(),
         });
-        let file = format!("{name}.user-data");
-        let command = |words: &[&str]| format!("   {}", store.command(words));
-        lines.extend([
-            "1. Replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
-            command(&["render", name.as_str(), "--force", "-o", &file]),
-            "2. Wait until Docker answers with the new certificate:".to_owned(),
-            command(&["wait", name.as_str()]),
-            format!(
-                "Until then the old files stay in {}. To put them back:",
-                store.previous_dir(name).display()
-            ),
-            command(&["renew", "--undo", name.as_str()]),
-        ]);
+        lines.extend(self.replace_vm(store));
+        lines.push(format!(
+            "Until then the old files stay in {}. To put them back:",
+            store.previous_dir(name).display()
+        ));
+        lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
         let until = until(&self.identity.client);
         ui.steps(format_args!("machine `{name}` has new certificates until {until}"), &lines);
+    }
+
+    /// The steps that bring the new certificates to a new VM.
+    pub(super) fn replace_vm(&self, store: &Store) -> [String; 4] {
+        let name = self.plan().name.as_str();
+        let file = format!("{name}.user-data");
+        let command = |words: &[&str]| format!("   {}", store.command(words));
+        [
+            "1. Replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
+            command(&["render", name, "--force", "-o", &file]),
+            "2. Wait until Docker answers with the new certificate:".to_owned(),
+            command(&["wait", name]),
+        ]
     }
 
     /// The validity of the host's certificate in the previous files.
@@ -216,7 +243,7 @@ impl Renewal {
     }
 }
 
-fn until(pair: &Pair) -> time::Date {
+pub(super) fn until(pair: &Pair) -> time::Date {
     pair.certificate.validity().not_after.date()
 }
 

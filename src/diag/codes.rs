@@ -809,6 +809,11 @@ codes! {
     /// Its host would refuse certificates of the other CA. Restore the CA's files, or move the machine to the CA that
     /// is there with `hostseed renew --authority`.
     CaReplaced = "ca-replaced",
+    /// hostseed does not replace a CA in a folder of yours
+    ///
+    /// It did not make that CA. Put the new `ca.pem` and `ca-key.pem` into the folder; then `hostseed renew
+    /// --authority` moves the machine to the new CA.
+    CaNotReplaced = "ca-not-replaced",
     /// A machine has no previous files
     ///
     /// `renew` and `update` keep the files that they replace until a host presents the new certificate. After that

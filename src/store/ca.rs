@@ -116,6 +116,44 @@ impl Store {
         pki::load_authority(&dir, certificate.expose(), &key, now, ask)
     }
 
+    /// Loads the store's shared CA if it is another one than that of a machine, which was not moved to it yet. `ask` is called for the
+    /// passphrase of an encrypted key.
+    pub fn other_shared_authority(
+        &self,
+        plan: &Plan,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Option<Pair>> {
+        let [certificate, key] = ["ca.pem", "ca-key.pem"].map(|file| self.certs().join(file));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if !is_there(&certificate) || !is_there(&key) || self.is_signed_from(&plan.name, &self.certs()) {
+            return Ok(None);
+        }
+        self.check_authority(&plan.ca)?;
+        self.authority(&plan.ca, now, ask)
+    }
+
+    /// The other machines that have the same CA as a machine, from the same folder.
+    ///
+    /// # Errors
+    /// Fails if the folder of the machines cannot be read.
+    pub fn sharing_authority(&self, plan: &Plan) -> Result<Vec<MachineName>> {
+        let dir = self.certs_of(plan);
+        let own = self.certificate(&plan.name, "ca").ok();
+        // Docker Machine's machines have no plan, and the shared CA.
+        let is_from_here = |name: &MachineName| {
+            let plan_of_other = self.read_plan(name);
+            plan_of_other.map_or(plan.ca == AuthoritySource::Shared, |other| self.certs_of(&other) == dir)
+        };
+        let has_same = |name: &MachineName| {
+            *name != plan.name
+                && own.is_some()
+                && self.certificate(name, "ca").ok() == own
+                && is_from_here(name)
+        };
+        Ok(self.names()?.into_iter().filter(has_same).collect())
+    }
+
     /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
@@ -134,7 +172,7 @@ impl Store {
     }
 
     /// The folder that contains a plan's CA.
-    pub(super) fn certs_of(&self, plan: &Plan) -> PathBuf {
+    pub fn certs_of(&self, plan: &Plan) -> PathBuf {
         match &plan.ca {
             AuthoritySource::Own => self.authority_dir(&plan.name),
             AuthoritySource::Shared => self.certs(),

@@ -154,6 +154,19 @@ impl Store {
         Ok((role, self.certificate(name, role.file_stem())?))
     }
 
+    /// The names of the client certificates that `hostseed client` made for a machine, sorted.
+    pub fn minted_clients(&self, name: &MachineName) -> Vec<String> {
+        let entries = std::fs::read_dir(self.machine_dir(name).join("clients"));
+        let mut names: Vec<_> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Determines the role from the files, which machines of Docker Machine have too.
     pub fn host_role(&self, name: &MachineName) -> HostRole {
         role_in(&self.machine_dir(name))

@@ -26,6 +26,7 @@ pub struct Stored {
 }
 
 /// New files for a machine.
+#[derive(Debug, Clone)]
 pub struct Replacement {
     /// The machine as it was when the new files were made.
     pub before: Stored,

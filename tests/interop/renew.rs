@@ -69,3 +69,19 @@ fn a_new_boot_issuer_verifies_and_can_sign() {
     let rendered = home.ok(&["render", "web1"]);
     assert_eq!(rendered.as_bytes(), read(&dir, "user-data"));
 }
+
+#[test]
+fn with_a_new_ca_neither_side_accepts_certificates_of_the_old_one() {
+    if !need("openssl") {
+        return;
+    }
+    let home = Home::new();
+    let dir = create(&home, "web1", &[]);
+    home.ok(&["renew", "web1", "--authority", "--yes", "--quiet"]);
+    let old = dir.join("previous");
+    for (purpose, file) in [("sslserver", "server.pem"), ("sslclient", "cert.pem")] {
+        assert_verifies(&dir.join("ca.pem"), &dir.join(file), &["-purpose", purpose]);
+        assert!(!verifies(&dir.join("ca.pem"), &old.join(file), &["-purpose", purpose]), "{file}");
+        assert!(!verifies(&old.join("ca.pem"), &dir.join(file), &["-purpose", purpose]), "{file}");
+    }
+}

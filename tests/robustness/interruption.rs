@@ -378,6 +378,11 @@ fn kill_9_at_any_moment_of_renew_leaves_all_old_or_all_new_files() {
     kill_before_each_call(&CREATE, &["renew", "web1", "--quiet"]);
 }
 
+#[test]
+fn kill_9_at_any_moment_of_a_new_ca_leaves_all_old_or_all_new_files() {
+    kill_before_each_call(&CREATE, &["renew", "--authority", "--yes", "web1", "--quiet"]);
+}
+
 /// A command that runs a `sh` script as root in a separate mount namespace, which an ordinary user can also create.
 pub fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
