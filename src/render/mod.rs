@@ -4,6 +4,7 @@
 mod environment;
 mod form;
 mod host;
+mod host_set;
 mod ignition;
 mod imagebuilder;
 mod issue;
@@ -19,6 +20,7 @@ use anyhow::Result;
 
 pub use environment::Connection;
 pub use form::{Form, Format};
+pub use host_set::{HostSet, NewFiles, host_set};
 pub use nocloud::Medium;
 pub use packing::Packing;
 pub use rendered::Rendered;
