@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 use minijinja::context;
 
+use super::issue::unit;
 use crate::artifact::Artifact;
 use crate::digest::sha256;
 use crate::names::MachineName;
 use crate::pki::Certificate;
 use crate::templates;
 use crate::userdata::manifest::Entry;
-use crate::userdata::paths::{NEXT, NEXT_READY, RESULT};
+use crate::userdata::paths::{APPLY_PATH, APPLY_SERVICE, NEXT, NEXT_READY, RESULT};
 
 /// New files for a running host.
 pub struct NewFiles<'a> {
@@ -37,6 +38,11 @@ pub struct HostSet {
     pub ready: Artifact,
     /// Files that replace all of these if the host does not begin: the host removes them if it ever does.
     pub withdrawal: Vec<Artifact>,
+}
+
+/// Renders the units that run the script of a set, with paths relative to `/`.
+pub fn units() -> Result<Vec<Artifact>> {
+    [APPLY_PATH, APPLY_SERVICE].into_iter().map(|name| unit(name, context! {})).collect()
 }
 
 /// Renders a set.
