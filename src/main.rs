@@ -115,12 +115,13 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }
         Command::Renew(renew) => {
-            let Renew { names, valid_for, key, authority, undo, dry_run, yes } = &renew;
+            let Renew { names, valid_for, key, authority, apply, undo, dry_run, yes } = &renew;
             let request = commands::RenewRequest {
                 names,
                 valid_for: *valid_for,
                 key: *key,
                 authority: *authority,
+                apply: *apply,
                 undo: *undo,
                 dry_run: *dry_run,
                 yes: *yes,

@@ -390,6 +390,10 @@ pub struct Renew {
     #[arg(long, conflicts_with = "undo")]
     pub authority: bool,
 
+    /// Bring the new files to the running host through Docker's API, and restart Docker there
+    #[arg(long, conflicts_with = "undo")]
+    pub apply: bool,
+
     /// Put the previous files back, if the new ones were not put on a host
     #[arg(long)]
     pub undo: bool,

@@ -1,6 +1,7 @@
 //! The commands, one file each, which reads as the steps of the command.
 
 mod address;
+mod apply;
 mod authority;
 mod bake;
 mod check;

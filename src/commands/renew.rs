@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
+use super::apply::apply;
 use super::authority::renew_authority;
 use super::create::about_names;
 use super::passphrase::Passphrase;
@@ -27,6 +28,8 @@ pub struct Request<'a> {
     pub key: Option<KeyType>,
     /// Replace the machines' CAs, too.
     pub authority: bool,
+    /// Bring the new files to the running host. A machine with previous files, which has new ones already, is not renewed again.
+    pub apply: bool,
     /// Put the previous files back.
     pub undo: bool,
     /// Print what would be done, and write nothing.
@@ -53,7 +56,13 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
     let mut signed = Vec::new();
     for name in &names {
-        signed.extend(outcome.of(name, sign(name))?);
+        if request.apply && store.has_previous(name) {
+            ui.note(format_args!(
+                "`{name}` has new certificates that no host has presented yet: it is not renewed again"
+            ));
+        } else {
+            signed.extend(outcome.of(name, sign(name))?);
+        }
     }
     for renewal in signed {
         let name = renewal.plan().name.clone();
@@ -64,13 +73,20 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             }
             let renewal = put(store, renewal, || sign(&name))?;
             renewal.note(store, ui);
-            renewal.tell(store, ui, now);
+            if !request.apply {
+                renewal.tell(store, ui, now);
+            }
             Ok(())
         };
         outcome.of(&name, finish())?;
     }
     if request.dry_run {
         ui.note("this is a dry run: nothing was written");
+    } else if request.apply {
+        // Not those that could not be renewed.
+        for name in names.iter().filter(|name| store.has_previous(name)) {
+            outcome.of(name, apply(store, ui, now, name))?;
+        }
     }
     Ok(outcome.status)
 }

@@ -819,6 +819,27 @@ codes! {
     /// `renew` and `update` keep the files that they replace until a host presents the new certificate. After that
     /// there is nothing to undo.
     NoPrevious = "no-previous",
+    /// A host cannot put new files in place by itself
+    ///
+    /// `renew --apply` needs two units on the host, which `setup` installs since this version of hostseed. Replace the VM
+    /// with the new user-data, or let `--install-units` install them: it runs a command as root on the host, through
+    /// Docker's API.
+    NoApplyUnits = "no-apply-units",
+    /// Another client brings new files to the host
+    ///
+    /// One client at a time can do so. The message names the other one. If that was killed, its lock ends after 20
+    /// minutes, or at once on the computer where it ran.
+    HostBusy = "host-busy",
+    /// A host did not accept new files
+    ///
+    /// Either it found a fault in them and changed nothing, or Docker did not answer with them, and the host has put the
+    /// old files back. The reason is the host's. The machine has both, the old and the new files.
+    NotApplied = "not-applied",
+    /// A host has new files, and the outcome is not known
+    ///
+    /// The host works on by itself: it either answers with the new files, or puts the old ones back. The same command
+    /// asks it again and goes on.
+    OutcomeUnknown = "outcome-unknown",
     /// The folder of a machine contains files that hostseed did not make
     ///
     /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.

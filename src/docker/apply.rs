@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::mailbox::{Folders, Holder, Mailbox, Unopened};
+use super::mailbox::{Holder, Mailbox, Unopened};
 use super::{Answer, Engine, Fault};
 use crate::pki::Certificate;
-use crate::render::HostSet;
+use crate::render::{HostSet, WITHDRAWN};
 use crate::userdata::paths::{self, APPLY_PATH};
 
 /// The longest request.
@@ -43,7 +43,6 @@ pub struct Change<'a> {
     pub set: &'a HostSet,
     /// The certificate that the host presents afterwards, as its own or in its chain: the server's, or the boot issuer's.
     pub presents: &'a Certificate,
-    pub folders: Folders<'a>,
 }
 
 /// How the caller follows a change.
@@ -145,7 +144,7 @@ pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
     (watch.step)(Step::Connecting);
     let answer = change.now.check((watch.clock)(), deadline).map_err(Failure::Unreachable)?;
     let id = &change.set.id;
-    let mailbox = Mailbox::open(change.now, &answer.api, change.folders, id, deadline)?;
+    let mailbox = Mailbox::open(change.now, &answer.api, id, deadline)?;
     let mut host = Host { change, watch, mailbox };
     let done = host.stage().and_then(|()| host.outcome());
     host.close();
@@ -186,6 +185,7 @@ impl Host<'_> {
         loop {
             match self.read(paths::NEXT_READY) {
                 Ok(None) => return Ok(false),
+                Ok(Some(ready)) if ready == WITHDRAWN.as_bytes() => return Ok(false),
                 Ok(Some(ready)) if ready == self.change.set.ready.bytes.expose() => return Ok(true),
                 Ok(Some(_)) => (self.watch.step)(Step::WaitingForEarlier),
                 Err(fault) if fault.is_passing() => (self.watch.step)(Step::Restarting),
@@ -251,7 +251,7 @@ impl Host<'_> {
     fn reopen(&mut self) {
         for engine in [self.change.then, self.change.now] {
             if let Ok(false) = self.mailbox.exists(engine, soon()) {
-                let again = self.mailbox.reopen(engine, self.change.folders, &self.change.set.id, soon());
+                let again = self.mailbox.reopen(engine, &self.change.set.id, soon());
                 // Tried again after the pause.
                 if let Ok(mailbox) = again {
                     self.mailbox = mailbox;

@@ -44,22 +44,6 @@ pub struct Holder {
     pub since: Option<OffsetDateTime>,
 }
 
-/// The folders of a host that a container can have.
-#[derive(Debug, Clone, Copy)]
-pub struct Folders<'a> {
-    /// `/etc/docker`
-    pub docker: &'a str,
-    /// `/etc/systemd/system`
-    pub units: &'a str,
-}
-
-impl Default for Folders<'_> {
-    /// Those of a host. Tests have others.
-    fn default() -> Self {
-        Self { docker: paths::DOCKER, units: paths::UNITS }
-    }
-}
-
 /// Why there is no container.
 #[derive(Debug)]
 pub enum Unopened {
@@ -124,19 +108,13 @@ impl Mailbox {
     ///
     /// # Errors
     /// Fails if another client has it, or with the host's fault.
-    pub fn open(
-        engine: &Engine,
-        api: &str,
-        folders: Folders,
-        set: &str,
-        deadline: Instant,
-    ) -> Result<Self, Unopened> {
+    pub fn open(engine: &Engine, api: &str, set: &str, deadline: Instant) -> Result<Self, Unopened> {
         if let Some(found) = find(engine, api, deadline)? {
             take_over(engine, api, &found, deadline)?;
         }
         remove_old_images(engine, api, deadline)?;
         let image = create_image(engine, api, deadline)?;
-        let binds = [format!("{}:{DOCKER}", folders.docker), format!("{}:{UNITS}:ro", folders.units)];
+        let binds = [format!("{}:{DOCKER}", paths::DOCKER), format!("{}:{UNITS}:ro", paths::UNITS)];
         let body = json!({
             "Image": image,
             // Docker wants a command. The container is never started.
@@ -208,15 +186,9 @@ impl Mailbox {
     }
 
     /// Makes another container, for the same set.
-    pub fn reopen(
-        &self,
-        engine: &Engine,
-        folders: Folders,
-        set: &str,
-        deadline: Instant,
-    ) -> Result<Self, Unopened> {
+    pub fn reopen(&self, engine: &Engine, set: &str, deadline: Instant) -> Result<Self, Unopened> {
         remove(engine, &self.api, &format!("/images/{}", self.image), deadline)?;
-        Self::open(engine, &self.api, folders, set, deadline)
+        Self::open(engine, &self.api, set, deadline)
     }
 
     /// Removes the container and the image.

@@ -13,4 +13,4 @@ mod tls;
 pub use apply::{Change, Failure, Outcome, Step, Watch, apply};
 pub use engine::{Answer, Engine, Target};
 pub use fault::{Fault, Said, Which};
-pub use mailbox::{Folders, Holder};
+pub use mailbox::Holder;

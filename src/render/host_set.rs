@@ -5,14 +5,19 @@ use std::collections::HashSet;
 use anyhow::{Result, bail};
 use minijinja::context;
 
+use super::host::Host;
 use super::issue::unit;
 use crate::artifact::Artifact;
 use crate::digest::sha256;
 use crate::names::MachineName;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, HostIdentity};
+use crate::plan::Plan;
 use crate::templates;
 use crate::userdata::manifest::Entry;
-use crate::userdata::paths::{APPLY_PATH, APPLY_SERVICE, NEXT, NEXT_READY, RESULT};
+use crate::userdata::paths::{self, APPLY_PATH, APPLY_SERVICE, DROP_IN, LIB, NEXT, NEXT_READY, RESULT};
+
+/// The content of `ready` in a set that was withdrawn.
+pub const WITHDRAWN: &str = "withdrawn\n";
 
 /// New files for a running host.
 pub struct NewFiles<'a> {
@@ -43,6 +48,18 @@ pub struct HostSet {
 /// Renders the units that run the script of a set, with paths relative to `/`.
 pub fn units() -> Result<Vec<Artifact>> {
     [APPLY_PATH, APPLY_SERVICE].into_iter().map(|name| unit(name, context! {})).collect()
+}
+
+/// The files of a machine that a running host gets, with paths relative to `/`: its identity, and the drop-in if it differs from that of the
+/// plan `before`.
+pub fn host_files(before: &Plan, plan: &Plan, identity: &HostIdentity) -> Result<Vec<Artifact>> {
+    let host = Host::machine(plan, identity);
+    let drop_in = host.drop_in(LIB)?;
+    let mut files = host.identity();
+    if Host::machine(before, identity).drop_in(LIB)? != drop_in {
+        files.push(Artifact::public(paths::relative(DROP_IN), drop_in));
+    }
+    Ok(files)
 }
 
 /// Renders a set.
@@ -86,6 +103,7 @@ pub fn host_set(new: &NewFiles) -> Result<HostSet> {
     let empty = |file: &Artifact| Artifact { bytes: Vec::new().into(), ..staged(file) };
     let nothing = templates::render("host/withdraw", context! {})?;
     let nothing = Artifact::private(format!("{NEXT}/apply"), nothing);
-    let withdrawal = new.files.iter().map(empty).chain([nothing]).collect();
+    let withdrawn = Artifact::private(NEXT_READY, WITHDRAWN);
+    let withdrawal = new.files.iter().map(empty).chain([nothing, withdrawn]).collect();
     Ok(HostSet { id, files, ready, withdrawal })
 }

@@ -137,15 +137,15 @@ impl Store {
     /// Fails if the machine does not exist, another user can change it, or one of the files cannot be read.
     pub fn client_identity(&self, name: &MachineName) -> Result<ClientIdentity> {
         self.require(name)?;
-        let dir = self.machine_dir(name);
+        self.client_identity_in(&self.machine_dir(name))
+    }
+
+    pub(super) fn client_identity_in(&self, dir: &Path) -> Result<ClientIdentity> {
         let path = dir.join("cert.pem");
         let chain = Certificate::chain_from_pem(files::read(&path)?.expose())
             .map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))?;
-        Ok(ClientIdentity {
-            ca: self.certificate(name, "ca")?,
-            chain,
-            key: files::read(&dir.join("key.pem"))?,
-        })
+        let ca = self.certificate_in(dir, "ca")?;
+        Ok(ClientIdentity { ca, chain, key: files::read(&dir.join("key.pem"))? })
     }
 
     /// The certificate of a machine's host, and the host's role.

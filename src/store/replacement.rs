@@ -14,7 +14,7 @@ use super::{CERTS, MACHINES, Store, files};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
-use crate::pki::{Certificate, Identity, Pair};
+use crate::pki::{Certificate, ClientIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::Shell;
 
@@ -154,6 +154,11 @@ impl Store {
     /// The CA in a machine's previous files.
     pub fn previous_authority(&self, name: &MachineName) -> Result<Certificate> {
         self.certificate_in(&self.previous_dir(name), "ca")
+    }
+
+    /// The client's certificate and key in a machine's previous files, with the CA there.
+    pub fn previous_client(&self, name: &MachineName) -> Result<ClientIdentity> {
+        self.client_identity_in(&self.previous_dir(name))
     }
 
     /// Puts a machine's previous files back, with its own CA if that was replaced too, and deletes the new ones.

@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod apply;
 mod authority;
 mod disk;
 #[cfg(target_os = "linux")]
