@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &str); 11] = [
     ("kill", NO_VM),
     ("mount", NO_COPY),
     ("provision", "change the options with `hostseed create`, and replace the VM"),
-    ("regenerate-certs", "use `hostseed renew NAME`, which makes new certificates"),
+    ("regenerate-certs", "use `hostseed renew --apply NAME`, which also brings them to the running host"),
     ("restart", NO_VM),
     ("scp", NO_COPY),
     ("ssh", NO_LOGIN),

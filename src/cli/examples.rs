@@ -63,7 +63,8 @@ const EXAMPLES: [(&str, &[&str]); 22] = [
         &[
             "hostseed renew web1",
             "hostseed renew web1 web2 --valid-for 1y --dry-run",
-            "hostseed renew web1 --authority --yes",
+            "hostseed renew web1 --apply",
+            "hostseed renew web1 --authority --apply --yes",
             "hostseed renew web1 --undo",
         ],
     ),

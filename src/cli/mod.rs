@@ -83,11 +83,12 @@ const WAIT: &str = "10m";
 const RENEW: &str = "\
 The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \
 ones expire, because the CA stays. Replace the VM with the new user-data. The old files stay in the folder `previous` of the machine until \
-`check` or `wait` finds the new certificate on the host.
+`check` or `wait` finds the new certificate on the host. With `--apply` the running host gets them at once: it restarts Docker with them, and puts the \
+old ones back if Docker does not answer. If a machine has new certificates that no host has presented yet, `--apply` makes no others.
 
-A client certificate that was lost or leaked works until it expires or the CA is replaced: `hostseed renew --authority --yes NAME`, then replace \
-the VM. The running host does not trust the new CA, so it is out of reach until then, except with the previous files. All machines with one shared CA \
-must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
+A client certificate that was lost or leaked works until it expires or the CA is replaced: `hostseed renew --authority --apply --yes NAME`. \
+Without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
+machines with one shared CA must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 

@@ -34,9 +34,14 @@ pub(super) fn renew_authority(
             renewal.note(store, ui);
             renewal.print(store, ui)?;
         }
-        ui.note("the running hosts trust only their old CA: each of them is out of reach until its VM is replaced");
-        let words =
-            ["renew", "--authority", "--yes"].into_iter().chain(names.iter().map(MachineName::as_str));
+        if !request.apply {
+            ui.note("the running hosts trust only their old CA: each of them is out of reach until its VM is replaced");
+        }
+        let apply = request.apply.then_some("--apply");
+        let words = ["renew", "--authority", "--yes"]
+            .into_iter()
+            .chain(apply)
+            .chain(names.iter().map(MachineName::as_str));
         ui.note_with("nothing was written; this replaces the CA:", &store.command(words));
         return Ok(ExitCode::SUCCESS);
     }
@@ -45,7 +50,9 @@ pub(super) fn renew_authority(
     }
     for renewal in &signed.renewals {
         renewal.note(store, ui);
-        tell(store, ui, renewal);
+        if !request.apply {
+            tell(store, ui, renewal);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

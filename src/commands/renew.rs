@@ -50,7 +50,21 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         return Ok(outcome.status);
     }
     if request.authority {
-        return renew_authority(store, ui, now, &names, request);
+        // A CA that is not proved yet may be on the host already. Another one would replace it in the store, and nobody had access.
+        let mut is_made = request.apply;
+        for name in &names {
+            is_made = is_made && has_unproved_authority(store, name)?;
+        }
+        if is_made {
+            ui.note("the new CA was made before, and no host has presented it yet: it is not replaced again");
+        } else {
+            let status = renew_authority(store, ui, now, &names, request)?;
+            if !request.apply || !request.yes || request.dry_run {
+                return Ok(status);
+            }
+        }
+        outcome.apply(store, now, &names)?;
+        return Ok(outcome.status);
     }
     let passphrase = Passphrase::asked(ui);
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
@@ -83,12 +97,14 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     if request.dry_run {
         ui.note("this is a dry run: nothing was written");
     } else if request.apply {
-        // Not those that could not be renewed.
-        for name in names.iter().filter(|name| store.has_previous(name)) {
-            outcome.of(name, apply(store, ui, now, name))?;
-        }
+        outcome.apply(store, now, &names)?;
     }
     Ok(outcome.status)
+}
+
+/// Returns whether a machine has a new CA that no host has presented.
+fn has_unproved_authority(store: &Store, name: &MachineName) -> Result<bool> {
+    Ok(store.has_previous(name) && store.previous_authority(name)? != store.certificate(name, "ca")?)
 }
 
 /// The machines of a command line, each once.
@@ -117,6 +133,22 @@ impl Outcome {
                 Ok(None)
             }
         }
+    }
+}
+
+impl Outcome {
+    /// Brings the new files to the hosts of the machines that have some, one after the other.
+    fn apply(&mut self, store: &Store, now: OffsetDateTime, names: &[MachineName]) -> Result<()> {
+        for name in names.iter().filter(|name| store.has_previous(name)) {
+            match apply(store, self.ui, now, name) {
+                Err(error) if names.len() > 1 => {
+                    self.ui.error(&error);
+                    self.status = ExitCode::FAILURE;
+                }
+                done => done?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -821,9 +821,8 @@ codes! {
     NoPrevious = "no-previous",
     /// A host cannot put new files in place by itself
     ///
-    /// `renew --apply` needs two units on the host, which `setup` installs since this version of hostseed. Replace the VM
-    /// with the new user-data, or let `--install-units` install them: it runs a command as root on the host, through
-    /// Docker's API.
+    /// `renew --apply` needs the units hostseed-apply.path and hostseed-apply.service on the host. Seeds contain them;
+    /// hosts of Docker Machine and of the first versions of hostseed lack them. Replace the VM with the new user-data.
     NoApplyUnits = "no-apply-units",
     /// Another client brings new files to the host
     ///
