@@ -53,7 +53,11 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let store = || open_store(cli.store, trust).map(|store| opened.get_or_init(|| store));
     if matches!(
         cli.command,
-        Command::Create(_) | Command::External | Command::Renew(_) | Command::Verify { .. }
+        Command::Create(_)
+            | Command::External
+            | Command::Renew(_)
+            | Command::Update(_)
+            | Command::Verify { .. }
     ) {
         refuse_wrong_clock(now)?;
     }
@@ -113,6 +117,12 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
+        }
+        Command::Update(update) => {
+            let (is_whole, unset, dry_run) = (update.file.is_some(), update.unset.clone(), update.dry_run);
+            let spec = commands::read_spec(update.file.clone(), || update.spec())?;
+            let request = commands::UpdateRequest { spec, is_whole, unset, dry_run };
+            commands::update(store()?, ui, now, &request)
         }
         Command::Renew(renew) => {
             let Renew { names, valid_for, key, authority, apply, undo, dry_run, yes } = &renew;

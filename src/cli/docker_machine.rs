@@ -21,14 +21,17 @@ const COMMANDS: [(&str, &str); 11] = [
     ("active", "`hostseed ls` marks the active machine, and `echo $DOCKER_MACHINE_NAME` prints it"),
     ("kill", NO_VM),
     ("mount", NO_COPY),
-    ("provision", "change the options with `hostseed create`, and replace the VM"),
+    ("provision", "change the options with `hostseed update`, and bring them to the host as it says"),
     ("regenerate-certs", "use `hostseed renew --apply NAME`, which also brings them to the running host"),
     ("restart", NO_VM),
     ("scp", NO_COPY),
     ("ssh", NO_LOGIN),
     ("start", NO_VM),
     ("stop", NO_VM),
-    ("upgrade", "the host's package manager upgrades Docker; or create the machine again and replace the VM"),
+    (
+        "upgrade",
+        "the host's package manager upgrades Docker; or use `hostseed update NAME --docker-version VERSION` and replace the VM",
+    ),
 ];
 
 /// Flags of Docker Machine and its drivers, each with the command that has it (empty for all) and with what to do instead. A flag that

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Each command with its examples: commands that can be pasted, with `create` first.
-const EXAMPLES: [(&str, &[&str]); 22] = [
+const EXAMPLES: [(&str, &[&str]); 23] = [
     (
         "create",
         &[
@@ -58,6 +58,14 @@ const EXAMPLES: [(&str, &[&str]); 22] = [
     ("url", &["hostseed url web1 web2"]),
     ("ip", &["hostseed ip web1 web2"]),
     ("address", &["hostseed address web2 203.0.113.8"]),
+    (
+        "update",
+        &[
+            "hostseed update web1 --engine-label role=db --unset engine-env",
+            "hostseed update web1 --address 203.0.113.8 --dry-run",
+            "hostseed update -f web1.yaml",
+        ],
+    ),
     (
         "renew",
         &[

@@ -80,6 +80,13 @@ Exit status: 0 Docker answers on all machines, also if a certificate expires soo
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
 
+const UPDATE: &str = "\
+An option that is given replaces the value that the machine has; one that is repeatable replaces all its values. `--unset OPTION` removes the values, or \
+sets the default. A spec file has all options: those that it lacks get their defaults.
+
+The machine keeps its CA and its client certificate. It gets a new server certificate only if its names change. The running host does not change: \
+replace the VM with the new user-data. `renew` changes `key` and `valid-for`.";
+
 const RENEW: &str = "\
 The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \
 ones expire, because the CA stays. Replace the VM with the new user-data. The old files stay in the folder `previous` of the machine until \
@@ -243,6 +250,9 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Change a machine's options: labels, addresses, the version of Docker, and others
+    #[command(after_help = UPDATE)]
+    Update(Box<Update>),
     /// Make new certificates for machines, and the user-data with them
     #[command(after_help = RENEW)]
     Renew(Renew),
@@ -374,6 +384,32 @@ pub struct Render {
 }
 
 #[derive(Debug, Args)]
+pub struct Update {
+    /// The machine
+    #[arg(required_unless_present = "file")]
+    pub name: Option<String>,
+
+    /// Read all options from a spec file (`-`: standard input)
+    #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["name", "unset", "identity", "host"])]
+    pub file: Option<PathBuf>,
+
+    /// Remove the values of an option, or set its default; repeatable
+    #[arg(long, value_name = "OPTION", value_parser = option_names(), hide_possible_values = true)]
+    pub unset: Vec<String>,
+
+    /// Print what would be changed, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub identity: Identity,
+
+    #[command(flatten)]
+    pub host: Host,
+}
+
+#[derive(Debug, Args)]
 pub struct Renew {
     /// The machines
     #[arg(required = true)]
@@ -475,13 +511,21 @@ pub fn described() -> clap::Command {
         }
         command
     };
-    examples::add(Cli::command()).mut_subcommand("create", named).mut_subcommand("bake", named)
+    examples::add(Cli::command())
+        .mut_subcommand("create", named)
+        .mut_subcommand("bake", named)
+        .mut_subcommand("update", named)
 }
 
 /// Parses the name of a diagnostic's code.
 fn code() -> impl TypedValueParser<Value = Code> {
     let names = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name()));
     names.map(|name| Code::named(&name).expect("these are the names"))
+}
+
+/// Parses the name of an option.
+fn option_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(options::all().map(|option| option.name))
 }
 
 /// Parses the type of keys.
@@ -552,10 +596,20 @@ impl Bake {
 impl Create {
     /// The spec that the flags make.
     pub fn spec(self) -> Spec {
-        let given =
-            [self.identity.given(), self.host.given()].concat().into_iter().map(str::to_owned).collect();
-        Spec { name: self.name.map(Word::from), identity: self.identity, given, ..Spec::of_image(self.host) }
+        spec(self.name, self.identity, self.host)
     }
+}
+
+impl Update {
+    /// The spec that the flags make.
+    pub fn spec(self) -> Spec {
+        spec(self.name, self.identity, self.host)
+    }
+}
+
+fn spec(name: Option<String>, identity: Identity, host: Host) -> Spec {
+    let given = [identity.given(), host.given()].concat().into_iter().map(str::to_owned).collect();
+    Spec { name: name.map(Word::from), identity, given, ..Spec::of_image(host) }
 }
 
 #[cfg(test)]

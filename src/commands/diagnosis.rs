@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::address::cover;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Fault, Said, Target, Which};
 use crate::names::{Address, MachineName};
@@ -49,6 +50,11 @@ pub fn passing(fault: &Fault) -> String {
 }
 
 impl Diagnosis<'_> {
+    /// The command that gives the machine another address.
+    fn update(&self, address: &str) -> Command {
+        self.store.command(["update", self.name.as_str(), "--address", address])
+    }
+
     /// The command that makes a new certificate in the place of this one.
     fn renew(&self, which: Which) -> Command {
         let authority = (which == Which::Authority).then_some("--authority");
@@ -77,7 +83,8 @@ impl Diagnosis<'_> {
                     .hint("add the name to DNS, or record another address that the server certificate covers:")
                     .run(address(&other)),
                 None => error(Code::HostUnresolved, fault)
-                    .hint("add the name to DNS, or create the machine again with the VM's IP address, and replace the VM"),
+                    .hint("add the name to DNS, or make a server certificate for the VM's IP address and replace the VM:")
+                    .run(self.update("IP")),
             },
             Fault::Unreachable(_) if self.waited => error(Code::HostUnreachable, fault)
                 .hint(format!(
@@ -114,9 +121,11 @@ impl Diagnosis<'_> {
                     Some(other) => error
                         .hint(format!("{cause}; the server certificate covers another address, which you can record:"))
                         .run(address(&other)),
-                    None => error.hint(format!(
-                        "{cause}; if the machine has a new address, create it again with that one, and replace the VM"
-                    )),
+                    None => error
+                        .hint(format!(
+                            "{cause}; if the machine has a new address, make a server certificate for it and replace the VM:"
+                        ))
+                        .run(self.update("ADDRESS")),
                 }
             }
             Fault::AuthorityAsServer => error(Code::CertificateChain, fault).hint(
@@ -133,9 +142,11 @@ impl Diagnosis<'_> {
                         .runs(wait),
                     Some(other) => error.hint("connect to an address that it covers:").run(address(&other)),
                     None if *issued => error.hint(
-                        "the host issues its certificate itself, and does not know this address: see the `hostseed` lines on its console, or create the machine again with `--tls-san`",
-                    ),
-                    None => error.hint("create the machine again with this address, and replace the VM"),
+                        "the host issues its certificate itself, and does not know this address: see the `hostseed` lines on its console, or add the address and replace the VM:",
+                    ).run(cover(self.store, self.name, &self.target.address)),
+                    None => error
+                        .hint("make a server certificate for this address, and replace the VM:")
+                        .run(cover(self.store, self.name, &self.target.address)),
                 }
             }
             Fault::UnusableCertificate(_) => error(Code::CertificateChain, fault)

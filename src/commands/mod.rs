@@ -28,6 +28,7 @@ pub mod render;
 mod renew;
 mod rm;
 mod schema;
+mod update;
 mod url;
 mod verify;
 
@@ -56,6 +57,7 @@ pub use render::render;
 pub use renew::{Request as RenewRequest, renew};
 pub use rm::rm;
 pub use schema::{check_schema, machine_schema, schema};
+pub use update::{Request as UpdateRequest, update};
 pub use url::{ip, url};
 pub use verify::{Question, verify};
 

@@ -723,7 +723,7 @@ codes! {
     /// The request has other settings than the existing machine
     ///
     /// Neither `create --if-missing` nor Terraform's data source changes a machine. Ask for the same settings, for the
-    /// name alone, or remove the machine and let it be created again.
+    /// name alone, or change the machine with `hostseed update`.
     MachineDiffers = "machine-differs",
     /// A file or folder cannot be written, removed or locked
     ///
@@ -779,7 +779,7 @@ codes! {
     PathNotUtf8 = "path-not-utf-8",
     /// A machine's record in the store cannot be used
     ///
-    /// `config.json` is damaged or has no address. Restore the file, or create the machine again.
+    /// `config.json` is damaged or has no address. Restore the file from a backup.
     StoredRecord = "stored-record",
     /// A machine's plan in the store cannot be used
     ///
@@ -814,6 +814,11 @@ codes! {
     /// It did not make that CA. Put the new `ca.pem` and `ca-key.pem` into the folder; then `hostseed renew
     /// --authority` moves the machine to the new CA.
     CaNotReplaced = "ca-not-replaced",
+    /// `update` does not change an option
+    ///
+    /// The type of the keys and the validity belong to the certificates: `hostseed renew` makes new ones with other values. Another
+    /// CA needs another machine.
+    NotUpdatable = "not-updatable",
     /// A machine has no previous files
     ///
     /// `renew` and `update` keep the files that they replace until a host presents the new certificate. After that
@@ -845,8 +850,8 @@ codes! {
     ForeignFiles = "foreign-files",
     /// The server certificate does not cover an address
     ///
-    /// The docker CLI would refuse the connection. Create the machine again with the address, or record the
-    /// address anyway with `--force`.
+    /// The docker CLI would refuse the connection. Make a server certificate for the address with `hostseed update`, or
+    /// record the address anyway with `--force`.
     AddressNotCovered = "address-not-covered",
 }
 

@@ -97,7 +97,7 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["help", "active"], "tip: `hostseed ls` marks the active machine"),
         (&["kill", "web1"], "tip: hostseed does not control VMs"),
         (&["mount", "web1:/x", "x"], "tip: hostseed uses no SSH: `docker cp`"),
-        (&["provision", "web1"], "tip: change the options with `hostseed create`"),
+        (&["provision", "web1"], "tip: change the options with `hostseed update`"),
         (&["regenerate-certs", "-f", "web1"], "tip: use `hostseed renew NAME`"),
         (&["restart"], "tip: hostseed does not control VMs"),
         (&["scp", "-r", "a", "web1:/x"], "tip: hostseed uses no SSH: `docker cp`"),
