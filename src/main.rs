@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{self, Cli, Command};
+use hostseed::cli::{self, Cli, Command, Renew};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
@@ -51,7 +51,14 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let trust = if cli.allow_insecure_store { Trust::Anything } else { Trust::Checked };
     let opened = OnceCell::new();
     let store = || open_store(cli.store, trust).map(|store| opened.get_or_init(|| store));
-    if matches!(cli.command, Command::Create(_) | Command::External | Command::Verify { .. }) {
+    if matches!(
+        cli.command,
+        Command::Create(_)
+            | Command::External
+            | Command::Renew(_)
+            | Command::Update(_)
+            | Command::Verify { .. }
+    ) {
         refuse_wrong_clock(now)?;
     }
     let mut status = ExitCode::SUCCESS;
@@ -121,6 +128,26 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
+        }
+        Command::Update(update) => {
+            let (is_whole, unset, dry_run) = (update.file.is_some(), update.unset.clone(), update.dry_run);
+            let spec = commands::read_spec(update.file.clone(), || update.spec())?;
+            let request = commands::UpdateRequest { spec, is_whole, unset, dry_run };
+            commands::update(store()?, ui, now, &request)
+        }
+        Command::Renew(renew) => {
+            let Renew { names, valid_for, key, authority, apply, undo, dry_run, yes } = &renew;
+            let request = commands::RenewRequest {
+                names,
+                valid_for: *valid_for,
+                key: *key,
+                authority: *authority,
+                apply: *apply,
+                undo: *undo,
+                dry_run: *dry_run,
+                yes: *yes,
+            };
+            commands::renew(store()?, ui, now, &request).map(|done| status = done)
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),
         Command::Verify { file, cloud, allow_unknown_engine_opts, strict, schema, json } => {

@@ -31,7 +31,10 @@ const COMMANDS: [(&str, &str); 11] = [
     ("ssh", NO_LOGIN),
     ("start", NO_VM),
     ("stop", NO_VM),
-    ("upgrade", "Docker's own packages do it: with the host's package manager, or on a new VM"),
+    (
+        "upgrade",
+        "the host's package manager upgrades Docker; or use `hostseed update NAME --docker-version VERSION` and replace the VM",
+    ),
 ];
 
 /// Flags of Docker Machine and its drivers, each with the command that has it (empty for all) and with what to do instead. A flag that

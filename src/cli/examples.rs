@@ -66,6 +66,24 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("url", &["hostseed url web1 web2"]),
     ("ip", &["hostseed ip web1 web2"]),
     ("address", &["hostseed address web2 203.0.113.8"]),
+    (
+        "update",
+        &[
+            "hostseed update web1 --engine-label role=db --unset engine-env",
+            "hostseed update web1 --address 203.0.113.8 --dry-run",
+            "hostseed update -f web1.yaml",
+        ],
+    ),
+    (
+        "renew",
+        &[
+            "hostseed renew web1",
+            "hostseed renew web1 web2 --valid-for 1y --dry-run",
+            "hostseed renew web1 --apply",
+            "hostseed renew web1 --authority --apply --yes",
+            "hostseed renew web1 --undo",
+        ],
+    ),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
     (
         "import",
@@ -122,7 +140,7 @@ mod tests {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
         let described: Vec<_> = EXAMPLES.iter().map(|(name, _)| *name).collect();
         assert_eq!(described, names);
-        for (name, examples) in EXAMPLES {
+        for (name, examples) in EXAMPLES.iter().copied() {
             for example in examples {
                 let commands = commands(example);
                 assert!(!commands.is_empty(), "{example}");

@@ -17,7 +17,7 @@ use crate::commands::render::Request;
 use crate::commands::{ContextRequest, seconds};
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
-use crate::plan::{self, DEFAULT_PORT, ValidFor};
+use crate::plan::{self, DEFAULT_PORT, KeyType, ValidFor};
 use crate::render::{Format, Packing, Shell};
 use crate::spec::Spec;
 use crate::store::Replace;
@@ -86,6 +86,23 @@ after the machine's address or certificates have changed. A context of the same 
 
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
+
+const UPDATE: &str = "\
+An option that is given replaces the value that the machine has; one that is repeatable replaces all its values. `--unset OPTION` removes the values, or \
+sets the default. A spec file has all options: those that it lacks get their defaults.
+
+The machine keeps its CA and its client certificate. It gets a new server certificate only if its names change. The running host does not change: \
+replace the VM with the new user-data. `renew` changes `key` and `valid-for`.";
+
+const RENEW: &str = "\
+The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \
+ones expire, because the CA stays. Replace the VM with the new user-data. The old files stay in the folder `previous` of the machine until \
+`check` or `wait` finds the new certificate on the host. With `--apply` the running host gets them at once: it restarts Docker with them, and puts the \
+old ones back if Docker does not answer. If a machine has new certificates that no host has presented yet, `--apply` makes no others.
+
+A client certificate that was lost or leaked works until it expires or the CA is replaced: `hostseed renew --authority --apply --yes NAME`. \
+Without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
+machines with one shared CA must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
@@ -248,6 +265,12 @@ pub enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Change a machine's options: labels, addresses, the version of Docker, and others
+    #[command(after_help = UPDATE)]
+    Update(Box<Update>),
+    /// Make new certificates for machines, and the user-data with them
+    #[command(after_help = RENEW)]
+    Renew(Renew),
     /// Delete machines with their keys and own CAs from the store
     #[command(aliases = ["delete", "remove"])]
     Rm {
@@ -424,6 +447,67 @@ pub struct Import {
 }
 
 #[derive(Debug, Args)]
+pub struct Update {
+    /// The machine
+    #[arg(required_unless_present = "file")]
+    pub name: Option<String>,
+
+    /// Read all options from a spec file (`-`: standard input)
+    #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["name", "unset", "identity", "host"])]
+    pub file: Option<PathBuf>,
+
+    /// Remove the values of an option, or set its default; repeatable
+    #[arg(long, value_name = "OPTION", value_parser = option_names(), hide_possible_values = true)]
+    pub unset: Vec<String>,
+
+    /// Print what would be changed, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub identity: Identity,
+
+    #[command(flatten)]
+    pub host: Host,
+}
+
+#[derive(Debug, Args)]
+pub struct Renew {
+    /// The machines
+    #[arg(required = true)]
+    pub names: Vec<String>,
+
+    /// Validity of the new certificates, such as 720h, 90d or 2y, now and at later renewals [default: as before]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "undo")]
+    pub valid_for: Option<ValidFor>,
+
+    /// Type of the new keys, now and at later renewals: p256, p384, ed25519, rsa2048 or rsa4096 [default: as before]
+    #[arg(long, value_name = "KIND", value_parser = key_type(), hide_possible_values = true, conflicts_with = "undo")]
+    pub key: Option<KeyType>,
+
+    /// Replace the CA, too, which revokes all client certificates; with --yes, otherwise print what would be done
+    #[arg(long, conflicts_with = "undo")]
+    pub authority: bool,
+
+    /// Bring the new files to the running host through Docker's API, and restart Docker there
+    #[arg(long, conflicts_with = "undo")]
+    pub apply: bool,
+
+    /// Put the previous files back, if the new ones were not put on a host
+    #[arg(long)]
+    pub undo: bool,
+
+    /// Print what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Bake {
     /// Read all options from a spec file (`-`: standard input)
     #[arg(short, long, value_name = "SPEC", value_hint = ValueHint::FilePath, conflicts_with = "host")]
@@ -490,13 +574,27 @@ pub fn described() -> clap::Command {
         }
         command
     };
-    examples::add(Cli::command()).mut_subcommand("create", named).mut_subcommand("bake", named)
+    examples::add(Cli::command())
+        .mut_subcommand("create", named)
+        .mut_subcommand("bake", named)
+        .mut_subcommand("update", named)
 }
 
 /// Parses the name of a diagnostic's code.
 fn code() -> impl TypedValueParser<Value = Code> {
     let names = PossibleValuesParser::new(Code::ALL.iter().map(|code| code.name()));
     names.map(|name| Code::named(&name).expect("these are the names"))
+}
+
+/// Parses the name of an option.
+fn option_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(options::all().map(|option| option.name))
+}
+
+/// Parses the type of keys.
+fn key_type() -> impl TypedValueParser<Value = KeyType> {
+    let names = PossibleValuesParser::new(plan::choices("key").unwrap_or_default());
+    names.map(|name| KeyType::named(&name).expect("these are the names"))
 }
 
 /// Parses the name of a cloud.
@@ -595,10 +693,20 @@ impl Bake {
 impl Create {
     /// The spec that the flags make.
     pub fn spec(self) -> Spec {
-        let given =
-            [self.identity.given(), self.host.given()].concat().into_iter().map(str::to_owned).collect();
-        Spec { name: self.name.map(Word::from), identity: self.identity, given, ..Spec::of_image(self.host) }
+        spec(self.name, self.identity, self.host)
     }
+}
+
+impl Update {
+    /// The spec that the flags make.
+    pub fn spec(self) -> Spec {
+        spec(self.name, self.identity, self.host)
+    }
+}
+
+fn spec(name: Option<String>, identity: Identity, host: Host) -> Spec {
+    let given = [identity.given(), host.given()].concat().into_iter().map(str::to_owned).collect();
+    Spec { name: name.map(Word::from), identity, given, ..Spec::of_image(host) }
 }
 
 #[cfg(test)]

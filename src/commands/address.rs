@@ -25,9 +25,9 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
         && store.host_certificate(&name)?.0 == HostRole::BootIssuer
         && !store.plan(&name)?.sans().iter().any(|san| san.covers(&address))
     {
-        ui.note(format_args!(
-            "the host issues its own certificate, which covers `{dialled}` only if that is its host name; to cover it always, create the machine with `--tls-san {dialled}`"
-        ));
+        ui.note_with(format_args!(
+            "the host issues its own certificate, which covers `{dialled}` only if that is its host name; to cover it always, replace the VM after:"
+        ), &cover(store, &name, &address));
     }
     Ok(())
 }
@@ -42,6 +42,19 @@ pub(super) fn note_missing(store: &Store, ui: Ui, name: &MachineName, host: &str
             &store.command(["address", name.as_str(), "ADDRESS"]),
         );
     }
+}
+
+/// The command that adds an address to the names of a machine's certificate. An option replaces all values, so it has the old ones, too.
+pub(super) fn cover(store: &Store, name: &MachineName, address: &Address) -> Command {
+    let plan = store.plan(name).ok();
+    let (option, old) = match plan {
+        Some(plan) if plan.boot_issuer.is_some() => ("--tls-san", plan.tls_sans),
+        Some(plan) => ("--address", plan.addresses),
+        None => ("--address", Vec::new()),
+    };
+    let values = [address.clone()].into_iter().chain(old);
+    let options = values.flat_map(|value| [option.to_owned(), value.to_string()]);
+    store.command(["update".to_owned(), name.to_string()].into_iter().chain(options))
 }
 
 /// An address from the command line.
@@ -70,9 +83,13 @@ pub(super) fn refuse_uncovered(
             sans.join(", ")
         ),
     );
-    let again = format!("create the machine again with `--address {address}`");
+    let update = cover(store, name, address);
     Err(match force {
-        Some(force) => refused.hint(again + ", or record it anyway:").run(force).into(),
-        None => refused.hint(again).into(),
+        Some(force) => refused
+            .hint("make a server certificate for it and replace the VM, or record it anyway:")
+            .run(update)
+            .run(force)
+            .into(),
+        None => refused.hint("make a server certificate for it, and replace the VM:").run(update).into(),
     })
 }

@@ -83,6 +83,9 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
         }
         checked
     });
+    for (machine, checked) in machines.iter().zip(&checked) {
+        forget_previous(store, ui, &machine.name, checked)?;
+    }
     if let Some(printed) = printed {
         printed.into_inner().unwrap_or_else(PoisonError::into_inner).result?;
     } else if watch.json {
@@ -156,7 +159,8 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
             Code::StoredPem,
             format!("the client's files of `{name}` cannot be used: {error:#}"),
         )
-        .hint("restore them, or create the machine again")
+        .hint("restore them, or make new ones:")
+        .run(store.command(["renew", name.as_str()]))
     })?;
     Ok(Machine { name, url: record.url, target, engine })
 }
@@ -228,6 +232,18 @@ impl Printed {
         let separated = if std::mem::replace(&mut self.any, true) { ui.out("\n") } else { Ok(()) };
         self.result = separated.and_then(|()| print(ui, checked));
     }
+}
+
+/// Deletes the files from before `renew` or `update`, if the host presents the new certificate.
+fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
+    if !store.has_previous(name) {
+        return Ok(());
+    }
+    let (_, certificate) = store.host_certificate(name)?;
+    if checked.presents(&certificate) && store.forget_previous(name, &certificate)? {
+        ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
+    }
+    Ok(())
 }
 
 fn print(ui: Ui, checked: &Checked) -> Result<()> {

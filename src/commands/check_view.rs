@@ -59,6 +59,11 @@ impl Checked {
         self.answer.is_some()
     }
 
+    /// Returns whether the host presents this certificate, as its own or as its boot issuer's.
+    pub fn presents(&self, certificate: &Certificate) -> bool {
+        self.answer.as_ref().is_some_and(|answer| answer.presented.contains(certificate))
+    }
+
     /// Returns whether a certificate expires within 30 days.
     pub fn expires_soon(&self) -> bool {
         self.certificates.iter().any(|(_, certificate)| certificate.validity().expires_soon(self.now))

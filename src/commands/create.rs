@@ -218,7 +218,7 @@ fn about_boot_issuer(plan: &Plan, identity: &Identity) -> [String; 2] {
     };
     [
         format!(
-            "the host issues its own certificate for {which}, until {until}; before then, create the machine again"
+            "the host issues its own certificate for {which}, until {until}; before then, run `hostseed renew {name}`"
         ),
         format!(
             "keep the user-data secret: anyone who has it can impersonate {whom} at any address until {until}; it gives no control over Docker"

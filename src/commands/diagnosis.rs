@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::address::cover;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Fault, Said, Target, Which};
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, Validity};
 use crate::plan::HostRole;
+use crate::shell::Command;
 use crate::store::Store;
 
 /// A difference between two clocks that certificates and registries tolerate, in seconds.
@@ -48,6 +50,17 @@ pub fn passing(fault: &Fault) -> String {
 }
 
 impl Diagnosis<'_> {
+    /// The command that gives the machine another address.
+    fn update(&self, address: &str) -> Command {
+        self.store.command(["update", self.name.as_str(), "--address", address])
+    }
+
+    /// The command that makes a new certificate in the place of this one.
+    fn renew(&self, which: Which) -> Command {
+        let authority = (which == Which::Authority).then_some("--authority");
+        self.store.command(["renew"].into_iter().chain(authority).chain([self.name.as_str()]))
+    }
+
     /// The error for a fault.
     pub fn of(&self, fault: &Fault) -> Diagnostic {
         let (name, url) = (self.name.as_str(), self.url);
@@ -70,7 +83,8 @@ impl Diagnosis<'_> {
                     .hint("add the name to DNS, or record another address that the server certificate covers:")
                     .run(address(&other)),
                 None => error(Code::HostUnresolved, fault)
-                    .hint("add the name to DNS, or create the machine again with the VM's IP address, and replace the VM"),
+                    .hint("add the name to DNS, or make a server certificate for the VM's IP address and replace the VM:")
+                    .run(self.update("IP")),
             },
             Fault::Unreachable(_) if self.waited => error(Code::HostUnreachable, fault)
                 .hint(format!(
@@ -107,14 +121,16 @@ impl Diagnosis<'_> {
                     Some(other) => error
                         .hint(format!("{cause}; the server certificate covers another address, which you can record:"))
                         .run(address(&other)),
-                    None => error.hint(format!(
-                        "{cause}; if the machine has a new address, create it again with that one, and replace the VM"
-                    )),
+                    None => error
+                        .hint(format!(
+                            "{cause}; if the machine has a new address, make a server certificate for it and replace the VM:"
+                        ))
+                        .run(self.update("ADDRESS")),
                 }
             }
             Fault::AuthorityAsServer => error(Code::CertificateChain, fault).hint(
-                "the CA's private key is on the host, where it must never be: create the machine again with a new CA, and replace the VM",
-            ),
+                "the CA's private key is on the host, where it must never be: replace the CA, and the VM:",
+            ).run(self.store.command(["renew", "--authority", self.name.as_str()])),
             Fault::Uncovered { sans, issued } => {
                 let listed: Vec<String> = sans.iter().map(|san| format!("`{san}`")).collect();
                 let listed = if listed.is_empty() { "no address".to_owned() } else { listed.join(", ") };
@@ -126,15 +142,20 @@ impl Diagnosis<'_> {
                         .runs(wait),
                     Some(other) => error.hint("connect to an address that it covers:").run(address(&other)),
                     None if *issued => error.hint(
-                        "the host issues its certificate itself, and does not know this address: see the `hostseed` lines on its console, or create the machine again with `--tls-san`",
-                    ),
-                    None => error.hint("create the machine again with this address, and replace the VM"),
+                        "the host issues its certificate itself, and does not know this address: see the `hostseed` lines on its console, or add the address and replace the VM:",
+                    ).run(cover(self.store, self.name, &self.target.address)),
+                    None => error
+                        .hint("make a server certificate for this address, and replace the VM:")
+                        .run(cover(self.store, self.name, &self.target.address)),
                 }
             }
             Fault::UnusableCertificate(_) => error(Code::CertificateChain, fault)
-                .hint("create the machine again, and replace the VM"),
+                .hint("make new certificates, and replace the VM:")
+                .run(self.renew(Which::Server)),
             Fault::Time { which, validity, now, host } => {
-                error(Code::CertificateTime, &self.time(*which, *validity, *now, *host)).hint(time_hint(*validity, *now, *host))
+                error(Code::CertificateTime, &self.time(*which, *validity, *now, *host)).hint(time_hint(*validity, *now, *host)).runs(
+                    validity.is_expired(*now).then(|| self.renew(*which)).filter(|_| !clocks_differ(*now, *host)),
+                )
             }
             Fault::ClientRefused { young } => {
                 let text = format!("{fault} {}", shown(self.target.client.chain.first()));
@@ -145,8 +166,8 @@ impl Diagnosis<'_> {
                         .runs(wait);
                 }
                 error.hint(
-                    "the VM boots from user-data with another CA, or its clock is wrong: see the `hostseed` lines on its console; if not, create the machine again and replace the VM",
-                )
+                    "the VM boots from user-data with another CA, or its clock is wrong: see the `hostseed` lines on its console; if not, make new certificates and replace the VM:",
+                ).run(self.renew(Which::Client))
             }
             Fault::NotDocker => error(Code::NotDocker, fault)
                 .hint("another program listens on the port with a certificate of this machine's CA"),
@@ -184,7 +205,8 @@ impl Diagnosis<'_> {
                 let date = certificate.validity().not_after.date();
                 let text = format!("`{}`: the {} expires on {date}", self.name, which.name());
                 Diagnostic::warning(Code::CertificateExpiresSoon, text)
-                    .hint("create the machine again before that, and replace the VM")
+                    .hint("make new certificates before that, and replace the VM:")
+                    .run(self.renew(*which))
             })
             .collect();
         if let Some(skew) = skew.filter(|skew| skew.abs() > TOLERATED_SKEW) {
@@ -255,12 +277,15 @@ impl Diagnosis<'_> {
 
 /// The next step for a certificate that is not valid now.
 fn time_hint(validity: Validity, now: OffsetDateTime, host: Option<OffsetDateTime>) -> &'static str {
-    let differs = host.is_some_and(|host| (host - now).whole_seconds().abs() > TOLERATED_SKEW);
-    match (validity.is_expired(now), differs) {
+    match (validity.is_expired(now), clocks_differ(now, host)) {
         (_, true) => "the clocks differ: set the wrong one",
-        (true, false) => "create the machine again, and replace the VM",
+        (true, false) => "make new certificates, and replace the VM:",
         (false, false) => "set this computer's clock, or wait",
     }
+}
+
+fn clocks_differ(now: OffsetDateTime, host: Option<OffsetDateTime>) -> bool {
+    host.is_some_and(|host| skew(host, now).abs() > TOLERATED_SKEW)
 }
 
 /// The difference between the host's clock and this computer's, in seconds.

@@ -41,17 +41,38 @@ pub fn refuse(store: &Store, spec: &Spec, asked: &Plan, stored: &Plan) -> Result
     let message =
         format!("`{name}` already exists with different settings, nothing was changed: {}", all.join("; "));
     let hint = match missing.is_empty() {
-        true => format!("change what is {source}, choose another name, or delete the machine:"),
+        true => format!(
+            "change what is {source}, choose another name, change the machine with `hostseed update`, or delete it:"
+        ),
         false => {
             let fields: Vec<_> = missing.iter().map(|field| example(spec, field)).collect();
             format!(
-                "add {}; or give only the name, which finds the machine whatever its settings are; to create it anew, first delete it:",
+                "add {}; or give only the name, which finds the machine whatever its settings are; or change the machine with `hostseed update`; to create it anew, first delete it:",
                 fields.join(" and ")
             )
         }
     };
     let refused = Diagnostic::error(Code::MachineDiffers, message).hint(hint);
     Err(refused.run(store.command(["rm", name.as_str()])).into())
+}
+
+/// A field with different values in two plans, in words.
+pub struct Difference {
+    pub field: &'static str,
+    pub before: String,
+    pub after: String,
+}
+
+/// The differences of two plans, in the order of the options.
+pub fn differences(before: &Plan, after: &Plan) -> Vec<Difference> {
+    let (old, new) = (before.fields(), after.fields());
+    let difference = |field: &'static str| {
+        let (old, new) = (values(&old, field), values(&new, field));
+        // A password is not shown, but that it changes is.
+        let words = |values: &[String]| if values.is_empty() { listed(values) } else { shown(field, values) };
+        (!is_same(field, old, new)).then(|| Difference { field, before: words(old), after: words(new) })
+    };
+    Spec::fields().filter_map(|definition| difference(definition.name)).collect()
 }
 
 /// The given fields that have other values in the machine, each in words.

@@ -9,8 +9,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::pki::Validity;
 use crate::plan::HostRole;
+use crate::shell::Command;
 use crate::store::Store;
 use crate::ui::Ui;
+
+/// The name of the CA's certificate in a message.
+const CA: &str = "CA certificate";
 
 /// Notes each certificate of a machine that expires soon or has expired. Ignores certificates that cannot be read.
 pub fn note(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName) {
@@ -31,9 +35,9 @@ pub fn check(
 ) -> Result<()> {
     let findings = findings(store, name, now);
     match findings.first() {
-        Some(Finding { is_expired: true, text }) if !allowed => {
-            let hint = format!("create the machine again, or use the expired certificates with {how}");
-            Err(Diagnostic::error(Code::CertificateTime, text.clone()).hint(hint).into())
+        Some(Finding { is_expired: true, text, command }) if !allowed => {
+            let hint = format!("use the expired certificates with {how}, or make new ones:");
+            Err(Diagnostic::error(Code::CertificateTime, text.clone()).hint(hint).run(command.clone()).into())
         }
         _ => {
             print(ui, &findings);
@@ -43,13 +47,17 @@ pub fn check(
 }
 
 fn print(ui: Ui, findings: &[Finding]) {
-    findings.iter().for_each(|finding| ui.note(format_args!("{}: create the machine again", finding.text)));
+    for Finding { text, command, .. } in findings {
+        ui.note_with(format_args!("{text}; make new ones:"), command);
+    }
 }
 
 /// A sentence about the certificates that expire on the same date.
 struct Finding {
     is_expired: bool,
     text: String,
+    /// The command that makes new ones.
+    command: Command,
 }
 
 /// Checks a machine's certificates. The expired ones come first, then the date decides.
@@ -67,7 +75,9 @@ fn findings(store: &Store, name: &MachineName, now: OffsetDateTime) -> Vec<Findi
             (true, _) => "expire",
         };
         let text = format!("the {} of `{name}` {verb} on {date}", which.join(" and the "));
-        Finding { is_expired: !is_valid, text }
+        let authority = which.contains(&CA).then_some("--authority");
+        let words = ["renew"].into_iter().chain(authority).chain([name.as_str()]);
+        Finding { is_expired: !is_valid, text, command: store.command(words) }
     };
     dates.into_iter().map(finding).collect()
 }
@@ -79,7 +89,7 @@ fn certificates(store: &Store, name: &MachineName) -> Vec<(&'static str, Validit
         HostRole::Server => "server certificate",
         HostRole::BootIssuer => "boot issuer's certificate",
     };
-    let files = [(host, role.file_stem()), ("CA certificate", "ca"), ("client certificate", "cert")];
+    let files = [(host, role.file_stem()), (CA, "ca"), ("client certificate", "cert")];
     let read = |(which, file)| Some((which, store.certificate(name, file).ok()?.validity()));
     files.into_iter().filter_map(read).collect()
 }

@@ -1,6 +1,8 @@
 //! The commands, one file each, which reads as the steps of the command.
 
 mod address;
+mod apply;
+mod authority;
 mod bake;
 mod check;
 mod check_view;
@@ -25,8 +27,10 @@ mod machine_view;
 mod man;
 mod passphrase;
 pub mod render;
+mod renew;
 mod rm;
 mod schema;
+mod update;
 mod url;
 mod verify;
 
@@ -54,8 +58,10 @@ pub use inspect::inspect;
 pub use ls::{Selection, ls};
 pub use man::man;
 pub use render::render;
+pub use renew::{Request as RenewRequest, renew};
 pub use rm::rm;
 pub use schema::{check_schema, machine_schema, schema};
+pub use update::{Request as UpdateRequest, update};
 pub use url::{ip, url};
 pub use verify::{Question, verify};
 

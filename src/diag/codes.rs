@@ -269,13 +269,13 @@ codes! {
     CaRejected = "ca-rejected",
     /// A machine's certificate or key in the store cannot be used
     ///
-    /// The file is damaged, contains more than it should, or was replaced. Restore the file, or create the
-    /// machine again.
+    /// The file is damaged, contains more than it should, or was replaced. Restore the file, or make new
+    /// certificates with `hostseed renew`.
     StoredPem = "stored-pem",
     /// A server's private key does not belong to its certificate
     ///
     /// dockerd does not start with such a pair, and the key may be the CA's or another machine's. In the store,
-    /// restore the file or create the machine again. In user-data, use the certificate and key of one machine.
+    /// restore the file, or run `hostseed renew`. In user-data, use the certificate and key of one machine.
     KeyMismatch = "key-mismatch",
 
     // The program and its files.
@@ -656,7 +656,7 @@ codes! {
     CertificateTime = "certificate-time",
     /// A certificate expires within 30 days
     ///
-    /// Create the machine again before that.
+    /// Make new certificates with `hostseed renew` before that, and replace the VM.
     CertificateExpiresSoon = "certificate-expires-soon",
     /// A certificate has a weak key or signature
     ///
@@ -747,7 +747,7 @@ codes! {
     /// The request has other settings than the existing machine
     ///
     /// Neither `create --if-missing` nor Terraform's data source changes a machine. Ask for the same settings, for the
-    /// name alone, or remove the machine and let it be created again.
+    /// name alone, or change the machine with `hostseed update`.
     MachineDiffers = "machine-differs",
     /// A file or folder cannot be written, removed or locked
     ///
@@ -803,7 +803,7 @@ codes! {
     PathNotUtf8 = "path-not-utf-8",
     /// A machine's record in the store cannot be used
     ///
-    /// `config.json` is damaged or has no address. Restore the file, or create the machine again.
+    /// `config.json` is damaged or has no address. Restore the file from a backup.
     StoredRecord = "stored-record",
     /// A machine's plan in the store cannot be used
     ///
@@ -839,14 +839,59 @@ codes! {
     /// Without the CA, that machine's certificates could not be made again. Remove the other machine first,
     /// or both at once.
     CaInUse = "ca-in-use",
+    /// The private key of a machine's CA is not in the store
+    ///
+    /// Without it hostseed can make no new certificates for the machine. Restore the file from a backup, or replace
+    /// the CA with `hostseed renew --authority`.
+    NoCaKey = "no-ca-key",
+    /// Another CA is in the place of the one that signed a machine's certificates
+    ///
+    /// Its host would refuse certificates of the other CA. Restore the CA's files, or move the machine to the CA that
+    /// is there with `hostseed renew --authority`.
+    CaReplaced = "ca-replaced",
+    /// hostseed does not replace a CA in a folder of yours
+    ///
+    /// It did not make that CA. Put the new `ca.pem` and `ca-key.pem` into the folder; then `hostseed renew
+    /// --authority` moves the machine to the new CA.
+    CaNotReplaced = "ca-not-replaced",
+    /// `update` does not change an option
+    ///
+    /// The type of the keys and the validity belong to the certificates: `hostseed renew` makes new ones with other values. Another
+    /// CA needs another machine.
+    NotUpdatable = "not-updatable",
+    /// A machine has no previous files
+    ///
+    /// `renew` and `update` keep the files that they replace until a host presents the new certificate. After that
+    /// there is nothing to undo.
+    NoPrevious = "no-previous",
+    /// A host cannot put new files in place by itself
+    ///
+    /// `renew --apply` needs the units hostseed-apply.path and hostseed-apply.service on the host. Seeds contain them;
+    /// hosts of Docker Machine and of the first versions of hostseed lack them. Replace the VM with the new user-data.
+    NoApplyUnits = "no-apply-units",
+    /// Another client brings new files to the host
+    ///
+    /// One client at a time can do so. The message names the other one. If that was killed, its lock ends after 20
+    /// minutes, or at once on the computer where it ran.
+    HostBusy = "host-busy",
+    /// A host did not accept new files
+    ///
+    /// Either it found a fault in them and changed nothing, or Docker did not answer with them, and the host has put the
+    /// old files back. The reason is the host's. The machine has both, the old and the new files.
+    NotApplied = "not-applied",
+    /// A host has new files, and the outcome is not known
+    ///
+    /// The host works on by itself: it either answers with the new files, or puts the old ones back. The same command
+    /// asks it again and goes on.
+    OutcomeUnknown = "outcome-unknown",
     /// The folder of a machine contains files that hostseed did not make
     ///
     /// `rm` deletes only files that hostseed or Docker Machine made. Move the others away.
     ForeignFiles = "foreign-files",
     /// The server certificate does not cover an address
     ///
-    /// The docker CLI would refuse the connection. Create the machine again with the address, or record the
-    /// address anyway with `--force`.
+    /// The docker CLI would refuse the connection. Make a server certificate for the address with `hostseed update`, or
+    /// record the address anyway with `--force`.
     AddressNotCovered = "address-not-covered",
 }
 

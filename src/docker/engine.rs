@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
-use ureq::http::{Response, header};
+use ureq::http::{Method, Request, Response, header};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
@@ -31,8 +31,6 @@ const CONNECT: Duration = Duration::from_secs(10);
 const YOUNG: time::Duration = time::Duration::days(1);
 /// The longest answer in bytes. `info` of a host with thousands of containers has a few kilobytes.
 const MAX_BYTES: u64 = 4 << 20;
-/// The longest message of an error that is shown, in characters.
-const MAX_MESSAGE: usize = 300;
 
 /// The host of a machine.
 pub struct Target {
@@ -96,6 +94,22 @@ struct Info {
 #[derive(Deserialize)]
 struct Failure {
     message: String,
+}
+
+/// A request.
+pub(super) struct Call<'a> {
+    pub method: Method,
+    /// The path after the API's version, with the query.
+    pub path: String,
+    /// The media type of the body, and the body.
+    pub body: Option<(&'static str, &'a [u8])>,
+}
+
+/// A successful answer.
+pub(super) struct Reply {
+    pub body: Vec<u8>,
+    /// The host's clock when it answered, in whole seconds.
+    pub clock: Option<OffsetDateTime>,
 }
 
 impl Engine {
@@ -175,6 +189,33 @@ impl Engine {
         })
     }
 
+    /// Sends a request to the version `api` of the API.
+    ///
+    /// # Errors
+    /// Fails with the cause if the host does not answer until `deadline`, or answers with an error: [`Fault::Daemon`].
+    pub(super) fn send(&self, api: &str, call: &Call, deadline: Instant) -> Result<Reply, Fault> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Fault::Silent);
+        }
+        let url = format!("{}/v{api}{}", self.base, call.path);
+        let request = Request::builder().method(call.method.clone()).uri(url);
+        let (agent, unusable) = (&self.agent, |_| Fault::NotDocker);
+        let answer = match call.body {
+            Some((kind, bytes)) => {
+                let request = request.header(header::CONTENT_TYPE, kind).body(bytes).map_err(unusable)?;
+                agent.run(agent.configure_request(request).timeout_global(Some(left)).build())
+            }
+            None => {
+                let request = request.body(()).map_err(unusable)?;
+                agent.run(agent.configure_request(request).timeout_global(Some(left)).build())
+            }
+        };
+        let answer = answer.map_err(|error| self.fault(error))?;
+        let clock = date(&answer);
+        Ok(Reply { body: self.succeed(answer)?, clock })
+    }
+
     /// Fails if a certificate of the connection is not valid.
     fn check_dates(&self, now: OffsetDateTime, host: Option<OffsetDateTime>) -> Result<(), Fault> {
         let presented = self.handshake.presented();
@@ -205,8 +246,8 @@ impl Engine {
     }
 
     fn get_json<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<T, Fault> {
-        let text = self.succeed(self.get(path, deadline)?)?;
-        serde_json::from_str(&text).map_err(|_| Fault::NotDocker)
+        let body = self.succeed(self.get(path, deadline)?)?;
+        serde_json::from_slice(&body).map_err(|_| Fault::NotDocker)
     }
 
     fn get(&self, path: &str, deadline: Instant) -> Result<Response<Body>, Fault> {
@@ -220,7 +261,7 @@ impl Engine {
     }
 
     /// Reads the body of a successful answer.
-    fn succeed(&self, mut answer: Response<Body>) -> Result<String, Fault> {
+    fn succeed(&self, mut answer: Response<Body>) -> Result<Vec<u8>, Fault> {
         let status = answer.status();
         // Docker redirects nobody.
         if status.is_redirection() {
@@ -228,16 +269,13 @@ impl Engine {
         }
         let body = answer.body_mut().with_config().limit(MAX_BYTES).read_to_vec();
         let body = body.map_err(|error| self.fault(error))?;
-        let body = String::from_utf8(body);
         if status.is_success() {
-            return body.map_err(|_| Fault::NotDocker);
+            return Ok(body);
         }
+        let body = String::from_utf8(body);
         // dockerd says why in JSON. A proxy in between has a page.
         let said = match body.ok().map(|body| (serde_json::from_str::<Failure>(&body), body)) {
-            Some((Ok(Failure { message }), _)) if !message.trim().is_empty() => {
-                Said::Message(message.trim().chars().take(MAX_MESSAGE).collect())
-            }
-            Some((Ok(_), _)) => Said::Nothing,
+            Some((Ok(Failure { message }), _)) => Said::of(&message),
             Some((_, body)) if body.trim().is_empty() => Said::Nothing,
             _ if status.is_server_error() => Said::Page,
             _ => return Err(Fault::NotDocker),

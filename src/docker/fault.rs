@@ -11,6 +11,9 @@ use super::tls::Handshake;
 use crate::names::Address;
 use crate::pki::{Certificate, Validity};
 
+/// The longest message of an error that is shown, in characters.
+const MAX_MESSAGE: usize = 300;
+
 /// A cause, in the order in which a connection can meet them.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -78,6 +81,16 @@ pub enum Said {
     Nothing,
     /// Something that Docker does not say.
     Page,
+}
+
+impl Said {
+    /// What Docker said, shortened.
+    pub(super) fn of(message: &str) -> Self {
+        match message.trim() {
+            "" => Self::Nothing,
+            message => Self::Message(message.chars().take(MAX_MESSAGE).collect()),
+        }
+    }
 }
 
 /// A certificate's role in a connection.

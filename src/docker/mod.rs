@@ -3,10 +3,14 @@
 //! Every wait has a limit, and so has every answer. Connections are direct: proxies of the environment are for the web, and the docker
 //! CLI's own requests to a `tcp://` host need `NO_PROXY` for the same reason.
 
+mod apply;
 mod connection;
 mod engine;
 mod fault;
+mod mailbox;
 mod tls;
 
+pub use apply::{Change, Failure, Outcome, Step, Watch, apply};
 pub use engine::{Answer, Engine, Target};
 pub use fault::{Fault, Said, Which};
+pub use mailbox::Holder;

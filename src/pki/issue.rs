@@ -12,7 +12,7 @@ use super::judge::forbidden_names;
 use super::{Certificate, Identity, Pair, Purpose, Unsound, judge, load, profile, trial_leaf};
 use crate::diag::{Code, Diagnostic};
 use crate::names::Address;
-use crate::plan::{AuthoritySource, HostRole, KeyType, Plan};
+use crate::plan::{HostRole, KeyType, Plan};
 use crate::secret::Secret;
 
 /// Makes a CA called `name`, valid from one hour before `now` for ten years. It can sign boot issuers only if
@@ -56,10 +56,7 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
         return Err(subject_not_repeatable().into());
     }
     let identity = Identity { authority, host, client };
-    // The machine's own CA was just made by hostseed, so its certificates need no check.
-    if plan.ca != AuthoritySource::Own {
-        check_accepted(plan, &identity, now)?;
-    }
+    check_accepted(plan, &identity, now)?;
     Ok(identity)
 }
 
@@ -75,6 +72,15 @@ fn subject_not_repeatable() -> Diagnostic {
 /// Verifies the server certificate as the docker CLI does, and the client's as dockerd does.
 fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Result<()> {
     let Identity { authority, host, client } = identity;
+    check_host(plan, authority, host, now)?;
+    let anchors = std::slice::from_ref(&authority.certificate);
+    judge(&client.certificate, &[], anchors, Purpose::Client, now)
+        .map_err(|why| refused("client", "dockerd", &why))?;
+    Ok(())
+}
+
+/// Verifies the certificate of a host as the docker CLI does.
+fn check_host(plan: &Plan, authority: &Pair, host: &Pair, now: OffsetDateTime) -> Result<()> {
     let anchors = std::slice::from_ref(&authority.certificate);
     let server = match plan.host_role() {
         HostRole::Server => judge(&host.certificate, &[], anchors, Purpose::Server, now),
@@ -83,17 +89,16 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
             judge(&leaf, std::slice::from_ref(&host.certificate), anchors, Purpose::Server, now)
         }
     };
-    let refused = |what: &str, by: &str, why: Unsound| {
-        Diagnostic::error(
-            Code::CaRejected,
-            format!("{by} would not accept the {what} certificate under this CA: {why}; nothing was written"),
-        )
-        .hint("use another CA, or leave out `--ca` for a new one")
-    };
-    server.map_err(|why| refused("server", "docker", why))?;
-    judge(&client.certificate, &[], anchors, Purpose::Client, now)
-        .map_err(|why| refused("client", "dockerd", why))?;
-    Ok(())
+    Ok(server.map_err(|why| refused("server", "docker", &why))?)
+}
+
+/// The error for a certificate that `by` would not accept.
+fn refused(what: &str, by: &str, why: &Unsound) -> Diagnostic {
+    Diagnostic::error(
+        Code::CaRejected,
+        format!("{by} would not accept the {what} certificate under this CA: {why}; nothing was written"),
+    )
+    .hint("use another CA, or leave out `--ca` for a new one")
 }
 
 /// The SANs of the server certificate: the plan's names, without the default ones that the CA's name constraints
@@ -130,6 +135,20 @@ pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateT
     let params = with_serial(host_profile(plan, &names, authority, now)?)?;
     let certificate = params.signed_by(&load::key_pair(&key)?, &issuer)?;
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
+}
+
+/// Makes a new key and certificate for a machine's host, as [`issue_identity`] does.
+///
+/// # Errors
+/// Fails as [`issue_identity`] does.
+pub fn issue_host(plan: &Plan, authority: &Pair, now: OffsetDateTime) -> Result<Pair> {
+    let issuer =
+        Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
+            .map_err(|_| subject_not_repeatable())?;
+    let names = server_names(plan, &authority.certificate)?;
+    let host = sign(host_profile(plan, &names, authority, now)?, plan.key, &issuer)?;
+    check_host(plan, authority, &host, now)?;
+    Ok(host)
 }
 
 /// The profile of the host's certificate.

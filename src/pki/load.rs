@@ -216,17 +216,17 @@ impl HostIdentity {
         };
         let authority = Certificate::from_pem(ca.1.expose()).map_err(|fault| match fault {
             Fault::PrivateKey => at(ca.0, fault).hint(
-                "the machine's user-data contains that key: make a new CA, and create the machine again with it",
+                "the machine's user-data contains that key: replace the CA with `hostseed renew --authority`, and replace the VM",
             ),
             Fault::Certificates(_) => at(ca.0, fault).hint(
                 "each of them can sign clients: keep only the CA's certificate in the file",
             ),
-            fault => at(ca.0, fault).hint("restore the certificate, or create the machine again"),
+            fault => at(ca.0, fault).hint("restore the certificate, or replace the CA with `hostseed renew --authority`"),
         })?;
         let chain = Certificate::chain_from_pem(certificate.1.expose()).map_err(|fault| {
-            at(certificate.0, fault).hint("restore the certificate, or create the machine again")
+            at(certificate.0, fault).hint("restore the certificate, or make new ones with `hostseed renew`")
         })?;
-        let hint = "restore the key, or create the machine again";
+        let hint = "restore the key, or make new ones with `hostseed renew`";
         let private = private_key(key.1).map_err(|error| {
             Diagnostic::error(Code::StoredPem, format!("`{}`: {error}; nothing was written", key.0.display()))
                 .hint(hint)

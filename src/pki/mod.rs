@@ -10,7 +10,9 @@ mod profile;
 mod stray;
 
 pub use certificate::{Certificate, Unsupported};
-pub use issue::{certify_authority, certify_host, issue_authority, issue_identity, issue_own_authority};
+pub use issue::{
+    certify_authority, certify_host, issue_authority, issue_host, issue_identity, issue_own_authority,
+};
 pub use judge::{Purpose, Unsound, judge, trial_leaf, within_validity};
 pub use load::{AskPassphrase, is_encrypted, is_key_of, load_authority, private_key};
 pub use profile::Validity;

@@ -137,6 +137,12 @@ impl Docker {
         [install, version, channel, mirror, fingerprint].into_iter().flatten().collect()
     }
 
+    /// The fields of the default source.
+    pub(super) fn usual_fields() -> Vec<Field> {
+        let usual = Spec::default();
+        docker(&mut Check::new(&usual), &usual).fields()
+    }
+
     pub(super) fn fields(&self) -> Vec<Field> {
         let mut fields = match &self.install {
             Install::Script(script) => {

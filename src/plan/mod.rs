@@ -99,6 +99,11 @@ impl KeyType {
         ("rsa4096", Self::Rsa4096),
     ];
 
+    /// The type with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, key)| *key)
+    }
+
     /// The value of `--key`.
     pub fn name(self) -> &'static str {
         check::name_of(&Self::ALL, self)
@@ -248,6 +253,38 @@ impl Plan {
     /// All problems of the spec.
     pub fn from_stored(spec: &Spec) -> Result<Self, Report> {
         Self::named(spec, MachineName::parse, false)
+    }
+
+    /// Validates a spec that has all options of an existing machine, and fills in the defaults.
+    ///
+    /// # Errors
+    /// All problems of the spec.
+    pub fn of_existing(spec: &Spec) -> Result<Self, Report> {
+        Self::named(spec, MachineName::parse, true)
+    }
+
+    /// The plan with the options that `changes` gives, each in place of all values that it has here, and with the defaults of those in
+    /// `unset`.
+    ///
+    /// # Errors
+    /// All problems of the changed spec.
+    pub fn with_changes(&self, changes: &Spec, unset: &[String]) -> Result<Self, Report> {
+        let is_changed = |field: &str| changes.given.iter().chain(unset).any(|changed| changed == field);
+        let mut fields = self.fields();
+        if is_changed("docker") || is_changed("engine-install-url") {
+            // They say where packages come from. Those that are the defaults have no effect on another source.
+            let usual = Docker::usual_fields();
+            let is_usual = |field: &Field| {
+                usual.iter().any(|usual| usual.name() == field.name() && usual.values() == field.values())
+            };
+            fields.retain(|field| !is_usual(field));
+        }
+        fields.retain(|field| !is_changed(field.name()));
+        let mut spec = changes.clone();
+        for field in &fields {
+            spec.fill(field.name(), field.values());
+        }
+        Self::of_existing(&spec)
     }
 
     fn named(

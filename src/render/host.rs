@@ -3,7 +3,7 @@
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::issue;
+use super::{host_set, issue};
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
 use crate::plan::{HostPlan, HostRole, Install, Plan, Proxy};
@@ -92,12 +92,13 @@ impl<'a> Host<'a> {
         Ok(Some(Artifact::private(paths::relative(path), text.into_bytes())))
     }
 
-    /// The files for a boot issuer, with `issue` in the folder `lib`. Empty without a boot issuer.
+    /// The units that put new files in place, and the files for a boot issuer, with `issue` in the folder `lib`.
     pub fn attachments(&self, lib: &str) -> Result<Vec<Artifact>> {
-        match self.machine {
-            Some((plan, _)) if self.issues() => issue::attachments(plan, lib),
-            _ => Ok(Vec::new()),
-        }
+        let issue = match self.machine {
+            Some((plan, _)) if self.issues() => issue::attachments(plan, lib)?,
+            _ => Vec::new(),
+        };
+        Ok([issue, host_set::units()?].concat())
     }
 
     /// Renders the drop-in. `lib` is the folder of `issue` on the host.
@@ -142,6 +143,7 @@ impl<'a> Host<'a> {
         let values = context! {
             machine => self.name(),
             has_identity => self.machine.is_some(),
+            issues => self.issues(),
             attachments => attachments.iter().map(attachment).collect::<Vec<_>>(),
             mode => mode(image),
             port => self.plan.port,

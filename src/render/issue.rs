@@ -41,7 +41,8 @@ pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
     ])
 }
 
-fn unit(name: &str, values: Value) -> Result<Artifact> {
+/// A unit, rendered.
+pub fn unit(name: &str, values: Value) -> Result<Artifact> {
     let text = templates::render(&format!("host/{name}"), values)?;
     Ok(Artifact::public(format!("{}/{name}", paths::relative(UNITS)), text))
 }

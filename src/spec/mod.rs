@@ -88,6 +88,16 @@ impl Spec {
         slot.map(|slot| (kind, slot))
     }
 
+    /// Sets the values of a field that has none.
+    pub fn fill(&mut self, field: &str, values: &[String]) {
+        let mut words = values.iter().cloned().map(Word::from);
+        match self.slot(field) {
+            Some((_, Slot::One(one))) if one.is_none() => *one = words.next(),
+            Some((_, Slot::Many(many))) if many.is_empty() => many.extend(words),
+            _ => {}
+        }
+    }
+
     /// The given fields that apply only to a machine and not to an image.
     pub fn identity_fields(&self) -> Vec<&'static str> {
         let name = self.name.is_some().then_some(NAME.name);

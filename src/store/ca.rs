@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::state::CaUsers;
 use super::trust::Role;
 use super::{SHARED, Store, files, unusable};
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::pki::{self, AskPassphrase, Certificate, Pair};
 use crate::plan::{AuthoritySource, Plan};
@@ -70,6 +70,90 @@ impl Store {
         pki::load_authority(dir, certificate.expose(), &key, now, ask).map(Some)
     }
 
+    /// Loads the CA of a machine that exists, to sign for it again. `ask` is called for the passphrase of an encrypted key.
+    ///
+    /// # Errors
+    /// Fails if the CA's files are missing or unusable, if the CA has expired, or if it is not the CA that signed the machine's certificates.
+    pub fn signing_authority(&self, plan: &Plan, now: OffsetDateTime, ask: AskPassphrase) -> Result<Pair> {
+        let name = &plan.name;
+        self.require(name)?;
+        self.check_authority(&plan.ca)?;
+        let dir = self.certs_of(plan);
+        let paths = ["ca.pem", "ca-key.pem"].map(|file| dir.join(file));
+        let replace = || self.command(["renew", "--authority", name.as_str()]);
+        if let Some(missing) = paths.iter().find(|path| path.symlink_metadata().is_err()) {
+            let text = format!(
+                "the CA of `{name}` cannot sign: `{}` does not exist; nothing was written",
+                missing.display()
+            );
+            return Err(Diagnostic::error(Code::NoCaKey, text)
+                .hint("restore the file, or replace the CA:")
+                .run(replace())
+                .into());
+        }
+        let [certificate, key] = paths.each_ref().map(|path| files::read(path));
+        let (certificate, key) = (certificate?, key?);
+        if let Ok(certificate) = Certificate::from_pem(certificate.expose()) {
+            if certificate != self.certificate(name, "ca")? {
+                let text = format!(
+                    "the CA in `{}` did not sign the certificates of `{name}`; nothing was written",
+                    dir.display()
+                );
+                return Err(Diagnostic::error(Code::CaReplaced, text)
+                    .hint("restore the CA's files, or replace the machine's CA:")
+                    .run(replace())
+                    .into());
+            }
+            if certificate.validity().is_expired(now) {
+                let until = certificate.validity().not_after.date();
+                let text = format!("the CA of `{name}` expired on {until}; nothing was written");
+                return Err(Diagnostic::error(Code::CertificateTime, text)
+                    .hint("replace the CA:")
+                    .run(replace())
+                    .into());
+            }
+        }
+        pki::load_authority(&dir, certificate.expose(), &key, now, ask)
+    }
+
+    /// Loads the store's shared CA if it is another one than that of a machine, which was not moved to it yet. `ask` is called for the
+    /// passphrase of an encrypted key.
+    pub fn other_shared_authority(
+        &self,
+        plan: &Plan,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Option<Pair>> {
+        let [certificate, key] = ["ca.pem", "ca-key.pem"].map(|file| self.certs().join(file));
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if !is_there(&certificate) || !is_there(&key) || self.is_signed_from(&plan.name, &self.certs()) {
+            return Ok(None);
+        }
+        self.check_authority(&plan.ca)?;
+        self.authority(&plan.ca, now, ask)
+    }
+
+    /// The other machines that have the same CA as a machine, from the same folder.
+    ///
+    /// # Errors
+    /// Fails if the folder of the machines cannot be read.
+    pub fn sharing_authority(&self, plan: &Plan) -> Result<Vec<MachineName>> {
+        let dir = self.certs_of(plan);
+        let own = self.certificate(&plan.name, "ca").ok();
+        // Docker Machine's machines have no plan, and the shared CA.
+        let is_from_here = |name: &MachineName| {
+            let plan_of_other = self.read_plan(name);
+            plan_of_other.map_or(plan.ca == AuthoritySource::Shared, |other| self.certs_of(&other) == dir)
+        };
+        let has_same = |name: &MachineName| {
+            *name != plan.name
+                && own.is_some()
+                && self.certificate(name, "ca").ok() == own
+                && is_from_here(name)
+        };
+        Ok(self.names()?.into_iter().filter(has_same).collect())
+    }
+
     /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
@@ -88,7 +172,7 @@ impl Store {
     }
 
     /// The folder that contains a plan's CA.
-    pub(super) fn certs_of(&self, plan: &Plan) -> PathBuf {
+    pub fn certs_of(&self, plan: &Plan) -> PathBuf {
         match &plan.ca {
             AuthoritySource::Own => self.authority_dir(&plan.name),
             AuthoritySource::Shared => self.certs(),

@@ -22,6 +22,20 @@ pub const KEYS: [&str; 8] = [
 ];
 /// Files of a machine's folder that are world-readable. They decide whom clients trust.
 pub const OTHERS: [&str; 5] = ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "id_rsa.pub"];
+/// The files of a machine's folder that describe it and its identity. A change replaces them together.
+pub const IDENTITY: [&str; 9] = [
+    "ca.pem",
+    "cert.pem",
+    "key.pem",
+    "server.pem",
+    "server-key.pem",
+    "issuer.pem",
+    "issuer-key.pem",
+    "machine.yaml",
+    "user-data",
+];
+/// The folder in a machine's folder with the files from before a change, under the same names.
+pub const PREVIOUS: &str = "previous";
 /// The files of a machine's own CA.
 const AUTHORITY: [&str; 2] = ["ca.pem", "ca-key.pem"];
 
@@ -50,10 +64,20 @@ pub fn foreign_to_machine(
     name: &MachineName,
     has_driver: impl Fn() -> bool,
 ) -> Result<Vec<PathBuf>> {
-    foreign(dir, |path, file| {
+    let is_previous = |path: &Path, file: &str| {
+        file == PREVIOUS && path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+    };
+    let mut found = foreign(dir, |path, file| {
         let is_known = (KEYS.contains(&file) || OTHERS.contains(&file)) && !path.is_dir();
-        is_known || is_drivers(file, name) && has_driver()
-    })
+        is_known || is_previous(path, file) || is_drivers(file, name) && has_driver()
+    })?;
+    let previous = dir.join(PREVIOUS);
+    if is_previous(&previous, PREVIOUS) {
+        found.extend(foreign(&previous, |path, file| {
+            (IDENTITY.contains(&file) || AUTHORITY.contains(&file)) && !path.is_dir()
+        })?);
+    }
+    Ok(found)
 }
 
 /// Returns whether a file of a machine's folder belongs to the VM of a Docker Machine driver, such as its disk.

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::files::{self, Action};
 use super::record::{self, Record};
+use super::replacement::{authority_files, identity_files};
 use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, as_text};
 use crate::artifact::Artifact;
@@ -46,22 +47,12 @@ impl Store {
         let record =
             Record::json(plan, &address, &url, &self.root, &self.machine_dir(name), &self.certs_of(plan))?;
         let env = Shell::Posix.set(&self.connect(name, url)?.variables());
-        let stem = plan.host_role().file_stem();
-        let mut files = vec![
-            Artifact::public("ca.pem", identity.authority.certificate.pem()),
-            Artifact::public("cert.pem", identity.client.certificate.pem()),
-            Artifact::private("key.pem", identity.client.key.expose()),
-            Artifact::public(format!("{stem}.pem"), identity.host.certificate.pem()),
-            Artifact::private(format!("{stem}-key.pem"), identity.host.key.expose()),
-            Artifact::private("config.json", record),
-            Artifact::private("env", env),
-        ];
+        let mut files = identity_files(plan, identity);
+        files.push(Artifact::private("config.json", record));
+        files.push(Artifact::private("env", env));
         files.extend_from_slice(seed);
 
-        let authority = [
-            Artifact::private("ca-key.pem", identity.authority.key.expose()),
-            Artifact::public("ca.pem", identity.authority.certificate.pem()),
-        ];
+        let authority = authority_files(&identity.authority);
         if plan.ca == AuthoritySource::Shared && self.is_other(&identity.authority)? {
             return Ok(Creation::SharedCaAppeared);
         }

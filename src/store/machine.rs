@@ -1,6 +1,6 @@
 //! Reads one machine from the store: its record, its plan, its certificates, and the host's part of its identity.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -21,6 +21,12 @@ impl Store {
         let dir = self.machine_dir(name);
         self.trust.check_folder(&dir, Role::Store)?;
         self.check_files(&dir, Role::Store, &contents::KEYS, &contents::OTHERS)?;
+        let previous = dir.join(contents::PREVIOUS);
+        if previous.symlink_metadata().is_ok() {
+            self.trust.check_folder(&previous, Role::Store)?;
+            let keys = [&contents::KEYS[..], &["ca-key.pem"]].concat();
+            self.check_files(&previous, Role::Store, &keys, &contents::OTHERS)?;
+        }
         let authority = self.authority_dir(name);
         self.trust.check_folder(&authority, Role::Store)?;
         self.check_files(&authority, Role::Store, &["ca-key.pem"], &["ca.pem"])
@@ -75,7 +81,12 @@ impl Store {
 
     /// Does the same as [`plan`](Self::plan), without checking owners and modes.
     pub(super) fn read_plan(&self, name: &MachineName) -> Result<Plan> {
-        let path = self.machine_dir(name).join("machine.yaml");
+        self.read_plan_in(&self.machine_dir(name), name)
+    }
+
+    /// Reads the plan in `dir`: a machine's folder, or the one of its previous files.
+    pub(super) fn read_plan_in(&self, dir: &Path, name: &MachineName) -> Result<Plan> {
+        let path = dir.join("machine.yaml");
         if path.symlink_metadata().is_err() {
             return Err(Diagnostic::error(
                 Code::NotMadeByHostseed,
@@ -93,7 +104,7 @@ impl Store {
         if let Ok(spec) = &mut spec
             && spec.identity.boot_issuer.is_none()
         {
-            let issues = self.host_role(name) == HostRole::BootIssuer;
+            let issues = role_in(dir) == HostRole::BootIssuer;
             spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
         }
         // Plans from versions that allowed http install URLs without this option do not have it.
@@ -127,15 +138,15 @@ impl Store {
     /// Fails if the machine does not exist, another user can change it, or one of the files cannot be read.
     pub fn client_identity(&self, name: &MachineName) -> Result<ClientIdentity> {
         self.require(name)?;
-        let dir = self.machine_dir(name);
+        self.client_identity_in(&self.machine_dir(name))
+    }
+
+    pub(super) fn client_identity_in(&self, dir: &Path) -> Result<ClientIdentity> {
         let path = dir.join("cert.pem");
         let chain = Certificate::chain_from_pem(files::read(&path)?.expose())
             .map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))?;
-        Ok(ClientIdentity {
-            ca: self.certificate(name, "ca")?,
-            chain,
-            key: files::read(&dir.join("key.pem"))?,
-        })
+        let ca = self.certificate_in(dir, "ca")?;
+        Ok(ClientIdentity { ca, chain, key: files::read(&dir.join("key.pem"))? })
     }
 
     /// The certificate of a machine's host, and the host's role.
@@ -144,10 +155,22 @@ impl Store {
         Ok((role, self.certificate(name, role.file_stem())?))
     }
 
+    /// The names of the client certificates that `hostseed client` made for a machine, sorted.
+    pub fn minted_clients(&self, name: &MachineName) -> Vec<String> {
+        let entries = std::fs::read_dir(self.machine_dir(name).join("clients"));
+        let mut names: Vec<_> = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Determines the role from the files, which machines of Docker Machine have too.
     pub fn host_role(&self, name: &MachineName) -> HostRole {
-        let issuer = self.machine_dir(name).join("issuer.pem");
-        if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
+        role_in(&self.machine_dir(name))
     }
 
     /// Reads one of a machine's certificates: `ca`, `server`, `issuer` or `cert`. If a file other than `ca` contains a
@@ -156,7 +179,12 @@ impl Store {
     /// # Errors
     /// Fails if the file cannot be read, or if `ca.pem` contains more than one certificate.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
-        let path = self.machine_dir(name).join(format!("{file}.pem"));
+        self.certificate_in(&self.machine_dir(name), file)
+    }
+
+    /// Does the same as [`certificate`](Self::certificate) for the folder `dir`.
+    pub(super) fn certificate_in(&self, dir: &Path, file: &str) -> Result<Certificate> {
+        let path = dir.join(format!("{file}.pem"));
         let text = files::read(&path)?;
         let read = match file {
             // A second CA in this file could also sign client certificates.
@@ -165,4 +193,10 @@ impl Store {
         };
         read.map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))
     }
+}
+
+/// The role of the host whose files are in `dir`.
+pub(super) fn role_in(dir: &Path) -> HostRole {
+    let issuer = dir.join("issuer.pem");
+    if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CERTS, json_text};
 use crate::names::{Address, host_of};
@@ -147,6 +147,16 @@ impl Record {
             .map(|name| self.text_at(&format!("/HostOptions/AuthOptions/{name}")).into())
     }
 
+    /// Returns the record of a machine with another plan and another address. All fields that hostseed does not set are unchanged.
+    pub fn changed(&self, plan: &Plan, address: &Address, url: &str) -> Result<String> {
+        let mut json: Value = serde_json::from_str(&self.moved(address, url)?)?;
+        for (section, fields) in options(plan) {
+            let object = json.pointer_mut(&format!("/HostOptions/{section}")).and_then(Value::as_object_mut);
+            object.with_context(|| format!("config.json has no `{section}`"))?.extend(fields);
+        }
+        pretty(&json)
+    }
+
     /// Makes the record of a new machine.
     pub fn json(
         plan: &Plan,
@@ -156,7 +166,6 @@ impl Record {
         dir: &Path,
         certs: &Path,
     ) -> Result<String> {
-        let engine = &plan.host.engine;
         let paths_of_auth = auth_paths(root, dir, certs);
         let path = |name| {
             paths_of_auth
@@ -165,7 +174,7 @@ impl Record {
                 .map(|(_, path)| path.as_str())
                 .unwrap_or_default()
         };
-        pretty(&json!({
+        let mut json = json!({
             "ConfigVersion": 3,
             "Driver": {
                 "IPAddress": address.to_string(),
@@ -184,20 +193,21 @@ impl Record {
                 "Driver": "",
                 "Memory": 0,
                 "Disk": 0,
+                // The fields that are null here are filled in below; this is Docker Machine's order.
                 "EngineOptions": {
-                    "ArbitraryFlags": engine.opts,
+                    "ArbitraryFlags": null,
                     "Dns": null,
                     "GraphDir": "",
-                    "Env": engine.env,
+                    "Env": null,
                     "Ipv6": false,
-                    "InsecureRegistry": engine.insecure_registries,
-                    "Labels": engine.labels,
+                    "InsecureRegistry": null,
+                    "Labels": null,
                     "LogLevel": "",
-                    "StorageDriver": engine.storage_driver.as_deref().unwrap_or_default(),
+                    "StorageDriver": null,
                     "SelinuxEnabled": false,
                     "TlsVerify": true,
-                    "RegistryMirror": engine.registry_mirrors,
-                    "InstallURL": plan.host.docker.install.script_url(),
+                    "RegistryMirror": null,
+                    "InstallURL": null,
                 },
                 "SwarmOptions": { "IsSwarm": false, "Master": false },
                 "AuthOptions": {
@@ -211,12 +221,16 @@ impl Record {
                     "ServerCertRemotePath": paths::SERVER,
                     "ServerKeyRemotePath": paths::SERVER_KEY,
                     "ClientCertPath": path("ClientCertPath"),
-                    "ServerCertSANs": plan.tls_sans.iter().map(Address::to_string).collect::<Vec<_>>(),
+                    "ServerCertSANs": null,
                     "StorePath": path("StorePath"),
                 },
             },
             "Name": plan.name.as_str(),
-        }))
+        });
+        for (section, fields) in options(plan) {
+            json["HostOptions"][section].as_object_mut().context("a section is an object")?.extend(fields);
+        }
+        pretty(&json)
     }
 }
 
@@ -233,6 +247,23 @@ fn auth_paths(root: &Path, dir: &Path, certs: &Path) -> [(&'static str, String);
         ("ClientCertPath", file(dir, "cert.pem")),
         ("StorePath", dir.display().to_string()),
     ]
+}
+
+/// The fields of a record that a plan decides, by the section of `HostOptions`.
+fn options(plan: &Plan) -> [(&'static str, Map<String, Value>); 2] {
+    let engine = &plan.host.engine;
+    let fields = |value: Value| value.as_object().cloned().unwrap_or_default();
+    let engine = json!({
+        "ArbitraryFlags": engine.opts,
+        "Env": engine.env,
+        "InsecureRegistry": engine.insecure_registries,
+        "Labels": engine.labels,
+        "StorageDriver": engine.storage_driver.as_deref().unwrap_or_default(),
+        "RegistryMirror": engine.registry_mirrors,
+        "InstallURL": plan.host.docker.install.script_url(),
+    });
+    let sans: Vec<_> = plan.tls_sans.iter().map(Address::to_string).collect();
+    [("EngineOptions", fields(engine)), ("AuthOptions", fields(json!({ "ServerCertSANs": sans })))]
 }
 
 fn pretty(json: &Value) -> Result<String> {

@@ -14,10 +14,26 @@ pub mod quote;
 pub use quote::shell_word;
 
 /// Each template's name, the language for quoting its values, and its source.
-const TEMPLATES: [(&str, Language, &str); 20] = [
+const TEMPLATES: [(&str, Language, &str); 24] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
     ("host/shared", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/shared.j2")),
+    ("host/apply", Language::Shell, include_str!("../../templates/host/etc/docker/hostseed.next/apply.j2")),
+    (
+        "host/withdraw",
+        Language::Shell,
+        include_str!("../../templates/host/etc/docker/hostseed.next/withdraw.j2"),
+    ),
+    (
+        "host/hostseed-apply.path",
+        Language::Unit,
+        include_str!("../../templates/host/etc/systemd/system/hostseed-apply.path.j2"),
+    ),
+    (
+        "host/hostseed-apply.service",
+        Language::Unit,
+        include_str!("../../templates/host/etc/systemd/system/hostseed-apply.service.j2"),
+    ),
     (
         "host/hostseed-issue.service",
         Language::Unit,

@@ -1,5 +1,7 @@
 //! Paths on the host that `render` writes and `verify` reads. The templates use the same paths.
 
+/// dockerd's folder.
+pub const DOCKER: &str = "/etc/docker";
 /// The CA certificate.
 pub const CA: &str = "/etc/docker/ca.pem";
 /// The server certificate, followed by its intermediates.
@@ -28,6 +30,16 @@ pub const OPT: &str = "/opt/hostseed";
 pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
 /// The script that issues the server certificate on a host with a boot issuer, in [`LIB`] or [`OPT`].
 pub const ISSUE: &str = "issue";
+/// The unit that watches for new files, in [`UNITS`].
+pub const APPLY_PATH: &str = "hostseed-apply.path";
+/// The unit that puts them in place, in [`UNITS`].
+pub const APPLY_SERVICE: &str = "hostseed-apply.service";
+/// The folder with new files for a running host, in `/etc/docker`.
+pub const NEXT: &str = "hostseed.next";
+/// The file that completes the new files, in `/etc/docker`. [`APPLY_PATH`] waits for it.
+pub const NEXT_READY: &str = "hostseed.next/ready";
+/// The host's account of the new files, in `/etc/docker`.
+pub const RESULT: &str = "hostseed.result";
 /// The manifest of an Ignition config.
 pub const MANIFEST: &str = "/opt/hostseed/manifest.json";
 /// The folder with the payloads until [`SETUP`] installs them.

@@ -114,7 +114,8 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
             let text = format!("{which} expired on {}", validity.not_after.date());
             problems.add(
                 &file.place,
-                Diagnostic::error(Code::CertificateTime, text).hint("create the machine again"),
+                Diagnostic::error(Code::CertificateTime, text)
+                    .hint("make new certificates; for a machine of hostseed with `hostseed renew`"),
             );
         } else if now < validity.not_before {
             let text = format!("{which} is not valid before {}", moment(validity.not_before));
@@ -127,8 +128,9 @@ fn certificates(file: &File, now: OffsetDateTime, problems: &mut Problems) -> Ve
             let text = format!("{which} expires on {}", validity.not_after.date());
             problems.add(
                 &file.place,
-                Diagnostic::warning(Code::CertificateExpiresSoon, text)
-                    .hint("create the machine again before that date"),
+                Diagnostic::warning(Code::CertificateExpiresSoon, text).hint(
+                    "make new certificates before that date; for a machine of hostseed with `hostseed renew`",
+                ),
             );
         }
         if let Some(weakness) = certificate.weakness() {

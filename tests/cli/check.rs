@@ -191,6 +191,27 @@ fn a_healthy_host_tells_its_facts() {
 }
 
 #[test]
+fn the_previous_files_stay_until_the_host_presents_the_new_certificate() {
+    let Host { home, config: old } = Host::new();
+    home.ok(&["renew", "web1", "--quiet"]);
+    let certificate = fs::read_to_string(home.machine("web1").join("server.pem")).unwrap();
+    let new = config(&home, "web1", &certificate);
+    let record = home.machine("web1").join("config.json");
+    let text = fs::read_to_string(&record).unwrap();
+    let previous = home.machine("web1").join("previous");
+    let home = Host { home, config: old }.serve(docker);
+    assert_eq!(String::from_utf8_lossy(&check(&home).stderr), "");
+    assert!(previous.is_dir());
+    fs::write(record, text).unwrap();
+    let home = Host { home, config: new }.serve(docker);
+    let told = check(&home);
+    let stderr = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success() && stderr.contains("the previous files are deleted"), "{stderr}");
+    assert!(!previous.exists());
+    assert_eq!(String::from_utf8_lossy(&check(&home).stderr), "");
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_told() {
     let home = Home::new();
     // RFC 6761 §6.4: no name below `invalid` exists.

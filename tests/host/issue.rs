@@ -723,7 +723,7 @@ fn a_certificate_that_expires_with_its_issuer_is_not_renewed_repeatedly() {
             host.at = Some(at);
             let said = host.assert_leaves_all(&["--no-restart"], at);
             assert!(said.contains("the boot issuer expires on"), "{valid_for} {at}: {said}");
-            assert!(said.contains("create the machine again before"), "{valid_for} {at}: {said}");
+            assert!(said.contains("run hostseed renew on your computer before"), "{valid_for} {at}: {said}");
         }
     }
     // It is renewed once more, until the issuer expires, and then not again.

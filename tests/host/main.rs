@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+mod apply;
+#[cfg(target_os = "linux")]
 mod distributions;
 mod golden;
 #[cfg(target_os = "linux")]

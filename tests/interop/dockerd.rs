@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -167,6 +167,33 @@ fn a_machine_of_docker_machine_works_as_hostseeds_own() {
     if need("faketime") {
         let soon = at(&home, "+1060d", &["check", "web1"]);
         assert_told(&soon, 3, "warning[certificate-expires-soon]");
+    }
+}
+
+#[test]
+fn a_renewed_client_works_with_the_old_server_certificate_and_with_the_new_one() {
+    if !can_run() || !need("docker") {
+        return;
+    }
+    let (home, port) = machines(&["web1"]);
+    // What a host has before `renew`.
+    let before = home.machine("before");
+    run(Command::new("cp").arg("-r").arg(home.machine("web1")).arg(&before));
+    home.ok(&["renew", "web1", "--quiet"]);
+    let version = |dir: &Path| {
+        let mut docker = Command::new("docker");
+        docker.env("DOCKER_HOST", format!("tcp://127.0.0.1:{port}")).env("DOCKER_TLS_VERIFY", "1");
+        docker.env("DOCKER_CERT_PATH", dir).env("DOCKER_CONFIG", home.path());
+        docker.args(["version", "--format", "{{.Server.Version}}"]).output().unwrap()
+    };
+    for server in ["before", "web1"] {
+        let _running = Dockerd::start(&home, port, Some((server, server)));
+        for client in [&home.machine("web1"), &before] {
+            let told = version(client);
+            assert!(told.status.success(), "{server}: {}", String::from_utf8_lossy(&told.stderr));
+        }
+        home.ok(&["check", "web1"]);
+        assert_eq!(home.machine("web1").join("previous").exists(), server == "before");
     }
 }
 

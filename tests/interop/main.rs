@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod apply;
 mod authority;
 #[cfg(target_os = "linux")]
 mod context;
@@ -17,4 +19,5 @@ mod judge;
 mod mime;
 mod packer;
 mod pki;
+mod renew;
 mod terraform;

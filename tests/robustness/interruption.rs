@@ -143,7 +143,8 @@ fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     if !listed {
         return false;
     }
-    let names: Vec<_> = files_below(&dir).iter().map(|file| file.display().to_string()).collect();
+    let mut names: Vec<_> = files_below(&dir).iter().map(|file| file.display().to_string()).collect();
+    names.retain(|name| !name.starts_with("previous/"));
     // A machine without an address has a boot issuer instead of a server certificate.
     let issues = names.iter().any(|name| name == "issuer.pem");
     let mut wanted: Vec<_> =
@@ -329,6 +330,60 @@ fn ctrl_c_at_any_moment_leaves_no_machine_or_a_complete_one() {
     stop_before_each_call(Start::EMPTY, "INT");
 }
 
+/// Kills a command that changes `web1` before each of its system calls. Afterwards all of its files must be those of before, or all new
+/// with the old ones in `previous`.
+fn kill_before_each_call(create: &[&str], command: &[&str]) {
+    if !may_trace() {
+        return;
+    }
+    let start = || {
+        let home = Home::new();
+        home.ok(create);
+        home
+    };
+    let pem = |dir: PathBuf| -> Vec<Vec<u8>> {
+        let files = ["cert.pem", "key.pem", "server.pem", "server-key.pem"];
+        files.iter().map(|file| fs::read(dir.join(file)).unwrap()).collect()
+    };
+    let (mut old, mut new) = (0, 0);
+    let calls = sample(calls(&start(), command), ONE_IN);
+    for call in calls {
+        let home = start();
+        let before = pem(home.machine("web1"));
+        let output = tamper(&home, &call, "signal=KILL", command);
+        let at = format!("{command:?} at {}", call.line);
+        assert!(!output.status.success(), "{at}: it was not stopped");
+        assert_private(&home.store(), &at);
+        assert!(is_whole_or_missing(&home, "web1", &at), "{at}: the machine is gone");
+        let (after, previous) = (pem(home.machine("web1")), home.machine("web1").join("previous"));
+        if after == before {
+            old += 1;
+            assert!(!previous.exists(), "{at}");
+        } else {
+            new += 1;
+            assert!(after.iter().zip(&before).all(|(after, before)| after != before), "{at}: a mixture");
+            assert!(pem(previous) == before, "{at}");
+        }
+        home.ok(command);
+        assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}: leftovers are not swept");
+        home.ok(&["renew", "--undo", "--yes", "web1"]);
+        assert!(pem(home.machine("web1")) == before, "{at}");
+        assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+    }
+    eprintln!("{command:?}: {old} before, {new} after the change");
+    assert!(old > 0 && new > 0, "{command:?}: {old}, {new}");
+}
+
+#[test]
+fn kill_9_at_any_moment_of_renew_leaves_all_old_or_all_new_files() {
+    kill_before_each_call(&CREATE, &["renew", "web1", "--quiet"]);
+}
+
+#[test]
+fn kill_9_at_any_moment_of_a_new_ca_leaves_all_old_or_all_new_files() {
+    kill_before_each_call(&CREATE, &["renew", "--authority", "--yes", "web1", "--quiet"]);
+}
+
 /// A command that runs a `sh` script as root in a separate mount namespace, which an ordinary user can also create.
 pub fn in_namespace(home: &Home, script: &str, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
@@ -402,13 +457,14 @@ fn a_read_only_store_is_reported_and_its_machines_still_work() {
         done
         "$1" --store store address old localhost 2>>said && exit 94
         "$1" --store store rm -y old 2>>said && exit 95
+        "$1" --store store renew old 2>>said && exit 97
         [ "$("$1" --store store ls -q)" = old ] || exit 96
         "$1" --store store create web1 2>>said
     "#;
     let output = in_namespace(&home, script, &[BINARY]).output().unwrap();
     let said = fs::read_to_string(home.path().join("said")).unwrap_or_default();
     assert_eq!(output.status.code(), Some(1), "{}{said}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(said.lines().count(), 4, "{said}");
     for line in said.lines() {
         assert!(line.starts_with("error[write-failed]: cannot ") && line.contains("/store/"), "{said}");
         assert!(line.contains("ead-only file system") && line.ends_with("(nothing was changed)"), "{said}");

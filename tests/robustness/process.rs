@@ -147,8 +147,9 @@ fn certificates_that_expire_are_noted_and_expired_ones_are_not_rendered() {
         assert_eq!(status, Some(0), "{args:?}: {said}");
         assert!(
             said.starts_with("note: the server certificate and the client certificate of `web1` expire on ")
-                && said.ends_with(": create the machine again\n")
-                && said.lines().count() == 1,
+                && said.contains("; make new ones:\n  ")
+                && said.ends_with("/hostseed renew web1\n")
+                && said.lines().count() == 2,
             "{args:?}: {said}"
         );
     }

@@ -169,11 +169,15 @@ fn config(payloads: &[Artifact], drop_in: &str) -> Config {
     files.push(json_file(&Artifact::public(paths::relative(MANIFEST), manifest.to_json() + "\n")));
     for file in payloads {
         match file.path.strip_prefix(paths::relative(UNITS)).and_then(|name| name.strip_prefix('/')) {
-            Some(name) => units.push(json!({
-                "name": name,
-                "enabled": true,
-                "contents": String::from_utf8_lossy(&file.bytes),
-            })),
+            Some(name) => {
+                let contents = String::from_utf8_lossy(&file.bytes);
+                let mut unit = json!({ "name": name, "contents": contents });
+                // Others are started by a unit that is enabled.
+                if contents.contains("[Install]") {
+                    unit["enabled"] = true.into();
+                }
+                units.push(unit);
+            }
             None => files.push(json_file(file)),
         }
     }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The boot issuer has expired: a new host says so and opens no port, and becomes web1 by the seed of a machine made again. A
+# The boot issuer has expired: a new host says so and opens no port, and becomes web1 by the seed of the renewed machine. A
 # host that is at work says so, goes on with the certificate it has, and recovers by itself.
 # shellcheck source=../lib.sh
 . "${0%/*}/../lib.sh"
@@ -29,16 +29,15 @@ give_seed "$stored/user-data"
 boot
 wait_for 300 'setup ends' status_is failed
 wait_for 60 'cloud-init has ended' on_host test -e /var/lib/cloud/instance/boot-finished
-check 'the console says why' console_has "hostseed\[web1\]: FAILED at 2/6: $expired: create the machine again"
-check 'status.json says why' grep -Eq "\"step\":2,.*\"error\":\"$expired\",\"hint\":\"create the machine again" <<<"$(status)"
+check 'the console says why' console_has "hostseed\[web1\]: FAILED at 2/6: $expired: run hostseed renew"
+check 'status.json says why' grep -Eq "\"step\":2,.*\"error\":\"$expired\",\"hint\":\"run hostseed renew" <<<"$(status)"
 check 'cloud-init knows that it failed' grep -q 'status: error' <<<"$(on_host cloud-init status --long || true)"
 check_same 'there is no certificate' '' "$(find "$root/etc/docker" -name 'issued*' -o -name 'server*')"
 check_not 'the port is closed' answers_tcp "$address" 2376
 
 mkdir "$work/expired"
 cp "$stored"/issuer*.pem "$work/expired"
-check 'hostseed rm web1' hs rm -y web1
-create_without_address web1 --docker distro --ca shared --boot-issuer
+check 'hostseed renew web1' hs renew web1 --valid-for 730d
 record_address web1
 check 'the new seed renders as a script' hs render web1 --format script -o "$root/root/seed"
 check 'the host applies it' on_host sh /root/seed

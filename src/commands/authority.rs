@@ -1,0 +1,189 @@
+//! `renew --authority`: new CAs for machines, and with them new certificates.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::as_usage;
+use super::passphrase::Passphrase;
+use super::renew::{Renewal, Request, until};
+use crate::diag::{Code, Diagnostic};
+use crate::names::MachineName;
+use crate::pki::{self, Pair};
+use crate::plan::{AuthoritySource, Plan};
+use crate::store::{Replaced, Replacement, SHARED, Store};
+use crate::ui::Ui;
+
+/// Replaces the CAs of machines: all or none, because machines can have the same CA. Without `--yes` it only prints what would be done: the
+/// running hosts do not trust the new CA.
+pub(super) fn renew_authority(
+    store: &Store,
+    ui: Ui,
+    now: OffsetDateTime,
+    names: &[MachineName],
+    request: &Request,
+) -> Result<ExitCode> {
+    let passphrase = Passphrase::asked(ui);
+    let sign = || sign(store, now, names, request, &passphrase);
+    let mut signed = sign().map_err(|error| as_usage(error, &[Code::CaPassphrase]))?;
+    if request.dry_run || !request.yes {
+        for renewal in &signed.renewals {
+            renewal.note(store, ui);
+            renewal.print(store, ui)?;
+        }
+        if !request.apply {
+            ui.note("the running hosts trust only their old CA: each of them is out of reach until its VM is replaced");
+        }
+        let apply = request.apply.then_some("--apply");
+        let words = ["renew", "--authority", "--yes"]
+            .into_iter()
+            .chain(apply)
+            .chain(names.iter().map(MachineName::as_str));
+        ui.note_with("nothing was written; this replaces the CA:", &store.command(words));
+        return Ok(ExitCode::SUCCESS);
+    }
+    while store.replace(&signed.replacements(), signed.shared.as_ref())? == Replaced::ChangedMeanwhile {
+        signed = sign()?;
+    }
+    for renewal in &signed.renewals {
+        renewal.note(store, ui);
+        if !request.apply {
+            tell(store, ui, renewal);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// New CAs and certificates that are not in the store yet.
+struct Signed {
+    renewals: Vec<Renewal>,
+    /// The new shared CA, if it is made here.
+    shared: Option<Pair>,
+}
+
+impl Signed {
+    fn replacements(&self) -> Vec<Replacement> {
+        let own = |renewal: &Renewal| match renewal.plan().ca {
+            AuthoritySource::Own => Some(renewal.identity.authority.clone()),
+            AuthoritySource::Shared | AuthoritySource::Dir(_) => None,
+        };
+        let replacement =
+            |renewal: &Renewal| Replacement { authority: own(renewal), ..renewal.replacement.clone() };
+        self.renewals.iter().map(replacement).collect()
+    }
+}
+
+fn sign(
+    store: &Store,
+    now: OffsetDateTime,
+    names: &[MachineName],
+    request: &Request,
+    passphrase: &Passphrase,
+) -> Result<Signed> {
+    let machines: Vec<_> = names.iter().map(|name| store.stored(name)).collect::<Result<_>>()?;
+    for machine in &machines {
+        refuse_unnamed(store, &machine.plan, names)?;
+    }
+    let mut new: BTreeMap<PathBuf, Pair> = BTreeMap::new();
+    let mut shared = None;
+    // The CAs that are made here, before those machines whose CA is in the folder of another machine.
+    for machine in &machines {
+        let plan = Renewal::plan_of(&machine.plan, request);
+        let dir = store.certs_of(&plan);
+        let is_known = new.contains_key(&dir);
+        match plan.ca {
+            AuthoritySource::Own => {
+                new.insert(dir, pki::issue_own_authority(&plan, now)?);
+            }
+            AuthoritySource::Shared if !is_known => {
+                let pair = match store.other_shared_authority(&plan, now, &|key| passphrase.of(key))? {
+                    // Machines that were not moved to it yet.
+                    Some(there) => there,
+                    None => shared.insert(pki::issue_authority(SHARED, plan.key, true, now)?).clone(),
+                };
+                new.insert(dir, pair);
+            }
+            AuthoritySource::Shared | AuthoritySource::Dir(_) => {}
+        }
+    }
+    let mut renewals = Vec::new();
+    for machine in machines {
+        let plan = Renewal::plan_of(&machine.plan, request);
+        let authority = match new.get(&store.certs_of(&plan)) {
+            Some(pair) => pair.clone(),
+            None => from_folder(store, &plan, now, passphrase)?,
+        };
+        renewals.push(Renewal::issue(machine, plan, authority, now)?);
+    }
+    Ok(Signed { renewals, shared })
+}
+
+/// Refuses to replace a CA while machines that are not named use it, too: their certificates could not be renewed.
+fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName]) -> Result<()> {
+    if matches!(plan.ca, AuthoritySource::Dir(_)) {
+        return Ok(());
+    }
+    let mut others = store.sharing_authority(plan)?;
+    others.retain(|other| !names.contains(other));
+    if others.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<_> = others.iter().map(|other| format!("`{other}`")).collect();
+    let all = names.iter().chain(&others).map(MachineName::as_str);
+    Err(Diagnostic::error(
+        Code::CaInUse,
+        format!("the CA of `{}` is also that of {} (nothing was changed)", plan.name, listed.join(", ")),
+    )
+    .hint("replace it for all of them:")
+    .run(store.command(["renew", "--authority"].into_iter().chain(all)))
+    .into())
+}
+
+/// The new CA of a machine whose CA is in a folder of the user's, who has put it there.
+fn from_folder(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Pair> {
+    store.check_authority(&plan.ca)?;
+    let there = store.authority(&plan.ca, now, &|key| passphrase.of(key))?;
+    match there.filter(|there| {
+        store.certificate(&plan.name, "ca").map_or(true, |current| current != there.certificate)
+    }) {
+        Some(there) => Ok(there),
+        None => Err(Diagnostic::error(
+            Code::CaNotReplaced,
+            format!(
+                "the CA of `{}` is in `{}`, and hostseed makes no CA there (nothing was changed)",
+                plan.name,
+                plan.ca.name()
+            ),
+        )
+        .hint("put the new CA's ca.pem and ca-key.pem into that folder, then run this command again")
+        .into()),
+    }
+}
+
+/// Prints the next steps.
+fn tell(store: &Store, ui: Ui, renewal: &Renewal) {
+    let name = &renewal.plan().name;
+    let mut lines = vec![
+        "The running host trusts only its old CA, so you have no access to it until the VM is replaced."
+            .to_owned(),
+    ];
+    lines.extend(renewal.replace_vm(store));
+    let clients = store.minted_clients(name);
+    lines.push(match clients.is_empty() {
+        true => "With that, the host refuses all client certificates of the old CA.".to_owned(),
+        false => format!(
+            "With that, the host refuses all client certificates of the old CA, also those of {}.",
+            clients.join(", ")
+        ),
+    });
+    lines.push(format!(
+        "Until then the old files stay in {}. To put them back:",
+        store.previous_dir(name).display()
+    ));
+    lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
+    let authority = until(&renewal.identity.authority);
+    ui.steps(format_args!("machine `{name}` has a new CA until {authority}, and new certificates"), &lines);
+}

@@ -1,0 +1,326 @@
+//! `renew`: makes new certificates for machines that exist.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::apply::apply;
+use super::authority::renew_authority;
+use super::create::about_names;
+use super::passphrase::Passphrase;
+use super::{as_usage, expiry, machine_name};
+use crate::diag::Code;
+use crate::names::MachineName;
+use crate::pki::{self, Certificate, Identity, Pair};
+use crate::plan::{HostRole, KeyType, Plan, ValidFor};
+use crate::render;
+use crate::store::{Replaced, Replacement, Store, Stored, identity_files};
+use crate::ui::Ui;
+
+/// The arguments of the command.
+pub struct Request<'a> {
+    pub names: &'a [String],
+    /// Another validity than the machines have.
+    pub valid_for: Option<ValidFor>,
+    /// Another type of the keys than the machines have.
+    pub key: Option<KeyType>,
+    /// Replace the machines' CAs, too.
+    pub authority: bool,
+    /// Bring the new files to the running host. A machine with previous files, which has new ones already, is not renewed again.
+    pub apply: bool,
+    /// Put the previous files back.
+    pub undo: bool,
+    /// Print what would be done, and write nothing.
+    pub dry_run: bool,
+    /// Do not ask for confirmation.
+    pub yes: bool,
+}
+
+/// Makes new keys and certificates for the host and the client of each machine, signed by the machine's CA, and the user-data with them. It
+/// signs for all machines before it changes the first. A machine that fails does not stop the others; then the exit status is 1.
+pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
+    let mut outcome = Outcome { ui, names: unique(request.names)?, status: ExitCode::SUCCESS };
+    let names = outcome.names.clone();
+    if request.undo {
+        for name in &names {
+            outcome.of(name, undo(store, ui, now, name, request))?;
+        }
+        return Ok(outcome.status);
+    }
+    if request.authority {
+        // A CA that is not proved yet may be on the host already. Another one would replace it in the store, and nobody had access.
+        let mut is_made = request.apply;
+        for name in &names {
+            is_made = is_made && has_unproved_authority(store, name)?;
+        }
+        if is_made {
+            ui.note("the new CA was made before, and no host has presented it yet: it is not replaced again");
+        } else {
+            let status = renew_authority(store, ui, now, &names, request)?;
+            if !request.apply || !request.yes || request.dry_run {
+                return Ok(status);
+            }
+        }
+        outcome.apply(store, now, &names)?;
+        return Ok(outcome.status);
+    }
+    let passphrase = Passphrase::asked(ui);
+    let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
+    let mut signed = Vec::new();
+    for name in &names {
+        if request.apply && store.has_previous(name) {
+            ui.note(format_args!(
+                "`{name}` has new certificates that no host has presented yet: it is not renewed again"
+            ));
+        } else {
+            signed.extend(outcome.of(name, sign(name))?);
+        }
+    }
+    for renewal in signed {
+        let name = renewal.plan().name.clone();
+        let finish = || {
+            if request.dry_run {
+                renewal.note(store, ui);
+                return renewal.print(store, ui);
+            }
+            let renewal = put(store, renewal, || sign(&name))?;
+            renewal.note(store, ui);
+            if !request.apply {
+                renewal.tell(store, ui, now);
+            }
+            Ok(())
+        };
+        outcome.of(&name, finish())?;
+    }
+    if request.dry_run {
+        ui.note("this is a dry run: nothing was written");
+    } else if request.apply {
+        outcome.apply(store, now, &names)?;
+    }
+    Ok(outcome.status)
+}
+
+/// Returns whether a machine has a new CA that no host has presented.
+fn has_unproved_authority(store: &Store, name: &MachineName) -> Result<bool> {
+    Ok(store.has_previous(name) && store.previous_authority(name)? != store.certificate(name, "ca")?)
+}
+
+/// The machines of a command line, each once.
+fn unique(names: &[String]) -> Result<Vec<MachineName>> {
+    let mut seen = HashSet::new();
+    let names = names.iter().map(|name| machine_name(name));
+    names.filter(|name| name.as_ref().map_or(true, |name| seen.insert(name.clone()))).collect()
+}
+
+/// The result of work on several machines.
+struct Outcome {
+    ui: Ui,
+    names: Vec<MachineName>,
+    status: ExitCode,
+}
+
+impl Outcome {
+    /// Returns the result for one machine. Of several machines it prints the error, and the exit status will be 1.
+    fn of<T>(&mut self, name: &MachineName, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if self.names.len() == 1 => Err(as_usage(error, &[Code::CaPassphrase])),
+            Err(error) => {
+                self.ui.error(&error.context(format!("`{name}` was not changed")));
+                self.status = ExitCode::FAILURE;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// Brings the new files to the hosts of the machines that have some, one after the other.
+    fn apply(&mut self, store: &Store, now: OffsetDateTime, names: &[MachineName]) -> Result<()> {
+        for name in names.iter().filter(|name| store.has_previous(name)) {
+            match apply(store, self.ui, now, name) {
+                Err(error) if names.len() > 1 => {
+                    self.ui.error(&error);
+                    self.status = ExitCode::FAILURE;
+                }
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// New certificates of a machine that are not in the store yet.
+pub(super) struct Renewal {
+    pub replacement: Replacement,
+    pub identity: Identity,
+}
+
+impl Renewal {
+    fn sign(
+        store: &Store,
+        now: OffsetDateTime,
+        name: &MachineName,
+        request: &Request,
+        passphrase: &Passphrase,
+    ) -> Result<Self> {
+        let before = store.stored(name)?;
+        let plan = Self::plan_of(&before.plan, request);
+        let authority = store.signing_authority(&plan, now, &|key| passphrase.of(key))?;
+        Self::issue(before, plan, authority, now)
+    }
+
+    /// A machine's plan with the options of the command.
+    pub(super) fn plan_of(before: &Plan, request: &Request) -> Plan {
+        Plan {
+            valid_for: request.valid_for.unwrap_or(before.valid_for),
+            key: request.key.unwrap_or(before.key),
+            ..before.clone()
+        }
+    }
+
+    /// Makes the certificates of a machine, signed by `authority`.
+    pub(super) fn issue(before: Stored, plan: Plan, authority: Pair, now: OffsetDateTime) -> Result<Self> {
+        let identity = pki::issue_identity(&plan, authority, now)?;
+        let mut files = identity_files(&plan, &identity);
+        files.push(render::render_user_data(&plan, &identity.for_host())?);
+        files.push(render::render_machine_yaml(&plan)?);
+        Ok(Self { replacement: Replacement { before, plan, files, authority: None }, identity })
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.replacement.plan
+    }
+
+    /// Notes what the user should know about the new certificates.
+    pub(super) fn note(&self, store: &Store, ui: Ui) {
+        let Identity { authority, host, client } = &self.identity;
+        if until(host) == until(authority) {
+            let text = format!(
+                "the new certificates of `{}` expire with their CA, on {}; to replace the CA:",
+                self.plan().name,
+                until(client)
+            );
+            ui.note_with(text, &store.command(["renew", "--authority", self.plan().name.as_str()]));
+        }
+        if let Some(note) = about_names(self.plan(), &self.identity) {
+            ui.note(note);
+        }
+    }
+
+    /// Prints the certificates that would be made, and those that the machine has.
+    pub(super) fn print(&self, store: &Store, ui: Ui) -> Result<()> {
+        let Plan { name, ca, .. } = self.plan();
+        let Identity { authority, host, client } = &self.identity;
+        let new = |new: &Pair, old: Result<Certificate>| {
+            let old =
+                old.map_or_else(|_| "unreadable".into(), |old| old.validity().not_after.date().to_string());
+            vec![format!("until {}, now until {old}", until(new))]
+        };
+        let (role, old) = match store.host_certificate(name) {
+            Ok((HostRole::Server, old)) => ("server", Ok(old)),
+            Ok((HostRole::BootIssuer, old)) => ("boot issuer", Ok(old)),
+            Err(error) => ("server", Err(error)),
+        };
+        ui.details(&[
+            ("name", vec![name.to_string()]),
+            ("CA", vec![format!("{}, until {}", ca.name(), until(authority))]),
+            (role, new(host, old)),
+            ("client", new(client, store.certificate(name, "cert"))),
+        ])
+    }
+
+    /// Prints the next steps.
+    fn tell(&self, store: &Store, ui: Ui, now: OffsetDateTime) {
+        let name = &self.plan().name;
+        let mut lines = vec![
+            match self.plan().host_role() {
+                HostRole::Server => {
+                    "The running host keeps its old server certificate until the VM is replaced."
+                }
+                HostRole::BootIssuer => {
+                    "The running host keeps its old boot issuer until the VM is replaced."
+                }
+            }
+            .to_owned(),
+        ];
+        let authority = &self.identity.authority.certificate;
+        let is_of_old_ca = store.previous_authority(name).is_ok_and(|previous| previous != *authority);
+        lines.push(match self.old_expiry(store) {
+            _ if is_of_old_ca => {
+                "It trusts only its old CA, so you have no access to it until then.".to_owned()
+            }
+            Some(old) if old.is_expired(now) => {
+                format!("It expired on {}, and docker refuses it.", old.not_after.date())
+            }
+            Some(old) => format!(
+                "Until {}, the new client certificate works with it, because the CA is the same.",
+                old.not_after.date()
+            ),
+            None => "The new client certificate works with it, because the CA is the same.".to_owned(),
+        });
+        lines.extend(self.replace_vm(store));
+        lines.push(format!(
+            "Until then the old files stay in {}. To put them back:",
+            store.previous_dir(name).display()
+        ));
+        lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
+        let until = until(&self.identity.client);
+        ui.steps(format_args!("machine `{name}` has new certificates until {until}"), &lines);
+    }
+
+    /// The steps that bring the new certificates to a new VM.
+    pub(super) fn replace_vm(&self, store: &Store) -> [String; 4] {
+        let name = self.plan().name.as_str();
+        let file = format!("{name}.user-data");
+        let command = |words: &[&str]| format!("   {}", store.command(words));
+        [
+            "1. Replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
+            command(&["render", name, "--force", "-o", &file]),
+            "2. Wait until Docker answers with the new certificate:".to_owned(),
+            command(&["wait", name]),
+        ]
+    }
+
+    /// The validity of the host's certificate in the previous files.
+    fn old_expiry(&self, store: &Store) -> Option<pki::Validity> {
+        let name = &self.plan().name;
+        Some(store.previous_certificate(name).ok()?.validity())
+    }
+}
+
+pub(super) fn until(pair: &Pair) -> time::Date {
+    pair.certificate.validity().not_after.date()
+}
+
+/// Writes new certificates to the store, and makes them again if another command has changed the machine in the meantime.
+fn put(store: &Store, mut renewal: Renewal, sign: impl Fn() -> Result<Renewal>) -> Result<Renewal> {
+    while store.replace(std::slice::from_ref(&renewal.replacement), None)? == Replaced::ChangedMeanwhile {
+        renewal = sign()?;
+    }
+    Ok(renewal)
+}
+
+/// Puts the previous files of a machine back. Asks first if they have another CA, because a host with the new one is out of reach then.
+fn undo(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName, request: &Request) -> Result<()> {
+    store.previous(name)?;
+    if request.dry_run {
+        ui.note(format_args!("the files in {} would be put back", store.previous_dir(name).display()));
+        return Ok(());
+    }
+    let is_other_ca = store.previous_authority(name)? != store.certificate(name, "ca")?;
+    if is_other_ca && !request.yes {
+        let question =
+            format!("Put back the previous CA of {name}? You lose access to a VM that was created since.");
+        if !ui.confirm(question, &store.command(["renew", "--undo", "--yes", name.as_str()]))? {
+            ui.note("nothing was changed");
+            return Ok(());
+        }
+    }
+    store.restore_previous(name)?;
+    ui.note(format_args!("`{name}` has its previous files again, and the new ones are deleted"));
+    expiry::note(store, ui, now, name);
+    Ok(())
+}

@@ -1,0 +1,337 @@
+//! Brings new files to a running host: stages them, waits until the host has put them in place or has rolled back, and proves that it
+//! answers as it should.
+//!
+//! The host does the change by itself, with the script in the set (`templates/host/etc/docker/hostseed.next/apply.j2`), so that it ends
+//! well without this computer too.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::mailbox::{Holder, Mailbox, Unopened};
+use super::{Answer, Engine, Fault};
+use crate::pki::Certificate;
+use crate::render::{HostSet, WITHDRAWN};
+use crate::userdata::paths::{self, APPLY_PATH};
+
+/// The longest request.
+const REQUEST: Duration = Duration::from_secs(20);
+/// The longest question with one set of credentials.
+const QUESTION: Duration = Duration::from_secs(5);
+/// The longest preparation, up to the upload, and the longest proof.
+const PREPARATION: Duration = Duration::from_secs(60);
+/// The longest wait for the host's verdict: twice the host's own limit for Docker's restart, and its pauses.
+const VERDICT: Duration = Duration::from_secs(10 * 60);
+/// The longest time in which the host must have begun, while it answers.
+const BEGIN: Duration = Duration::from_secs(60);
+/// The first and the longest pause between two questions.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
+/// How often a pause looks for Ctrl-C.
+const TICK: Duration = Duration::from_millis(100);
+/// The longest reason that is shown, in characters.
+const MAX_REASON: usize = 600;
+
+/// A change of a running host.
+pub struct Change<'a> {
+    /// The connection with the credentials that the host accepts now.
+    pub now: &'a Engine,
+    /// The connection with the credentials that it accepts afterwards. The same as `now` if they do not change.
+    pub then: &'a Engine,
+    /// The files, with the script that puts them in place.
+    pub set: &'a HostSet,
+    /// The certificate that the host presents afterwards, as its own or in its chain: the server's, or the boot issuer's.
+    pub presents: &'a Certificate,
+}
+
+/// How the caller follows a change.
+pub struct Watch<'a> {
+    pub clock: &'a dyn Fn() -> OffsetDateTime,
+    /// Called before each step.
+    pub step: &'a dyn Fn(Step),
+    /// Returns whether to stop: after Ctrl-C.
+    pub stops: &'a dyn Fn() -> bool,
+}
+
+/// A step of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Connecting,
+    /// The host still works on an earlier set.
+    WaitingForEarlier,
+    Uploading,
+    /// The host has the files and has not begun.
+    Staged,
+    /// The host checks the files, puts them in place and restarts Docker.
+    Working,
+    /// The host does not answer, which is normal while Docker restarts.
+    Restarting,
+    Proving,
+    RemovingContainer,
+}
+
+/// What the host has done.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It answers with the new files.
+    Applied(Box<Answer>),
+    /// It has refused the files, and has changed nothing.
+    Refused(String),
+    /// It has put them in place, has failed, and answers with the old ones again.
+    RolledBack(String),
+}
+
+/// Why the outcome is not known, or nothing was done.
+#[derive(Debug)]
+pub enum Failure {
+    /// The host does not answer. Nothing was changed.
+    Unreachable(Fault),
+    /// Another client changes the host. Nothing was changed.
+    Held(Holder),
+    /// The host lacks the units that apply a set. Nothing was changed.
+    NoUnits,
+    /// The host has the units, and does not begin. Nothing was changed, and the set is withdrawn.
+    Asleep,
+    /// The host still works on another set. Nothing was changed.
+    Busy,
+    /// Ctrl-C. Nothing was changed.
+    Stopped,
+    /// Ctrl-C, while the host works on the set: it goes on.
+    Left,
+    /// The host has the set and has not told the outcome within the time: the last fault, if it does not answer.
+    Unknown(Option<Fault>),
+    /// The host has applied the set by its own account, and this computer cannot connect.
+    Unproved(Fault),
+    /// The host has applied the set by its own account, and presents another certificate.
+    OtherCertificate,
+}
+
+impl From<Unopened> for Failure {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Held(holder) => Self::Held(holder),
+            Unopened::Fault(fault) => Self::Unreachable(fault),
+        }
+    }
+}
+
+/// The host's account of a set: `/etc/docker/hostseed.result`.
+#[derive(Deserialize)]
+struct Verdict {
+    set: String,
+    state: State,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Staged,
+    Working,
+    Applied,
+    Refused,
+    RolledBack,
+}
+
+/// Applies a set. Whatever happens, it removes the container from the host, unless the host does not answer; then the next run does so.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
+    let deadline = Instant::now() + PREPARATION;
+    (watch.step)(Step::Connecting);
+    let answer = change.now.check((watch.clock)(), deadline).map_err(Failure::Unreachable)?;
+    let id = &change.set.id;
+    let mailbox = Mailbox::open(change.now, &answer.api, id, deadline)?;
+    let mut host = Host { change, watch, mailbox };
+    let done = host.stage().and_then(|()| host.outcome());
+    host.close();
+    done
+}
+
+/// A host with the container.
+struct Host<'a> {
+    change: &'a Change<'a>,
+    watch: &'a Watch<'a>,
+    mailbox: Mailbox,
+}
+
+impl Host<'_> {
+    /// Uploads the set, unless the host has it already.
+    fn stage(&self) -> Result<(), Failure> {
+        let (engine, set) = (self.change.now, self.change.set);
+        let unit = self.mailbox.read_unit(engine, APPLY_PATH, soon()).map_err(Failure::Unreachable)?;
+        unit.ok_or(Failure::NoUnits)?;
+        if self.wait_for_earlier()? {
+            return Ok(());
+        }
+        (self.watch.step)(Step::Uploading);
+        self.mailbox.write(engine, &set.files, soon()).map_err(Failure::Unreachable)?;
+        if (self.watch.stops)() {
+            return Err(Failure::Stopped);
+        }
+        // From here on the host works by itself. A fault does not tell whether it has this file; `outcome` asks.
+        let _ = self.mailbox.write(engine, std::slice::from_ref(&set.ready), soon());
+        Ok(())
+    }
+
+    /// Waits until the host has ended its work on an earlier set. Returns whether that is this set, which a client that was killed has
+    /// uploaded.
+    fn wait_for_earlier(&self) -> Result<bool, Failure> {
+        let deadline = Instant::now() + VERDICT;
+        let mut pauses = Pauses::new();
+        loop {
+            match self.read(paths::NEXT_READY) {
+                Ok(None) => return Ok(false),
+                Ok(Some(ready)) if ready == WITHDRAWN.as_bytes() => return Ok(false),
+                Ok(Some(ready)) if ready == self.change.set.ready.bytes.expose() => return Ok(true),
+                Ok(Some(_)) => (self.watch.step)(Step::WaitingForEarlier),
+                Err(fault) if fault.is_passing() => (self.watch.step)(Step::Restarting),
+                Err(fault) => return Err(Failure::Unreachable(fault)),
+            }
+            if Instant::now() > deadline {
+                return Err(Failure::Busy);
+            }
+            if pauses.wait(self.watch) {
+                return Err(Failure::Stopped);
+            }
+        }
+    }
+
+    /// Waits for the host's verdict, and proves it.
+    fn outcome(&mut self) -> Result<Outcome, Failure> {
+        let begin = Instant::now();
+        // Since when the host has answered without a pause and has not begun.
+        let mut asleep = begin;
+        let mut pauses = Pauses::new();
+        loop {
+            let mut last = None;
+            let ready = self.read(paths::NEXT_READY);
+            match self.verdict() {
+                Ok(Some(Verdict { state: State::Applied, .. })) => return self.prove(),
+                Ok(Some(Verdict { state: State::Refused, reason, .. })) => {
+                    return Ok(Outcome::Refused(reason));
+                }
+                Ok(Some(Verdict { state: State::RolledBack, reason, .. })) => {
+                    return Ok(Outcome::RolledBack(reason));
+                }
+                Ok(Some(Verdict { state: State::Working, .. })) => {
+                    asleep = Instant::now();
+                    (self.watch.step)(Step::Working);
+                }
+                Ok(Some(Verdict { state: State::Staged, .. })) => {
+                    (self.watch.step)(Step::Staged);
+                    // The host removes the file only after its verdict, so the upload has failed.
+                    if matches!(ready, Ok(None)) {
+                        let ready = std::slice::from_ref(&self.change.set.ready);
+                        let _ = self.mailbox.write(self.change.now, ready, soon());
+                    }
+                    if asleep.elapsed() > BEGIN {
+                        return self.withdraw();
+                    }
+                }
+                Ok(None) => self.reopen(),
+                Err(fault) => {
+                    (asleep, last) = (Instant::now(), Some(fault));
+                    (self.watch.step)(Step::Restarting);
+                }
+            }
+            if begin.elapsed() > VERDICT {
+                return Err(Failure::Unknown(last));
+            }
+            if pauses.wait(self.watch) {
+                return Err(Failure::Left);
+            }
+        }
+    }
+
+    /// Makes the container again if somebody has removed it, for example with `docker container prune`.
+    fn reopen(&mut self) {
+        for engine in [self.change.then, self.change.now] {
+            if let Ok(false) = self.mailbox.exists(engine, soon()) {
+                let again = self.mailbox.reopen(engine, &self.change.set.id, soon());
+                // Tried again after the pause.
+                if let Ok(mailbox) = again {
+                    self.mailbox = mailbox;
+                }
+                return;
+            }
+        }
+    }
+
+    /// Replaces the set by one that removes itself, for a host that does not begin.
+    fn withdraw(&self) -> Result<Outcome, Failure> {
+        let withdrawn = self.mailbox.write(self.change.now, &self.change.set.withdrawal, soon());
+        Err(withdrawn.err().map_or(Failure::Asleep, |fault| Failure::Unknown(Some(fault))))
+    }
+
+    /// The host's account of this set. None if it has none, or one of another set.
+    fn verdict(&self) -> Result<Option<Verdict>, Fault> {
+        let Some(json) = self.read(paths::RESULT)? else { return Ok(None) };
+        // An account that cannot be read is one that somebody has damaged.
+        let verdict: Option<Verdict> = serde_json::from_slice(&json).ok();
+        let verdict = verdict.filter(|verdict| verdict.set == self.change.set.id);
+        let short = |reason: String| reason.chars().take(MAX_REASON).collect();
+        Ok(verdict.map(|verdict| Verdict { reason: short(verdict.reason), ..verdict }))
+    }
+
+    /// Asks with the new credentials, and if the host does not accept them, with the old ones.
+    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Fault> {
+        let read = |engine| self.mailbox.read(engine, name, Instant::now() + QUESTION);
+        read(self.change.then).or_else(|_| read(self.change.now))
+    }
+
+    /// Connects with the new credentials, and compares the certificate that the host presents.
+    fn prove(&self) -> Result<Outcome, Failure> {
+        (self.watch.step)(Step::Proving);
+        let begin = Instant::now();
+        let mut pauses = Pauses::new();
+        loop {
+            let fault = match self.change.then.check((self.watch.clock)(), soon()) {
+                Ok(answer) if answer.presented.contains(self.change.presents) => {
+                    return Ok(Outcome::Applied(Box::new(answer)));
+                }
+                Ok(_) => return Err(Failure::OtherCertificate),
+                Err(fault) => fault,
+            };
+            if !fault.is_passing() || begin.elapsed() > PREPARATION || pauses.wait(self.watch) {
+                return Err(Failure::Unproved(fault));
+            }
+        }
+    }
+
+    /// Removes the container and the image. If the host does not answer, the next client removes them.
+    fn close(&self) {
+        (self.watch.step)(Step::RemovingContainer);
+        let close = |engine| self.mailbox.close(engine, soon());
+        let _ = close(self.change.then).or_else(|_| close(self.change.now));
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + REQUEST
+}
+
+/// Pauses that grow.
+struct Pauses(Duration);
+
+impl Pauses {
+    fn new() -> Self {
+        Self(PAUSES[0])
+    }
+
+    /// Waits, and returns whether to stop.
+    fn wait(&mut self, watch: &Watch) -> bool {
+        let end = Instant::now() + self.0;
+        self.0 = (self.0 * 3 / 2).min(PAUSES[1]);
+        while Instant::now() < end {
+            if (watch.stops)() {
+                return true;
+            }
+            thread::sleep(TICK);
+        }
+        false
+    }
+}

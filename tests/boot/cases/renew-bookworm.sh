@@ -1,0 +1,109 @@
+# shellcheck shell=bash
+# A running host gets new certificates through Docker's API alone: it checks them, restarts Docker with them, and puts the old ones back when
+# Docker does not answer with them. Clients are cut off and collide, and the host is rebooted in between.
+# shellcheck source=../lib.sh
+. "${0%/*}/../lib.sh"
+
+# served: the fingerprint of what the daemon shows. s_client fails, because it has no client certificate.
+served() {
+    { openssl s_client -connect "$address:2376" </dev/null 2>/dev/null || true; } | openssl x509 -noout -fingerprint -sha256
+}
+stored() { openssl x509 -noout -fingerprint -sha256 -in "$work/store/machines/$1/server.pem"; }
+state_is() { grep -q "\"state\":\"$1\"" "$root/etc/docker/hostseed.result"; }
+
+# in_background: renews on, and leaves the status and what was said in $work/renewal.
+in_background() {
+    (hs renew --apply web1 >"$work/renewal" 2>&1 && echo succeeded >>"$work/renewal" || echo failed >>"$work/renewal") &
+    renewal=$!
+}
+
+# slowly: docker.service takes that many seconds to start, so that something can happen in between.
+slowly() {
+    mkdir -p "$root/etc/systemd/system/docker.service.d"
+    printf '[Service]\nExecStartPre=%s\n' "$1" >"$root/etc/systemd/system/docker.service.d/05-test.conf"
+    on_host systemctl daemon-reload
+}
+
+# leaves_nothing MACHINE: no container, image or file of the change stays.
+leaves_nothing() {
+    [[ -z $(with_env "$1" docker ps --all --quiet --filter name=hostseed-apply) ]] &&
+        [[ -z $(with_env "$1" docker images --all --quiet --filter label=hostseed.apply) ]] &&
+        [[ -z $(find "$root/etc/docker" -name 'hostseed.*' ! -name hostseed.result) ]]
+}
+
+lay_network
+create_machine web1 --docker distro --engine-opt live-restore=true
+copy_root bookworm web1
+give_seed "$work/store/machines/web1/user-data"
+boot
+wait_for_answer web1
+wait_for_cloud_init
+check_cloud_init
+check_console web1
+check_containers web1
+run_on web1 stays
+life=$(life_of web1 stays)
+check 'the host waits for new files' on_host systemctl is-active hostseed-apply.path
+
+first=$(served)
+check 'hostseed renew --apply web1' hs renew --apply web1
+check_not 'the daemon shows another certificate' test "$first" = "$(served)"
+check_same 'that of the store' "$(stored web1)" "$(served)"
+check 'docker version answers' with_env web1 docker version
+check_not 'the old files are deleted' test -e "$work/store/machines/web1/previous"
+check 'nothing is left' leaves_nothing web1
+check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
+check_same 'the key is for root alone' '600 root root' "$(stat --format '%a %U %G' "$root/etc/docker/server-key.pem")"
+check 'the console tells of it' console_has 'hostseed\[web1\]: new files: applied'
+
+# The host refuses what is damaged, and does not restart Docker.
+first=$(served) process=$(docker_process)
+on_host systemctl stop hostseed-apply.path
+in_background
+wait_for 60 'a set is there' test -e "$root/etc/docker/hostseed.next/ready"
+cp "$root/etc/docker/server-key.pem" "$root/etc/docker/hostseed.next/server-key.pem"
+check_refused 'another client is told of the first one' 'error\[host-busy\].* changes the host since' hs renew --apply web1
+on_host systemctl start hostseed-apply.path
+wait "$renewal"
+check 'damaged files are refused' grep -q 'error\[not-applied\].*missing or damaged' "$work/renewal"
+check_same 'the daemon is the same process' "$process" "$(docker_process)"
+check_same 'with the same certificate' "$first" "$(served)"
+check 'nothing is left' leaves_nothing web1
+
+# Docker does not start with the new files.
+cp "$root/etc/docker/server.pem" "$root/etc/docker/proved.pem"
+slowly '/usr/bin/cmp /etc/docker/server.pem /etc/docker/proved.pem'
+check_refused 'Docker fails with the new files' 'error\[not-applied\].*has the old ones again' hs renew --apply web1
+check_same 'the daemon has the old certificate again' "$first" "$(served)"
+check 'docker version answers' with_env web1 docker version
+check 'nothing is left' leaves_nothing web1
+check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
+
+# The power fails when the old files are kept and the new ones are not proved.
+slowly '/bin/sleep 5'
+in_background
+wait_for 60 'the swap has begun' test -e "$root/etc/docker/hostseed.prev/complete"
+stop_host
+told 'the power fails'
+boot
+wait "$renewal"
+check 'the host goes on after the boot, and the client has waited' grep -qx succeeded "$work/renewal"
+check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
+check 'nothing is left' leaves_nothing web1
+
+# The network fails at several moments.
+slowly '/bin/sleep 2'
+for moment in 0.1 0.6 2 4; do
+    first=$(served)
+    in_background
+    sleep "$moment"
+    ip link set "hostseed$slot" down
+    sleep 4
+    ip link set "hostseed$slot" up
+    wait "$renewal"
+    told "the network failed after $moment s: $(tail -n 1 "$work/renewal")"
+    grep -qx succeeded "$work/renewal" || check 'the same command goes on' hs renew --apply web1
+    check_not 'the daemon shows another certificate' test "$first" = "$(served)"
+    check_same 'that of the store' "$(stored web1)" "$(served)"
+    check 'nothing is left' leaves_nothing web1
+done
