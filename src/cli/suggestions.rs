@@ -6,7 +6,7 @@ use crate::clouds::Cloud;
 use crate::diag::Code;
 
 /// How similar a word must be to be suggested, from 0 to 1.
-const SIMILAR: f64 = 0.8;
+const SIMILAR: f64 = 0.85;
 
 /// Improves the suggestions of an error of clap: of several commands it keeps the most similar one, and for a cloud or a code it names a
 /// similar one, or the command that lists them.

@@ -223,11 +223,13 @@ impl Store {
         Ok(Taken::Over(Box::new(Takeover { plan, driver, url, warnings, files, authority, is_here })))
     }
 
-    /// Returns whether a machine of this store was taken over from `source`, and has the same certificate.
+    /// Returns whether a machine of this store was taken over from `source`: it has the same CA and driver. Its server certificate may have
+    /// been renewed since, and its address may have changed.
     fn is_copy(&self, source: &Store, name: &MachineName) -> bool {
-        let certificate = |store: &Store| store.certificate(name, "server").ok();
+        let ca = |store: &Store| store.certificate(name, "ca").ok();
+        let driver = |store: &Store| store.read_record(name).ok().map(|record| record.driver);
         let has_plan = self.machine_dir(name).join(PLAN).symlink_metadata().is_ok();
-        has_plan && certificate(self).is_some_and(|own| Some(own) == certificate(source))
+        has_plan && ca(self).is_some_and(|own| Some(own) == ca(source)) && driver(self) == driver(source)
     }
 
     /// Reads a machine's record and its certificates. Keys must belong to their certificates.
