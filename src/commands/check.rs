@@ -236,7 +236,7 @@ impl Printed {
 
 /// Deletes the files from before `renew` or `update`, if the host presents the new certificate.
 fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
-    if !store.has_previous(name) {
+    if !store.has_unproved_certificate(name) {
         return Ok(());
     }
     let (_, certificate) = store.host_certificate(name)?;
