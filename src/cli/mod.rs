@@ -84,8 +84,8 @@ const UPDATE: &str = "\
 An option that is given replaces the value that the machine has; one that is repeatable replaces all its values. `--unset OPTION` removes the values, or \
 sets the default. A spec file has all options: those that it lacks get their defaults.
 
-The machine keeps its CA and its client certificate. It gets a new server certificate only if its names change. The running host does not change: \
-replace the VM with the new user-data. `renew` changes `key` and `valid-for`.";
+The machine keeps its CA and its client certificate. It gets a new server certificate only if its names change. The running host does not change \
+until `renew --apply` brings the change to it, or the VM is replaced: `update` prints for each option which of them is needed. `renew` changes `key` and `valid-for`.";
 
 const RENEW: &str = "\
 The machine's CA signs new certificates with new keys. Clients and hosts with the old certificates work with the new ones until the old \

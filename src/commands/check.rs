@@ -206,7 +206,7 @@ fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + S
 
 /// Deletes the files from before `renew` or `update`, if the host presents the new certificate.
 fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
-    if !store.has_previous(name) {
+    if !store.has_unproved_certificate(name) {
         return Ok(());
     }
     let (_, certificate) = store.host_certificate(name)?;

@@ -70,7 +70,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
     let mut signed = Vec::new();
     for name in &names {
-        if request.apply && store.has_previous(name) {
+        if request.apply && store.has_unproved_certificate(name) {
             ui.note(format_args!(
                 "`{name}` has new certificates that no host has presented yet: it is not renewed again"
             ));

@@ -16,6 +16,17 @@ use crate::spec::Spec;
 use crate::store::{Replaced, Replacement, Store, Stored, host_files};
 use crate::ui::Ui;
 
+/// The options that are only in Docker's drop-in on the host.
+const IN_DROP_IN: [&str; 7] = [
+    "engine-opt",
+    "allow-unknown-engine-opts",
+    "engine-label",
+    "engine-registry-mirror",
+    "engine-insecure-registry",
+    "engine-storage-driver",
+    "engine-env",
+];
+
 /// The arguments of the command.
 pub struct Request {
     /// The machine's name and the options to change.
@@ -134,11 +145,24 @@ impl Change {
         &self.replacement.before
     }
 
+    /// Returns whether a difference needs a new VM. A running host gets certificates and Docker's drop-in with `renew --apply`, and nothing else.
+    fn needs_vm(&self, difference: &Difference) -> bool {
+        let roles = [&self.before().plan, self.plan()].map(Plan::host_role);
+        match difference.field {
+            "address" | "tls-san" => roles != [HostRole::Server; 2],
+            field => !IN_DROP_IN.contains(&field),
+        }
+    }
+
     /// Prints each option that changes.
     fn print(&self, ui: Ui) -> Result<()> {
         let rows = self.differences.iter().map(|difference| {
-            let lines = vec![format!("{} (before: {})", difference.after, difference.before)];
-            (difference.field, lines)
+            let how = match self.needs_vm(difference) {
+                true => "the VM has to be replaced",
+                false => "the running host gets it with `renew --apply`",
+            };
+            let change = format!("{} (before: {})", difference.after, difference.before);
+            (difference.field, vec![change, how.to_owned()])
         });
         ui.details(&rows.collect::<Vec<_>>())
     }
@@ -163,16 +187,22 @@ impl Change {
             lines.push(format!("The running host listens on port {old_port} until then; allow the new port in the cloud's firewall."));
         }
         let file = format!("{name}.user-data");
+        let replace = "eplace the VM with new user-data (Terraform sees that it has changed):";
+        match self.differences.iter().any(|difference| self.needs_vm(difference)) {
+            true => lines.push(format!("1. R{replace}")),
+            false => lines.extend([
+                "1. Bring the change to the running host, which restarts Docker:".to_owned(),
+                command(&["renew", "--apply", name]),
+                format!("   Or r{replace}"),
+            ]),
+        }
         lines.extend([
-            "1. Replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
             command(&["render", name, "--force", "-o", &file]),
             "2. Wait until Docker answers:".to_owned(),
             command(&["wait", name]),
         ]);
-        if self.has_new_certificate {
-            lines.push("To put the files from before back:".to_owned());
-            lines.push(command(&["renew", "--undo", name]));
-        }
+        lines.push("To put the files from before back:".to_owned());
+        lines.push(command(&["renew", "--undo", name]));
         ui.steps(format_args!("machine `{name}` is changed; the running host is not"), &lines);
     }
 }

@@ -62,8 +62,8 @@ impl Store {
         Ok(Stored { plan, files: read_files(&self.machine_dir(name))? })
     }
 
-    /// Replaces the files of machines, and the shared CA if there is a new one: all or nothing. If certificates change,
-    /// the files from before stay in the machine's folder `previous`, unless that still has older ones, which a host may have.
+    /// Replaces the files of machines, and the shared CA if there is a new one: all or nothing. The files
+    /// from before stay in the machine's folder `previous`, unless that still has older ones, which a host may have.
     ///
     /// # Errors
     /// Fails if a machine does not exist or the store cannot be written. In both cases the store is unchanged.
@@ -87,8 +87,7 @@ impl Store {
             let stale = before.files.iter().filter(|file| is_of_other_role(&file.path, plan.host_role()));
             removed.extend(stale.map(|file| folder.join(&file.path)));
             let previous = folder.join(PREVIOUS);
-            let is_new_identity = files.iter().any(|file| file.path.ends_with(".pem"));
-            if is_new_identity && !self.has_previous(name) {
+            if !files.is_empty() && !self.has_previous(name) {
                 let mut kept = before.files.clone();
                 if authority.is_some() {
                     kept.extend(read_artifact(&self.authority_dir(name), "ca-key.pem")?);
@@ -119,6 +118,16 @@ impl Store {
     /// Returns whether a machine has files from before a change that is not proved yet.
     pub fn has_previous(&self, name: &MachineName) -> bool {
         self.previous_dir(name).symlink_metadata().is_ok()
+    }
+
+    /// Returns whether the host's certificate is another one than in the previous files, so that a host that presents it has the new files.
+    /// `update` can leave it as it is.
+    pub fn has_unproved_certificate(&self, name: &MachineName) -> bool {
+        self.has_previous(name)
+            && match (self.previous_certificate(name), self.host_certificate(name)) {
+                (Ok(previous), Ok((_, current))) => previous != current,
+                _ => true,
+            }
     }
 
     /// The folder of a machine's previous files.

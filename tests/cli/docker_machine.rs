@@ -98,7 +98,7 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["kill", "web1"], "tip: hostseed does not control VMs"),
         (&["mount", "web1:/x", "x"], "tip: hostseed uses no SSH: `docker cp`"),
         (&["provision", "web1"], "tip: change the options with `hostseed update`"),
-        (&["regenerate-certs", "-f", "web1"], "tip: use `hostseed renew NAME`"),
+        (&["regenerate-certs", "-f", "web1"], "tip: use `hostseed renew --apply NAME`"),
         (&["restart"], "tip: hostseed does not control VMs"),
         (&["scp", "-r", "a", "web1:/x"], "tip: hostseed uses no SSH: `docker cp`"),
         (&["ssh", "web1", "uptime"], "tip: hostseed uses no SSH: `docker`"),

@@ -260,3 +260,41 @@ fn ctrl_c_leaves_no_container() {
     assert!(told(&output).contains("error[outcome-unknown]"), "{}", told(&output));
     host.assert_clean();
 }
+
+/// `update` keeps the plan of before, so that the set has the drop-in with the change.
+#[test]
+fn a_changed_label_is_brought_to_the_host_with_new_certificates() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    let machine = host.home.machine("web1");
+    host.waits();
+    let updated = host.home.run(&["update", "web1", "--engine-label", "role=db"]);
+    assert!(
+        updated.status.success() && told(&updated).contains("hostseed renew --apply web1"),
+        "{}",
+        told(&updated)
+    );
+    // The host presents the same certificate, which proves nothing.
+    host.home.ok(&["check", "web1"]);
+    let old = fs::read(machine.join("previous/server.pem")).unwrap();
+    assert_eq!(fs::read(machine.join("server.pem")).unwrap(), old);
+
+    let mut client = host.renew();
+    host.wait_for_set(&mut client);
+    let drop_in = fs::read_to_string(host.next("10-machine.conf")).unwrap();
+    assert!(drop_in.contains("role=db"), "{drop_in}");
+    assert_ne!(fs::read(host.next("server.pem")).unwrap(), old);
+    host.tells("working", "");
+    host.stop();
+    for file in ["ca.pem", "server.pem", "server-key.pem"] {
+        copy(&host.next(file), &host.etc("docker").join(file));
+    }
+    host.tells("applied", "");
+    host.removes_set();
+    host.start();
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(!machine.join("previous").exists());
+}
