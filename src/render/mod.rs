@@ -20,7 +20,7 @@ use anyhow::Result;
 
 pub use environment::Connection;
 pub use form::{Form, Format};
-pub use host_set::{HostSet, NewFiles, WITHDRAWN, host_files, host_set};
+pub use host_set::{HostSet, NewFiles, WITHDRAWN, host_files, host_set, host_units};
 pub use nocloud::Medium;
 pub use packing::Packing;
 pub use rendered::Rendered;
