@@ -64,8 +64,9 @@ pub fn start(engine: &Engine, mailbox: &Mailbox, arch: &str, deadline: Instant) 
     };
     let Created { id } = parse(&send(Method::POST, "/containers/create".to_owned(), Some(&body))?)?;
     let run = || {
-        send(Method::POST, format!("/containers/{id}/start"), None)?;
-        let Ended { status_code } = parse(&send(Method::POST, format!("/containers/{id}/wait"), None)?)?;
+        // An empty body with its length: Docker refuses to start a container with a body whose length it does not know.
+        send(Method::POST, format!("/containers/{id}/start"), Some(""))?;
+        let Ended { status_code } = parse(&send(Method::POST, format!("/containers/{id}/wait"), Some(""))?)?;
         if status_code == 0 {
             return Ok(());
         }
