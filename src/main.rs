@@ -136,13 +136,14 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::update(store()?, ui, now, &request)
         }
         Command::Renew(renew) => {
-            let Renew { names, valid_for, key, authority, apply, undo, dry_run, yes } = &renew;
+            let Renew { names, valid_for, key, authority, apply, install_units, undo, dry_run, yes } = &renew;
             let request = commands::RenewRequest {
                 names,
                 valid_for: *valid_for,
                 key: *key,
                 authority: *authority,
                 apply: *apply,
+                install_units: *install_units,
                 undo: *undo,
                 dry_run: *dry_run,
                 yes: *yes,

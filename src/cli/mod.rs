@@ -494,6 +494,10 @@ pub struct Renew {
     #[arg(long, conflicts_with = "undo")]
     pub apply: bool,
 
+    /// Install the units for --apply on a host that lacks them: a container runs systemctl there as root
+    #[arg(long, requires = "apply")]
+    pub install_units: bool,
+
     /// Put the previous files back, if the new ones were not put on a host
     #[arg(long)]
     pub undo: bool,

@@ -17,7 +17,7 @@ use crate::docker::{self, Change, Engine, Failure, Fault, Holder, Outcome, Step,
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, ClientIdentity};
 use crate::plan::HostRole;
-use crate::render::{HostSet, NewFiles, host_files, host_set};
+use crate::render::{HostSet, NewFiles, host_files, host_set, host_units};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -26,9 +26,17 @@ const INTERRUPTED: i32 = 130;
 
 /// Brings a machine's files to its host, and deletes the previous files when the host answers with the new ones.
 ///
+/// With `installs_units`, a host that lacks the units for it gets them, too.
+///
 /// # Errors
 /// Fails if the host does not answer with the new files. The machine's previous files are there then.
-pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+pub fn apply(
+    store: &Store,
+    ui: Ui,
+    now: OffsetDateTime,
+    name: &MachineName,
+    installs_units: bool,
+) -> Result<()> {
     let begin = Instant::now();
     let clock = || now + begin.elapsed();
     let machine = Machine::load(store, name)?;
@@ -36,8 +44,14 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName) -> 
     let lines = ui.lines(true);
     let line = lines.add();
     let step = |step| line.set(format_args!("`{name}`: {}", in_words(step)));
-    let change =
-        Change { now: &machine.old, then: &machine.new, set: &machine.set, presents: &machine.presents };
+    let units = host_units()?;
+    let change = Change {
+        now: &machine.old,
+        then: &machine.new,
+        set: &machine.set,
+        presents: &machine.presents,
+        units: installs_units.then_some(&units),
+    };
     let done = docker::apply(&change, &Watch { clock: &clock, step: &step, stops: &|| stop.is_set() });
     line.finish();
     match done {
@@ -142,8 +156,14 @@ impl<'a> Machine<'a> {
                 Code::NoApplyUnits,
                 format!("`{name}`: the host has no unit that puts new files in place (nothing was changed)"),
             )
-            .hint("replace the VM with the new user-data:")
-            .run(self.store.command(["render", name])),
+            .hint("replace the VM with the new user-data, or install the units, for which a container runs as root on the host:")
+            .run(self.store.command(["render", name]))
+            .run(self.store.command(["renew", "--apply", "--install-units", name])),
+            Failure::UnitsNotStarted(fault) => {
+                Diagnostic::error(Code::NoApplyUnits, format!("`{name}`: the host has not started hostseed-apply.path: {fault}"))
+                    .hint("replace the VM with the new user-data:")
+                    .run(self.store.command(["render", name]))
+            }
             Failure::Asleep => Diagnostic::error(
                 Code::NoApplyUnits,
                 format!("`{name}`: the host does not begin, although it has hostseed-apply.path (nothing was changed)"),
@@ -187,6 +207,7 @@ fn held(holder: &Holder) -> String {
 fn in_words(step: Step) -> &'static str {
     match step {
         Step::Connecting => "connecting",
+        Step::InstallingUnits => "installing the units that put new files in place",
         Step::WaitingForEarlier => "waiting until the host has ended an earlier change",
         Step::Uploading => "uploading the new files",
         Step::Staged => "the host has the new files, and begins in some seconds",

@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub authority: bool,
     /// Bring the new files to the running host. A machine with previous files, which has new ones already, is not renewed again.
     pub apply: bool,
+    /// Install the units that put the files in place on hosts that lack them. It runs a container as root there.
+    pub install_units: bool,
     /// Put the previous files back.
     pub undo: bool,
     /// Print what would be done, and write nothing.
@@ -63,7 +65,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
                 return Ok(status);
             }
         }
-        outcome.apply(store, now, &names)?;
+        outcome.apply(store, now, &names, request.install_units)?;
         return Ok(outcome.status);
     }
     let passphrase = Passphrase::asked(ui);
@@ -97,7 +99,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     if request.dry_run {
         ui.note("this is a dry run: nothing was written");
     } else if request.apply {
-        outcome.apply(store, now, &names)?;
+        outcome.apply(store, now, &names, request.install_units)?;
     }
     Ok(outcome.status)
 }
@@ -138,9 +140,15 @@ impl Outcome {
 
 impl Outcome {
     /// Brings the new files to the hosts of the machines that have some, one after the other.
-    fn apply(&mut self, store: &Store, now: OffsetDateTime, names: &[MachineName]) -> Result<()> {
+    fn apply(
+        &mut self,
+        store: &Store,
+        now: OffsetDateTime,
+        names: &[MachineName],
+        installs_units: bool,
+    ) -> Result<()> {
         for name in names.iter().filter(|name| store.has_previous(name)) {
-            match apply(store, self.ui, now, name) {
+            match apply(store, self.ui, now, name, installs_units) {
                 Err(error) if names.len() > 1 => {
                     self.ui.error(&error);
                     self.status = ExitCode::FAILURE;

@@ -867,7 +867,8 @@ codes! {
     /// A host cannot put new files in place by itself
     ///
     /// `renew --apply` needs the units hostseed-apply.path and hostseed-apply.service on the host. Seeds contain them;
-    /// hosts of Docker Machine and of the first versions of hostseed lack them. Replace the VM with the new user-data.
+    /// hosts of Docker Machine and of the first versions of hostseed lack them. Replace the VM with the new user-data,
+    /// or install them with `--install-units`: a container then runs `systemctl` as root on the host.
     NoApplyUnits = "no-apply-units",
     /// Another client brings new files to the host
     ///

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::mailbox::{Holder, Mailbox, Unopened};
-use super::{Answer, Engine, Fault};
+use super::{Answer, Engine, Fault, units};
+use crate::artifact::Artifact;
 use crate::pki::Certificate;
 use crate::render::{HostSet, WITHDRAWN};
 use crate::userdata::paths::{self, APPLY_PATH};
@@ -43,6 +44,9 @@ pub struct Change<'a> {
     pub set: &'a HostSet,
     /// The certificate that the host presents afterwards, as its own or in its chain: the server's, or the boot issuer's.
     pub presents: &'a Certificate,
+    /// The units that put the files in place, with paths relative to `/etc/systemd/system`, for a host that lacks them. None if the host must
+    /// have them: to start them, a container has the rights of root on the host.
+    pub units: Option<&'a [Artifact]>,
 }
 
 /// How the caller follows a change.
@@ -58,6 +62,7 @@ pub struct Watch<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Connecting,
+    InstallingUnits,
     /// The host still works on an earlier set.
     WaitingForEarlier,
     Uploading,
@@ -91,6 +96,8 @@ pub enum Failure {
     Held(Holder),
     /// The host lacks the units that apply a set. Nothing was changed.
     NoUnits,
+    /// The host has got the units, and has not started them. Nothing else was changed.
+    UnitsNotStarted(Fault),
     /// The host has the units, and does not begin. Nothing was changed, and the set is withdrawn.
     Asleep,
     /// The host still works on another set. Nothing was changed.
@@ -145,7 +152,7 @@ pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
     let answer = change.now.check((watch.clock)(), deadline).map_err(Failure::Unreachable)?;
     let id = &change.set.id;
     let mailbox = Mailbox::open(change.now, &answer.api, id, deadline)?;
-    let mut host = Host { change, watch, mailbox };
+    let mut host = Host { change, watch, mailbox, arch: answer.arch };
     let done = host.stage().and_then(|()| host.outcome());
     host.close();
     done
@@ -156,6 +163,8 @@ struct Host<'a> {
     change: &'a Change<'a>,
     watch: &'a Watch<'a>,
     mailbox: Mailbox,
+    /// The host's architecture, as Docker names it.
+    arch: String,
 }
 
 impl Host<'_> {
@@ -163,7 +172,14 @@ impl Host<'_> {
     fn stage(&self) -> Result<(), Failure> {
         let (engine, set) = (self.change.now, self.change.set);
         let unit = self.mailbox.read_unit(engine, APPLY_PATH, soon()).map_err(Failure::Unreachable)?;
-        unit.ok_or(Failure::NoUnits)?;
+        if unit.is_none() {
+            (self.watch.step)(Step::InstallingUnits);
+            let units = self.change.units.ok_or(Failure::NoUnits)?;
+            let written = self.mailbox.write_units(engine, units, soon());
+            let deadline = Instant::now() + PREPARATION;
+            let started = written.and_then(|()| units::start(engine, &self.mailbox, &self.arch, deadline));
+            started.map_err(Failure::UnitsNotStarted)?;
+        }
         if self.wait_for_earlier()? {
             return Ok(());
         }

@@ -20,7 +20,7 @@ use crate::userdata::paths;
 /// The container's name. Docker gives a name to one container only, so it is the lock of all clients.
 const NAME: &str = "hostseed-apply";
 /// The label of the container and of the image. Its value on the container is the set.
-const LABEL: &str = "hostseed.apply";
+pub(super) const LABEL: &str = "hostseed.apply";
 /// The labels of the container that tell who made it.
 const BY: &str = "hostseed.apply.by";
 const PROCESS: &str = "hostseed.apply.process";
@@ -114,7 +114,7 @@ impl Mailbox {
         }
         remove_old_images(engine, api, deadline)?;
         let image = create_image(engine, api, deadline)?;
-        let binds = [format!("{}:{DOCKER}", paths::DOCKER), format!("{}:{UNITS}:ro", paths::UNITS)];
+        let binds = [format!("{}:{DOCKER}", paths::DOCKER), format!("{}:{UNITS}", paths::UNITS)];
         let body = json!({
             "Image": image,
             // Docker wants a command. The container is never started.
@@ -169,8 +169,23 @@ impl Mailbox {
 
     /// Writes files below the host's `/etc/docker`, in folders that only root can read. Docker writes them in this order.
     pub fn write(&self, engine: &Engine, files: &[Artifact], deadline: Instant) -> Result<(), Fault> {
+        self.write_at(engine, DOCKER, files, deadline)
+    }
+
+    /// Writes units to the host's `/etc/systemd/system`.
+    pub fn write_units(&self, engine: &Engine, units: &[Artifact], deadline: Instant) -> Result<(), Fault> {
+        self.write_at(engine, UNITS, units, deadline)
+    }
+
+    fn write_at(
+        &self,
+        engine: &Engine,
+        to: &str,
+        files: &[Artifact],
+        deadline: Instant,
+    ) -> Result<(), Fault> {
         let archive = archive(files).map_err(|error| Fault::Local(error.to_string()))?;
-        let path = format!("/containers/{}/archive?path={DOCKER}", self.container);
+        let path = format!("/containers/{}/archive?path={to}", self.container);
         let call = Call { method: Method::PUT, path, body: Some(("application/x-tar", archive.expose())) };
         engine.send(&self.api, &call, deadline).map(drop)
     }
@@ -189,6 +204,16 @@ impl Mailbox {
     pub fn reopen(&self, engine: &Engine, set: &str, deadline: Instant) -> Result<Self, Unopened> {
         remove(engine, &self.api, &format!("/images/{}", self.image), deadline)?;
         Self::open(engine, &self.api, set, deadline)
+    }
+
+    /// The version of the API.
+    pub fn api(&self) -> &str {
+        &self.api
+    }
+
+    /// The image without files.
+    pub fn image(&self) -> &str {
+        &self.image
     }
 
     /// Removes the container and the image.
@@ -297,7 +322,7 @@ fn is_image(text: &str) -> bool {
 }
 
 /// Removes something that may be gone already.
-fn remove(engine: &Engine, api: &str, path: &str, deadline: Instant) -> Result<(), Fault> {
+pub(super) fn remove(engine: &Engine, api: &str, path: &str, deadline: Instant) -> Result<(), Fault> {
     let call = Call { method: Method::DELETE, path: path.to_owned(), body: None };
     match engine.send(api, &call, deadline) {
         Ok(_) | Err(Fault::Daemon { status: 404, .. }) => Ok(()),
@@ -305,7 +330,7 @@ fn remove(engine: &Engine, api: &str, path: &str, deadline: Instant) -> Result<(
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(reply: &'a Reply) -> Result<T, Fault> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(reply: &'a Reply) -> Result<T, Fault> {
     serde_json::from_slice(&reply.body).map_err(|_| Fault::NotDocker)
 }
 

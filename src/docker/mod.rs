@@ -9,6 +9,7 @@ mod engine;
 mod fault;
 mod mailbox;
 mod tls;
+mod units;
 
 pub use apply::{Change, Failure, Outcome, Step, Watch, apply};
 pub use engine::{Answer, Engine, Target};

@@ -50,6 +50,12 @@ pub fn units() -> Result<Vec<Artifact>> {
     [APPLY_PATH, APPLY_SERVICE].into_iter().map(|name| unit(name, context! {})).collect()
 }
 
+/// The units, with paths relative to `/etc/systemd/system`, for a running host that lacks them.
+pub fn host_units() -> Result<Vec<Artifact>> {
+    let units = units()?.into_iter();
+    Ok(units.map(|unit| Artifact { path: unit.file_name().to_owned(), ..unit }).collect())
+}
+
 /// The files of a machine that a running host gets, with paths relative to `/`: its identity, and the drop-in if it differs from that of the
 /// plan `before`.
 pub fn host_files(before: &Plan, plan: &Plan, identity: &HostIdentity) -> Result<Vec<Artifact>> {

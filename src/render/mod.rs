@@ -22,7 +22,7 @@ use anyhow::Result;
 pub use context::{Context, META, Metadata, TLS};
 pub use environment::Connection;
 pub use form::{Form, Format};
-pub use host_set::{HostSet, NewFiles, WITHDRAWN, host_files, host_set};
+pub use host_set::{HostSet, NewFiles, WITHDRAWN, host_files, host_set, host_units};
 pub use nocloud::Medium;
 pub use packing::Packing;
 pub use rendered::Rendered;

@@ -442,6 +442,19 @@ fn with_limit(mut set: HostSet, seconds: u32) -> HostSet {
 }
 
 #[test]
+fn the_drop_in_keeps_what_setup_has_chosen_on_this_host() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new();
+    let unix = |text: &str| text.replace("-H fd:// ", "-H unix:///var/run/docker.sock ");
+    host.put(DROP_IN, &unix(&drop_in("")), 0o644);
+    let set = host.set(&host.files("new", "new", "--label role=new"), &[], "new");
+    assert_eq!(host.applies(&set).0, "applied");
+    assert_eq!(host.in_place()[DROP_IN].1, unix(&drop_in("--label role=new")));
+}
+
+#[test]
 fn a_host_that_shuts_down_leaves_the_rest_to_the_next_boot() {
     if !can_run() {
         return;

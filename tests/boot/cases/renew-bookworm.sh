@@ -107,3 +107,26 @@ for moment in 0.1 0.6 2 4; do
     check_same 'that of the store' "$(stored web1)" "$(served)"
     check 'nothing is left' leaves_nothing web1
 done
+
+# A host that was created before hostseed had these units.
+rm "$root/etc/systemd/system/docker.service.d/05-test.conf"
+on_host systemctl disable --quiet --now hostseed-apply.path
+rm "$root"/etc/systemd/system/hostseed-apply.*
+on_host systemctl daemon-reload
+check_refused 'a host without the units' 'error\[no-apply-units\]' hs renew --apply web1
+check 'hostseed renew --apply --install-units web1' hs renew --apply --install-units web1
+check_same 'the units are installed' enabled "$(on_host systemctl is-enabled hostseed-apply.path)"
+check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
+check 'nothing is left' leaves_nothing web1
+
+# A new CA: the client that is lost has no access any more.
+cp "$work/store/machines/web1/cert.pem" "$work/lost.pem"
+cp "$work/store/machines/web1/key.pem" "$work/lost-key.pem"
+client_files lost web1 "$work/lost.pem" "$work/lost-key.pem"
+check 'the client that will be lost: answers' docker_with lost
+check 'hostseed renew --authority --apply web1' hs renew --authority --apply --yes web1
+check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
+check 'docker version answers' with_env web1 docker version
+client_files lost web1 "$work/lost.pem" "$work/lost-key.pem"
+check_refused 'the lost client: refused' 'certificate|connection reset|broken pipe' docker_with lost
+check 'nothing is left' leaves_nothing web1
