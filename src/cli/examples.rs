@@ -66,6 +66,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("url", &["hostseed url web1 web2"]),
     ("ip", &["hostseed ip web1 web2"]),
     ("address", &["hostseed address web2 203.0.113.8"]),
+    ("rename", &["hostseed rename web1 frontend"]),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
     (
         "import",

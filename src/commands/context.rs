@@ -145,7 +145,7 @@ impl Request {
 }
 
 /// The docker CLI's folder: that of DOCKER_CONFIG, else `~/.docker`.
-fn docker_folder() -> Result<PathBuf> {
+pub(super) fn docker_folder() -> Result<PathBuf> {
     let given = var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let usual = || std::env::home_dir().map(|home| home.join(".docker"));
     let dir = given.or_else(usual).ok_or_else(|| {

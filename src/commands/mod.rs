@@ -24,6 +24,7 @@ mod ls;
 mod machine_view;
 mod man;
 mod passphrase;
+mod rename;
 pub mod render;
 mod rm;
 mod schema;
@@ -53,6 +54,7 @@ pub use import_docker_machine::{Request as ImportRequest, check_store, import_do
 pub use inspect::inspect;
 pub use ls::{Selection, ls};
 pub use man::man;
+pub use rename::rename;
 pub use render::render;
 pub use rm::rm;
 pub use schema::{check_schema, machine_schema, schema};

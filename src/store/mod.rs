@@ -18,6 +18,7 @@ mod machine;
 mod output;
 mod record;
 mod removal;
+mod rename;
 mod state;
 mod temporary;
 mod transaction;
@@ -36,6 +37,7 @@ pub use docker_machine::{Taken, Takeover};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
+pub use rename::Renamed;
 pub use trust::Trust;
 
 use crate::diag::{Code, Diagnostic};
