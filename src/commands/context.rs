@@ -144,8 +144,14 @@ impl Request {
     }
 }
 
+/// Returns whether there is a context that hostseed made for a machine, with the machine's name.
+pub(super) fn exists(store: &Store, machine: &MachineName) -> bool {
+    // A docker CLI whose folder cannot be found has no contexts.
+    docker_folder().is_ok_and(|dir| store.has_context(&dir, machine))
+}
+
 /// The docker CLI's folder: that of DOCKER_CONFIG, else `~/.docker`.
-pub(super) fn docker_folder() -> Result<PathBuf> {
+fn docker_folder() -> Result<PathBuf> {
     let given = var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let usual = || std::env::home_dir().map(|home| home.join(".docker"));
     let dir = given.or_else(usual).ok_or_else(|| {

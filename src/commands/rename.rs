@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::context::docker_folder;
-use super::machine_name;
+use super::{context, machine_name};
 use crate::diag::Report;
 use crate::names::MachineName;
 use crate::shell::Shell;
@@ -24,8 +23,7 @@ pub fn rename(store: &Store, ui: Ui, old: &str, new: &str) -> Result<()> {
     for user in &renamed.ca_users {
         ui.note(format_args!("`{user}` uses the same CA, and its files have the CA's new path now"));
     }
-    // A docker CLI whose folder cannot be found has no contexts.
-    if docker_folder().is_ok_and(|dir| store.has_context(&dir, &old)) {
+    if context::exists(store, &old) {
         ui.note_with(
             format_args!("there is a docker context `{old}`; make one of the new name:"),
             &store.command(["context", new.as_str()]),
