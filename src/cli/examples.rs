@@ -123,7 +123,7 @@ mod tests {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
         let described: Vec<_> = EXAMPLES.iter().map(|(name, _)| *name).collect();
         assert_eq!(described, names);
-        for (name, examples) in EXAMPLES {
+        for &(name, examples) in EXAMPLES {
             for example in examples {
                 let commands = commands(example);
                 assert!(!commands.is_empty(), "{example}");
