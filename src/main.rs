@@ -121,6 +121,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             let request = commands::ImportRequest { source, names: &names, dry_run: import.dry_run };
             commands::import_docker_machine(store, ui, now, &request).map(|done| status = done)
         }
+        Command::Rename { old, new } => commands::rename(store()?, ui, &old, &new),
         Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),

@@ -73,7 +73,9 @@ impl Ui {
     /// # Errors
     /// Fails for the same reasons.
     pub fn artifact_or(self, artifact: &Artifact, instead: &Command, hint: &str) -> Result<()> {
-        if io::stdout().is_terminal() && std::str::from_utf8(&artifact.bytes).is_err() {
+        // An archive of texts has zero bytes.
+        let is_binary = std::str::from_utf8(&artifact.bytes).is_err() || artifact.bytes.contains(&0);
+        if is_binary && io::stdout().is_terminal() {
             let failure = Diagnostic::error(
                 Code::BinaryToTerminal,
                 "the output is binary, and standard output is a terminal; nothing was written",

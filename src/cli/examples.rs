@@ -84,6 +84,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "hostseed renew web1 --undo",
         ],
     ),
+    ("rename", &["hostseed rename web1 frontend"]),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
     (
         "import",
@@ -140,7 +141,7 @@ mod tests {
         let names: Vec<_> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
         let described: Vec<_> = EXAMPLES.iter().map(|(name, _)| *name).collect();
         assert_eq!(described, names);
-        for (name, examples) in EXAMPLES.iter().copied() {
+        for &(name, examples) in EXAMPLES {
             for example in examples {
                 let commands = commands(example);
                 assert!(!commands.is_empty(), "{example}");

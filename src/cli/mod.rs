@@ -84,6 +84,11 @@ The context is in DOCKER_CONFIG, which is ~/.docker by default. It has copies of
 after the machine's address or certificates have changed. A context of the same name that is not this machine's stays, unless \
 `--force` is given.";
 
+const RENAME: &str = "\
+The running host is not affected: its certificates and its console keep the old name. The user-data has the new name, so \
+Terraform would replace the VM. Shells with the environment of the old name, docker contexts and other copies of the old folder's \
+path have to be made again.";
+
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
 
@@ -271,6 +276,14 @@ pub enum Command {
     /// Make new certificates for machines, and the user-data with them
     #[command(after_help = RENEW)]
     Renew(Renew),
+    /// Rename a machine; its keys, certificates and address stay
+    #[command(after_help = RENAME, alias = "mv")]
+    Rename {
+        /// The machine
+        old: String,
+        /// Its new name
+        new: String,
+    },
     /// Delete machines with their keys and own CAs from the store
     #[command(aliases = ["delete", "remove"])]
     Rm {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::machine_name;
+use super::{context, machine_name};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{Address, MachineName};
 use crate::plan::HostRole;
@@ -21,6 +21,12 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
     }
     let connection = store.put_address(&name, &address)?;
     ui.note(format_args!("`{name}` is now at {}", connection.url));
+    if context::exists(store, &name) {
+        ui.note_with(
+            format_args!("the docker context `{name}` has its own copy of the address; update it:"),
+            &store.command(["context", name.as_str()]),
+        );
+    }
     if let Address::Dns(dialled) = &address
         && store.host_certificate(&name)?.0 == HostRole::BootIssuer
         && !store.plan(&name)?.sans().iter().any(|san| san.covers(&address))

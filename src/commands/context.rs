@@ -144,6 +144,12 @@ impl Request {
     }
 }
 
+/// Returns whether there is a context that hostseed made for a machine, with the machine's name.
+pub(super) fn exists(store: &Store, machine: &MachineName) -> bool {
+    // A docker CLI whose folder cannot be found has no contexts.
+    docker_folder().is_ok_and(|dir| store.has_context(&dir, machine))
+}
+
 /// The docker CLI's folder: that of DOCKER_CONFIG, else `~/.docker`.
 fn docker_folder() -> Result<PathBuf> {
     let given = var_os("DOCKER_CONFIG").filter(|dir| !dir.is_empty()).map(PathBuf::from);

@@ -249,9 +249,14 @@ impl Diagnosis<'_> {
             (None, Some(stored)) => stored.sans(),
             (None, None) => Vec::new(),
         };
+        // The certificates of a renamed machine have the name that it had first.
+        let first_name = stored.as_ref().and_then(Certificate::common_name);
+        let is_first_name =
+            |san: &Address| matches!(san, Address::Dns(name) if Some(name) == first_name.as_ref());
         let other = sans.into_iter().find(|san| {
             *san != self.target.address
                 && self.is_public(san)
+                && !is_first_name(san)
                 && stored.as_ref().is_none_or(|stored| stored.covers(san))
         });
         other.map(|san| san.to_string())

@@ -26,6 +26,7 @@ mod ls;
 mod machine_view;
 mod man;
 mod passphrase;
+mod rename;
 pub mod render;
 mod renew;
 mod rm;
@@ -57,6 +58,7 @@ pub use import_docker_machine::{Request as ImportRequest, check_store, import_do
 pub use inspect::inspect;
 pub use ls::{Selection, ls};
 pub use man::man;
+pub use rename::rename;
 pub use render::render;
 pub use renew::{Request as RenewRequest, renew};
 pub use rm::rm;

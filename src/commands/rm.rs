@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::machine_name;
+use super::{context, machine_name};
 use crate::names::MachineName;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -39,6 +39,12 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<ExitCode
     store.remove(&machines)?;
     for name in &machines {
         ui.note(format_args!("deleted `{name}`"));
+        if context::exists(store, name) {
+            ui.note_with(
+                format_args!("the docker context `{name}` still has the client's key; remove it:"),
+                &store.command(["context", name.as_str(), "--remove"]),
+            );
+        }
     }
     ui.note("if there is still a VM, it keeps running: delete it in its cloud");
     Ok(ExitCode::SUCCESS)

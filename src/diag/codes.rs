@@ -720,6 +720,11 @@ codes! {
     /// hostseed never replaces a machine: its keys would be lost. Choose another name, or remove it with
     /// `hostseed rm`.
     MachineExists = "machine-exists",
+    /// A machine has a VM in its folder, so it cannot be renamed
+    ///
+    /// Some drivers of Docker Machine, such as virtualbox, keep the VM's disk in the machine's folder. The hypervisor knows the
+    /// VM by the machine's name and that folder.
+    VmInFolder = "vm-in-folder",
     /// The docker CLI does not accept the name of a context
     ///
     /// It has at least 2 characters: letters, digits, `-`, `_`, `.` and `+`, the first one a letter or a digit. `default` is

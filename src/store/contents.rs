@@ -80,6 +80,18 @@ pub fn foreign_to_machine(
     Ok(found)
 }
 
+/// A file in a machine's folder that a driver of Docker Machine keeps there for its VM.
+pub fn driver_file(dir: &Path, name: &MachineName) -> Result<Option<PathBuf>> {
+    let failed = |error| files::failed(Action::Read, dir, &error);
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.file_name().and_then(|file| file.to_str()).is_some_and(|file| is_drivers(file, name)) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
 /// Returns whether a file of a machine's folder belongs to the VM of a Docker Machine driver, such as its disk.
 pub fn is_drivers(file: &str, name: &MachineName) -> bool {
     let is_named = match file.strip_prefix(name.as_str()) {

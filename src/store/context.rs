@@ -197,6 +197,15 @@ impl Store {
         Ok(Removal { was_current })
     }
 
+    /// Returns whether hostseed made the context with a machine's name for the machine's folder.
+    pub fn has_context(&self, docker: &Path, machine: &MachineName) -> bool {
+        let Ok(name) = ContextName::parse(machine.as_str()) else { return false };
+        let file = docker.join(Folders::of(&name).meta).join(META);
+        let metadata = files::read(&file).ok().and_then(|text| Metadata::parse(text.expose()));
+        let made_for = metadata.as_ref().and_then(Metadata::machine).map(Path::new);
+        made_for == Some(self.machine_dir(machine).as_path())
+    }
+
     /// Locks the docker CLI's folder, which is created if it does not exist, and cleans up after an interrupted command.
     fn begin_in<'a>(&self, docker: &DockerConfig<'a>) -> Result<Transaction<'a>> {
         let dir = docker.dir;

@@ -56,6 +56,8 @@ pub enum Kind {
     New,
     /// The new file replaces an existing one, if there is one.
     Replace,
+    /// A machine's folder, or its CA's, gets another name, which must not exist.
+    Move,
     /// The file or folder moves into a temporary folder, which is then deleted.
     Remove,
 }
@@ -84,7 +86,7 @@ impl Rename {
             // The temporary folder was deleted, so the removal is complete. This is a new file or folder of the same
             // name.
             Kind::Remove if !exists(files::parent(&to))? => Ok(()),
-            Kind::New | Kind::Remove => match files::rename_new(&from, &to) {
+            Kind::New | Kind::Move | Kind::Remove => match files::rename_new(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     Err(io::Error::other("it exists already"))
                 }
@@ -121,8 +123,16 @@ impl Rename {
     /// Returns whether hostseed can have written this rename into a journal of this scope.
     fn is_allowed_in(&self, scope: Scope) -> bool {
         let is_ours = match (self.kind, scope) {
-            (Kind::Remove, Scope::Store | Scope::DockerConfig) => self.to.parent().is_some_and(is_temporary),
+            (Kind::Remove, Scope::Store) => self.to.parent().is_some_and(is_temporary),
+            (Kind::Remove, Scope::DockerConfig) => {
+                self.to.parent().is_some_and(is_temporary) && self.from.starts_with("contexts")
+            }
             (Kind::Remove, Scope::Output) => false,
+            (Kind::Move, Scope::Store) => {
+                [&self.from, &self.to].into_iter().all(|name| name.components().count() == 2)
+                    && self.from.parent() == self.to.parent()
+            }
+            (Kind::Move, Scope::DockerConfig | Scope::Output) => false,
             (Kind::New | Kind::Replace, _) => is_temporary(&self.from),
         };
         is_ours

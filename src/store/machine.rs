@@ -121,10 +121,13 @@ impl Store {
 
     /// Loads the host's certificates and private key. Never reads the private keys of the CA or of the client.
     pub fn host_identity(&self, plan: &Plan) -> Result<HostIdentity> {
-        let name = &plan.name;
-        self.require(name)?;
-        let stem = plan.host_role().file_stem();
-        let dir = self.machine_dir(name);
+        self.require(&plan.name)?;
+        self.identity_in(&self.machine_dir(&plan.name), plan.host_role())
+    }
+
+    /// Loads the host's certificates and private key from a folder, without checking owners and modes.
+    pub(super) fn identity_in(&self, dir: &Path, role: HostRole) -> Result<HostIdentity> {
+        let stem = role.file_stem();
         let paths =
             [dir.join("ca.pem"), dir.join(format!("{stem}.pem")), dir.join(format!("{stem}-key.pem"))];
         let [ca, certificate, key] = paths.each_ref().map(|path| files::read(path));

@@ -18,6 +18,7 @@ mod machine;
 mod output;
 mod record;
 mod removal;
+mod rename;
 mod replacement;
 mod state;
 mod temporary;
@@ -37,6 +38,7 @@ pub use docker_machine::{Taken, Takeover};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
+pub use rename::Renamed;
 pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
 pub use trust::Trust;
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::{CERTS, json_text};
-use crate::names::{Address, host_of};
+use crate::names::{Address, MachineName, host_of};
 use crate::plan::{DEFAULT_PORT, Field, Plan};
 use crate::secret::Secret;
 use crate::userdata::paths;
@@ -157,6 +157,27 @@ impl Record {
         pretty(&json)
     }
 
+    /// The folder of the store in which Docker Machine made the record. Empty if the record has none.
+    pub fn driver_store(&self) -> PathBuf {
+        self.text_at("/Driver/StorePath").into()
+    }
+
+    /// Returns the record of the same machine with another name, with the new paths of folders that moved, and all other fields
+    /// unchanged.
+    pub fn renamed(&self, name: &MachineName, moved: &[Moved]) -> Result<String> {
+        let names: [(&[&str], _); 2] =
+            [(&["Name"], name.as_str()), (&["Driver", "MachineName"], name.as_str())];
+        json_text::set(&self.with_paths(moved)?, &names)
+    }
+
+    /// Returns the record with the new paths of folders that moved, and all other fields unchanged.
+    pub fn with_paths(&self, moved: &[Moved]) -> Result<String> {
+        let mut texts = Vec::new();
+        moved_paths(&self.json, moved, &mut Vec::new(), &mut texts);
+        let texts: Vec<_> = texts.iter().map(|(path, text)| (&path[..], text.as_str())).collect();
+        json_text::set(self.text.expose(), &texts)
+    }
+
     /// Makes the record of a new machine.
     pub fn json(
         plan: &Plan,
@@ -264,6 +285,40 @@ fn options(plan: &Plan) -> [(&'static str, Map<String, Value>); 2] {
     });
     let sans: Vec<_> = plan.tls_sans.iter().map(Address::to_string).collect();
     [("EngineOptions", fields(engine)), ("AuthOptions", fields(json!({ "ServerCertSANs": sans })))]
+}
+
+/// A folder that moves.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    pub from: PathBuf,
+    pub to: PathBuf,
+}
+
+/// Finds the members of objects below `path` that are paths in a folder that moved, and their new values.
+fn moved_paths<'a>(
+    json: &'a Value,
+    moved: &[Moved],
+    path: &mut Vec<&'a str>,
+    found: &mut Vec<(Vec<&'a str>, String)>,
+) {
+    match json {
+        Value::String(text) => {
+            let new = moved.iter().find_map(|Moved { from, to }| {
+                // Joining an empty path would add a slash.
+                let below = Path::new(text).strip_prefix(from).ok()?;
+                Some(if below.as_os_str().is_empty() { to.clone() } else { to.join(below) })
+            });
+            found.extend(new.map(|new| (path.clone(), new.display().to_string())));
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                path.push(name);
+                moved_paths(value, moved, path, found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
 }
 
 fn pretty(json: &Value) -> Result<String> {

@@ -40,6 +40,22 @@ impl CaUsers {
         self.0.retain(|_, machines| !machines.is_empty());
     }
 
+    /// Renames a machine.
+    pub fn rename(&mut self, old: &MachineName, new: &MachineName) {
+        for machines in self.0.values_mut() {
+            if machines.remove(old.as_str()) {
+                machines.insert(new.to_string());
+            }
+        }
+    }
+
+    /// Changes the path of a folder with a CA.
+    pub fn move_folder(&mut self, from: &Path, to: &Path) {
+        if let Some(machines) = self.0.remove(from) {
+            self.0.insert(to.to_owned(), machines);
+        }
+    }
+
     /// The machines whose CA is in the folder `ca`, by name.
     pub fn of(&self, ca: &Path) -> impl Iterator<Item = MachineName> {
         self.0.get(ca).into_iter().flatten().filter_map(|name| MachineName::parse(name).ok())

@@ -59,6 +59,8 @@ pub enum Change<'a> {
     NewFile(PathBuf, &'a Artifact),
     /// Creates or replaces a file. At every moment the path is either the old or the new file.
     File(PathBuf, &'a Artifact),
+    /// Moves a folder to a name that must not exist.
+    Move(PathBuf, PathBuf),
     /// Removes a folder and its contents.
     Remove(PathBuf),
 }
@@ -196,6 +198,7 @@ impl<'a> Transaction<'a> {
                 Change::NewFolder(target, artifacts) => self.put_dir(target, artifacts)?,
                 Change::NewFile(target, artifact) => self.put(target, artifact, Kind::New)?,
                 Change::File(target, artifact) => self.put(target, artifact, Kind::Replace)?,
+                Change::Move(from, to) => self.rename(from.clone(), to.clone(), Kind::Move)?,
                 Change::Remove(target) => self.remove(target)?,
             }
         }
@@ -320,7 +323,7 @@ impl<'a> Transaction<'a> {
     fn folders(&self) -> BTreeSet<PathBuf> {
         self.folders_of(|rename| match rename.kind {
             Kind::Remove => vec![&rename.from],
-            Kind::New | Kind::Replace => vec![&rename.from, &rename.to],
+            Kind::New | Kind::Replace | Kind::Move => vec![&rename.from, &rename.to],
         })
     }
 
@@ -335,7 +338,7 @@ impl<'a> Transaction<'a> {
             if let Err(error) = rename.make(&self.base) {
                 let (action, name) = match rename.kind {
                     Kind::Remove => (Action::Remove, &rename.from),
-                    Kind::New | Kind::Replace => (Action::Write, &rename.to),
+                    Kind::New | Kind::Replace | Kind::Move => (Action::Write, &rename.to),
                 };
                 let name = self.shown.join(name);
                 if self.is_journaled

@@ -19,5 +19,6 @@ mod input_files;
 mod machine_json;
 mod passwords;
 mod readme;
+mod rename;
 mod terminal;
 mod transcripts;

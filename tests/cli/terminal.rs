@@ -52,9 +52,12 @@ fn binary_output_does_not_go_to_a_terminal() {
     }
     let home = Home::new();
     home.ok(&["create", "web1", "--quiet"]);
-    let render = format!("{} render web1 --gzip", env!("CARGO_BIN_EXE_hostseed"));
-    let shown = on_a_terminal(&home, &render, "", true);
-    assert!(shown.contains("error[binary-to-terminal]: "), "{shown}");
+    for command in ["render web1 --gzip", "context web1 --out -"] {
+        let command = format!("{} {command}", env!("CARGO_BIN_EXE_hostseed"));
+        let shown = on_a_terminal(&home, &command, "", true);
+        assert!(shown.contains("error[binary-to-terminal]: "), "{shown}");
+        assert!(!shown.contains("PRIVATE KEY"), "{command}");
+    }
 }
 
 #[test]

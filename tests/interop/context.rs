@@ -132,7 +132,7 @@ fn the_docker_cli_lists_uses_exports_and_removes_a_context() {
 }
 
 #[test]
-fn a_real_dockerd_answers_through_a_context() {
+fn a_real_dockerd_answers_through_a_context_and_after_a_rename() {
     if !dockerd::can_run() || !need("docker") {
         return;
     }
@@ -148,4 +148,11 @@ fn a_real_dockerd_answers_through_a_context() {
     assert_eq!(text(&run(&mut docker(&home, "elsewhere", &version))), told);
     home.ok(&["context", "web1", "--use", "--quiet"]);
     assert_eq!(text(&run(&mut docker(&home, ".docker", &version[2..]))), told);
+
+    home.ok(&["rename", "web1", "frontend", "--quiet"]);
+    assert!(home.ok(&["check", "frontend"]).starts_with("frontend is up: Docker 20.10."));
+    let env = home.ok(&["env", "frontend", "--shell", "dotenv"]);
+    let mut docker = docker(&home, "elsewhere", &version[2..]);
+    docker.envs(env.lines().filter_map(|line| line.split_once('=')));
+    assert_eq!(text(&run(&mut docker)), told);
 }

@@ -769,6 +769,50 @@ fn create_with_a_foreign_ca_interrupted_at_any_moment_leaves_all_or_nothing() {
 }
 
 #[test]
+fn rename_interrupted_at_any_moment_leaves_the_machine_under_one_name() {
+    let start = || {
+        let home = Home::new();
+        home.ok(&CREATE);
+        let ca = home.store().join("certs/web1");
+        home.ok(&["create", "other", "--address", "203.0.113.8", "--ca", ca.to_str().unwrap(), "--quiet"]);
+        home
+    };
+    let args = ["rename", "web1", "web9", "--quiet"];
+    let ways = [KILL, "error=ENOSPC"];
+    let names = ["web1", "web9"];
+    interrupt_each_call(start, &args, &ways, |home, output, at| {
+        // The next command only reads.
+        let there: Vec<_> = names.into_iter().filter(|name| is_whole_or_missing(home, name, at)).collect();
+        let [name] = there[..] else { panic!("{at}: {there:?}") };
+        assert_authority(home, name, name, at);
+        let record = fs::read_to_string(home.machine(name).join("config.json")).unwrap();
+        let other = names.into_iter().find(|other| *other != name).unwrap();
+        assert!(!record.contains(other), "{at}: {record}");
+        assert!(is_whole_or_missing(home, "other", at), "{at}: the machine with the same CA is gone");
+        for file in ["config.json", "machine.yaml"] {
+            let text = fs::read_to_string(home.machine("other").join(file)).unwrap();
+            assert!(text.contains(&format!("certs/{name}")), "{at}: {text}");
+        }
+        match output.status.code() {
+            Some(0) => assert_eq!(name, "web9", "{at}"),
+            Some(_) if at.contains("nothing was changed") => assert_eq!(name, "web1", "{at}"),
+            _ => {}
+        }
+        assert_private(&home.store(), at);
+        let stderr = home.fails(1, &["rm", "-y", name]);
+        assert!(is_printed(&stderr, "error[ca-in-use] "), "{at}: {stderr}");
+        if name == "web1" {
+            home.ok(&args);
+        } else {
+            home.ok(&["address", "other", "203.0.113.8"]);
+        }
+        assert!(is_whole_or_missing(home, "web9", at), "{at}");
+        assert_authority(home, "web9", "web9", at);
+        assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+    });
+}
+
+#[test]
 fn address_interrupted_at_any_moment_changes_both_files_or_none() {
     let start = || {
         let home = Home::new();

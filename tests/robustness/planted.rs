@@ -243,6 +243,8 @@ fn a_planted_journal_does_not_move_or_delete_the_users_files() {
         journal(folder, &none, &[&format!("../{OTHER_TEMPORARY}")]),
         journal(folder, &none, &[&format!("way/{OTHER_TEMPORARY}")]),
         journal(folder, &one(mine, "mine", "main.tf", "replace"), &[]),
+        journal(folder, &one(mine, "mine", "yours", "move"), &[]),
+        journal(folder, &one(mine, "way/precious", "way/gone", "move"), &[]),
         journal(folder, &one(temporary, TEMPORARY, "/etc/x", "new"), &[]),
         // The journal as it was unpacked in another folder.
         journal(folder + 1, &none, &[]),
@@ -288,6 +290,33 @@ fn a_planted_journal_does_not_undo_changes() {
         assert_eq!(output.status.success(), numbers_are_known, "{output:?}");
         assert_eq!(fs::read_to_string(out.join("src/precious")).unwrap(), "precious\n");
         assert_eq!(fs::read_to_string(out.join("notes")).unwrap(), "mine\n");
+    }
+}
+
+#[test]
+fn a_planted_journal_in_the_docker_clis_folder_changes_only_contexts() {
+    let home = home();
+    let docker = home.path().join(".docker");
+    fs::write(docker.join("config.json"), "{}").unwrap();
+    fs::create_dir(docker.join(TEMPORARY)).unwrap();
+    let [folder, settings, store] =
+        [&docker, &docker.join("config.json"), &docker.join("machine")].map(|path| inode(path));
+    let key = inode(&home.machine("web1").join("key.pem"));
+    let one = |what, from: &str, to: &str, kind| serde_json::json!([rename(what, from, to, kind)]);
+    let within = |name: &str| format!("{TEMPORARY}/{name}");
+    for journal in [
+        journal(folder, &one(settings, "config.json", &within("config.json"), "remove"), &[TEMPORARY]),
+        journal(folder, &one(store, "machine", &within("machine"), "remove"), &[TEMPORARY]),
+        journal(folder, &one(store, "machine", "gone", "move"), &[]),
+        journal(folder, &one(key, "machine/machines/web1/key.pem", "contexts/key", "new"), &[]),
+        journal(folder, &serde_json::json!([]), &["machine"]),
+        journal(folder, &serde_json::json!([]), &[&format!("machine/{TEMPORARY}")]),
+    ] {
+        let path = docker.join(".hostseed.journal");
+        plant(&journal, &path, 0o600);
+        refused(&home, &["context", "web1"], "error[unusable-journal] is not a journal of this version");
+        assert!(docker.join("config.json").is_file() && home.machine("web1").join("key.pem").is_file());
+        fs::remove_file(&path).unwrap();
     }
 }
 
