@@ -154,6 +154,71 @@ impl Store {
         Ok(self.names()?.into_iter().filter(has_same).collect())
     }
 
+    /// Loads the CA that signed a machine's certificates, with its key. `ask` is called for the passphrase of an encrypted key.
+    ///
+    /// # Errors
+    /// Fails if the machine does not exist or has only a client here, if the CA's files are missing, cannot be read, or do not make a usable CA, or if it is not the
+    /// CA of the machine's `ca.pem`.
+    pub fn authority_of(
+        &self,
+        machine: &MachineName,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Pair> {
+        self.require(machine)?;
+        self.refuse_client_only(machine)?;
+        let source = self.ca_source(machine)?;
+        self.check_authority(&source)?;
+        let dir = self.ca_dir(machine, source);
+        let (certificate, key) = (dir.join("ca.pem"), dir.join("ca-key.pem"));
+        if key.symlink_metadata().is_err() {
+            let message = format!(
+                "the private key of the CA of `{machine}` is not on this computer: `{}` does not exist; nothing was written",
+                key.display()
+            );
+            return Err(Diagnostic::error(Code::MissingCaKey, message)
+                .hint("run this on the computer that has the key, or bring it here")
+                .into());
+        }
+        let authority =
+            pki::load_authority(&dir, files::read(&certificate)?.expose(), &files::read(&key)?, now, ask)?;
+        self.check_signer(machine, &authority.certificate)?;
+        Ok(authority)
+    }
+
+    /// The source of a machine's CA. A machine of Docker Machine has the store's shared CA.
+    pub(super) fn ca_source(&self, machine: &MachineName) -> Result<AuthoritySource> {
+        match self.machine_dir(machine).join("machine.yaml").symlink_metadata() {
+            Ok(_) => Ok(self.read_plan(machine)?.ca),
+            Err(_) => Ok(AuthoritySource::Shared),
+        }
+    }
+
+    /// The folder with the files of a machine's CA.
+    pub(super) fn ca_dir(&self, machine: &MachineName, source: AuthoritySource) -> PathBuf {
+        match source {
+            AuthoritySource::Own => self.authority_dir(machine),
+            AuthoritySource::Shared => self.certs(),
+            AuthoritySource::Dir(dir) => dir,
+        }
+    }
+
+    /// Checks that a CA is the one of a machine's `ca.pem`.
+    pub(super) fn check_signer(&self, machine: &MachineName, authority: &Certificate) -> Result<()> {
+        let expected = self.certificate(machine, "ca")?;
+        if expected == *authority {
+            return Ok(());
+        }
+        let message = format!(
+            "`{machine}` has another CA than the one that would sign: its SHA-256 is {}, and the other's {}; nothing was written",
+            expected.fingerprint(),
+            authority.fingerprint()
+        );
+        Err(Diagnostic::error(Code::AnotherCa, message)
+            .hint("restore the CA, or create the machine again")
+            .into())
+    }
+
     /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
@@ -173,11 +238,7 @@ impl Store {
 
     /// The folder that contains a plan's CA.
     pub fn certs_of(&self, plan: &Plan) -> PathBuf {
-        match &plan.ca {
-            AuthoritySource::Own => self.authority_dir(&plan.name),
-            AuthoritySource::Shared => self.certs(),
-            AuthoritySource::Dir(dir) => dir.clone(),
-        }
+        self.ca_dir(&plan.name, plan.ca.clone())
     }
 
     /// Returns whether a machine's CA certificate is the one in `dir`.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::{CERTS, json_text};
-use crate::names::{Address, host_of};
+use crate::names::{Address, MachineName, host_of};
 use crate::plan::{DEFAULT_PORT, Field, Plan};
 use crate::secret::Secret;
 use crate::userdata::paths;
@@ -113,6 +113,11 @@ impl Record {
         texts.extend(names.iter().zip(&paths).map(|(path, (_, text))| (&path[..], text.clone())));
         let texts: Vec<_> = texts.iter().map(|(path, text)| (*path, text.as_str())).collect();
         json_text::set(self.text.expose(), &texts)
+    }
+
+    /// Returns the text of a record with another name of the machine, and all other fields unchanged.
+    pub fn renamed(text: &str, name: &MachineName) -> Result<String> {
+        json_text::set(text, &[(&["Driver", "MachineName"], name.as_str()), (&["Name"], name.as_str())])
     }
 
     fn text_at(&self, pointer: &str) -> &str {
