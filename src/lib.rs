@@ -16,6 +16,7 @@ pub mod digest;
 pub mod disk;
 pub mod docker;
 pub mod dockerd;
+pub mod export;
 pub mod names;
 pub mod options;
 pub mod pki;

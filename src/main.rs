@@ -54,6 +54,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if matches!(
         cli.command,
         Command::Create(_)
+            | Command::Client(_)
             | Command::External
             | Command::Renew(_)
             | Command::Update(_)
@@ -107,10 +108,14 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::ls(store()?, ui, now, &selection).map(|done| status = done)
         }
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
+        Command::Client(client) => commands::client(store()?, ui, now, &client.request()),
+        Command::Clients { name, json } => commands::clients(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),
         Command::Ip { names } => commands::ip(store()?, ui, &names),
         Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Export(export) => commands::export(store()?, ui, now, &export.request()),
+        Command::Import(import) if import.is_of_file() => commands::import(store()?, ui, now, &import.file()),
         Command::Import(import) => {
             let (dir, names) = import.source();
             let dir = dir.map_or_else(default_store, Ok)?;
@@ -127,6 +132,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
         Command::Schema { subject } if subject == "machine" => commands::machine_schema(ui),
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
+        Command::Schema { subject } if subject == "clients" => commands::clients_schema(ui),
         Command::Schema { .. } => {
             commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
         }

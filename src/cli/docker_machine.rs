@@ -14,7 +14,7 @@ const NO_COPY: &str = "hostseed uses no SSH: `docker cp` and volumes, after `hos
 const NO_TEMPLATE: &str = "hostseed has no templates: `--json` prints JSON for programs such as jq";
 const CA_FOLDER: &str =
     "use `hostseed create NAME --ca DIR` with a folder that contains `ca.pem` and `ca-key.pem`";
-const OWN_CLIENT: &str = "`create` makes the client certificate";
+const OWN_CLIENT: &str = "`create` makes the client certificate, and `hostseed client` makes further ones";
 
 /// Commands of Docker Machine (docker/machine 0.16.2, `commands/commands.go`), each with what to do instead.
 const COMMANDS: [(&str, &str); 11] = [

@@ -85,10 +85,28 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("rename", &["hostseed rename web1 frontend"]),
+    (
+        "client",
+        &[
+            "hostseed client web1 --cn alice --valid-for 7d --out web1-alice",
+            "hostseed client web1 --cn ci@example.com",
+        ],
+    ),
+    ("clients", &["hostseed clients web1", "hostseed clients web1 --json | jq '.[].certificate.not_after'"]),
     ("rm", &["hostseed rm web1", "hostseed rm --yes web1 web2"]),
+    (
+        "export",
+        &[
+            "hostseed export web1 --passphrase -o web1.hostseed",
+            "hostseed export web1 --client alice -o web1-alice.hostseed",
+            "hostseed export web1 --client ci --base64",
+        ],
+    ),
     (
         "import",
         &[
+            "hostseed import web1.hostseed",
+            "echo \"$HOSTSEED_WEB1\" | hostseed import -",
             "hostseed import --docker-machine",
             "hostseed import --docker-machine web1 --dry-run",
             "hostseed import --docker-machine ~/old/.docker/machine web1 web2",

@@ -14,7 +14,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::clouds::Cloud;
 use crate::commands::render::Request;
-use crate::commands::{ContextRequest, seconds};
+use crate::commands::{
+    ClientRequest, ContextRequest, ExportPart, ExportRequest, ImportFileRequest, PassphraseFrom, seconds,
+};
 use crate::diag::Code;
 use crate::options::{self, Host, Identity, Word};
 use crate::plan::{self, DEFAULT_PORT, KeyType, ValidFor};
@@ -111,8 +113,15 @@ machines with one shared CA must be named. For a CA in a folder of yours (`--ca 
 
 const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";
 
+const EXPORT: &str = "\
+Without `--client` or `--client-only` the file has the whole machine: its settings, certificates and keys, its own CA with its key, and its \
+clients. The key of a CA that signs for other machines is in it only with `--ca-key`. With `--passphrase` the file is a text that \
+`age --decrypt` reads too.";
+
 const IMPORT: &str = "\
-In Docker Machine's own store nothing is copied: each machine gets the files that hostseed adds. From another store the machine's keys, \
+FILE is recognised by its content: plain, encrypted with a passphrase, or base64 of either. A machine that exists is never replaced.
+
+With `--docker-machine`: in Docker Machine's own store nothing is copied: each machine gets the files that hostseed adds. From another store the machine's keys, \
 certificates and settings are copied, and the CA's key, but no disks. Docker Machine's commands keep working on both. \
 A machine that cannot be taken over hides no other; then the exit status is 1.";
 
@@ -284,6 +293,17 @@ pub enum Command {
         /// Its new name
         new: String,
     },
+    /// Make a further client certificate of a machine, for a person or a program
+    Client(Client),
+    /// List the client certificates of a machine
+    Clients {
+        /// The machine
+        #[arg(default_value = DEFAULT_MACHINE)]
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Delete machines with their keys and own CAs from the store
     #[command(aliases = ["delete", "remove"])]
     Rm {
@@ -294,7 +314,10 @@ pub enum Command {
         #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
-    /// Take over the machines that Docker Machine created
+    /// Write a machine, or one client of it, as one file for another computer or for CI
+    #[command(after_help = EXPORT)]
+    Export(Export),
+    /// Import a file that `export` wrote, or machines of Docker Machine
     #[command(after_help = IMPORT)]
     Import(Import),
     /// Explain the code of an error or a warning
@@ -322,8 +345,8 @@ pub enum Command {
     #[command(after_help = SCHEMA)]
     Schema {
         /// `spec` for a spec file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON, `check` for what
-        /// `check` prints
-        #[arg(value_parser = ["spec", "machine", "check"], default_value = "spec", hide_possible_values = true)]
+        /// `check` prints, `clients` for what `clients` prints
+        #[arg(value_parser = ["spec", "machine", "check", "clients"], default_value = "spec", hide_possible_values = true)]
         subject: String,
     },
     /// Print the version
@@ -443,19 +466,85 @@ pub struct Render {
 }
 
 #[derive(Debug, Args)]
+pub struct Export {
+    /// The machine
+    name: String,
+
+    /// Only what this client needs to connect: its certificate and key, the CA's certificate and the address
+    #[arg(long, value_name = "CN", conflicts_with_all = ["client_only", "ca_key"])]
+    client: Option<String>,
+
+    /// Only what the machine's own client needs to connect
+    #[arg(long, conflicts_with = "ca_key")]
+    client_only: bool,
+
+    /// Include the private key of a CA that signs for other machines too (`--ca shared`, `--ca DIR`)
+    #[arg(long)]
+    ca_key: bool,
+
+    /// Write to FILE, with mode 0600, instead of standard output
+    #[arg(short, long, value_name = "FILE", visible_alias = "output", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+
+    /// Print one line in base64, for a variable
+    #[arg(long)]
+    base64: bool,
+
+    /// Encrypt the file with a passphrase that is asked for
+    #[arg(short, long)]
+    passphrase: bool,
+
+    /// Encrypt the file with the passphrase in the first line of FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "passphrase")]
+    passphrase_file: Option<PathBuf>,
+
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Export {
+    /// The request that the flags make.
+    pub fn request(self) -> ExportRequest {
+        let part = match self.client {
+            Some(client) => ExportPart::Client(client),
+            None if self.client_only => ExportPart::OwnClient,
+            None => ExportPart::Machine { ca_key: self.ca_key },
+        };
+        let asked = self.passphrase.then_some(PassphraseFrom::Terminal);
+        ExportRequest {
+            machine: self.name,
+            part,
+            out: self.out,
+            base64: self.base64,
+            passphrase: self.passphrase_file.map(PassphraseFrom::File).or(asked),
+            replace: replace(self.force),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
 pub struct Import {
     /// Take over machines of Docker Machine
-    #[arg(long, required = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     #[arg(value_parser = OsStringValueParser::new(), hide_default_value = true)]
     docker_machine: Option<OsString>,
 
-    /// Docker Machine's store, written with a slash [default: MACHINE_STORAGE_PATH or ~/.docker/machine], and the names of machines
-    /// [default: all]
-    #[arg(value_name = "DIR|NAME", value_hint = ValueHint::DirPath)]
+    /// The file (`-`: standard input). With --docker-machine: Docker Machine's store, written with a slash [default:
+    /// MACHINE_STORAGE_PATH or ~/.docker/machine], and the names of machines [default: all]
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "docker_machine")]
     words: Vec<OsString>,
 
-    /// Print what would be taken over, and write nothing
-    #[arg(long)]
+    /// The machine's name here [default: the name in the file]
+    #[arg(long, value_name = "NAME", conflicts_with = "docker_machine")]
+    name: Option<String>,
+
+    /// Read the passphrase from the first line of FILE instead of asking for it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "docker_machine")]
+    passphrase_file: Option<PathBuf>,
+
+    /// With --docker-machine: print what would be taken over, and write nothing
+    #[arg(long, requires = "docker_machine")]
     pub dry_run: bool,
 }
 
@@ -546,6 +635,51 @@ pub struct Bake {
     pub host: Host,
 }
 
+/// How long a further client certificate is valid. It leaves this computer and cannot be revoked alone, so it is valid for a much shorter
+/// time than the machine's own: 90 days, as the certificates that a host issues.
+const CLIENT_VALID_FOR: &str = "90d";
+
+#[derive(Debug, Args)]
+pub struct Client {
+    /// The machine
+    name: String,
+
+    /// The name in the certificate: who or what will use it, such as alice, alice@example.com or ci
+    #[arg(long, value_name = "CN")]
+    cn: String,
+
+    /// How long the certificate is valid, such as 12h, 7d or 1y, at most as long as the CA
+    #[arg(long, value_name = "TIME", default_value = CLIENT_VALID_FOR, value_parser = duration)]
+    valid_for: ValidFor,
+
+    /// Type of the private key [default: as the machine's]
+    #[arg(long, value_name = "TYPE", value_parser = key_type())]
+    key: Option<KeyType>,
+
+    /// Also write it to PATH: a folder for DOCKER_CERT_PATH with the environment for it in `env`, or FILE.tar for `docker context
+    /// import`
+    #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
+    out: Option<PathBuf>,
+
+    /// Replace a client that has not expired, and existing files of PATH; the old certificate stays valid
+    #[arg(long)]
+    force: bool,
+}
+
+impl Client {
+    /// The request that the flags make.
+    pub fn request(self) -> ClientRequest {
+        ClientRequest {
+            machine: self.name,
+            client: self.cn,
+            valid_for: self.valid_for,
+            key: self.key,
+            out: self.out,
+            force: self.force,
+        }
+    }
+}
+
 /// The first command on the command line, by its name.
 fn typed_command(command: &clap::Command) -> Option<&str> {
     let words = std::env::args_os().skip(1);
@@ -633,6 +767,13 @@ impl Cli {
         let mut cli = cli.map_err(|error| {
             docker_machine::with_tip(suggestions::with_suggestion(error), typed_command(&command))
         })?;
+        if let Command::Import(import) = &cli.command
+            && import.is_of_file()
+            && let [_, other, ..] = &import.words[..]
+        {
+            let text = format!("unexpected argument '{}' found", other.to_string_lossy());
+            return Err(command.error(ErrorKind::UnknownArgument, text));
+        }
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {
                 let text = "a value is required for '--store <DIR>' but none was supplied";
@@ -664,6 +805,20 @@ impl Render {
 }
 
 impl Import {
+    /// Returns whether a file is to be imported, and not Docker Machine's machines.
+    pub fn is_of_file(&self) -> bool {
+        self.docker_machine.is_none()
+    }
+
+    /// The request to import a file.
+    pub fn file(&self) -> ImportFileRequest {
+        ImportFileRequest {
+            file: self.words.first().map(PathBuf::from).unwrap_or_default(),
+            name: self.name.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+        }
+    }
+
     /// Docker Machine's store, if it is given, and the names of machines. A word with a slash, or of dots, is the store.
     pub fn source(&self) -> (Option<PathBuf>, Vec<String>) {
         let is_path = |word: &OsString| {

@@ -22,6 +22,32 @@ pub(super) fn has_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|byte| std::path::is_separator(char::from(*byte)))
 }
 
+/// Returns whether a path names a tar archive, and not a folder.
+pub(super) fn is_tar(path: &Path) -> bool {
+    let ending = path.extension().filter(|_| !has_slash(path) && !path.is_dir());
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case("tar"))
+}
+
+/// Checks the path for a client's folder.
+///
+/// # Errors
+/// Fails if the path has the ending of an archive, unless the folder exists or the path ends in a slash.
+pub(super) fn check_client(path: &Path) -> Result<&Path, Diagnostic> {
+    let ending = path.extension().filter(|_| !has_slash(path) && !path.is_dir());
+    let ending = ending.map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    match ending {
+        Some(ending) if ending == "gz" || ARCHIVES.contains(&&*ending) => {
+            let shown = path.display();
+            let message = format!(
+                "`--out {shown}` has the ending `.{ending}`, but a client is written as a folder, or as a `.tar`; nothing was written"
+            );
+            let hint = format!("for a folder of that name write a slash after it: `--out {shown}/`");
+            Err(Diagnostic::error(Code::OutputEnding, message).hint(hint))
+        }
+        _ => Ok(path),
+    }
+}
+
 /// Checks the ending of an output path. `name` is the name of the machine, with which a folder's name may end.
 ///
 /// # Errors

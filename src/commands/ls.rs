@@ -34,7 +34,9 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
     for listing in store.list(now)? {
         let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name)));
         let view = view(store, listing, now, &environment);
-        let mut state = view.host.as_ref().map(HostCertificateView::left).unwrap_or_default();
+        let of_client = || Some(format!("{} (client)", left(view.only_client.as_ref()?.days_left)));
+        let mut state =
+            view.host.as_ref().map(HostCertificateView::left).or_else(of_client).unwrap_or_default();
         match soonest {
             _ if view.error.is_some() => {}
             Some((within, Some((which, validity)))) if validity.not_after <= now + within.duration() => {
@@ -67,11 +69,15 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
 }
 
 fn view(store: &Store, listing: Listing, now: OffsetDateTime, environment: &Environment) -> MachineView {
-    let Listing { name, endpoint, certificate } = listing;
+    let Listing { name, endpoint, certificate, client_only } = listing;
+    let client = |(fingerprint, validity)| CertificateView::new(fingerprint, validity, now).ok();
+    let only_client = client_only.and_then(client);
     let host = certificate.and_then(|HostCertificate { role, fingerprint, validity }| {
         Ok(HostCertificateView::new(role, CertificateView::new(fingerprint, validity, now)?))
     });
-    let error = endpoint.as_ref().err().or(host.as_ref().err()).map(|error| format!("{error:#}"));
+    // A machine with only a client has no certificate of its host.
+    let missing = host.as_ref().err().filter(|_| only_client.is_none());
+    let error = endpoint.as_ref().err().or(missing).map(|error| format!("{error:#}"));
     let (docker_host, driver) = endpoint.ok().map(|endpoint| (endpoint.url, endpoint.driver)).unzip();
     let cert_path = store.machine_dir(&name).display().to_string();
     let active = environment.uses(&cert_path, docker_host.as_deref());
@@ -84,6 +90,7 @@ fn view(store: &Store, listing: Listing, now: OffsetDateTime, environment: &Envi
         active: Some(active),
         details: None,
         host: host.ok(),
+        only_client,
         delivery: None,
         error,
     }

@@ -37,6 +37,9 @@ pub struct MachineView {
     pub details: Option<Details>,
     #[serde(flatten)]
     pub host: Option<HostCertificateView>,
+    /// `ls`: the client's certificate, if the store has nothing else of the machine.
+    #[serde(rename = "client", skip_serializing_if = "Option::is_none")]
+    pub only_client: Option<CertificateView>,
     /// The user-data's format, encoding and size for `--for`.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryView>,
@@ -105,6 +108,7 @@ impl MachineView {
             active: None,
             details: Some(details),
             host: host.as_ref().map(view).transpose()?.map(|view| HostCertificateView::new(role, view)),
+            only_client: None,
             delivery: None,
             error: None,
         })
@@ -134,6 +138,7 @@ impl MachineView {
             active: None,
             details: Some(details),
             host: None,
+            only_client: None,
             delivery: None,
             error: None,
         })
@@ -340,17 +345,23 @@ pub fn schema() -> Value {
                 "required": answer.as_object().into_iter().flat_map(|map| map.keys()).filter(|key| *key != "user_data").collect::<Vec<_>>(),
                 "additionalProperties": false,
             },
-            "certificate": {
-                "type": "object",
-                "properties": {
-                    "fingerprint": text("SHA-256 of the DER: hexadecimal bytes with colons"),
-                    "not_before": text("RFC 3339"),
-                    "not_after": text("RFC 3339"),
-                    "days_left": { "type": "integer", "description": "Negative if it has expired" },
-                },
-                "required": ["fingerprint", "not_before", "not_after", "days_left"],
-                "additionalProperties": false,
-            },
+            "certificate": certificate_schema(),
         },
+    })
+}
+
+/// The JSON Schema of [`CertificateView`].
+pub fn certificate_schema() -> Value {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    json!({
+        "type": "object",
+        "properties": {
+            "fingerprint": text("SHA-256 of the DER: hexadecimal bytes with colons"),
+            "not_before": text("RFC 3339"),
+            "not_after": text("RFC 3339"),
+            "days_left": { "type": "integer", "description": "Negative if it has expired" },
+        },
+        "required": ["fingerprint", "not_before", "not_after", "days_left"],
+        "additionalProperties": false,
     })
 }

@@ -1,4 +1,5 @@
-//! The passphrase of a CA's private key: from the environment, or from the user at the terminal.
+//! The passphrase of a CA's private key: from the environment, or from the user at the terminal. And that of an exported machine: from
+//! a file, or from the user.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,11 +8,73 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::diag::{Code, Diagnostic, Report};
 use crate::secret::Secret;
 use crate::ui::Ui;
 
 /// The variable with the passphrase. It is no option, because everyone on the computer can read the arguments of a program.
 const VARIABLE: &str = "HOSTSEED_CA_PASSPHRASE";
+
+/// Where the passphrase of an exported machine comes from.
+pub enum From {
+    /// The user types it.
+    Terminal,
+    /// The first line of a file.
+    File(PathBuf),
+}
+
+/// Reads a new passphrase. At the terminal the user types it twice.
+///
+/// # Errors
+/// Fails if it is empty, if the user's two differ, or if there is no terminal.
+pub(super) fn new(ui: Ui, from: &From) -> Result<Secret> {
+    if let From::File(file) = from {
+        return read(file);
+    }
+    let first = ask(ui, "Passphrase for the file: ")?;
+    if first.expose().is_empty() {
+        return Err(refuse("the passphrase is empty; nothing was written"));
+    }
+    if ask(ui, "The same passphrase again: ")? != first {
+        return Err(refuse("the two passphrases differ; nothing was written"));
+    }
+    Ok(first)
+}
+
+/// Reads the passphrase of the file `of`.
+///
+/// # Errors
+/// Fails if there is no terminal.
+pub(super) fn existing(ui: Ui, from: &From, of: &Path) -> Result<Secret> {
+    match from {
+        From::Terminal => ask(ui, &format!("Passphrase of `{}`: ", of.display())),
+        From::File(file) => read(file),
+    }
+}
+
+fn read(file: &Path) -> Result<Secret> {
+    let bytes = Secret::new(super::read_file(file)?);
+    let text =
+        std::str::from_utf8(&bytes).map_err(|_| refuse("the file with the passphrase is not UTF-8"))?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(refuse("the first line of the file with the passphrase is empty"));
+    }
+    Ok(Secret::new(line.to_owned()))
+}
+
+fn ask(ui: Ui, prompt: &str) -> Result<Secret> {
+    let Some(typed) = ui.passphrase(prompt)? else {
+        return Err(refuse("there is no terminal to ask for the passphrase; nothing was written"));
+    };
+    let text = std::str::from_utf8(&typed).map_err(|_| refuse("the passphrase is not UTF-8"))?;
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn refuse(why: &str) -> anyhow::Error {
+    let problem = Diagnostic::error(Code::ExportPassphrase, why);
+    Report::from(problem.hint("`--passphrase-file FILE` reads it from the first line of a file")).into()
+}
 
 /// A source of passphrases, which asks the user at most once for each key.
 pub(super) struct Passphrase {

@@ -176,7 +176,7 @@ impl Renewal {
     ) -> Result<Self> {
         let before = store.stored(name)?;
         let plan = Self::plan_of(&before.plan, request);
-        let authority = store.signing_authority(&plan, now, &|key| passphrase.of(key))?;
+        let authority = store.signing_authority(&plan.name, now, &|key| passphrase.of(key))?;
         Self::issue(before, plan, authority, now)
     }
 

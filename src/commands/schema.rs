@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::{check_view, machine_view};
+use super::{check_view, clients, machine_view};
 use crate::options::Kind;
 use crate::plan;
 use crate::spec::Spec;
@@ -20,6 +20,11 @@ pub fn machine_schema(ui: Ui) -> Result<()> {
 /// Prints the schema of what `check --json` prints.
 pub fn check_schema(ui: Ui) -> Result<()> {
     ui.json(&check_view::schema())
+}
+
+/// Prints the schema of what `clients --json` prints.
+pub fn clients_schema(ui: Ui) -> Result<()> {
+    ui.json(&clients::schema())
 }
 
 /// Prints the schema of a spec. The descriptions are the help of `create`'s arguments.

@@ -124,7 +124,7 @@ impl Change {
         let has_new_certificate = !is_of_same_names || plan.host_role() != before.plan.host_role();
         let mut files = Vec::new();
         let host = if has_new_certificate && !differences.is_empty() {
-            let authority = store.signing_authority(&before.plan, now, &|key| passphrase.of(key))?;
+            let authority = store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?;
             let host = pki::issue_host(&plan, &authority, now)?;
             files.extend(host_files(plan.host_role(), &host));
             HostIdentity { ca: authority.certificate, chain: vec![host.certificate], key: host.key }

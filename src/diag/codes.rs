@@ -115,6 +115,11 @@ codes! {
     /// Names that programs read as an IP address (`127.1`, `0x7f`), `localhost`, Windows' device names
     /// (`con`, `nul`), and files of the store (`ca.pem`) cannot name a machine.
     ReservedName = "reserved-name",
+    /// A name cannot be the name of a client certificate
+    ///
+    /// It becomes the common name of the certificate and a folder in the store. It has letters, digits and `-._@+`, at most 64
+    /// characters, does not begin with `.` or `-`, does not end with `.`, and is not the machine's name.
+    InvalidClientName = "invalid-client-name",
     /// A value is neither an IP address nor a DNS name that a client can dial
     ///
     /// Give only the host: no scheme, no port, no brackets, no zone, no final dot. IPv4 is written as four
@@ -806,6 +811,38 @@ codes! {
     /// The path is written into `config.json` and into the environment, which contain only UTF-8. Choose another
     /// path.
     PathNotUtf8 = "path-not-utf-8",
+    /// A machine has no client certificate of that name
+    ///
+    /// `hostseed clients NAME` lists those that `hostseed client` made, and the machine's own.
+    NoSuchClient = "no-such-client",
+    /// A machine has a valid client certificate of that name already
+    ///
+    /// A new one would not make the old one invalid: whoever has its key keeps access until it expires, or until `hostseed
+    /// renew --authority` replaces the CA. `--force` replaces the files in the store.
+    ClientExists = "client-exists",
+    /// A file cannot be imported because it is not what `hostseed export` wrote
+    ///
+    /// It is another file, was cut off, or was changed. `import` accepts only the bytes that `export` writes, plain or encrypted with a
+    /// passphrase, and base64 of both. Export the machine again, and copy the file whole.
+    ExportFile = "export-file",
+    /// A file to import has a version of the format that this hostseed does not know
+    ///
+    /// Import it with the version of hostseed that exported it, or a later one.
+    ExportVersion = "export-version",
+    /// A file to import has a passphrase that is missing or wrong
+    ///
+    /// `export --passphrase` asked for it. `import` asks for it at the terminal, or reads it from the file of `--passphrase-file`.
+    ExportPassphrase = "export-passphrase",
+    /// The certificates and keys of a file to import do not belong together
+    ///
+    /// Each key must belong to its certificate, the machine's CA must have signed all of them, and the settings must be readable. If the
+    /// machine was exported by hostseed, the file was changed by hand. `export` refuses a machine of the store that is so.
+    ExportContents = "export-contents",
+    /// A machine was imported with a client certificate only
+    ///
+    /// `env`, `config`, `url`, `check`, `inspect` and `ls` work with it. What needs the host's certificate, the CA's key or the machine's
+    /// settings does not: use the computer that has the whole machine, or export it there and import it here.
+    ClientOnly = "client-only",
     /// A machine's record in the store cannot be used
     ///
     /// `config.json` is damaged or has no address. Restore the file from a backup.

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use super::judge::forbidden_names;
 use super::{Certificate, Identity, Pair, Purpose, Unsound, judge, load, profile, trial_leaf};
 use crate::diag::{Code, Diagnostic};
-use crate::names::Address;
-use crate::plan::{HostRole, KeyType, Plan};
+use crate::names::{Address, ClientName};
+use crate::plan::{HostRole, KeyType, Plan, ValidFor};
 use crate::secret::Secret;
 
 /// Makes a CA called `name`, valid from one hour before `now` for ten years. It can sign boot issuers only if
@@ -45,23 +45,51 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
 /// Fails if the plan needs a boot issuer and the CA may not sign one, if the CA may not sign a name that the plan asks
 /// for, or if a TLS client or dockerd would not accept the result.
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
-    let issuer =
-        Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
-            .map_err(|_| subject_not_repeatable())?;
+    let issuer = issuer(&authority)?;
     let names = server_names(plan, &authority.certificate)?;
     let host = sign(host_profile(plan, &names, &authority, now)?, plan.key, &issuer)?;
     let client = profile::client(plan, &names, authority.certificate.validity(), now);
     let client = sign(client, plan.key, &issuer)?;
-    if host.certificate.parsed().issuer().as_raw() != authority.certificate.parsed().subject().as_raw() {
-        return Err(subject_not_repeatable().into());
-    }
+    check_issuer(&host, &authority)?;
     let identity = Identity { authority, host, client };
     check_accepted(plan, &identity, now)?;
     Ok(identity)
 }
 
-/// The error for a CA whose subject hostseed cannot copy. A certificate must repeat its issuer's name byte for byte (RFC
-/// 5280 §6.1.3).
+/// Makes a client certificate besides the machine's own, signed by `authority`, and its key. It is not valid longer than the CA.
+///
+/// # Errors
+/// Fails if dockerd would not accept the result.
+pub fn issue_client(
+    name: &ClientName,
+    key: KeyType,
+    valid_for: ValidFor,
+    authority: &Pair,
+    now: OffsetDateTime,
+) -> Result<Pair> {
+    let issuer = issuer(authority)?;
+    let client = sign(profile::further_client(name, valid_for, &authority.certificate, now), key, &issuer)?;
+    check_issuer(&client, authority)?;
+    let anchors = std::slice::from_ref(&authority.certificate);
+    judge(&client.certificate, &[], anchors, Purpose::Client, now)
+        .map_err(|why| rejected("client", "dockerd", why))?;
+    Ok(client)
+}
+
+fn issuer(authority: &Pair) -> Result<Issuer<'static, KeyPair>> {
+    let key = load::key_pair(&authority.key)?;
+    Ok(Issuer::from_ca_cert_der(&authority.certificate.der().into(), key)
+        .map_err(|_| subject_not_repeatable())?)
+}
+
+/// Checks that a certificate repeats the name of its CA byte for byte (RFC 5280 §6.1.3).
+fn check_issuer(signed: &Pair, authority: &Pair) -> Result<()> {
+    let repeats =
+        signed.certificate.parsed().issuer().as_raw() == authority.certificate.parsed().subject().as_raw();
+    if repeats { Ok(()) } else { Err(subject_not_repeatable().into()) }
+}
+
+/// The error for a CA whose subject hostseed cannot copy.
 fn subject_not_repeatable() -> Diagnostic {
     Diagnostic::error(
         Code::UnusableCa,
@@ -75,7 +103,7 @@ fn check_accepted(plan: &Plan, identity: &Identity, now: OffsetDateTime) -> Resu
     check_host(plan, authority, host, now)?;
     let anchors = std::slice::from_ref(&authority.certificate);
     judge(&client.certificate, &[], anchors, Purpose::Client, now)
-        .map_err(|why| refused("client", "dockerd", &why))?;
+        .map_err(|why| rejected("client", "dockerd", why))?;
     Ok(())
 }
 
@@ -89,11 +117,11 @@ fn check_host(plan: &Plan, authority: &Pair, host: &Pair, now: OffsetDateTime) -
             judge(&leaf, std::slice::from_ref(&host.certificate), anchors, Purpose::Server, now)
         }
     };
-    Ok(server.map_err(|why| refused("server", "docker", &why))?)
+    Ok(server.map_err(|why| rejected("server", "docker", why))?)
 }
 
-/// The error for a certificate that `by` would not accept.
-fn refused(what: &str, by: &str, why: &Unsound) -> Diagnostic {
+/// The error for a certificate that docker or dockerd would refuse because of its CA.
+fn rejected(what: &str, by: &str, why: Unsound) -> Diagnostic {
     Diagnostic::error(
         Code::CaRejected,
         format!("{by} would not accept the {what} certificate under this CA: {why}; nothing was written"),

@@ -6,8 +6,9 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::names::Address;
-use crate::plan::Plan;
+use super::Certificate;
+use crate::names::{Address, ClientName};
+use crate::plan::{Plan, ValidFor};
 
 /// Validity of a CA. It outlasts several generations of leaf certificates.
 const AUTHORITY_LIFE: Duration = Duration::days(10 * 365);
@@ -36,6 +37,14 @@ impl Validity {
         // X.509 times have whole seconds.
         let now = now.replace_nanosecond(0).unwrap_or(now);
         Self { not_before: now - CLOCK_SKEW, not_after: now + life }
+    }
+
+    /// The part of `asked` in which this is valid too.
+    fn limits(&self, asked: Self) -> Self {
+        Self {
+            not_before: asked.not_before.max(self.not_before),
+            not_after: asked.not_after.min(self.not_after),
+        }
     }
 
     /// Returns whether the last valid second is over.
@@ -104,6 +113,25 @@ pub(super) fn client(
     params
 }
 
+/// The profile of a client certificate besides the machine's own. Its extended key usage allows no servers.
+pub(super) fn further_client(
+    name: &ClientName,
+    valid_for: ValidFor,
+    authority: &Certificate,
+    now: OffsetDateTime,
+) -> CertificateParams {
+    let validity = authority.validity().limits(Validity::new(now, valid_for.duration()));
+    let mut params = params(name.as_str(), CLIENT, validity);
+    params.use_authority_key_identifier_extension = true;
+    // OpenSSL would apply the name constraints to it, as in `leaf`.
+    if name.as_str().contains('.') && authority.constrains_names() {
+        as_unit(&mut params, name.as_str());
+    }
+    no_ca(&mut params);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
 fn leaf(
     plan: &Plan,
     names: &[Address],
@@ -116,22 +144,28 @@ fn leaf(
     // If the CA cannot sign the name, it is stored as the organisational unit instead.
     let name = plan.name.as_str();
     if name.contains('.') && !names.contains(&Address::Dns(name.to_owned())) {
-        params.distinguished_name.remove(DnType::CommonName);
-        params.distinguished_name.push(DnType::OrganizationalUnitName, name);
+        as_unit(&mut params, name);
     }
+    no_ca(&mut params);
+    params
+}
+
+/// Makes the common name the organisational unit.
+fn as_unit(params: &mut CertificateParams, name: &str) {
+    params.distinguished_name.remove(DnType::CommonName);
+    params.distinguished_name.push(DnType::OrganizationalUnitName, name);
+}
+
+/// Makes it the profile of a leaf.
+fn no_ca(params: &mut CertificateParams) {
     // Unlike `NoCa`, this writes the basic constraints and the subject key identifier.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params
 }
 
 /// The common part of the profiles of certificates that a CA signs. They are never valid before or after the CA.
 fn signed_by_ca(plan: &Plan, role: &str, authority: Validity, now: OffsetDateTime) -> CertificateParams {
-    let asked = Validity::new(now, plan.valid_for.duration());
-    let validity = Validity {
-        not_before: asked.not_before.max(authority.not_before),
-        not_after: asked.not_after.min(authority.not_after),
-    };
+    let validity = authority.limits(Validity::new(now, plan.valid_for.duration()));
     let mut params = params(plan.name.as_str(), role, validity);
     params.use_authority_key_identifier_extension = true;
     params

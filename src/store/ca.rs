@@ -13,6 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::pki::{self, AskPassphrase, Certificate, Pair};
 use crate::plan::{AuthoritySource, Plan};
+use crate::shell::Command;
 
 impl Store {
     /// Checks who owns and who can write the folder and the files of a CA that will sign.
@@ -70,50 +71,52 @@ impl Store {
         pki::load_authority(dir, certificate.expose(), &key, now, ask).map(Some)
     }
 
-    /// Loads the CA of a machine that exists, to sign for it again. `ask` is called for the passphrase of an encrypted key.
+    /// Loads the CA that signed a machine's certificates, with its key, to sign for it again. `ask` is called for the passphrase of an
+    /// encrypted key.
     ///
     /// # Errors
-    /// Fails if the CA's files are missing or unusable, if the CA has expired, or if it is not the CA that signed the machine's certificates.
-    pub fn signing_authority(&self, plan: &Plan, now: OffsetDateTime, ask: AskPassphrase) -> Result<Pair> {
-        let name = &plan.name;
+    /// Fails if the machine does not exist or has only a client here, if the CA's files are missing or unusable, if the CA has expired, or
+    /// if it is not the CA that signed the machine's certificates.
+    pub fn signing_authority(
+        &self,
+        name: &MachineName,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Pair> {
         self.require(name)?;
-        self.check_authority(&plan.ca)?;
-        let dir = self.certs_of(plan);
+        self.refuse_client_only(name)?;
+        let source = self.ca_source(name)?;
+        self.check_authority(&source)?;
+        let dir = self.ca_dir(name, source);
         let paths = ["ca.pem", "ca-key.pem"].map(|file| dir.join(file));
-        let replace = || self.command(["renew", "--authority", name.as_str()]);
         if let Some(missing) = paths.iter().find(|path| path.symlink_metadata().is_err()) {
             let text = format!(
                 "the CA of `{name}` cannot sign: `{}` does not exist; nothing was written",
                 missing.display()
             );
             return Err(Diagnostic::error(Code::NoCaKey, text)
-                .hint("restore the file, or replace the CA:")
-                .run(replace())
+                .hint("run this on the computer that has the file, restore it, or replace the CA:")
+                .run(self.replace_authority(name))
                 .into());
         }
         let [certificate, key] = paths.each_ref().map(|path| files::read(path));
         let (certificate, key) = (certificate?, key?);
         if let Ok(certificate) = Certificate::from_pem(certificate.expose()) {
-            if certificate != self.certificate(name, "ca")? {
-                let text = format!(
-                    "the CA in `{}` did not sign the certificates of `{name}`; nothing was written",
-                    dir.display()
-                );
-                return Err(Diagnostic::error(Code::CaReplaced, text)
-                    .hint("restore the CA's files, or replace the machine's CA:")
-                    .run(replace())
-                    .into());
-            }
+            self.check_signer(name, &certificate)?;
             if certificate.validity().is_expired(now) {
                 let until = certificate.validity().not_after.date();
                 let text = format!("the CA of `{name}` expired on {until}; nothing was written");
                 return Err(Diagnostic::error(Code::CertificateTime, text)
                     .hint("replace the CA:")
-                    .run(replace())
+                    .run(self.replace_authority(name))
                     .into());
             }
         }
         pki::load_authority(&dir, certificate.expose(), &key, now, ask)
+    }
+
+    fn replace_authority(&self, name: &MachineName) -> Command {
+        self.command(["renew", "--authority", name.as_str()])
     }
 
     /// Loads the store's shared CA if it is another one than that of a machine, which was not moved to it yet. `ask` is called for the
@@ -154,6 +157,40 @@ impl Store {
         Ok(self.names()?.into_iter().filter(has_same).collect())
     }
 
+    /// The source of a machine's CA. A machine of Docker Machine has the store's shared CA.
+    pub(super) fn ca_source(&self, machine: &MachineName) -> Result<AuthoritySource> {
+        match self.machine_dir(machine).join("machine.yaml").symlink_metadata() {
+            Ok(_) => Ok(self.read_plan(machine)?.ca),
+            Err(_) => Ok(AuthoritySource::Shared),
+        }
+    }
+
+    /// The folder with the files of a machine's CA.
+    pub(super) fn ca_dir(&self, machine: &MachineName, source: AuthoritySource) -> PathBuf {
+        match source {
+            AuthoritySource::Own => self.authority_dir(machine),
+            AuthoritySource::Shared => self.certs(),
+            AuthoritySource::Dir(dir) => dir,
+        }
+    }
+
+    /// Checks that a CA is the one of a machine's `ca.pem`.
+    pub(super) fn check_signer(&self, machine: &MachineName, authority: &Certificate) -> Result<()> {
+        let expected = self.certificate(machine, "ca")?;
+        if expected == *authority {
+            return Ok(());
+        }
+        let text = format!(
+            "the CA that would sign did not sign the certificates of `{machine}`: its SHA-256 is {}, and not {}; nothing was written",
+            authority.fingerprint(),
+            expected.fingerprint()
+        );
+        Err(Diagnostic::error(Code::CaReplaced, text)
+            .hint("restore the CA's files, or replace the machine's CA:")
+            .run(self.replace_authority(machine))
+            .into())
+    }
+
     /// Returns whether the store's shared CA differs from `authority`. Compares certificates and keys, and ignores other text in
     /// the files.
     pub(super) fn is_other(&self, authority: &Pair) -> Result<bool> {
@@ -173,11 +210,7 @@ impl Store {
 
     /// The folder that contains a plan's CA.
     pub fn certs_of(&self, plan: &Plan) -> PathBuf {
-        match &plan.ca {
-            AuthoritySource::Own => self.authority_dir(&plan.name),
-            AuthoritySource::Shared => self.certs(),
-            AuthoritySource::Dir(dir) => dir.clone(),
-        }
+        self.ca_dir(&plan.name, plan.ca.clone())
     }
 
     /// Returns whether a machine's CA certificate is the one in `dir`.

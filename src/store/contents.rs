@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::client::{CLIENTS, FILES};
 use super::files::{self, Action};
-use crate::names::MachineName;
+use crate::names::{ClientName, MachineName};
 
 /// Files of a machine's folder that only the owner may read. They contain a private key, or can contain secrets (values
 /// of a spec, or a Docker Machine driver's settings in `config.json`).
@@ -67,15 +68,20 @@ pub fn foreign_to_machine(
     let is_previous = |path: &Path, file: &str| {
         file == PREVIOUS && path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
     };
+    let clients = dir.join(CLIENTS);
     let mut found = foreign(dir, |path, file| {
         let is_known = (KEYS.contains(&file) || OTHERS.contains(&file)) && !path.is_dir();
-        is_known || is_previous(path, file) || is_drivers(file, name) && has_driver()
+        let is_folder_of_ours = is_previous(path, file) || path == clients && is_folder(path);
+        is_known || is_folder_of_ours || is_drivers(file, name) && has_driver()
     })?;
     let previous = dir.join(PREVIOUS);
     if is_previous(&previous, PREVIOUS) {
         found.extend(foreign(&previous, |path, file| {
             (IDENTITY.contains(&file) || AUTHORITY.contains(&file)) && !path.is_dir()
         })?);
+    }
+    if is_folder(&clients) {
+        found.extend(foreign_to_clients(&clients)?);
     }
     Ok(found)
 }
@@ -90,6 +96,24 @@ pub fn driver_file(dir: &Path, name: &MachineName) -> Result<Option<PathBuf>> {
         }
     }
     Ok(None)
+}
+
+/// Lists the files below the folder of a machine's clients that hostseed did not create.
+fn foreign_to_clients(clients: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    let mut found = foreign(clients, |path, file| {
+        let is_client = ClientName::parse(file).is_ok() && is_folder(path);
+        folders.extend(is_client.then(|| path.to_owned()));
+        is_client
+    })?;
+    for folder in folders {
+        found.extend(foreign(&folder, |path, file| FILES.contains(&file) && !path.is_dir())?);
+    }
+    Ok(found)
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// Returns whether a file of a machine's folder belongs to the VM of a Docker Machine driver, such as its disk.
@@ -109,7 +133,7 @@ pub fn foreign_to_authority(dir: &Path) -> Result<Vec<PathBuf>> {
     foreign(dir, |path, file| AUTHORITY.contains(&file) && !path.is_dir())
 }
 
-fn foreign(dir: &Path, is_known: impl Fn(&Path, &str) -> bool) -> Result<Vec<PathBuf>> {
+fn foreign(dir: &Path, mut is_known: impl FnMut(&Path, &str) -> bool) -> Result<Vec<PathBuf>> {
     let failed = |error| files::failed(Action::Read, dir, &error);
     if !dir.symlink_metadata().map_err(failed)?.is_dir() {
         return Ok(vec![dir.to_owned()]);

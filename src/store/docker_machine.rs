@@ -92,7 +92,11 @@ impl Store {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = entry.path();
             let has_record = || !name.starts_with('.') && path.join("config.json").symlink_metadata().is_ok();
-            if path.is_dir() && (MachineName::parse(&name).is_ok() || has_record()) {
+            let parsed = MachineName::parse(&name);
+            if parsed.as_ref().is_ok_and(|name| self.is_client_only(name)) {
+                continue;
+            }
+            if path.is_dir() && (parsed.is_ok() || has_record()) {
                 names.push(name);
             }
         }

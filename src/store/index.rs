@@ -75,7 +75,9 @@ impl Entry {
     /// Makes an entry. Returns `None` if the machine has an error, or if the times of its certificate cannot be stored
     /// exactly.
     pub fn new(stamps: Stamps, listing: &Listing) -> Option<Self> {
-        let Listing { name, endpoint: Ok(endpoint), certificate: Ok(certificate) } = listing else {
+        let Listing { name, endpoint: Ok(endpoint), certificate: Ok(certificate), client_only: None } =
+            listing
+        else {
             return None;
         };
         let entry = Self {
@@ -100,6 +102,7 @@ impl Entry {
             name: name.clone(),
             endpoint: Ok(Endpoint { url: self.url.clone(), driver: self.driver.clone() }),
             certificate: Ok(HostCertificate { role, fingerprint, validity }),
+            client_only: None,
         })
     }
 }

@@ -28,6 +28,8 @@ pub struct Listing {
     pub name: MachineName,
     pub endpoint: Result<Endpoint>,
     pub certificate: Result<HostCertificate>,
+    /// The fingerprint and the validity of the client's certificate, if the store has nothing else of the machine.
+    pub client_only: Option<(String, Validity)>,
 }
 
 /// A machine's URL and driver, from its record.
@@ -121,7 +123,11 @@ impl Store {
             fingerprint: certificate.fingerprint(),
             validity: certificate.validity(),
         });
-        let listing = Listing { name: name.clone(), endpoint, certificate };
+        let client_only = (certificate.is_err() && self.is_client_only(name))
+            .then(|| self.certificate(name, "cert").ok())
+            .flatten()
+            .map(|client| (client.fingerprint(), client.validity()));
+        let listing = Listing { name: name.clone(), endpoint, certificate, client_only };
         let entry = stamps.and_then(|stamps| Entry::new(stamps, &listing));
         (listing, entry.map_or(Cached::Uncacheable, |entry| Cached::Read(Box::new(entry))))
     }

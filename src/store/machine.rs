@@ -27,6 +27,7 @@ impl Store {
             let keys = [&contents::KEYS[..], &["ca-key.pem"]].concat();
             self.check_files(&previous, Role::Store, &keys, &contents::OTHERS)?;
         }
+        self.check_clients(name)?;
         let authority = self.authority_dir(name);
         self.trust.check_folder(&authority, Role::Store)?;
         self.check_files(&authority, Role::Store, &["ca-key.pem"], &["ca.pem"])
@@ -88,6 +89,7 @@ impl Store {
     pub(super) fn read_plan_in(&self, dir: &Path, name: &MachineName) -> Result<Plan> {
         let path = dir.join("machine.yaml");
         if path.symlink_metadata().is_err() {
+            self.refuse_client_only(name)?;
             return Err(Diagnostic::error(
                 Code::NotMadeByHostseed,
                 format!(
@@ -99,24 +101,8 @@ impl Store {
             .into());
         }
         let text = files::read(&path)?;
-        let mut spec = Spec::from_yaml(&path.display().to_string(), text.expose());
-        // Plans from versions without boot issuers do not have this field.
-        if let Ok(spec) = &mut spec
-            && spec.identity.boot_issuer.is_none()
-        {
-            let issues = role_in(dir) == HostRole::BootIssuer;
-            spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
-        }
-        // Plans from versions that allowed http install URLs without this option do not have it.
-        if let Ok(spec) = &mut spec
-            && spec.host.engine_install_url.is_some()
-            && spec.host.insecure_install_url.is_none()
-        {
-            spec.host.insecure_install_url = Some(Word::from("true".to_owned()));
-        }
         // hostseed wrote this file, so a problem in it is a failure and not a usage error.
-        spec.and_then(|spec| Plan::from_stored(&spec))
-            .map_err(|report| Diagnostic::error(Code::StoredPlan, report.to_string()).into())
+        Ok(parse_plan(&path.display().to_string(), text.expose(), role_in(dir))?)
     }
 
     /// Loads the host's certificates and private key. Never reads the private keys of the CA or of the client.
@@ -202,4 +188,25 @@ impl Store {
 pub(super) fn role_in(dir: &Path) -> HostRole {
     let issuer = dir.join("issuer.pem");
     if issuer.symlink_metadata().is_ok() { HostRole::BootIssuer } else { HostRole::Server }
+}
+
+/// Parses a plan that hostseed wrote, also an earlier version. `role` is that of the host's certificate. Errors call the file `shown`.
+pub(super) fn parse_plan(shown: &str, text: &str, role: HostRole) -> Result<Plan, Diagnostic> {
+    let mut spec = Spec::from_yaml(shown, text);
+    // Plans from versions without boot issuers do not have this field.
+    if let Ok(spec) = &mut spec
+        && spec.identity.boot_issuer.is_none()
+    {
+        let issues = role == HostRole::BootIssuer;
+        spec.identity.boot_issuer = Some(Word::from(issues.to_string()));
+    }
+    // Plans from versions that allowed http install URLs without this option do not have it.
+    if let Ok(spec) = &mut spec
+        && spec.host.engine_install_url.is_some()
+        && spec.host.insecure_install_url.is_none()
+    {
+        spec.host.insecure_install_url = Some(Word::from("true".to_owned()));
+    }
+    spec.and_then(|spec| Plan::from_stored(&spec))
+        .map_err(|report| Diagnostic::error(Code::StoredPlan, report.to_string()))
 }

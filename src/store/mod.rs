@@ -3,11 +3,13 @@
 
 mod ca;
 mod cache;
+mod client;
 mod contents;
 mod context;
 mod create;
 mod current_context;
 mod docker_machine;
+mod export;
 mod files;
 mod index;
 mod journal;
@@ -35,6 +37,7 @@ use anyhow::Result;
 pub use context::{ContextChange, DockerConfig, Removal};
 pub use create::Creation;
 pub use docker_machine::{Taken, Takeover};
+pub use export::{CaKey, Imported};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
@@ -203,7 +206,7 @@ impl Store {
 ///
 /// # Errors
 /// Fails if the path is not UTF-8.
-fn as_text(path: &Path) -> Result<&str> {
+pub fn as_text(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| {
         Diagnostic::error(Code::PathNotUtf8, format!(
             "`{}` is not UTF-8, so it cannot be written into config.json or an environment (nothing was changed)",

@@ -115,6 +115,11 @@ impl Record {
         json_text::set(self.text.expose(), &texts)
     }
 
+    /// Returns the text of a record with another name of the machine, and all other fields unchanged.
+    pub fn named(text: &str, name: &MachineName) -> Result<String> {
+        json_text::set(text, &[(&["Driver", "MachineName"], name.as_str()), (&["Name"], name.as_str())])
+    }
+
     fn text_at(&self, pointer: &str) -> &str {
         self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
@@ -165,9 +170,7 @@ impl Record {
     /// Returns the record of the same machine with another name, with the new paths of folders that moved, and all other fields
     /// unchanged.
     pub fn renamed(&self, name: &MachineName, moved: &[Moved]) -> Result<String> {
-        let names: [(&[&str], _); 2] =
-            [(&["Name"], name.as_str()), (&["Driver", "MachineName"], name.as_str())];
-        json_text::set(&self.with_paths(moved)?, &names)
+        Self::named(&self.with_paths(moved)?, name)
     }
 
     /// Returns the record with the new paths of folders that moved, and all other fields unchanged.

@@ -53,7 +53,7 @@ pub struct Transaction<'a> {
 
 /// A part of a change. Paths are relative to the transaction's folder.
 pub enum Change<'a> {
-    /// Creates a folder with mode 0700, which must not exist.
+    /// Creates a folder with mode 0700, which must not exist. The paths of its files can have subfolders, which get the same mode.
     NewFolder(PathBuf, &'a [Artifact]),
     /// Creates a file, which must not exist.
     NewFile(PathBuf, &'a Artifact),

@@ -19,7 +19,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::support::{Home, PYTHON, is_printed, need, need_python_module, need_root, skip};
+use crate::support::{Home, PYTHON, is_printed, need, need_python_module, need_root, run, skip};
 
 /// Answers of dockerd 20.10, shortened.
 const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64","KernelVersion":"6.1.0"}"#;
@@ -785,6 +785,27 @@ fn several_machines_are_answered_in_their_order() {
     assert_eq!(told, [(&Value::from("other"), &Value::from(false)), (&"web1".into(), &true.into())]);
     assert_eq!(json[0]["problems"][0]["code"], "other-ca");
     assert_eq!(json[1]["docker"]["labels"], serde_json::json!(["role=web"]));
+}
+
+#[test]
+fn the_schema_describes_what_clients_prints() {
+    if !need_python_module("jsonschema") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    home.ok(&["client", "web1", "--cn", "bob", "--quiet"]);
+    fs::write(home.machine("web1").join("clients/bob/cert.pem"), "damaged").unwrap();
+    fs::write(home.path().join("schema.json"), home.ok(&["schema", "clients"])).unwrap();
+    fs::write(home.path().join("clients.json"), home.ok(&["clients", "web1", "--json"])).unwrap();
+    let validate = "import json, jsonschema\n\
+        schema = json.load(open('schema.json'))\n\
+        jsonschema.Draft7Validator.check_schema(schema)\n\
+        printed = json.load(open('clients.json'))\n\
+        jsonschema.validate(printed, schema)\n\
+        assert {key for one in printed for key in one} == set(schema['items']['properties'])\n";
+    run(Command::new(PYTHON).args(["-c", validate]).current_dir(home.path()));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::disk;
+use crate::export::{self, Export, Wrapped};
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, StrayKey};
 use crate::plan::{HostPlan, Plan};
@@ -132,6 +133,18 @@ fn readers() -> Vec<Reader> {
             .map(|(name, text)| crate::artifact::Artifact::public(name, text));
         vec![disk::fat(&files).unwrap(), disk::iso(&files).unwrap()]
     };
+    let exports = || {
+        let files = [("machine/ca.pem", "-----BEGIN"), ("machine/clients/a/key.pem", "x"), ("ca/ca.pem", "")]
+            .map(|(name, text)| crate::artifact::Artifact::public(name, text));
+        let export = Export::new(MachineName::parse("web1").unwrap(), export::Kind::Machine, files.into());
+        let archive = export::write(&export).unwrap();
+        let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &archive[..]);
+        vec![
+            archive.to_vec(),
+            base64.into_bytes(),
+            b"age-encryption.org/v1\n-> scrypt AAAA 18\nBBBB\n---\n".to_vec(),
+        ]
+    };
     let mime = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"B\"\n\n--B\nContent-Type: text/cloud-config\nX-Merge-Type: list(append)+dict(no_replace,recurse_list)+str()\n\nruncmd: [true]\n--B\nContent-Type: text/x-shellscript\nContent-Transfer-Encoding: base64\n\nIyEvYmluL3NoCjoK\n--B\nContent-Type: multipart/mixed; boundary=C\n\n--C\n\nx\n--C--\n--B--\n";
     let ignition = r#"{"ignition": {"version": "3.4.0", "config": {"merge": [{"source": "data:;base64,e30="}]}}, "storage": {"files": [{"path": "/etc/docker/daemon.json", "mode": 420, "contents": {"source": "data:,%7B%7D", "compression": "", "verification": {"hash": "sha512-0"}}}]}, "systemd": {"units": [{"name": "docker.service", "enabled": true, "contents": "[Service]\nExecStart=dockerd -H tcp://0.0.0.0:2376\n", "dropins": [{"name": "10-machine.conf", "contents": "[Service]\nExecStart=\n"}]}]}}"#;
     let terraform = [
@@ -240,7 +253,7 @@ fn readers() -> Vec<Reader> {
     vec![
         Reader {
             name: "names",
-            share: 250,
+            share: 230,
             seeds: texts(&[
                 "web1",
                 "web1.example.com",
@@ -280,6 +293,7 @@ fn readers() -> Vec<Reader> {
             read: verify::check,
         },
         Reader { name: "user-data", share: 45, seeds: foreign, words: &verify::WORDS, read: verify::check },
+        Reader { name: "exports", share: 20, seeds: exports(), words: BINARY, read: exported },
         Reader { name: "disks", share: 15, seeds: disks(), words: BINARY, read: disk_image },
         Reader {
             name: "seeds",
@@ -405,6 +419,15 @@ fn keys(bytes: &[u8]) {
             assert!(key.is_whole());
         }
         let _ = StrayKey::from_der(block.contents());
+    }
+}
+
+/// What is read is what was written.
+fn exported(bytes: &[u8]) {
+    let Ok(Wrapped::Plain(archive)) = export::unwrap(bytes.into()) else { return };
+    if let Ok(export) = export::read(&archive) {
+        assert_eq!(export::write(&export).unwrap()[..], archive[..]);
+        assert!(export.files.iter().all(|file| !file.path.contains("..")));
     }
 }
 

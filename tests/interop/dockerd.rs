@@ -87,7 +87,7 @@ pub fn machines(names: &[&str]) -> (Home, u16) {
 }
 
 /// Runs hostseed at another time: `+3h`.
-fn at(home: &Home, offset: &str, args: &[&str]) -> Output {
+pub fn at(home: &Home, offset: &str, args: &[&str]) -> Output {
     let hostseed = home.command(args);
     let mut command = Command::new("faketime");
     command.args(["-f", offset]).arg(hostseed.get_program()).args(hostseed.get_args());

@@ -8,6 +8,7 @@ mod support;
 mod apply;
 mod authority;
 #[cfg(target_os = "linux")]
+mod clients;
 mod context;
 mod disk;
 #[cfg(target_os = "linux")]

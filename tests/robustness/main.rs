@@ -6,9 +6,11 @@
 mod support;
 
 mod caches;
+mod clients;
 mod constrained_ca;
 mod context;
 mod encodings;
+mod exports;
 mod interruption;
 mod memory;
 mod metadata;

@@ -1,0 +1,107 @@
+//! `export`: a machine, or one client of it, as one file for another computer.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use time::OffsetDateTime;
+
+use super::passphrase::{self, From};
+use super::{client, machine_name};
+use crate::artifact::Artifact;
+use crate::diag::Report;
+use crate::export::{self, Export};
+use crate::names::MachineName;
+use crate::pki::Certificate;
+use crate::secret::Secret;
+use crate::store::{self, CaKey, Replace, Store};
+use crate::ui::Ui;
+
+/// The part of a machine to export.
+pub enum Part {
+    /// Everything. With `ca_key` also the key of a CA that signs for other machines.
+    Machine { ca_key: bool },
+    /// A client of this name.
+    Client(String),
+    /// The machine's own client.
+    OwnClient,
+}
+
+/// The arguments of the command.
+pub struct Request {
+    pub machine: String,
+    pub part: Part,
+    /// None for standard output.
+    pub out: Option<PathBuf>,
+    pub base64: bool,
+    /// None for no encryption.
+    pub passphrase: Option<From>,
+    pub replace: Replace,
+}
+
+/// Prints or writes the file, and notes what its reader can do.
+pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
+    let machine = machine_name(&request.machine)?;
+    let (export, note) = read(store, &machine, &request.part)?;
+    let passphrase = request.passphrase.as_ref().map(|from| passphrase::new(ui, from)).transpose()?;
+    let archive = export::write(&export)?;
+    let bytes = match &passphrase {
+        // base64 of a text would only be longer.
+        Some(passphrase) => Secret::new(export::encrypt(&archive, passphrase, !request.base64)?),
+        None => archive,
+    };
+    let bytes = match request.base64 {
+        true => Secret::from(BASE64_STANDARD.encode(&bytes[..]) + "\n"),
+        false => bytes,
+    };
+    let file = Artifact::private(format!("{machine}.hostseed"), bytes);
+    match request.file() {
+        Some(path) => store::put_artifact(path, &file, request.replace, now)?,
+        None => ui.artifact(&file, &store.command(["export", machine.as_str(), "-o", &file.path]))?,
+    }
+    let whoever = match passphrase {
+        Some(_) => "anyone who has the file and its passphrase",
+        None => "the file is not encrypted (`--passphrase` does that): anyone who has it",
+    };
+    ui.note(format_args!("{whoever} {note}"));
+    Ok(())
+}
+
+impl Request {
+    fn file(&self) -> Option<&Path> {
+        self.out.as_deref().filter(|path| *path != Path::new("-"))
+    }
+}
+
+/// The content, and what anyone who has it can do until when.
+fn read(store: &Store, machine: &MachineName, part: &Part) -> Result<(Export, String)> {
+    let access = |until: &Certificate| {
+        format!("has root access to the host of `{machine}` until {}", until.validity().not_after.date())
+    };
+    let client_name = match part {
+        Part::Machine { ca_key } => {
+            let (export, key) = store.export_machine(machine, *ca_key)?;
+            let note = match key {
+                CaKey::Included => {
+                    let ca = store.certificate(machine, "ca")?;
+                    format!("can make client certificates for each host of its CA, and {}", access(&ca))
+                }
+                CaKey::LeftOut => format!(
+                    "{}; the key of its CA, which signs for other machines too, is not in it, so that `client` does not work with the import (`--ca-key` includes it)",
+                    access(&store.certificate(machine, "cert")?)
+                ),
+                CaKey::Missing => format!(
+                    "{}; the key of its CA is not on this computer and so not in it",
+                    access(&store.certificate(machine, "cert")?)
+                ),
+            };
+            return Ok((export, note));
+        }
+        Part::OwnClient => None,
+        Part::Client(name) if name == machine.as_str() => None,
+        Part::Client(name) => Some(client::parse_name("--client", name).map_err(Report::from)?),
+    };
+    let (export, certificate) = store.export_client(machine, client_name.as_ref())?;
+    Ok((export, access(&certificate)))
+}
