@@ -33,7 +33,7 @@ const COMMANDS: [(&str, &str); 11] = [
     ("stop", NO_VM),
     (
         "upgrade",
-        "the host's package manager upgrades Docker; or use `hostseed update NAME --docker-version VERSION` and replace the VM",
+        "Docker's own packages do it, with the host's package manager; or use `hostseed update NAME --docker-version VERSION` and replace the VM",
     ),
 ];
 

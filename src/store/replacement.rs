@@ -16,7 +16,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, ClientIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
-use crate::render::Shell;
+use crate::render::{self, Shell};
 
 /// A machine's plan and the files that go with it, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +151,19 @@ impl Store {
             .into());
         }
         let dir = self.previous_dir(name);
-        Ok(Stored { plan: self.read_plan_in(&dir, name)?, files: read_files(&dir)? })
+        let mut previous = Stored { plan: self.read_plan_in(&dir, name)?, files: read_files(&dir)? };
+        if previous.plan.name != *name {
+            // The machine was renamed since.
+            previous.plan.name = name.clone();
+            let host = self.identity_in(&dir, previous.plan.host_role())?;
+            let named = [
+                render::render_machine_yaml(&previous.plan)?,
+                render::render_user_data(&previous.plan, &host)?,
+            ];
+            previous.files.retain(|file| named.iter().all(|named| named.path != file.path));
+            previous.files.extend(named);
+        }
+        Ok(previous)
     }
 
     /// The host's certificate in a machine's previous files.
