@@ -92,13 +92,12 @@ impl<'a> Host<'a> {
         Ok(Some(Artifact::private(paths::relative(path), text.into_bytes())))
     }
 
-    /// The units that put new files in place, and the files for a boot issuer, with `issue` in the folder `lib`.
+    /// The files for a boot issuer, with `issue` in the folder `lib`. Empty without a boot issuer.
     pub fn attachments(&self, lib: &str) -> Result<Vec<Artifact>> {
-        let issue = match self.machine {
-            Some((plan, _)) if self.issues() => issue::attachments(plan, lib)?,
-            _ => Vec::new(),
-        };
-        Ok([issue, host_set::units()?].concat())
+        match self.machine {
+            Some((plan, _)) if self.issues() => issue::attachments(plan, lib),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Renders the drop-in. `lib` is the folder of `issue` on the host.
@@ -139,11 +138,16 @@ impl<'a> Host<'a> {
     pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
         let attachments = self.attachments(LIB)?;
+        let text =
+            |unit: &Artifact| Value::from_safe_string(String::from_utf8_lossy(&unit.bytes).into_owned());
+        let units = host_set::units()?;
+        let units = context! { path => text(&units[0]), service => text(&units[1]) };
         let payloads: Vec<String> = payloads.iter().map(|file| Entry::of(file).to_string()).collect();
         let values = context! {
             machine => self.name(),
             has_identity => self.machine.is_some(),
             issues => self.issues(),
+            units,
             attachments => attachments.iter().map(attachment).collect::<Vec<_>>(),
             mode => mode(image),
             port => self.plan.port,

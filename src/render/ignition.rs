@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use super::host::Host;
+use super::host_set;
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::userdata::ignition::{self, Merged};
@@ -18,8 +19,13 @@ pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     refuse_users(host)?;
     refuse_open_firewall(host)?;
     let daemon_json = host.daemon_json(DAEMON_JSON)?;
-    let files: Vec<Artifact> =
-        host.identity().into_iter().chain(host.attachments(OPT)?).chain(daemon_json).collect();
+    let files: Vec<Artifact> = host
+        .identity()
+        .into_iter()
+        .chain(host.attachments(OPT)?)
+        .chain(host_set::units()?)
+        .chain(daemon_json)
+        .collect();
     Ok(host.artifact("config.ign", ignition::write(&files, &host.drop_in(OPT)?, merged)?))
 }
 

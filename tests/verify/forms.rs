@@ -148,8 +148,7 @@ fn the_summary_is_correct() {
         (&"server".into(), &"/etc/docker/server-key.pem".into(), &"0600".into())
     );
     assert_eq!(seed["keys"].as_array().unwrap().len(), 1);
-    // The identity, the drop-in, and the units that put new files in place.
-    assert_eq!(seed["files"].as_array().unwrap().len(), 6);
+    assert_eq!(seed["files"].as_array().unwrap().len(), 4);
 }
 
 #[test]
