@@ -47,17 +47,30 @@ fn the_commands_of_the_readme_work_in_order() {
             .is_some_and(|words| begins.iter().any(|begin| words.starts_with(begin)))
     };
     assert_eq!(commands.iter().filter(asks_a_host).count(), 3);
+    let mut secret = String::new();
+    fs::write(home.path().join("passphrase"), "correct horse battery staple\n").unwrap();
     for command in commands.iter().filter(|command| !asks_a_host(command)) {
+        // No terminal is here to type it.
+        let command = command.replace("--passphrase ", "--passphrase-file passphrase ");
+        let command = command.replace("import web1.", "import --passphrase-file passphrase web1.");
+        // A file is imported on another computer.
+        let other = Home::new();
+        let is_there = command.contains("hostseed import ") && !command.contains("--docker-machine");
+        let user = if is_there { other.path() } else { home.path() };
         let output = Command::new("bash")
-            .args(["-euc", command])
+            .args(["-euc", &command])
             .current_dir(home.path())
             .env_clear()
-            .env("HOME", home.path())
+            .env("HOME", user)
             .env("PATH", &path)
+            .env("HOSTSEED_WEB1", &secret)
             .env("SHELL", "/bin/bash")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "$ {command}\n{said}");
+        if command.contains("--base64") {
+            secret = String::from_utf8(output.stdout).unwrap();
+        }
     }
 }
