@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{self, Cli, Command, Renew};
+use hostseed::cli::{self, Cli, Command};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
@@ -143,19 +143,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::update(store()?, ui, now, &request)
         }
         Command::Renew(renew) => {
-            let Renew { names, valid_for, key, authority, apply, install_units, undo, dry_run, yes } = &renew;
-            let request = commands::RenewRequest {
-                names,
-                valid_for: *valid_for,
-                key: *key,
-                authority: *authority,
-                apply: *apply,
-                install_units: *install_units,
-                undo: *undo,
-                dry_run: *dry_run,
-                yes: *yes,
-            };
-            commands::renew(store()?, ui, now, &request).map(|done| status = done)
+            commands::renew(store()?, ui, now, &renew.request()).map(|done| status = done)
         }
         Command::Rm { names, yes } => commands::rm(store()?, ui, &names, yes).map(|done| status = done),
         Command::Verify { file, cloud, allow_unknown_engine_opts, strict, schema, json } => {

@@ -1,0 +1,18 @@
+//! The flags of the larger commands, and the request that they make.
+
+mod create;
+mod render;
+mod renew;
+mod share;
+
+pub use create::{Bake, Create, Update};
+pub use render::Render;
+pub use renew::Renew;
+pub use share::{Client, Context, Export, Import};
+
+use crate::store::Replace;
+
+/// The files that `--force` allows to replace.
+fn replace(force: bool) -> Replace {
+    if force { Replace::All } else { Replace::Unchanged }
+}
