@@ -11,7 +11,7 @@ use super::authority::renew_authority;
 use super::create::about_names;
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::pki::{self, Certificate, Identity, Pair};
 use crate::plan::{HostRole, KeyType, Plan, ValidFor};
@@ -52,14 +52,16 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         return Ok(outcome.status);
     }
     if request.authority {
-        // A CA that is not proved yet may be on the host already. Another one would replace it in the store, and nobody had access.
-        let mut is_made = request.apply;
+        let mut unproved = Vec::new();
         for name in &names {
-            is_made = is_made && has_unproved_authority(store, name)?;
+            unproved.extend(has_unproved_authority(store, name)?.then_some(name));
         }
-        if is_made {
+        if request.apply && unproved.len() == names.len() {
             ui.note("the new CA was made before, and no host has presented it yet: it is not replaced again");
         } else {
+            if let Some(name) = unproved.first() {
+                return Err(unproved_authority(store, name).into());
+            }
             let status = renew_authority(store, ui, now, &names, request)?;
             if !request.apply || !request.yes || request.dry_run {
                 return Ok(status);
@@ -102,6 +104,17 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         outcome.apply(store, now, &names, request.install_units)?;
     }
     Ok(outcome.status)
+}
+
+/// The error for a machine with a new CA that may be on its host already. A third CA would replace it in the store, and then nobody would have
+/// access to the host.
+fn unproved_authority(store: &Store, name: &MachineName) -> Diagnostic {
+    let text = format!("`{name}` has a new CA that no host has presented yet (nothing was changed)");
+    Diagnostic::error(Code::CaUnproved, text)
+        .hint("bring it to the running host, or wait for the new VM, or put the old CA back:")
+        .run(store.command(["renew", "--authority", "--apply", "--yes", name.as_str()]))
+        .run(store.command(["wait", name.as_str()]))
+        .run(store.command(["renew", "--undo", name.as_str()]))
 }
 
 /// Returns whether a machine has a new CA that no host has presented.

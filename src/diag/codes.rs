@@ -896,6 +896,11 @@ codes! {
     /// It did not make that CA. Put the new `ca.pem` and `ca-key.pem` into the folder; then `hostseed renew
     /// --authority` moves the machine to the new CA.
     CaNotReplaced = "ca-not-replaced",
+    /// A machine has a new CA that no host has presented
+    ///
+    /// `hostseed renew --authority` made it. It may be on the host already, so another one does not replace it: nobody would have access
+    /// to that host. `check`, `wait` and `renew --apply` find out which CA the host has; `renew --undo` puts the old one back.
+    CaUnproved = "ca-unproved",
     /// `update` does not change an option
     ///
     /// The type of the keys and the validity belong to the certificates: `hostseed renew` makes new ones with other values. Another
