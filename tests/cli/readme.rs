@@ -52,7 +52,7 @@ fn the_commands_of_the_readme_work_in_order() {
     for command in commands.iter().filter(|command| !asks_a_host(command)) {
         // No terminal is here to type it.
         let command = command.replace("--passphrase ", "--passphrase-file passphrase ");
-        let command = command.replace("import web1.", "import --passphrase-file passphrase web1.");
+        let command = command.replace("import web1", "import --passphrase-file passphrase web1");
         // A file is imported on another computer.
         let other = Home::new();
         let is_there = command.contains("hostseed import ") && !command.contains("--docker-machine");
