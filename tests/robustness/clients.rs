@@ -4,14 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::interruption::{calls, may_trace, tamper, unfinished};
-use crate::support::extent::{is_full, sample};
+use crate::interruption::{calls, may_trace, points, tamper, unfinished};
+use crate::support::extent::is_full;
 use crate::support::{Home, files_below, is_printed, mode, run};
 
 const MINT: [&str; 5] = ["client", "web1", "--cn", "alice", "--quiet"];
-/// Outside CI only one of this many system calls is tested.
-const ONE_IN: usize = 29;
-
 fn home(has_client: bool) -> Home {
     let home = Home::new();
     home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
@@ -43,7 +40,7 @@ fn a_client_interrupted_at_any_moment_is_the_old_or_the_new_one() {
     }
     for has_client in [false, true] {
         let args = [&MINT[..], &["--force"]].concat();
-        for (n, call) in sample(calls(&home(has_client), &args), ONE_IN).iter().enumerate() {
+        for (n, call) in points(calls(&home(has_client), &args)).iter().enumerate() {
             // In CI each call fails in both ways.
             let ways = if is_full() { 0..2 } else { n % 2..n % 2 + 1 };
             for how in &["signal=KILL", "error=EIO"][ways] {

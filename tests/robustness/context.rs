@@ -5,12 +5,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::interruption::{calls, may_trace, tamper, unfinished};
-use crate::support::extent::sample;
+use crate::interruption::{calls, may_trace, points, tamper, unfinished};
 use crate::support::{Home, files_below, is_printed, mode};
 
-/// Outside CI only one of this many system calls is tested.
-const ONE_IN: usize = 17;
 const SETTINGS: &str = "{\n  \"auths\": {},\n  \"HttpHeaders\": { \"a\": 1.0 }\n}\n";
 
 fn home() -> Home {
@@ -67,7 +64,7 @@ fn is_old_or_new(prepare: impl Fn(&Home), args: &[&str]) {
     let is_of_docker = |line: &str| line.contains("/.docker/") && !line.contains("/.docker/machine");
     let calls: Vec<_> = calls(&home, args).into_iter().filter(|call| is_of_docker(&call.line)).collect();
     assert!(calls.len() > 10, "{args:?}: {} calls", calls.len());
-    let calls = sample(calls, ONE_IN);
+    let calls = points(calls);
     eprintln!("{args:?}: {} points", 2 * calls.len());
     for call in &calls {
         for how in ["signal=KILL", "error=ENOSPC"] {
