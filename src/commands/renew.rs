@@ -46,15 +46,12 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let mut outcome = Outcome { ui, names: unique(request.names)?, status: ExitCode::SUCCESS };
     let names = outcome.names.clone();
     if request.undo {
-        for name in &names {
-            outcome.of(name, undo(store, ui, now, name, request))?;
-        }
-        return Ok(outcome.status);
+        return undo(store, ui, now, &names, request).map(|()| ExitCode::SUCCESS);
     }
     if request.authority {
         let mut unproved = Vec::new();
         for name in &names {
-            unproved.extend(has_unproved_authority(store, name)?.then_some(name));
+            unproved.extend(store.has_unproved_authority(name)?.then_some(name));
         }
         if request.apply && unproved.len() == names.len() {
             ui.note("the new CA was made before, and no host has presented it yet: it is not replaced again");
@@ -115,11 +112,6 @@ fn unproved_authority(store: &Store, name: &MachineName) -> Diagnostic {
         .run(store.command(["renew", "--authority", "--apply", "--yes", name.as_str()]))
         .run(store.command(["wait", name.as_str()]))
         .run(store.command(["renew", "--undo", name.as_str()]))
-}
-
-/// Returns whether a machine has a new CA that no host has presented.
-fn has_unproved_authority(store: &Store, name: &MachineName) -> Result<bool> {
-    Ok(store.has_previous(name) && store.previous_authority(name)? != store.certificate(name, "ca")?)
 }
 
 /// The machines of a command line, each once.
@@ -324,24 +316,38 @@ fn put(store: &Store, mut renewal: Renewal, sign: impl Fn() -> Result<Renewal>) 
     Ok(renewal)
 }
 
-/// Puts the previous files of a machine back. Asks first if they have another CA, because a host with the new one is out of reach then.
-fn undo(store: &Store, ui: Ui, now: OffsetDateTime, name: &MachineName, request: &Request) -> Result<()> {
-    store.previous(name)?;
+/// Puts the previous files of machines back: of all or of none, because they can have the same CA. Asks first if they have another CA, because a
+/// host with the new one is out of reach then.
+fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], request: &Request) -> Result<()> {
+    let mut of_other_ca = Vec::new();
+    for name in names {
+        store.previous(name)?;
+        of_other_ca.extend(store.has_unproved_authority(name)?.then_some(name.as_str()));
+    }
+    store.check_restore(names)?;
     if request.dry_run {
-        ui.note(format_args!("the files in {} would be put back", store.previous_dir(name).display()));
+        for name in names {
+            ui.note(format_args!("the files in {} would be put back", store.previous_dir(name).display()));
+        }
         return Ok(());
     }
-    let is_other_ca = store.previous_authority(name)? != store.certificate(name, "ca")?;
-    if is_other_ca && !request.yes {
-        let question =
-            format!("Put back the previous CA of {name}? You lose access to a VM that was created since.");
-        if !ui.confirm(question, &store.command(["renew", "--undo", "--yes", name.as_str()]))? {
+    if !of_other_ca.is_empty() && !request.yes {
+        let question = format!(
+            "Put back the previous CA of {}? You lose access to a VM that was created since.",
+            of_other_ca.join(", ")
+        );
+        let words = ["renew", "--undo", "--yes"].into_iter().chain(names.iter().map(MachineName::as_str));
+        if !ui.confirm(question, &store.command(words))? {
             ui.note("nothing was changed");
             return Ok(());
         }
     }
-    store.restore_previous(name)?;
-    ui.note(format_args!("`{name}` has its previous files again, and the new ones are deleted"));
-    expiry::note(store, ui, now, name);
+    store.restore_previous(names)?;
+    for name in names {
+        ui.note(format_args!(
+            "`{name}` has the files again that its host had last, and those of all later changes are deleted"
+        ));
+        expiry::note(store, ui, now, name);
+    }
     Ok(())
 }

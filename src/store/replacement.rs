@@ -63,7 +63,8 @@ impl Store {
     }
 
     /// Replaces the files of machines, and the shared CA if there is a new one: all or nothing. The files
-    /// from before stay in the machine's folder `previous`, unless that still has older ones, which a host may have.
+    /// from before stay in the machine's folder `previous`, unless that still has older ones, which a host may have. With the certificate
+    /// of another CA, its key is there too, unless it is in a folder of the user's.
     ///
     /// # Errors
     /// Fails if a machine does not exist or the store cannot be written. In both cases the store is unchanged.
@@ -87,12 +88,16 @@ impl Store {
             let stale = before.files.iter().filter(|file| is_of_other_role(&file.path, plan.host_role()));
             removed.extend(stale.map(|file| folder.join(&file.path)));
             let previous = folder.join(PREVIOUS);
+            let key = match files.iter().any(|file| file.path == "ca.pem") {
+                true => self.authority_key(before)?,
+                false => None,
+            };
             if !files.is_empty() && !self.has_previous(name) {
-                let mut kept = before.files.clone();
-                if authority.is_some() {
-                    kept.extend(read_artifact(&self.authority_dir(name), "ca-key.pem")?);
-                }
-                new_folders.push((previous, kept));
+                new_folders.push((previous, before.files.iter().cloned().chain(key).collect()));
+            } else if let Some(key) = key
+                && read_artifact(&self.previous_dir(name), "ca.pem")?.as_ref() == before.file("ca.pem")
+            {
+                all.push((previous.join(&key.path), key));
             }
             all.extend(files.into_iter().map(|file| (folder.join(&file.path), file)));
             if let Some(pair) = authority {
@@ -182,33 +187,49 @@ impl Store {
         self.client_identity_in(&self.previous_dir(name))
     }
 
-    /// Puts a machine's previous files back, with its own CA if that was replaced too, and deletes the new ones.
+    /// Puts the previous files of machines back, with their CAs if those were replaced too, and deletes the new ones: all or nothing. A CA
+    /// in a folder of the user's is left alone.
     ///
     /// # Errors
-    /// Fails if there are no previous files, or if the store cannot be written. The store is unchanged then.
-    pub fn restore_previous(&self, name: &MachineName) -> Result<()> {
-        self.require(name)?;
+    /// Fails if a machine has no previous files, if [`check_restore`](Self::check_restore) does, or if the store cannot be written. The
+    /// store is unchanged then.
+    pub fn restore_previous(&self, names: &[MachineName]) -> Result<()> {
+        names.iter().try_for_each(|name| self.require(name))?;
         let transaction = self.begin()?;
-        let (now, previous) = (self.stored(name)?, self.previous(name)?);
-        let folder = Path::new(MACHINES).join(name.as_str());
-        let mut files: Vec<_> =
-            previous.files.iter().cloned().map(|file| (folder.join(&file.path), file)).collect();
-        let record = match now.plan == previous.plan {
-            true => Vec::new(),
-            false => self.new_record(&now, &previous.plan)?,
-        };
-        files.extend(record.into_iter().map(|file| (folder.join(&file.path), file)));
-        let stale = now.files.iter().filter(|file| previous.file(&file.path).is_none());
-        let mut removed: Vec<_> = stale.map(|file| folder.join(&file.path)).collect();
-        removed.push(folder.join(PREVIOUS));
-        if previous.plan.ca == AuthoritySource::Own && now.file("ca.pem") != previous.file("ca.pem") {
-            let certs = Path::new(CERTS).join(name.as_str());
-            match (read_artifact(&self.previous_dir(name), "ca-key.pem")?, previous.file("ca.pem")) {
-                (Some(key), Some(certificate)) => {
-                    files.extend([key, certificate.clone()].map(|file| (certs.join(&file.path), file)));
+        self.check_restore(names)?;
+        let mut files: Vec<(PathBuf, Artifact)> = Vec::new();
+        let mut removed = Vec::new();
+        for name in names {
+            let (now, previous) = (self.stored(name)?, self.previous(name)?);
+            let folder = Path::new(MACHINES).join(name.as_str());
+            let record = match now.plan == previous.plan {
+                true => Vec::new(),
+                false => self.new_record(&now, &previous.plan)?,
+            };
+            let all = previous.files.iter().cloned().chain(record);
+            files.extend(all.map(|file| (folder.join(&file.path), file)));
+            let stale = now.files.iter().filter(|file| previous.file(&file.path).is_none());
+            removed.extend(stale.map(|file| folder.join(&file.path)));
+            removed.push(folder.join(PREVIOUS));
+            if self.restores_authority(&now, &previous)? {
+                let certs = match now.plan.ca {
+                    AuthoritySource::Own => Path::new(CERTS).join(name.as_str()),
+                    AuthoritySource::Shared | AuthoritySource::Dir(_) => PathBuf::from(CERTS),
+                };
+                match (read_artifact(&self.previous_dir(name), "ca-key.pem")?, previous.file("ca.pem")) {
+                    (Some(key), Some(certificate)) => {
+                        let pair = [key, certificate.clone()].map(|file| (certs.join(&file.path), file));
+                        // Machines with the same CA have the same files.
+                        files.extend(
+                            pair.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>(),
+                        );
+                    }
+                    // The machine had lost its CA's key before it got the new CA.
+                    _ if now.plan.ca == AuthoritySource::Own => {
+                        removed.extend(["ca-key.pem", "ca.pem"].map(|file| certs.join(file)));
+                    }
+                    _ => {}
                 }
-                // The machine had lost its CA's key before it got the new CA.
-                _ => removed.extend(["ca-key.pem", "ca.pem"].map(|file| certs.join(file))),
             }
         }
         removed.retain(|path| self.root.join(path).symlink_metadata().is_ok());
@@ -218,6 +239,86 @@ impl Store {
             .chain(removed.into_iter().map(Change::Remove))
             .collect();
         transaction.commit(&changes)
+    }
+
+    /// Checks that the previous files of machines can be put back.
+    ///
+    /// # Errors
+    /// Fails if a machine that is not named has the same new CA: the old one cannot come back for one of them only.
+    pub fn check_restore(&self, names: &[MachineName]) -> Result<()> {
+        for name in names {
+            let plan = self.plan(name)?;
+            if matches!(plan.ca, AuthoritySource::Dir(_)) || !self.has_unproved_authority(name)? {
+                continue;
+            }
+            let mut others = self.sharing_authority(&plan)?;
+            others.retain(|other| !names.contains(other));
+            if others.is_empty() {
+                continue;
+            }
+            let listed: Vec<_> = others.iter().map(|other| format!("`{other}`")).collect();
+            let text =
+                format!("the new CA of `{name}` is also that of {} (nothing was changed)", listed.join(", "));
+            let mut proved = Vec::new();
+            for other in &others {
+                proved.extend((!self.has_unproved_authority(other)?).then_some(other));
+            }
+            let refused = Diagnostic::error(Code::CaInUse, text);
+            let names = names.iter().map(MachineName::as_str);
+            return Err(match proved.is_empty() {
+                true => {
+                    let all = names.chain(others.iter().map(MachineName::as_str));
+                    let words = ["renew", "--undo"].into_iter().chain(all);
+                    refused.hint("put the old CA back for all of them:").run(self.command(words))
+                }
+                false => {
+                    let words = ["renew", "--authority", "--apply", "--yes"].into_iter().chain(names);
+                    refused
+                        .hint("a machine with it was created since, or its host has it; bring it to the others, too:")
+                        .run(self.command(words))
+                }
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Returns whether a machine has a new CA that no host has presented.
+    pub fn has_unproved_authority(&self, name: &MachineName) -> Result<bool> {
+        Ok(self.has_previous(name) && self.previous_authority(name)? != self.certificate(name, "ca")?)
+    }
+
+    /// Returns whether the files of a machine's CA get their previous content when the machine's files do: the CA was replaced, and it is in
+    /// the store.
+    fn restores_authority(&self, now: &Stored, previous: &Stored) -> Result<bool> {
+        if matches!(now.plan.ca, AuthoritySource::Dir(_)) || now.file("ca.pem") == previous.file("ca.pem") {
+            return Ok(false);
+        }
+        Ok(now.plan.ca == AuthoritySource::Own || self.has_shared(now)?)
+    }
+
+    /// The private key of a machine's CA, unless that is in a folder of the user's, or the shared CA is another one than the machine's.
+    fn authority_key(&self, machine: &Stored) -> Result<Option<Artifact>> {
+        match machine.plan.ca {
+            AuthoritySource::Own => read_artifact(&self.authority_dir(&machine.plan.name), "ca-key.pem"),
+            AuthoritySource::Shared if self.has_shared(machine)? => {
+                read_artifact(&self.certs(), "ca-key.pem")
+            }
+            AuthoritySource::Shared | AuthoritySource::Dir(_) => Ok(None),
+        }
+    }
+
+    /// Returns whether the store's shared CA is that of a machine, or its certificate is missing.
+    fn has_shared(&self, machine: &Stored) -> Result<bool> {
+        let path = self.certs().join("ca.pem");
+        if path.symlink_metadata().is_err() {
+            return Ok(true);
+        }
+        let shared = self.certificate_in(&self.certs(), "ca")?;
+        let own = machine
+            .file("ca.pem")
+            .and_then(|file| Certificate::from_pem(std::str::from_utf8(file.bytes.expose()).ok()?).ok());
+        Ok(own.is_some_and(|own| own == shared))
     }
 
     /// Deletes a machine's previous files, because a host has presented the new certificate. Returns whether it did: there may be none,
