@@ -15,6 +15,7 @@ use crate::export::{self, Export};
 use crate::names::MachineName;
 use crate::pki::Certificate;
 use crate::secret::Secret;
+use crate::shell::Command;
 use crate::store::{self, CaKey, Replace, Store};
 use crate::ui::Ui;
 
@@ -58,7 +59,7 @@ pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let file = Artifact::private(format!("{machine}.hostseed"), bytes);
     match request.file() {
         Some(path) => store::put_artifact(path, &file, request.replace, now)?,
-        None => ui.artifact(&file, &store.command(["export", machine.as_str(), "-o", &file.path]))?,
+        None => ui.artifact(&file, &request.again(store, &machine))?,
     }
     let whoever = match passphrase {
         Some(_) => "anyone who has the file and its passphrase",
@@ -71,6 +72,29 @@ pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
 impl Request {
     fn file(&self) -> Option<&Path> {
         self.out.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
+    /// The command that writes the same part to a file, encrypted.
+    fn again(&self, store: &Store, machine: &MachineName) -> Command {
+        let mut words = vec!["export".to_owned(), machine.to_string()];
+        let mut file = format!("{machine}.hostseed");
+        match &self.part {
+            Part::Machine { ca_key } => words.extend(ca_key.then(|| "--ca-key".to_owned())),
+            Part::OwnClient => words.push("--client-only".to_owned()),
+            Part::Client(client) => {
+                words.extend(["--client".to_owned(), client.clone()]);
+                file = format!("{machine}-{client}.hostseed");
+            }
+        }
+        words.extend(self.base64.then(|| "--base64".to_owned()));
+        match &self.passphrase {
+            Some(From::File(path)) => {
+                words.extend(["--passphrase-file".to_owned(), path.display().to_string()]);
+            }
+            Some(From::Terminal) | None => words.push("--passphrase".to_owned()),
+        }
+        words.extend(["-o".to_owned(), file]);
+        store.command(words)
     }
 }
 

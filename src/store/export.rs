@@ -217,7 +217,7 @@ impl Store {
         );
         Err(Diagnostic::error(Code::ClientOnly, message)
             .hint("do it on the computer that created the machine, or export the whole machine there and import it here:")
-            .run(Command::own(["export", name.as_str(), "-o", &format!("{name}.hostseed")]))
+            .run(Command::own(["export", name.as_str(), "--passphrase", "-o", &format!("{name}.hostseed")]))
             .into())
     }
 }

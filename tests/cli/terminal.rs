@@ -61,6 +61,26 @@ fn binary_output_does_not_go_to_a_terminal() {
 }
 
 #[test]
+fn the_hint_of_an_export_to_a_terminal_keeps_its_arguments_and_encrypts() {
+    if !need("script") {
+        return;
+    }
+    let home = Home::new();
+    home.ok(&["create", "web1", "--quiet"]);
+    home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    for (arguments, hint) in [
+        ("", "export web1 --passphrase -o web1.hostseed"),
+        ("--client alice", "export web1 --client alice --passphrase -o web1-alice.hostseed"),
+        ("--client-only", "export web1 --client-only --passphrase -o web1.hostseed"),
+        ("--ca-key", "export web1 --ca-key --passphrase -o web1.hostseed"),
+    ] {
+        let command = format!("{} export web1 {arguments}", env!("CARGO_BIN_EXE_hostseed"));
+        let shown = on_a_terminal(&home, &command, "", true);
+        assert!(shown.contains("error[binary-to-terminal]: ") && shown.contains(hint), "{shown}");
+    }
+}
+
+#[test]
 fn colours_are_only_for_terminals_that_support_them() {
     if !need("script") {
         return;
