@@ -59,7 +59,7 @@ pub(super) fn cover(store: &Store, name: &MachineName, address: &Address) -> Com
         Some(plan) => ("--address", plan.addresses),
         None => ("--address", Vec::new()),
     };
-    let values = [address.clone()].into_iter().chain(old);
+    let values = [address.clone()].into_iter().chain(old.into_iter().filter(|old| old != address));
     let options = values.flat_map(|value| [option.to_owned(), value.to_string()]);
     store.command(["update".to_owned(), name.to_string()].into_iter().chain(options))
 }

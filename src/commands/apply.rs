@@ -106,16 +106,19 @@ impl<'a> Machine<'a> {
         let address = Address::parse(&record.host).unwrap_or_else(|_| plan.dialled());
         let issues = role == HostRole::BootIssuer;
         let unaddressed = issues && record.host == name.as_str();
-        let target = |client: ClientIdentity, port| Target {
-            address: address.clone(),
+        // The host's present certificate may not cover a new address.
+        let is_covered = issues || before.sans().iter().any(|san| san.covers(&address));
+        let address_now = if is_covered { address.clone() } else { before.dialled() };
+        let target = |address: Address, client: ClientIdentity, port| Target {
+            address,
             port,
             client,
             issues,
             unaddressed,
         };
-        let target_now = target(old_client, before.host.port);
+        let target_now = target(address_now, old_client, before.host.port);
         let old = Engine::new(&target_now)?;
-        let new = Engine::new(&target(client, plan.host.port))?;
+        let new = Engine::new(&target(address, client, plan.host.port))?;
         Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents })
     }
 

@@ -166,11 +166,9 @@ fn from_folder(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Pas
 /// Prints the next steps.
 fn tell(store: &Store, ui: Ui, renewal: &Renewal) {
     let name = &renewal.plan().name;
-    let mut lines = vec![
-        "The running host trusts only its old CA, so you have no access to it until the VM is replaced."
-            .to_owned(),
-    ];
-    lines.extend(renewal.replace_vm(store));
+    let mut lines =
+        vec!["The running host trusts only its old CA, so you have no access to it until step 1.".to_owned()];
+    lines.extend(renewal.bring_to_host(store, &["renew", "--authority", "--apply", "--yes"]));
     let clients = store.minted_clients(name);
     lines.push(match clients.is_empty() {
         true => "With that, the host refuses all client certificates of the old CA.".to_owned(),

@@ -234,7 +234,7 @@ impl Printed {
     }
 }
 
-/// Deletes the files from before `renew` or `update`, if the host presents the new certificate.
+/// Deletes the files from before `renew` or `update`, if the host presents the new certificate. Notes that it presents the old one.
 fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
     if !store.has_unproved_certificate(name) {
         return Ok(());
@@ -242,6 +242,11 @@ fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked)
     let (_, certificate) = store.host_certificate(name)?;
     if checked.presents(&certificate) && store.forget_previous(name, &certificate)? {
         ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
+    } else if checked.presents(&store.previous_certificate(name)?) {
+        ui.note_with(
+            format_args!("the host of `{name}` still has its old certificate; to bring the new one to it:"),
+            &store.command(["renew", "--apply", name.as_str()]),
+        );
     }
     Ok(())
 }

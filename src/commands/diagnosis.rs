@@ -113,6 +113,12 @@ impl Diagnosis<'_> {
                 let ca = &self.target.client.ca;
                 let text = format!("{fault}: it has {}, and this machine's CA {}", shown(presented.first()), shown(Some(ca)));
                 let error = error(Code::OtherCa, &text);
+                if self.store.previous_certificate(self.name).is_ok_and(|old| presented.contains(&old)) {
+                    return error
+                        .hint("the host still has its old CA; bring the new one to it, or put the old one back:")
+                        .run(self.store.command(["renew", "--authority", "--apply", "--yes", self.name.as_str()]))
+                        .run(self.store.command(["renew", "--undo", self.name.as_str()]));
+                }
                 let cause = "another machine has this address now, or the VM boots from other user-data";
                 match self.other_address(None) {
                     _ if self.target.issues => error

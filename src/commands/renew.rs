@@ -153,7 +153,14 @@ impl Outcome {
         installs_units: bool,
     ) -> Result<()> {
         for name in names.iter().filter(|name| store.has_previous(name)) {
-            match apply(store, self.ui, now, name, installs_units) {
+            let applied = apply(store, self.ui, now, name, installs_units);
+            if applied.is_err() && store.has_previous(name) {
+                self.ui.note_with(
+                    format_args!("the new files of `{name}` are in the store, and its host may not have them; to put the old ones back:"),
+                    &store.command(["renew", "--undo", name.as_str()]),
+                );
+            }
+            match applied {
                 Err(error) if names.len() > 1 => {
                     self.ui.error(&error);
                     self.status = ExitCode::FAILURE;
@@ -250,12 +257,8 @@ impl Renewal {
         let name = &self.plan().name;
         let mut lines = vec![
             match self.plan().host_role() {
-                HostRole::Server => {
-                    "The running host keeps its old server certificate until the VM is replaced."
-                }
-                HostRole::BootIssuer => {
-                    "The running host keeps its old boot issuer until the VM is replaced."
-                }
+                HostRole::Server => "The running host keeps its old server certificate until step 1.",
+                HostRole::BootIssuer => "The running host keeps its old boot issuer until step 1.",
             }
             .to_owned(),
         ];
@@ -274,7 +277,7 @@ impl Renewal {
             ),
             None => "The new client certificate works with it, because the CA is the same.".to_owned(),
         });
-        lines.extend(self.replace_vm(store));
+        lines.extend(self.bring_to_host(store, &["renew", "--apply"]));
         lines.push(format!(
             "Until then the old files stay in {}. To put them back:",
             store.previous_dir(name).display()
@@ -284,13 +287,15 @@ impl Renewal {
         ui.steps(format_args!("machine `{name}` has new certificates until {until}"), &lines);
     }
 
-    /// The steps that bring the new certificates to a new VM.
-    pub(super) fn replace_vm(&self, store: &Store) -> [String; 4] {
+    /// The steps that bring the new certificates to the running host, or to a new VM. `apply` has the words of the command for the former.
+    pub(super) fn bring_to_host(&self, store: &Store, apply: &[&str]) -> [String; 6] {
         let name = self.plan().name.as_str();
         let file = format!("{name}.user-data");
         let command = |words: &[&str]| format!("   {}", store.command(words));
         [
-            "1. Replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
+            "1. Bring them to the running host:".to_owned(),
+            command(&[apply, &[name]].concat()),
+            "   Or replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
             command(&["render", name, "--force", "-o", &file]),
             "2. Wait until Docker answers with the new certificate:".to_owned(),
             command(&["wait", name]),

@@ -173,8 +173,8 @@ impl Host<'_> {
         let (engine, set) = (self.change.now, self.change.set);
         let unit = self.mailbox.read_unit(engine, APPLY_PATH, soon()).map_err(Failure::Unreachable)?;
         if unit.is_none() {
-            (self.watch.step)(Step::InstallingUnits);
             let units = self.change.units.ok_or(Failure::NoUnits)?;
+            (self.watch.step)(Step::InstallingUnits);
             let written = self.mailbox.write_units(engine, units, soon());
             let deadline = Instant::now() + PREPARATION;
             let started = written.and_then(|()| units::start(engine, &self.mailbox, &self.arch, deadline));

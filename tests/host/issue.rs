@@ -756,7 +756,7 @@ fn an_expired_issuer_is_reported_until_a_valid_one_is_installed() {
     for at in ["+61d", "+62d"] {
         host.at = Some(at);
         let said = host.fails(&[]);
-        assert!(said.contains("the boot issuer expired on ") && said.contains("hostseed create"), "{said}");
+        assert!(said.contains("the boot issuer expired on ") && said.contains("hostseed renew"), "{said}");
         assert!(host.pair() == before, "the old pair was touched");
         assert!(!host.is_waiting_for_restart());
         let status: serde_json::Value =
@@ -764,7 +764,7 @@ fn an_expired_issuer_is_reported_until_a_valid_one_is_installed() {
         assert_eq!(status["state"], "failed", "{status}");
         assert_eq!(status["machine"], "web1", "{status}");
         assert!(status["error"].as_str().unwrap().starts_with("the boot issuer expired on "), "{status}");
-        assert!(status["hint"].as_str().unwrap().contains("hostseed create"), "{status}");
+        assert!(status["hint"].as_str().unwrap().contains("hostseed renew"), "{status}");
         let calls = host.calls();
         assert_eq!(calls.len(), 1, "{calls:?}");
         assert!(
