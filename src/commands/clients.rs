@@ -24,6 +24,8 @@ struct ClientView {
     /// True for the machine's own client.
     own: bool,
     cert_path: String,
+    /// True if the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it.
+    revoked: bool,
     /// None if it cannot be read.
     certificate: Option<CertificateView>,
     /// Why it cannot be read.
@@ -36,6 +38,7 @@ impl ClientView {
         name: String,
         own: bool,
         cert_path: String,
+        revoked: bool,
         read: Result<Certificate>,
         now: OffsetDateTime,
     ) -> Self {
@@ -44,12 +47,13 @@ impl ClientView {
             Ok(certificate) => (Some(certificate), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        Self { version: VERSION, name, own, cert_path, certificate, error }
+        Self { version: VERSION, name, own, cert_path, revoked, certificate, error }
     }
 
     fn row(self) -> Vec<String> {
         let name = if self.own { format!("{} (the machine's own)", self.name) } else { self.name };
         let (until, state) = match self.certificate {
+            Some(certificate) if self.revoked => (certificate.not_after, "revoked (old CA)".to_owned()),
             Some(certificate) => (certificate.not_after, left(certificate.days_left)),
             None => ("-".to_owned(), self.error.unwrap_or_default()),
         };
@@ -71,10 +75,12 @@ pub fn clients(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
 fn views(store: &Store, machine: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientView>> {
     let further = store.clients(machine)?;
     let own = store.certificate(machine, "cert");
-    let mut views = vec![ClientView::new(machine.to_string(), true, store.machine_path(machine)?, own, now)];
+    let mut views =
+        vec![ClientView::new(machine.to_string(), true, store.machine_path(machine)?, false, own, now)];
     views.extend(further.into_iter().map(|(client, read)| {
         let cert_path = store.client_dir(machine, &client).display().to_string();
-        ClientView::new(client.to_string(), false, cert_path, read, now)
+        let revoked = store.is_revoked(machine, &client);
+        ClientView::new(client.to_string(), false, cert_path, revoked, read, now)
     }));
     Ok(views)
 }
@@ -89,10 +95,11 @@ pub fn schema() -> Value {
             "name": text("The common name of the certificate"),
             "own": { "type": "boolean", "description": "Whether it is the machine's own client, which `create` made" },
             "cert_path": text("The folder with `cert.pem` and `key.pem`"),
+            "revoked": { "type": "boolean", "description": "Whether the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it" },
             "certificate": { "anyOf": [certificate_schema(), { "type": "null" }], "description": "Null if it cannot be read" },
             "error": text("Why it cannot be read"),
         },
-        "required": ["version", "name", "own", "cert_path", "certificate"],
+        "required": ["version", "name", "own", "cert_path", "revoked", "certificate"],
         "additionalProperties": false,
     });
     json!({

@@ -44,7 +44,7 @@ pub struct Request {
 /// Prints or writes the file, and notes what its reader can do.
 pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
     let machine = machine_name(&request.machine)?;
-    let (export, note) = read(store, &machine, &request.part)?;
+    let (export, note) = read(store, ui, &machine, &request.part)?;
     let passphrase = request.passphrase.as_ref().map(|from| passphrase::new(ui, from)).transpose()?;
     let archive = export::write(&export)?;
     let bytes = match &passphrase {
@@ -99,20 +99,25 @@ impl Request {
 }
 
 /// The content, and what anyone who has it can do until when.
-fn read(store: &Store, machine: &MachineName, part: &Part) -> Result<(Export, String)> {
+fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Export, String)> {
     let access = |until: &Certificate| {
         format!("has root access to the host of `{machine}` until {}", until.validity().not_after.date())
     };
     let client_name = match part {
         Part::Machine { ca_key } => {
-            let (export, key) = store.export_machine(machine, *ca_key)?;
+            let (export, key, revoked) = store.export_machine(machine, *ca_key)?;
+            for client in revoked {
+                ui.note(format_args!(
+                    "the client `{client}` is left out: its certificate is of an earlier CA of `{machine}`"
+                ));
+            }
             let note = match key {
                 CaKey::Included => {
                     let ca = store.certificate(machine, "ca")?;
                     format!("can make client certificates for each host of its CA, and {}", access(&ca))
                 }
                 CaKey::LeftOut => format!(
-                    "{}; the key of its CA, which signs for other machines too, is not in it, so that `client` does not work with the import (`--ca-key` includes it)",
+                    "{}; the CA key is not included, because other machines use this CA: without it, `client` and `renew` fail after import (`--ca-key` includes it)",
                     access(&store.certificate(machine, "cert")?)
                 ),
                 CaKey::Missing => format!(

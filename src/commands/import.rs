@@ -66,7 +66,7 @@ fn tell(store: &Store, ui: Ui, before: &MachineName, name: &MachineName, importe
     let Imported { plan, is_client_only, has_ca_key } = imported;
     if *is_client_only {
         ui.note(format_args!(
-            "`{name}` has only a client certificate here: `render`, `renew` and `client` work where the whole machine is"
+            "`{name}` has only a client certificate here: `render`, `renew` and `client` work only on the computer that has the whole machine"
         ));
     } else if !has_ca_key {
         let whose = match plan.as_ref().map(|plan| &plan.ca) {

@@ -820,6 +820,11 @@ codes! {
     /// A new one would not make the old one invalid: whoever has its key keeps access until it expires, or until `hostseed
     /// renew --authority` replaces the CA. `--force` replaces the files in the store.
     ClientExists = "client-exists",
+    /// A client's certificate was signed by an earlier CA of its machine
+    ///
+    /// `hostseed renew --authority` replaced the CA, which revokes all client certificates of the old one as soon as the host has the new
+    /// CA. `hostseed client NAME --cn CN` makes a new certificate in its place.
+    ClientRevoked = "client-revoked",
     /// A file cannot be imported because it is not what `hostseed export` wrote
     ///
     /// It is another file, was cut off, or was changed. `import` accepts only the bytes that `export` writes, plain or encrypted with a

@@ -12,7 +12,7 @@ use super::{MACHINES, Store, files, unusable};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{ClientName, MachineName};
-use crate::pki::{Certificate, ClientIdentity, Pair};
+use crate::pki::{self, Certificate, ClientIdentity, Pair, Purpose, Unsound};
 
 /// The folder with a folder for each client.
 pub(super) const CLIENTS: &str = "clients";
@@ -77,10 +77,25 @@ impl Store {
         })
     }
 
-    /// Refuses a client that exists and has not expired.
+    /// Returns whether a client's certificate was signed by an earlier CA of the machine, so that a host with the new CA refuses it. False
+    /// if it cannot be read.
+    pub fn is_revoked(&self, machine: &MachineName, client: &ClientName) -> bool {
+        let read = || -> Result<_> {
+            let certificates = chain(&self.client_dir(machine, client).join("cert.pem"))?;
+            Ok((self.certificate(machine, "ca")?, certificates))
+        };
+        read().is_ok_and(|(ca, certificates)| {
+            let (leaf, between) = (&certificates[0], &certificates[1..]);
+            let now = leaf.validity().not_before;
+            let verdict = pki::judge(leaf, between, std::slice::from_ref(&ca), Purpose::Client, now);
+            verdict == Err(Unsound::OtherAuthority)
+        })
+    }
+
+    /// Refuses a client that exists, has not expired and is of the machine's CA.
     ///
     /// # Errors
-    /// Fails if the client exists, unless its certificate has expired.
+    /// Fails if the client exists, unless its certificate has expired or is of an earlier CA.
     pub fn refuse_valid_client(
         &self,
         machine: &MachineName,
@@ -92,6 +107,7 @@ impl Store {
         }
         let state = match self.client_certificate(machine, client) {
             Ok(certificate) if certificate.validity().is_expired(now) => return Ok(()),
+            Ok(_) if self.is_revoked(machine, client) => return Ok(()),
             Ok(certificate) => format!("is valid until {}", certificate.validity().not_after.date()),
             Err(_) => "cannot be read".to_owned(),
         };
@@ -103,7 +119,7 @@ impl Store {
             .into())
     }
 
-    /// Writes a new client, or replaces an existing one with `replace` or if its certificate has expired. Calls `deliver` after the
+    /// Writes a new client, or replaces an existing one with `replace`, or if its certificate has expired or is of an earlier CA. Calls `deliver` after the
     /// checks and before it writes anything.
     ///
     /// # Errors

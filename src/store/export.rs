@@ -40,12 +40,16 @@ pub struct Imported {
 }
 
 impl Store {
-    /// Reads everything of a machine that another store needs. The key of a CA that is not only the machine's is included
-    /// `with_ca_key`.
+    /// Reads everything of a machine that another store needs, without the clients of an earlier CA, which it returns too. The key of a
+    /// CA that is not only the machine's is included `with_ca_key`.
     ///
     /// # Errors
     /// Fails if the machine does not exist, another user can change it, or its files do not belong together.
-    pub fn export_machine(&self, name: &MachineName, with_ca_key: bool) -> Result<(Export, CaKey)> {
+    pub fn export_machine(
+        &self,
+        name: &MachineName,
+        with_ca_key: bool,
+    ) -> Result<(Export, CaKey, Vec<ClientName>)> {
         self.require(name)?;
         self.refuse_client_only(name)?;
         let dir = self.machine_dir(name);
@@ -53,7 +57,11 @@ impl Store {
         for file in MACHINE_FILES {
             copy(&mut exported, &dir, file, &format!("{MACHINE}{file}"))?;
         }
-        for client in self.client_names(name)? {
+        let (revoked, clients) = self
+            .client_names(name)?
+            .into_iter()
+            .partition::<Vec<_>, _>(|client| self.is_revoked(name, client));
+        for client in clients {
             let dir = self.client_dir(name, &client);
             for file in FILES {
                 copy(&mut exported, &dir, file, &format!("{MACHINE}{CLIENTS}/{client}/{file}"))?;
@@ -77,7 +85,7 @@ impl Store {
         let export = Export::new(name.clone(), Kind::Machine, exported);
         // What cannot be imported is told now.
         Checked::machine(&export)?;
-        Ok((export, key))
+        Ok((export, key, revoked))
     }
 
     /// Reads what a client needs to connect: the machine's own client, or a further one.
@@ -90,6 +98,17 @@ impl Store {
         client: Option<&ClientName>,
     ) -> Result<(Export, Certificate)> {
         let docker_host = self.connection(name)?.url;
+        if let Some(client) = client
+            && self.is_revoked(name, client)
+        {
+            let message = format!(
+                "the certificate of `{client}` is of an earlier CA of `{name}`, so a host with the new CA refuses it; nothing was written"
+            );
+            return Err(Diagnostic::error(Code::ClientRevoked, message)
+                .hint("make a new certificate for the client:")
+                .run(self.command(["client", name.as_str(), "--cn", client.as_str()]))
+                .into());
+        }
         let ClientIdentity { ca, chain, key } = match client {
             Some(client) => self.further_client(name, client)?,
             None => self.client_identity(name)?,
