@@ -17,6 +17,8 @@ pub(super) const CHECK: &str = "\
 Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires within 30 days, 1 it does not, 2 wrong usage.";
 
 pub(super) const WAIT_HELP: &str = "\
+After `renew`, Docker has to answer with the new certificate.
+
 Exit status: 0 Docker answers on all machines, also if a certificate expires soon, 1 it does not, 2 wrong usage.";
 
 pub(super) const CONTEXT: &str = "\

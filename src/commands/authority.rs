@@ -168,7 +168,7 @@ fn tell(store: &Store, ui: Ui, renewal: &Renewal) {
     let name = &renewal.plan().name;
     let mut lines =
         vec!["The running host trusts only its old CA, so you have no access to it until step 1.".to_owned()];
-    lines.extend(renewal.bring_to_host(store, &["renew", "--authority", "--apply", "--yes"]));
+    lines.extend(renewal.bring_to_host(store, &["renew", "--apply"]));
     let clients = store.minted_clients(name);
     lines.push(match clients.is_empty() {
         true => "With that, the host refuses all client certificates of the old CA.".to_owned(),

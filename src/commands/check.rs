@@ -17,6 +17,7 @@ use super::machine_name;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Answer, Engine, Fault, Target};
 use crate::names::{Address, MachineName};
+use crate::pki::Certificate;
 use crate::plan::{HostRole, split_unit};
 use crate::store::Store;
 use crate::ui::{Line, Ui};
@@ -46,6 +47,8 @@ struct Machine {
     url: String,
     target: Target,
     engine: Engine,
+    /// The certificate that the host has until it gets a new one, which is in the store.
+    old: Option<Certificate>,
 }
 
 /// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days and the command
@@ -83,8 +86,9 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
         }
         checked
     });
+    let mut is_old = false;
     for (machine, checked) in machines.iter().zip(&checked) {
-        forget_previous(store, ui, &machine.name, checked)?;
+        is_old |= is_previous(store, ui, machine, checked)?;
     }
     if let Some(printed) = printed {
         printed.into_inner().unwrap_or_else(PoisonError::into_inner).result?;
@@ -95,7 +99,7 @@ pub fn check(store: &Store, ui: Ui, now: OffsetDateTime, watch: &Watch) -> Resul
         checked.iter().for_each(|one| printed.print(ui, one));
         printed.result?;
     }
-    Ok(if checked.iter().any(|one| !one.is_up()) {
+    Ok(if checked.iter().any(|one| !one.is_up()) || is_old && watch.wait.is_some() {
         ExitCode::FAILURE
     } else if !watch.until_up && checked.iter().any(Checked::expires_soon) {
         ExitCode::from(EXPIRING)
@@ -162,10 +166,19 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
         .hint("restore them, or make new ones:")
         .run(store.command(["renew", name.as_str()]))
     })?;
-    Ok(Machine { name, url: record.url, target, engine })
+    let old = store.has_unproved_certificate(&name).then(|| store.previous_certificate(&name).ok()).flatten();
+    Ok(Machine { name, url: record.url, target, engine, old })
 }
 
-/// Asks a host until it answers, until waiting cannot help, or until `end`. Without `end` it asks once.
+impl Machine {
+    /// Returns whether the host presents the certificate that it had before `renew` or `update`.
+    fn has_old_certificate(&self, answer: &Answer) -> bool {
+        self.old.as_ref().is_some_and(|old| answer.presented.contains(old))
+    }
+}
+
+/// Asks a host until it answers, with its new certificate if it has a new one, until waiting cannot help, or until `end`. Without `end` it
+/// asks once.
 fn attempts(
     machine: &Machine,
     line: &Line,
@@ -178,15 +191,17 @@ fn attempts(
     line.set(format_args!("`{}`: connecting to {}", machine.name, machine.url));
     loop {
         let attempt = left().map_or(limit, |left| left.clamp(shortest, limit));
-        let fault = match machine.engine.check(clock(), Instant::now() + attempt) {
-            Ok(answer) => return Ok(answer),
-            Err(fault) => fault,
-        };
+        let outcome = machine.engine.check(clock(), Instant::now() + attempt);
         let left = left().unwrap_or_default();
-        if left.is_zero() || !fault.is_passing() {
-            return Err(fault);
+        let state = match &outcome {
+            Ok(answer) if machine.has_old_certificate(answer) => "waiting for the new certificate".to_owned(),
+            Err(fault) if fault.is_passing() => passing(fault),
+            _ => return outcome,
+        };
+        if left.is_zero() {
+            return outcome;
         }
-        line.set(format_args!("`{}`: {}", machine.name, passing(&fault)));
+        line.set(format_args!("`{}`: {state}", machine.name));
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(longest);
     }
@@ -234,21 +249,26 @@ impl Printed {
     }
 }
 
-/// Deletes the files from before `renew` or `update`, if the host presents the new certificate. Notes that it presents the old one.
-fn forget_previous(store: &Store, ui: Ui, name: &MachineName, checked: &Checked) -> Result<()> {
-    if !store.has_unproved_certificate(name) {
-        return Ok(());
-    }
+/// Returns whether the host presents the certificate from before `renew` or `update`, and notes that. Deletes the files from before if it
+/// presents the new one.
+fn is_previous(store: &Store, ui: Ui, machine: &Machine, checked: &Checked) -> Result<bool> {
+    let name = &machine.name;
+    let Some(old) = &machine.old else { return Ok(false) };
     let (_, certificate) = store.host_certificate(name)?;
-    if checked.presents(&certificate) && store.forget_previous(name, &certificate)? {
-        ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
-    } else if checked.presents(&store.previous_certificate(name)?) {
+    if checked.presents(&certificate) {
+        if store.forget_previous(name, &certificate)? {
+            ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
+        }
+        return Ok(false);
+    }
+    let is_old = checked.presents(old);
+    if is_old {
         ui.note_with(
             format_args!("the host of `{name}` still has its old certificate; to bring the new one to it:"),
             &store.command(["renew", "--apply", name.as_str()]),
         );
     }
-    Ok(())
+    Ok(is_old)
 }
 
 fn print(ui: Ui, checked: &Checked) -> Result<()> {

@@ -116,7 +116,7 @@ impl Diagnosis<'_> {
                 if self.store.previous_certificate(self.name).is_ok_and(|old| presented.contains(&old)) {
                     return error
                         .hint("the host still has its old CA; bring the new one to it, or put the old one back:")
-                        .run(self.store.command(["renew", "--authority", "--apply", "--yes", self.name.as_str()]))
+                        .run(self.store.command(["renew", "--apply", self.name.as_str()]))
                         .run(self.store.command(["renew", "--undo", self.name.as_str()]));
                 }
                 let cause = "another machine has this address now, or the VM boots from other user-data";

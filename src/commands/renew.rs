@@ -109,7 +109,7 @@ fn unproved_authority(store: &Store, name: &MachineName) -> Diagnostic {
     let text = format!("`{name}` has a new CA that no host has presented yet (nothing was changed)");
     Diagnostic::error(Code::CaUnproved, text)
         .hint("bring it to the running host, or wait for the new VM, or put the old CA back:")
-        .run(store.command(["renew", "--authority", "--apply", "--yes", name.as_str()]))
+        .run(store.command(["renew", "--apply", name.as_str()]))
         .run(store.command(["wait", name.as_str()]))
         .run(store.command(["renew", "--undo", name.as_str()]))
 }

@@ -201,7 +201,9 @@ fn the_previous_files_stay_until_the_host_presents_the_new_certificate() {
     let previous = home.machine("web1").join("previous");
     let home = Host { home, config: old }.serve(docker);
     let told = check(&home);
+    assert!(told.status.success(), "{told:?}");
     assert!(String::from_utf8_lossy(&told.stderr).contains("still has its old certificate"), "{told:?}");
+    assert_eq!(home.run(&["wait", "web1", "--timeout", "1s"]).status.code(), Some(1));
     assert!(previous.is_dir());
     fs::write(record, text).unwrap();
     let home = Host { home, config: new }.serve(docker);
