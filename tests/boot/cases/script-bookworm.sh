@@ -19,7 +19,8 @@ Type=notify
 NotifyAccess=all
 ExecStart=/usr/bin/python3 -c "import fcntl, subprocess, time; \
     held = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(held, fcntl.LOCK_EX); \
-    subprocess.run(['systemd-notify', '--ready']); time.sleep(8)"
+    subprocess.run(['systemd-notify', '--ready']); time.sleep(8); \
+    subprocess.run(['timeout', '60', 'sh', '-c', 'until grep -qs Could.not.get.lock /var/log/hostseed.log; do sleep 0.3; done'])"
 UNIT
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 ln -s ../upgrades.service "$root/etc/systemd/system/multi-user.target.wants/upgrades.service"
