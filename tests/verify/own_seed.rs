@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::support::Home;
 use crate::support::extent::{is_full, sample, stride};
+use crate::support::seed::on_the_host;
 use crate::{home, write};
 
 /// The prefix of a manifest's line in a text, and the manifest's path in an Ignition config.
@@ -230,7 +231,11 @@ fn a_file_with_one_changed_character_is_an_error() {
             let old = form.text.as_bytes()[at];
             let new = if old == b'A' { 'B' } else { 'A' };
             let text = format!("{}{new}{}", &form.text[..at], &form.text[at + 1..]);
-            assert!(!form.errors(&text).is_empty(), "{}: byte {at} is {new}", form.name);
+            if form.errors(&text).is_empty() {
+                // A change in the length of a code that no byte uses (RFC 1951 §3.2.7) means nothing.
+                let is_same = on_the_host(text.as_bytes()) == on_the_host(form.text.as_bytes());
+                assert!(is_same, "{}: byte {at} is {new}", form.name);
+            }
             count += 1;
         }
     }

@@ -21,7 +21,10 @@ mod tests {
     #[test]
     fn written_config_reads_back() {
         let mut files = sample().payloads;
-        files.push(Artifact::public(format!("{}/a.service", &UNITS[1..]), "[Service]\n"));
+        let installed = "[Service]\n[Install]\nWantedBy=multi-user.target\n";
+        files.push(Artifact::public(format!("{}/a.service", &UNITS[1..]), installed));
+        // Another unit starts it.
+        files.push(Artifact::public(format!("{}/b.service", &UNITS[1..]), "[Service]\n"));
         let merged = br#"{"ignition": {"version": "3.3.0"}, "storage": {"files": [
             {"path": "/own", "mode": 256, "contents": {"source": "data:,a%20b"}}]}}"#;
         let config =
