@@ -1,4 +1,4 @@
-//! What the help of a command says after its flags.
+//! Help texts of commands that follow their flags.
 
 pub(super) const EXTERNAL: &str = "\
 Terraform sends the query on standard input, one JSON object whose values are strings. Its keys are `name`, \

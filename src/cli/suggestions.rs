@@ -1,4 +1,4 @@
-//! What a user probably meant who mistypes a command, a cloud or a code.
+//! Suggestions for a mistyped command, cloud or code.
 
 use clap::error::{ContextKind, ContextValue};
 
@@ -45,7 +45,7 @@ fn value(argument: &str, typed: &str) -> Option<(Option<&'static str>, &'static 
     is("CODE").then(|| (nearest(typed, codes()), "`hostseed explain` lists the codes"))
 }
 
-/// What belongs to the word that is most similar to `typed`, if one is similar enough.
+/// The value of the word that is most similar to `typed`, if one is similar enough.
 fn nearest<'a, T>(typed: &str, words: impl Iterator<Item = (&'a str, T)>) -> Option<T> {
     let likeness = |(word, of)| (strsim::jaro_winkler(word, typed), of);
     let similar = words.map(likeness).filter(|(likeness, _)| *likeness >= SIMILAR);

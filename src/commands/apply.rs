@@ -197,7 +197,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Who else changes the host.
+/// The other client that changes the host, for an error.
 fn held(holder: &Holder) -> String {
     let since = holder
         .since

@@ -126,8 +126,7 @@ fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName]) -> Result<(
     if matches!(plan.ca, AuthoritySource::Dir(_)) {
         return Ok(());
     }
-    let mut others = store.sharing_authority(plan)?;
-    others.retain(|other| !names.contains(other));
+    let others = store.sharing_authority(plan, names)?;
     if others.is_empty() {
         return Ok(());
     }

@@ -69,7 +69,7 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     Ok(())
 }
 
-/// What `--out` writes.
+/// The form that `--out` writes.
 enum Out<'a> {
     /// A folder for DOCKER_CERT_PATH.
     Folder(&'a Path),

@@ -80,7 +80,7 @@ fn refuse(why: &str) -> anyhow::Error {
 pub(super) struct Passphrase {
     /// None if nobody may be asked.
     ui: Option<Ui>,
-    /// What the user has typed, by the file of the key.
+    /// The passphrases that the user has typed, by the file of the key.
     known: RefCell<BTreeMap<PathBuf, Secret<Vec<u8>>>>,
 }
 

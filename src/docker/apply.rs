@@ -76,7 +76,7 @@ pub enum Step {
     RemovingContainer,
 }
 
-/// What the host has done.
+/// The host's verdict on a set.
 #[derive(Debug)]
 pub enum Outcome {
     /// It answers with the new files.

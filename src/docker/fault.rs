@@ -84,7 +84,7 @@ pub enum Said {
 }
 
 impl Said {
-    /// What Docker said, shortened.
+    /// Docker's reason, shortened.
     pub(super) fn of(message: &str) -> Self {
         match message.trim() {
             "" => Self::Nothing,

@@ -52,7 +52,7 @@ pub fn start(engine: &Engine, mailbox: &Mailbox, arch: &str, deadline: Instant) 
             "Binds": binds,
             "NetworkMode": "host",
             "PidMode": "host",
-            // What nsenter(1) needs. The profiles of a container forbid it.
+            // nsenter(1) needs these. The profiles of a container forbid it.
             "CapAdd": ["SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"],
             "SecurityOpt": ["apparmor=unconfined", "seccomp=unconfined", "label=disable"],
         },

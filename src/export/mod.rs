@@ -48,12 +48,12 @@ pub const CLIENT_FILES: [&str; 2] = ["cert.pem", "key.pem"];
 /// The files of an archive with one client.
 const ONE_CLIENT: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
 
-/// What a file brings.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A machine with everything that the store has of it.
     Machine,
-    /// What a client needs to connect: the CA's certificate, a client certificate with its key, and `DOCKER_HOST`.
+    /// The files with which a client connects: the CA's certificate, a client certificate with its key, and `DOCKER_HOST`.
     Client { docker_host: String },
 }
 

@@ -1,4 +1,4 @@
-//! What is around an archive: a passphrase or base64, recognised by the content.
+//! The wrapping of an archive: a passphrase or base64, recognised by the content.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -7,7 +7,7 @@ use super::{archive, encryption, unreadable};
 use crate::diag::Diagnostic;
 use crate::secret::Secret;
 
-/// What is inside, after base64 was decoded.
+/// The content, after base64 was decoded.
 #[derive(Debug)]
 pub enum Wrapped {
     /// An archive.

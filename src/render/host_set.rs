@@ -32,7 +32,7 @@ pub struct NewFiles<'a> {
     pub client: &'a [Certificate],
 }
 
-/// What is uploaded. The paths are relative to `/etc/docker`.
+/// The files to upload. The paths are relative to `/etc/docker`.
 #[derive(Debug)]
 pub struct HostSet {
     /// The same for the same files.

@@ -136,11 +136,11 @@ impl Store {
         self.authority(&plan.ca, now, ask)
     }
 
-    /// The other machines that have the same CA as a machine, from the same folder.
+    /// The other machines that have the same CA as a machine, from the same folder, without those that are `named`.
     ///
     /// # Errors
     /// Fails if the folder of the machines cannot be read.
-    pub fn sharing_authority(&self, plan: &Plan) -> Result<Vec<MachineName>> {
+    pub fn sharing_authority(&self, plan: &Plan, named: &[MachineName]) -> Result<Vec<MachineName>> {
         let dir = self.certs_of(plan);
         let own = self.certificate(&plan.name, "ca").ok();
         // Docker Machine's machines have no plan, and the shared CA.
@@ -150,6 +150,7 @@ impl Store {
         };
         let has_same = |name: &MachineName| {
             *name != plan.name
+                && !named.contains(name)
                 && own.is_some()
                 && self.certificate(name, "ca").ok() == own
                 && is_from_here(name)

@@ -8,6 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::json_text::place;
 use crate::names::ContextName;
 use crate::secret::Secret;
 
@@ -45,14 +46,10 @@ impl Settings {
     fn members(&self) -> Result<Vec<Member>, (usize, usize)> {
         let text = self.0.expose();
         let raw: RawMembers = serde_json::from_str(text).map_err(|error| (error.line(), error.column()))?;
-        let place = |raw: &RawValue| {
-            let begin = raw.get().as_ptr().addr() - text.as_ptr().addr();
-            begin..begin + raw.get().len()
-        };
         let member = |(key, value): (&RawValue, &RawValue)| Member {
             name: serde_json::from_str(key.get()).unwrap_or_default(),
-            key: place(key),
-            value: place(value),
+            key: place(text, key),
+            value: place(text, value),
         };
         Ok(raw.0.into_iter().map(member).collect())
     }

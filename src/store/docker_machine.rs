@@ -41,7 +41,7 @@ pub struct Takeover {
     /// `DOCKER_HOST`.
     pub url: String,
     pub warnings: Vec<Diagnostic>,
-    /// What is written into the machine's folder.
+    /// The files for the machine's folder.
     files: Vec<Artifact>,
     authority: Authority,
     /// True if the folder is in this store already.
@@ -400,7 +400,7 @@ impl Store {
         Some(warning.hint("replace the certificate before you give the user-data to a cloud:").run(renew))
     }
 
-    /// What the user should know about a machine's certificates.
+    /// Warnings about a machine's certificates.
     fn doubts(
         &self,
         plan: &Plan,

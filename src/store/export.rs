@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use crate::shell::Command;
 use crate::spec::Spec;
 
-/// Whether an exported machine has its CA's private key.
+/// The private key of the CA in an exported machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaKey {
     Included,
@@ -30,7 +30,7 @@ pub enum CaKey {
     Missing,
 }
 
-/// What was imported.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The machine's plan. None if only a client was imported, or if Docker Machine made the machine.
@@ -83,7 +83,7 @@ impl Store {
             }
         };
         let export = Export::new(name.clone(), Kind::Machine, exported);
-        // What cannot be imported is told now.
+        // An export that cannot be imported is refused now.
         Checked::machine(&export)?;
         Ok((export, key, revoked))
     }

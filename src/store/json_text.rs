@@ -35,11 +35,15 @@ fn range_of(json: &str, path: &[&str]) -> Result<Option<Range<usize>>> {
         let members: HashMap<String, &RawValue> =
             serde_json::from_str(&json[range]).context("it is not a JSON object")?;
         let Some(value) = members.get(*name) else { return Ok(None) };
-        // The value is a part of `json`.
-        let begin = value.get().as_ptr() as usize - json.as_ptr() as usize;
-        range = begin..begin + value.get().len();
+        range = place(json, value);
     }
     Ok(Some(range))
+}
+
+/// The place in `json` of a value that was read from it and borrows from it.
+pub fn place(json: &str, value: &RawValue) -> Range<usize> {
+    let begin = value.get().as_ptr().addr() - json.as_ptr().addr();
+    begin..begin + value.get().len()
 }
 
 #[cfg(test)]

@@ -251,21 +251,20 @@ impl Store {
             if matches!(plan.ca, AuthoritySource::Dir(_)) || !self.has_unproved_authority(name)? {
                 continue;
             }
-            let mut others = self.sharing_authority(&plan)?;
-            others.retain(|other| !names.contains(other));
+            let others = self.sharing_authority(&plan, names)?;
             if others.is_empty() {
                 continue;
             }
             let listed: Vec<_> = others.iter().map(|other| format!("`{other}`")).collect();
             let text =
                 format!("the new CA of `{name}` is also that of {} (nothing was changed)", listed.join(", "));
-            let mut proved = Vec::new();
+            let mut are_all_unproved = true;
             for other in &others {
-                proved.extend((!self.has_unproved_authority(other)?).then_some(other));
+                are_all_unproved &= self.has_unproved_authority(other)?;
             }
             let refused = Diagnostic::error(Code::CaInUse, text);
             let names = names.iter().map(MachineName::as_str);
-            return Err(match proved.is_empty() {
+            return Err(match are_all_unproved {
                 true => {
                     let all = names.chain(others.iter().map(MachineName::as_str));
                     let words = ["renew", "--undo"].into_iter().chain(all);
