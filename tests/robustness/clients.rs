@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::interruption::{calls, may_trace, points, tamper, unfinished};
+use crate::interruption::{Beginning, calls, may_trace, points, tamper, unfinished};
 use crate::support::extent::is_full;
 use crate::support::{Home, files_below, is_printed, mode, run};
 
@@ -40,22 +40,23 @@ fn a_client_interrupted_at_any_moment_is_the_old_or_the_new_one() {
     }
     for has_client in [false, true] {
         let args = [&MINT[..], &["--force"]].concat();
-        for (n, call) in points(calls(&home(has_client), &args)).iter().enumerate() {
+        let beginning = Beginning::new(home(has_client));
+        for (n, call) in points(calls(beginning.again(), &args)).iter().enumerate() {
             // In CI each call fails in both ways.
             let ways = if is_full() { 0..2 } else { n % 2..n % 2 + 1 };
             for how in &["signal=KILL", "error=EIO"][ways] {
-                let home = home(has_client);
-                let before = files(&home);
-                let output = tamper(&home, call, how, &args);
+                let home = beginning.again();
+                let before = files(home);
+                let output = tamper(home, call, how, &args);
                 let at = format!("{how} at {}: {}", call.line, String::from_utf8_lossy(&output.stderr));
                 // The next command finishes the change.
                 home.ok(&["client", "web1", "--cn", "other", "--quiet"]);
-                let after = files(&home);
+                let after = files(home);
                 if output.status.success() {
                     assert_ne!(after, before, "{at}");
                 }
                 if !after.is_empty() {
-                    assert_pair(&home, &at);
+                    assert_pair(home, &at);
                 }
                 assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
                 home.ok(&["rm", "-y", "web1"]);

@@ -35,6 +35,55 @@ const ONE_IN: usize = 29;
 const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,fchmod,fchmodat,chmod,flock,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,ftruncate";
 
+/// A home folder that is as it was before each interruption. A copy takes a fraction of the time of the commands that made it.
+pub struct Beginning {
+    home: Home,
+    copy: tempfile::TempDir,
+}
+
+impl Beginning {
+    pub fn new(home: Home) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        copy_all(home.path(), copy.path());
+        Self { home, copy }
+    }
+
+    /// The home folder, put back.
+    pub fn again(&self) -> &Home {
+        for entry in fs::read_dir(self.home.path()).unwrap() {
+            let entry = entry.unwrap();
+            match entry.file_type().unwrap().is_dir() {
+                true => fs::remove_dir_all(entry.path()).unwrap(),
+                false => fs::remove_file(entry.path()).unwrap(),
+            }
+        }
+        copy_all(self.copy.path(), self.home.path());
+        &self.home
+    }
+
+    /// Checks that all files of a machine and of its CA are as they were.
+    fn assert_untouched(&self, name: &str, at: &str) {
+        for folder in ["machines", "certs"] {
+            let folder = Path::new(".docker/machine").join(folder).join(name);
+            let [now, before] = [self.home.path(), self.copy.path()].map(|home| state(&home.join(&folder)));
+            assert!(now == before && !now.is_empty(), "{at}: {} has changed", folder.display());
+        }
+    }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-a").arg(from.join(".")).arg(to));
+}
+
+/// The content and mode of each file below a folder.
+fn state(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+    let state = |file: PathBuf| {
+        let path = dir.join(&file);
+        (file, (fs::read(&path).unwrap(), mode(&path)))
+    };
+    files_below(dir).into_iter().map(state).collect()
+}
+
 /// Whether strace is installed and allowed.
 pub fn may_trace() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
@@ -135,7 +184,7 @@ fn assert_private(store: &Path, at: &str) {
     }
 }
 
-/// Whether the machine exists. If it does, checks that it is complete.
+/// Whether the machine exists. If it does, checks that it is complete, and that the commands that read it agree.
 fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     let dir = home.machine(name);
     let listed = home.ok(&["ls", "-q"]).lines().any(|line| line == name);
@@ -143,6 +192,16 @@ fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     if !listed {
         return false;
     }
+    assert_complete(home, name, at);
+    let env = home.ok(&["env", name, "--shell", "sh"]);
+    assert!(env.starts_with(&fs::read_to_string(dir.join("env")).unwrap()), "{at}: {env}");
+    home.ok(&["inspect", name, "--json"]);
+    true
+}
+
+/// Checks that a machine has all its files, and that its user-data is the one that its identity makes.
+fn assert_complete(home: &Home, name: &str, at: &str) {
+    let dir = home.machine(name);
     let mut names: Vec<_> = files_below(&dir).iter().map(|file| file.display().to_string()).collect();
     names.retain(|name| !name.starts_with("previous/"));
     // A machine without an address has a boot issuer instead of a server certificate.
@@ -168,10 +227,6 @@ fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
         fs::read_to_string(dir.join("user-data")).unwrap(),
         "{at}: another seed than it was made with"
     );
-    let env = home.ok(&["env", name, "--shell", "sh"]);
-    assert!(env.starts_with(&fs::read_to_string(dir.join("env")).unwrap()), "{at}: {env}");
-    home.ok(&["inspect", name, "--json"]);
-    true
 }
 
 /// Checks that a machine's CA is complete and is the one that signed its certificates.
@@ -197,12 +252,12 @@ impl Start {
     const USED: Self = Self { other_machine: true, shared: false };
     const SHARED: Self = Self { other_machine: false, shared: true };
 
-    fn home(self) -> Home {
+    fn prepare(self) -> Beginning {
         let home = Home::new();
         if self.other_machine {
             home.ok(&OTHER);
         }
-        home
+        Beginning::new(home)
     }
 
     fn create(self) -> Vec<&'static str> {
@@ -215,10 +270,11 @@ impl Start {
     }
 
     /// Checks that the store is valid after an interruption, and that the command succeeds when it is repeated.
-    fn check(self, home: &Home, at: &str) {
+    fn check(self, beginning: &Beginning, at: &str) {
+        let home = &beginning.home;
         assert_private(&home.store(), at);
         if self.other_machine {
-            assert!(is_whole_or_missing(home, "other", at), "{at}: another machine is gone");
+            beginning.assert_untouched("other", at);
         }
         if is_whole_or_missing(home, "web1", at) {
             assert_authority(home, "web1", self.authority(), at);
@@ -226,7 +282,7 @@ impl Start {
             assert!(is_printed(&stderr, "error[machine-exists] already exists"), "{at}: {stderr}");
         } else {
             home.ok(&self.create());
-            assert!(is_whole_or_missing(home, "web1", at), "{at}: not there after the second try");
+            assert_complete(home, "web1", at);
             assert_authority(home, "web1", self.authority(), at);
             assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}: leftovers are not swept");
         }
@@ -239,18 +295,19 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
     if !may_trace() {
         return;
     }
-    let calls = sample(calls(&start.home(), &start.create()), ONE_IN);
+    let beginning = start.prepare();
+    let calls = sample(calls(beginning.again(), &start.create()), ONE_IN);
     eprintln!("create, {error}: {} points", calls.len());
     for call in calls {
         // An I/O error occurs when bytes reach the disk.
         if error == "EIO" && !["write", "fsync"].contains(&call.name.as_str()) {
             continue;
         }
-        let home = start.home();
-        let output = tamper(&home, &call, &format!("error={error}"), &start.create());
+        let home = beginning.again();
+        let output = tamper(home, &call, &format!("error={error}"), &start.create());
         let stderr = String::from_utf8_lossy(&output.stderr);
         let at = format!("{error} at {} {}: {stderr}", call.name, call.line);
-        let there = is_whole_or_missing(&home, "web1", &at);
+        let there = is_whole_or_missing(home, "web1", &at);
         match output.status.code() {
             Some(0) => assert!(there, "{at}: success without a machine"),
             // The machine exists if only reading it back failed.
@@ -270,7 +327,7 @@ fn fail_each_call(start: Start, error: &str, told: &str) {
             status => panic!("{at}: ended with {status:?}"),
         }
         assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
-        start.check(&home, &at);
+        start.check(&beginning, &at);
     }
 }
 
@@ -279,14 +336,14 @@ fn stop_before_each_call(start: Start, signal: &str) {
     if !may_trace() {
         return;
     }
-    let calls = sample(calls(&start.home(), &start.create()), ONE_IN);
+    let beginning = start.prepare();
+    let calls = sample(calls(beginning.again(), &start.create()), ONE_IN);
     eprintln!("create, {signal}: {} points", calls.len());
     for call in calls {
-        let home = start.home();
-        let output = tamper(&home, &call, &format!("signal={signal}"), &start.create());
+        let output = tamper(beginning.again(), &call, &format!("signal={signal}"), &start.create());
         let at = format!("{signal} at {}", call.line);
         assert!(!output.status.success(), "{at}: it was not stopped");
-        start.check(&home, &at);
+        start.check(&beginning, &at);
     }
 }
 
@@ -336,25 +393,23 @@ fn kill_before_each_call(create: &[&str], command: &[&str]) {
     if !may_trace() {
         return;
     }
-    let start = || {
-        let home = Home::new();
-        home.ok(create);
-        home
-    };
+    let home = Home::new();
+    home.ok(create);
+    let beginning = Beginning::new(home);
     let pem = |dir: PathBuf| -> Vec<Vec<u8>> {
         let files = ["cert.pem", "key.pem", "server.pem", "server-key.pem"];
         files.iter().map(|file| fs::read(dir.join(file)).unwrap()).collect()
     };
     let (mut old, mut new) = (0, 0);
-    let calls = points(calls(&start(), command));
+    let calls = points(calls(beginning.again(), command));
     for call in calls {
-        let home = start();
+        let home = beginning.again();
         let before = pem(home.machine("web1"));
-        let output = tamper(&home, &call, "signal=KILL", command);
+        let output = tamper(home, &call, "signal=KILL", command);
         let at = format!("{command:?} at {}", call.line);
         assert!(!output.status.success(), "{at}: it was not stopped");
         assert_private(&home.store(), &at);
-        assert!(is_whole_or_missing(&home, "web1", &at), "{at}: the machine is gone");
+        assert!(is_whole_or_missing(home, "web1", &at), "{at}: the machine is gone");
         let (after, previous) = (pem(home.machine("web1")), home.machine("web1").join("previous"));
         if after == before {
             old += 1;
@@ -645,24 +700,26 @@ pub fn points(calls: Vec<Call>) -> Vec<Call> {
 
 /// Interrupts a command at its system calls, in each way, and calls `check` for the result.
 fn interrupt_each_call(
-    start: impl Fn() -> Home,
+    prepare: impl Fn(&Home),
     args: &[&str],
     ways: &[&str],
-    check: impl Fn(&Home, &Output, &str),
+    check: impl Fn(&Beginning, &Output, &str),
 ) {
     if !may_trace() {
         return;
     }
-    let calls = points(calls(&start(), args));
+    let home = Home::new();
+    prepare(&home);
+    let beginning = Beginning::new(home);
+    let calls = points(calls(beginning.again(), args));
     eprintln!("{args:?}: {} points", calls.len() * ways.len());
     for call in &calls {
         for how in ways {
-            let home = start();
-            let output = tamper(&home, call, how, args);
+            let output = tamper(beginning.again(), call, how, args);
             let stderr = String::from_utf8_lossy(&output.stderr);
             let at = format!("{args:?}, {how} at {} {}: {stderr}", call.name, call.line);
             assert!(!stderr.contains("panicked"), "{at}");
-            check(&home, &output, &at);
+            check(&beginning, &output, &at);
         }
     }
 }
@@ -689,19 +746,18 @@ fn assert_no_stray_key(home: &Home, at: &str) {
 }
 
 fn rm_leaves_all_or_none(names: &[&str], ways: &[&str]) {
-    let start = || {
-        let home = Home::new();
+    let prepare = |home: &Home| {
         home.ok(&OTHER);
-        create_both(&home);
-        home
+        create_both(home);
     };
-    interrupt_each_call(start, &[&["rm", "-y", "--quiet"], names].concat(), ways, |home, output, at| {
+    let args = [&["rm", "-y", "--quiet"], names].concat();
+    interrupt_each_call(prepare, &args, ways, |beginning, output, at| {
+        let home = &beginning.home;
         // The next command only reads.
         let there: Vec<_> = names.iter().map(|name| is_whole_or_missing(home, name, at)).collect();
         assert!(there.iter().all(|other| *other == there[0]), "{at}: one of two is gone: {there:?}");
         for name in ["other", "web1", "web2"].iter().filter(|name| there[0] || !names.contains(name)) {
-            assert!(is_whole_or_missing(home, name, at), "{at}: {name} is gone");
-            assert_authority(home, name, name, at);
+            beginning.assert_untouched(name, at);
         }
         if output.status.success() {
             assert!(!there[0], "{at}: said to be removed");
@@ -752,14 +808,13 @@ fn rm_of_several_with_an_io_error_leaves_all_or_none() {
 
 #[test]
 fn create_with_a_foreign_ca_interrupted_at_any_moment_leaves_all_or_nothing() {
-    let start = || {
-        let home = Home::new();
+    let prepare = |home: &Home| {
         home.ok(&["create", "signs", "--address", "203.0.113.9", "--quiet"]);
         fs::rename(home.store().join("certs/signs"), home.path().join("ca")).unwrap();
-        home
     };
     let args = [&CREATE[..], &["--ca", "./ca"]].concat();
-    interrupt_each_call(start, &args, &[KILL, "error=ENOSPC"], |home, output, at| {
+    interrupt_each_call(prepare, &args, &[KILL, "error=ENOSPC"], |beginning, output, at| {
+        let home = &beginning.home;
         let there = is_whole_or_missing(home, "web1", at);
         assert!(there || !output.status.success(), "{at}: success without a machine");
         assert_private(&home.store(), at);
@@ -771,7 +826,7 @@ fn create_with_a_foreign_ca_interrupted_at_any_moment_leaves_all_or_nothing() {
         } else {
             home.ok(&["address", "--force", "signs", "198.51.100.7"]);
         }
-        assert!(is_whole_or_missing(home, "web1", at));
+        assert_complete(home, "web1", at);
         assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
         assert_eq!(files_below(&home.path().join("ca")).len(), 2, "{at}");
     });
@@ -779,17 +834,16 @@ fn create_with_a_foreign_ca_interrupted_at_any_moment_leaves_all_or_nothing() {
 
 #[test]
 fn rename_interrupted_at_any_moment_leaves_the_machine_under_one_name() {
-    let start = || {
-        let home = Home::new();
+    let prepare = |home: &Home| {
         home.ok(&CREATE);
         let ca = home.store().join("certs/web1");
         home.ok(&["create", "other", "--address", "203.0.113.8", "--ca", ca.to_str().unwrap(), "--quiet"]);
-        home
     };
     let args = ["rename", "web1", "web9", "--quiet"];
     let ways = [KILL, "error=ENOSPC"];
     let names = ["web1", "web9"];
-    interrupt_each_call(start, &args, &ways, |home, output, at| {
+    interrupt_each_call(prepare, &args, &ways, |beginning, output, at| {
+        let home = &beginning.home;
         // The next command only reads.
         let there: Vec<_> = names.into_iter().filter(|name| is_whole_or_missing(home, name, at)).collect();
         let [name] = there[..] else { panic!("{at}: {there:?}") };
@@ -815,7 +869,7 @@ fn rename_interrupted_at_any_moment_leaves_the_machine_under_one_name() {
         } else {
             home.ok(&["address", "other", "203.0.113.8"]);
         }
-        assert!(is_whole_or_missing(home, "web9", at), "{at}");
+        assert_complete(home, "web9", at);
         assert_authority(home, "web9", "web9", at);
         assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
     });
@@ -823,14 +877,13 @@ fn rename_interrupted_at_any_moment_leaves_the_machine_under_one_name() {
 
 #[test]
 fn address_interrupted_at_any_moment_changes_both_files_or_none() {
-    let start = || {
-        let home = Home::new();
+    let prepare = |home: &Home| {
         home.ok(&[&CREATE[..], &["--address", "198.51.100.9"]].concat());
-        home
     };
     let args = ["address", "web1", "198.51.100.9", "--quiet"];
     let (old, new) = ("tcp://203.0.113.7:2376", "tcp://198.51.100.9:2376");
-    interrupt_each_call(start, &args, &[KILL, "error=ENOSPC"], |home, output, at| {
+    interrupt_each_call(prepare, &args, &[KILL, "error=ENOSPC"], |beginning, output, at| {
+        let home = &beginning.home;
         let stderr = String::from_utf8_lossy(&output.stderr);
         // The next command only reads.
         let url = home.ok(&["url", "web1"]);
@@ -862,15 +915,14 @@ fn import_from_docker_machine_interrupted_at_any_moment_takes_over_all_or_nothin
     run(Command::new("chmod").args(["-R", "go=", original.path().to_str().unwrap()]));
     let before = contents(&docker_machine.root);
     for (folder, words) in [(".docker/machine", &["web1"][..]), ("other", &["./other", "web1"])] {
-        let start = || {
-            let home = Home::new();
+        let prepare = |home: &Home| {
             let to = home.path().join(folder);
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             run(Command::new("cp").arg("-a").args([&docker_machine.root, &to]));
-            home
         };
         let args = [&["import", "--docker-machine", "--quiet"], words].concat();
-        interrupt_each_call(start, &args, &[KILL, "error=ENOSPC"], |home, output, at| {
+        interrupt_each_call(prepare, &args, &[KILL, "error=ENOSPC"], |beginning, output, at| {
+            let home = &beginning.home;
             let listed = home.ok(&["ls", "-q"]) == "web1\n";
             let made =
                 ["machine.yaml", "user-data", "env"].map(|file| home.machine("web1").join(file).exists());
@@ -929,32 +981,28 @@ fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
         true => BTreeMap::from([(PathBuf::new(), fs::read(&path).unwrap())]),
         false => contents(&path),
     };
-    let remove = || {
-        let _ = fs::remove_dir_all(&path);
-        let _ = fs::remove_file(&path);
-    };
     home.ok(args);
     let new = state();
     let at = |file: &PathBuf| if file == Path::new("") { path.clone() } else { path.join(file) };
     let private: Vec<_> =
         new.iter().filter(|(file, _)| mode(&at(file)) == 0o600).map(|(_, bytes)| bytes).collect();
-    let reset = || {
-        remove();
-        if exists {
-            home.ok(args);
-            for file in new.keys() {
-                let file = at(file);
-                fs::write(&file, format!("old {}\n", file.display())).unwrap();
-            }
-            if path.is_dir() {
-                record(&path);
-            }
+    if exists {
+        for file in new.keys() {
+            let file = at(file);
+            fs::write(&file, format!("old {}\n", file.display())).unwrap();
         }
-        state()
-    };
-    let old = reset();
+        if path.is_dir() {
+            record(&path);
+        }
+    } else if path.is_dir() {
+        fs::remove_dir_all(&path).unwrap();
+    } else {
+        fs::remove_file(&path).unwrap();
+    }
+    let old = state();
     assert_eq!(old.len(), if exists { new.len() } else { 0 });
-    let calls = calls(&home, args);
+    let beginning = Beginning::new(home);
+    let calls = calls(beginning.again(), args);
     // Calls that only read the store are left out.
     let calls: Vec<_> =
         calls.into_iter().filter(|c| c.name != "openat" || !c.line.contains("/.docker/")).collect();
@@ -965,8 +1013,8 @@ fn output_is_old_or_new(exists: bool, args: &[&str], out: &str) {
     eprintln!("{args:?}: {} points", calls.len() * ways.len());
     for call in &calls {
         for how in ways {
-            reset();
-            let output = tamper(&home, call, how, args);
+            let home = beginning.again();
+            let output = tamper(home, call, how, args);
             let stderr = String::from_utf8_lossy(&output.stderr);
             let at = format!("{args:?}, {how} at {} {}: {stderr}", call.name, call.line);
             assert!(!stderr.contains("panicked"), "{at}");
@@ -1079,27 +1127,25 @@ fn a_change_that_can_be_neither_finished_nor_undone_is_finished_by_the_next_comm
     if !may_trace() {
         return;
     }
-    let start = || {
-        let home = Home::new();
-        create_both(&home);
-        home.ok(&TERRAFORM);
-        fs::write(home.path().join("out/main.tf"), "old\n").unwrap();
-        fs::write(home.path().join("out/README.md"), "old\n").unwrap();
-        record(&home.path().join("out"));
-        home
-    };
+    let home = Home::new();
+    create_both(&home);
+    home.ok(&TERRAFORM);
+    fs::write(home.path().join("out/main.tf"), "old\n").unwrap();
+    fs::write(home.path().join("out/README.md"), "old\n").unwrap();
+    record(&home.path().join("out"));
+    let beginning = Beginning::new(home);
     let mut unfinished_changes = 0;
     for args in [&["rm", "-y", "web1", "web2"][..], &["address", "web1", "203.0.113.7"], &TERRAFORM] {
         for nth in 1..6 {
-            let home = start();
+            let home = beginning.again();
             let new = contents(&home.path().join("out")).len();
             let inject = format!("inject=rename,renameat,renameat2:error=EIO:when={nth}+");
             let options = ["-o", "/dev/null", "-e", "trace=rename,renameat,renameat2", "-e", &inject];
-            let output = strace(&home, &options, args).output().unwrap();
+            let output = strace(home, &options, args).output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);
             let at = format!("{args:?} from rename {nth} on: {stderr}");
             assert_eq!(contents(&home.path().join("out")).len(), new, "{at}");
-            let there = ["web1", "web2"].map(|name| is_whole_or_missing(&home, name, &at));
+            let there = ["web1", "web2"].map(|name| is_whole_or_missing(home, name, &at));
             assert_eq!(there[0], there[1], "{at}");
             if is_printed(&stderr, "error[unfinished-change] ") {
                 unfinished_changes += 1;
@@ -1110,7 +1156,7 @@ fn a_change_that_can_be_neither_finished_nor_undone_is_finished_by_the_next_comm
                 assert!(stderr.contains("nothing was changed") && there[0], "{at}");
             }
             home.ok(&["create", "web3", "--address", "203.0.113.9", "--quiet"]);
-            assert_no_stray_key(&home, &at);
+            assert_no_stray_key(home, &at);
             assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
             if args == TERRAFORM {
                 home.ok(&TERRAFORM);
