@@ -21,12 +21,7 @@ pub fn address(store: &Store, ui: Ui, name: &str, address: &str, force: bool) ->
     }
     let connection = store.put_address(&name, &address)?;
     ui.note(format_args!("`{name}` is now at {}", connection.url));
-    if context::exists(store, &name) {
-        ui.note_with(
-            format_args!("the docker context `{name}` has its own copy of the address; update it:"),
-            &store.command(["context", name.as_str()]),
-        );
-    }
+    context::note_stale(store, ui, &name)?;
     if let Address::Dns(dialled) = &address
         && !store.is_client_only(&name)
         && store.host_certificate(&name)?.0 == HostRole::BootIssuer

@@ -12,7 +12,7 @@ use crate::names::{ContextName, MachineName};
 use crate::pki::ClientIdentity;
 use crate::render::{Connection, Context};
 use crate::shell::Command;
-use crate::store::{self, ContextChange, DockerConfig, Replace, Store};
+use crate::store::{self, ContextChange, DockerConfig, MachinesContext, Replace, Store};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -144,10 +144,58 @@ impl Request {
     }
 }
 
-/// Returns whether there is a context that hostseed made for a machine, with the machine's name.
-pub(super) fn exists(store: &Store, machine: &MachineName) -> bool {
-    // A docker CLI whose folder cannot be found has no contexts.
-    docker_folder().is_ok_and(|dir| store.has_context(&dir, machine))
+/// Notes the contexts of a machine that has another name now.
+pub(super) fn note_renamed(store: &Store, ui: Ui, old: &MachineName, new: &MachineName) {
+    for MachinesContext { name, is_current } in contexts(store, old) {
+        let use_it = if is_current { &["--use"][..] } else { &[] };
+        if name.as_str() == old.as_str() {
+            let text = format!("there is a docker context `{name}`; make one of the new name:");
+            ui.note_with(text, &command(store, new, None, use_it));
+            ui.note_with("and remove the old one:", &command(store, old, None, &["--remove"]));
+        } else {
+            let text = format!("the docker context `{name}` is for the old name; make it again:");
+            ui.note_with(text, &command(store, new, Some(&name), &[use_it, &["--force"]].concat()));
+        }
+    }
+}
+
+/// Notes the contexts of a machine that have an earlier client certificate, CA or address.
+pub(super) fn note_stale(store: &Store, ui: Ui, machine: &MachineName) -> Result<()> {
+    let contexts = contexts(store, machine);
+    if contexts.is_empty() {
+        return Ok(());
+    }
+    let (connection, client) = connect(store, machine)?;
+    let dir = docker_folder()?;
+    for MachinesContext { name, .. } in &contexts {
+        if store.is_stale(&dir, &Context { name, connection: &connection, client: &client }) {
+            let text =
+                format!("the docker context `{name}` has copies of what the machine had before; update it:");
+            ui.note_with(text, &command(store, machine, Some(name), &[]));
+        }
+    }
+    Ok(())
+}
+
+/// Notes the contexts of a machine that was deleted.
+pub(super) fn note_left(store: &Store, ui: Ui, machine: &MachineName) {
+    for MachinesContext { name, .. } in contexts(store, machine) {
+        let text = format!("the docker context `{name}` still has the client's key; remove it:");
+        ui.note_with(text, &command(store, machine, Some(&name), &["--remove"]));
+    }
+}
+
+/// The command `context` for a machine, and for a context that may have another name.
+fn command(store: &Store, machine: &MachineName, name: Option<&ContextName>, more: &[&str]) -> Command {
+    let other = name.filter(|name| name.as_str() != machine.as_str());
+    let named = other.iter().flat_map(|name| ["--name", name.as_str()]);
+    let words = ["context", machine.as_str()].into_iter().chain(named);
+    store.command(words.chain(more.iter().copied()))
+}
+
+/// The contexts of a machine. A docker CLI whose folder cannot be found has none.
+fn contexts(store: &Store, machine: &MachineName) -> Vec<MachinesContext> {
+    docker_folder().map(|dir| store.contexts_of(&dir, machine)).unwrap_or_default()
 }
 
 /// The docker CLI's folder: that of DOCKER_CONFIG, else `~/.docker`.

@@ -23,13 +23,7 @@ pub fn rename(store: &Store, ui: Ui, old: &str, new: &str) -> Result<()> {
     for user in &renamed.ca_users {
         ui.note(format_args!("`{user}` uses the same CA, and its files have the CA's new path now"));
     }
-    if context::exists(store, &old) {
-        ui.note_with(
-            format_args!("there is a docker context `{old}`; make one of the new name:"),
-            &store.command(["context", new.as_str()]),
-        );
-        ui.note_with("and remove the old one:", &store.command(["context", old.as_str(), "--remove"]));
-    }
+    context::note_renamed(store, ui, &old, &new);
     let connect = Shell::of_user().connect(&store.command(["env", new.as_str()]));
     ui.steps("Shells with the environment of the old name need the new one:", &connect);
     Ok(())

@@ -39,12 +39,7 @@ pub fn rm(store: &Store, ui: Ui, names: &[String], yes: bool) -> Result<ExitCode
     store.remove(&machines)?;
     for name in &machines {
         ui.note(format_args!("deleted `{name}`"));
-        if context::exists(store, name) {
-            ui.note_with(
-                format_args!("the docker context `{name}` still has the client's key; remove it:"),
-                &store.command(["context", name.as_str(), "--remove"]),
-            );
-        }
+        context::note_left(store, ui, name);
     }
     ui.note("if there is still a VM, it keeps running: delete it in its cloud");
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::create::absolute;
 use super::difference::{Difference, differences};
 use super::passphrase::Passphrase;
-use super::{as_usage, machine_name, note_install_url, note_passwords};
+use super::{as_usage, context, machine_name, note_install_url, note_passwords};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::pki::{self, HostIdentity};
@@ -66,6 +66,7 @@ pub fn update(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
         ui.note("this is a dry run: nothing was written");
     } else {
         change.tell(store, ui);
+        context::note_stale(store, ui, &name)?;
     }
     Ok(())
 }

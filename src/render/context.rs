@@ -138,6 +138,11 @@ impl Metadata {
         serde_json::from_str(text).ok().map(Self)
     }
 
+    /// The context's name.
+    pub fn name(&self) -> Option<&str> {
+        self.0.get("Name")?.as_str()
+    }
+
     /// The address of the endpoint `docker`.
     pub fn host(&self) -> Option<&str> {
         self.0.get("Endpoints")?.get("docker")?.get("Host")?.as_str()

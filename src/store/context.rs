@@ -55,6 +55,14 @@ pub struct Removal {
     pub was_current: bool,
 }
 
+/// A context that hostseed made for a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachinesContext {
+    pub name: ContextName,
+    /// True if the docker CLI uses it where nothing else is chosen.
+    pub is_current: bool,
+}
+
 /// The folders of a context, relative to the docker CLI's folder.
 struct Folders {
     meta: PathBuf,
@@ -197,13 +205,35 @@ impl Store {
         Ok(Removal { was_current })
     }
 
-    /// Returns whether hostseed made the context with a machine's name for the machine's folder.
-    pub fn has_context(&self, docker: &Path, machine: &MachineName) -> bool {
-        let Ok(name) = ContextName::parse(machine.as_str()) else { return false };
-        let file = docker.join(Folders::of(&name).meta).join(META);
-        let metadata = files::read(&file).ok().and_then(|text| Metadata::parse(text.expose()));
-        let made_for = metadata.as_ref().and_then(Metadata::machine).map(Path::new);
-        made_for == Some(self.machine_dir(machine).as_path())
+    /// The contexts that hostseed made for a machine's folder, by name. The machine need not exist. A context that cannot be read is left
+    /// out.
+    pub fn contexts_of(&self, docker: &Path, machine: &MachineName) -> Vec<MachinesContext> {
+        let current = SettingsFile::read(docker).ok().and_then(|settings| settings.current());
+        let folders = fs::read_dir(docker.join(CONTEXTS).join("meta")).into_iter().flatten().flatten();
+        let mut contexts: Vec<_> = folders
+            .filter_map(|folder| {
+                let text = files::read(&folder.path().join(META)).ok()?;
+                let metadata = Metadata::parse(text.expose())?;
+                let is_machines = Path::new(metadata.machine()?) == self.machine_dir(machine);
+                let name = ContextName::parse(metadata.name()?).ok().filter(|_| is_machines)?;
+                Some(MachinesContext { is_current: current.as_deref() == Some(name.as_str()), name })
+            })
+            .collect();
+        contexts.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+        contexts
+    }
+
+    /// Returns whether a context in the docker CLI's folder is another one than it would be now.
+    pub fn is_stale(&self, docker: &Path, context: &Context) -> bool {
+        let folders = Folders::of(context.name);
+        let metadata = files::read(&docker.join(folders.meta).join(META)).ok();
+        let metadata = metadata.and_then(|text| Metadata::parse(text.expose()));
+        let has = |file: &Artifact| {
+            fs::read(docker.join(&folders.tls).join(&file.path))
+                .is_ok_and(|bytes| Secret::new(bytes) == file.bytes)
+        };
+        metadata.is_none_or(|metadata| metadata.host() != Some(context.connection.url.as_str()))
+            || !context.tls().iter().all(has)
     }
 
     /// Locks the docker CLI's folder, which is created if it does not exist, and cleans up after an interrupted command.

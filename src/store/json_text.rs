@@ -1,21 +1,22 @@
-//! Sets texts in JSON and keeps every other byte. A record can have fields of a Docker Machine driver that hostseed does not know.
+//! Sets values in JSON and keeps every other byte. A record can have fields of a Docker Machine driver that hostseed does not know.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Sets the members `NAME` of the object at `/NAME/…/NAME` to texts. A member that is missing is added.
+/// Sets the members `NAME` of the object at `/NAME/…/NAME`. A member that is missing is added.
 ///
 /// # Errors
 /// Fails if the text is not JSON, or has no such object.
-pub fn set(json: &str, texts: &[(&[&str], &str)]) -> Result<String> {
+pub fn set<V: Serialize>(json: &str, values: &[(&[&str], V)]) -> Result<String> {
     let mut json = json.to_owned();
-    for (path, text) in texts {
+    for (path, value) in values {
         let (name, within) = path.split_last().context("no member is named")?;
         let object = range_of(&json, within)?.with_context(|| format!("it has no `{}`", within.join(".")))?;
-        let value = serde_json::to_string(text)?;
+        let value = serde_json::to_string(value)?;
         match range_of(&json, path)? {
             Some(range) => json.replace_range(range, &value),
             None => {
@@ -51,13 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_texts_change() {
+    fn only_the_values_change() {
         let json = "{\n \"A\" : {\"x\": \"1\", \"big\": 12345678901234567890123, \"f\": 1.10},\n \"e\\u0026\": {} }\n";
         let set = |path: &[&str], text: &str| set(json, &[(path, text)]);
         assert_eq!(set(&["A", "x"], "a\"b").unwrap(), json.replace("\"1\"", "\"a\\\"b\""));
         assert_eq!(set(&["A", "y"], "2").unwrap(), json.replace("{\"x\"", "{\"y\":\"2\",\"x\""));
         assert_eq!(set(&["e&", "y"], "2").unwrap(), json.replace("{}", "{\"y\":\"2\"}"));
         assert_eq!(set(&["A", "f"], "2").unwrap(), json.replace("1.10", "\"2\""));
+        assert_eq!(super::set(json, &[(&["A", "f"], ["a"])]).unwrap(), json.replace("1.10", "[\"a\"]"));
         assert!(set(&["B", "y"], "2").is_err() && set(&["A", "x", "y"], "2").is_err());
         assert!(super::set("[]", &[(&["a"], "b")]).is_err());
     }

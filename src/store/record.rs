@@ -152,14 +152,18 @@ impl Record {
             .map(|name| self.text_at(&format!("/HostOptions/AuthOptions/{name}")).into())
     }
 
-    /// Returns the record of a machine with another plan and another address. All fields that hostseed does not set are unchanged.
+    /// Returns the record of a machine with another plan and another address. All other fields are unchanged.
     pub fn changed(&self, plan: &Plan, address: &Address, url: &str) -> Result<String> {
-        let mut json: Value = serde_json::from_str(&self.moved(address, url)?)?;
-        for (section, fields) in options(plan) {
-            let object = json.pointer_mut(&format!("/HostOptions/{section}")).and_then(Value::as_object_mut);
-            object.with_context(|| format!("config.json has no `{section}`"))?.extend(fields);
-        }
-        pretty(&json)
+        let options = options(plan);
+        let fields = options.iter().flat_map(|(section, fields)| {
+            fields.iter().map(|(name, value)| (["HostOptions", section, name.as_str()], value))
+        });
+        let is_other = |path: &[&str; 3], value: &Value| {
+            self.json.pointer(&format!("/{}", path.join("/"))) != Some(value)
+        };
+        let fields: Vec<_> = fields.filter(|(path, value)| is_other(path, value)).collect();
+        let fields: Vec<_> = fields.iter().map(|(path, value)| (&path[..], value)).collect();
+        json_text::set(&self.moved(address, url)?, &fields)
     }
 
     /// The folder of the store in which Docker Machine made the record. Empty if the record has none.

@@ -37,6 +37,10 @@ impl Store {
     /// folder, or if a file cannot be read or written. Then nothing has changed.
     pub fn rename(&self, old: &MachineName, new: &MachineName) -> Result<Renamed> {
         self.require(old)?;
+        if old == new {
+            let text = format!("machine `{old}` has this name already (nothing was changed)");
+            return Err(Diagnostic::error(Code::MachineExists, text).hint("choose another name").into());
+        }
         as_text(&self.root)?;
         let mut transaction = self.begin()?;
         self.require(old)?;

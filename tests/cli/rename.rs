@@ -184,7 +184,12 @@ fn a_refused_rename_changes_nothing() {
     let before = store(&home);
     for (status, old, new, expected) in [
         (1, "web1", "web2", "error[machine-exists] machine `web2` already exists (nothing was changed)"),
-        (1, "web1", "web1", "error[machine-exists] machine `web1` already exists"),
+        (
+            1,
+            "web1",
+            "web1",
+            "error[machine-exists] machine `web1` has this name already (nothing was changed)",
+        ),
         (1, "web1", "web3", "error[ca-folder-exists] certs/web3"),
         (1, "web9", "web4", "error[no-such-machine] there is no machine `web9`"),
         (2, "web1", "localhost", "error[reserved-name] the new name must not be `localhost`"),
@@ -265,10 +270,25 @@ fn a_docker_context_of_the_old_name_is_mentioned() {
     let home = home();
     home.ok(&["context", "web1", "--use", "--quiet"]);
     let told = String::from_utf8(home.run(&["rename", "web1", "frontend"]).stderr).unwrap();
-    for command in ["hostseed context frontend", "hostseed context web1 --remove"] {
+    for command in ["hostseed context frontend --use", "hostseed context web1 --remove"] {
         assert!(told.contains(&format!("\n  {command}\n")), "{told}");
         home.ok(&command.split(' ').skip(1).collect::<Vec<_>>());
     }
     let told = String::from_utf8(home.run(&["rename", "frontend", "web1", "--quiet"]).stderr).unwrap();
     assert_eq!(told, "");
+}
+
+/// The largest numbers of JSON and the spaces between its values: a program that reads JSON as values would change them.
+#[test]
+fn fields_of_other_programs_stay_when_options_change() {
+    let home = home();
+    let path = home.machine("web1").join("config.json");
+    let before = fs::read_to_string(&path).unwrap();
+    let with_more = before.replacen('{', "{\"Other\" :  [12345678901234567890123, 1.10],", 1);
+    fs::write(&path, &with_more).unwrap();
+    home.ok(&["update", "web1", "--engine-label", "role=db", "--quiet"]);
+    let after = fs::read_to_string(&path).unwrap();
+    assert!(after.contains("\"Other\" :  [12345678901234567890123, 1.10],"), "{after}");
+    let labels = json(&path).pointer("/HostOptions/EngineOptions/Labels").cloned();
+    assert_eq!(labels, Some(serde_json::json!(["role=db"])));
 }
