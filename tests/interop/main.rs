@@ -5,6 +5,7 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+mod age;
 mod apply;
 mod authority;
 #[cfg(target_os = "linux")]
