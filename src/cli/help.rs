@@ -14,7 +14,8 @@ answer. A query that differs from the machine, or lacks a field with which the m
 fields. A query with no field but the name finds the machine whatever its settings are.";
 
 pub(super) const CHECK: &str = "\
-Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires within 30 days, 1 it does not, 2 wrong usage.";
+Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires soon, 1 it does not, 2 wrong usage. Soon is within 30 \
+days, or within a third of the certificate's validity if that is less.";
 
 pub(super) const WAIT_HELP: &str = "\
 After `renew`, Docker has to answer with the new certificate.
