@@ -44,6 +44,7 @@ pub use record::{Record, url};
 pub use rename::Renamed;
 pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
 pub use trust::Trust;
+pub use written::Owner;
 
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;

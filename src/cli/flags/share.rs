@@ -76,7 +76,7 @@ pub struct Client {
     #[arg(long, value_name = "TYPE", value_parser = key_type())]
     key: Option<KeyType>,
 
-    /// Also write it to PATH: a folder for DOCKER_CERT_PATH with the environment for it in `env`, or FILE.tar for `docker context
+    /// Also write it to PATH: a folder for DOCKER_CERT_PATH, which can be moved, with the environment for it in `env`, or FILE.tar for `docker context
     /// import`
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
