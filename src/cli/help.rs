@@ -56,8 +56,15 @@ Without `--client` or `--client-only` the file has the whole machine: its settin
 clients. The key of a CA that signs for other machines is in it only with `--ca-key`. With `--passphrase` the file is a text that \
 `age --decrypt` reads too.";
 
+pub(super) const IMPORT_USAGE: &str = "\
+hostseed import [OPTIONS] FILE
+       hostseed import [OPTIONS] --docker-machine[=DIR] [NAME]...";
+
 pub(super) const IMPORT: &str = "\
-FILE is recognised by its content: plain, encrypted with a passphrase, or base64 of either. A machine that exists is never replaced.
+FILE is recognised by its content: plain, encrypted with a passphrase, or base64 of either. A machine that is here with the same files stays as it is. One of which only a client certificate is here is \
+replaced with `--force`, and any other never.
+
+With a client certificate only, all commands work but `client`, `external`, `render`, `renew`, `update` and `export` of the whole machine.
 
 With `--docker-machine`: in Docker Machine's own store nothing is copied: each machine gets the files that hostseed adds. From another store the machine's keys, \
 certificates and settings are copied, and the CA's key, but no disks. Docker Machine's commands keep working on both. \
