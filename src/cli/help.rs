@@ -14,7 +14,8 @@ answer. A query that differs from the machine, or lacks a field with which the m
 fields. A query with no field but the name finds the machine whatever its settings are.";
 
 pub(super) const CHECK: &str = "\
-Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires within 30 days, 1 it does not, 2 wrong usage.";
+Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires soon, 1 it does not, 2 wrong usage. Soon is within 30 \
+days, or within a third of the certificate's validity if that is less.";
 
 pub(super) const WAIT_HELP: &str = "\
 After `renew`, Docker has to answer with the new certificate.
@@ -55,8 +56,15 @@ Without `--client` or `--client-only` the file has the whole machine: its settin
 clients. The key of a CA that signs for other machines is in it only with `--ca-key`. With `--passphrase` the file is a text that \
 `age --decrypt` reads too.";
 
+pub(super) const IMPORT_USAGE: &str = "\
+hostseed import [OPTIONS] FILE
+       hostseed import [OPTIONS] --docker-machine[=DIR] [NAME]...";
+
 pub(super) const IMPORT: &str = "\
-FILE is recognised by its content: plain, encrypted with a passphrase, or base64 of either. A machine that exists is never replaced.
+FILE is recognised by its content: plain, encrypted with a passphrase, or base64 of either. A machine that is here with the same files stays as it is. One of which only a client certificate is here is \
+replaced with `--force`, and any other never.
+
+With a client certificate only, all commands work but `client`, `external`, `render`, `renew`, `update` and `export` of the whole machine.
 
 With `--docker-machine`: in Docker Machine's own store nothing is copied: each machine gets the files that hostseed adds. From another store the machine's keys, \
 certificates and settings are copied, and the CA's key, but no disks. Docker Machine's commands keep working on both. \

@@ -251,7 +251,7 @@ pub enum Command {
     #[command(after_help = help::EXPORT)]
     Export(Export),
     /// Import a file that `export` wrote, or machines of Docker Machine
-    #[command(after_help = help::IMPORT)]
+    #[command(after_help = help::IMPORT, override_usage = help::IMPORT_USAGE)]
     Import(Import),
     /// Explain the code of an error or a warning
     Explain {
@@ -329,10 +329,10 @@ impl Cli {
             docker_machine::with_tip(suggestions::with_suggestion(error), typed_command(&command))
         })?;
         if let Command::Import(import) = &cli.command
-            && let Some(other) = import.unexpected()
+            && let Err((kind, text)) = import.check()
         {
-            let text = format!("unexpected argument '{}' found", other.to_string_lossy());
-            return Err(command.error(ErrorKind::UnknownArgument, text));
+            let import = command.find_subcommand_mut("import").expect("there is such a command");
+            return Err(import.error(kind, text));
         }
         if cli.store.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
             if std::env::var_os("MACHINE_STORAGE_PATH").is_none_or(|dir| !dir.is_empty()) {

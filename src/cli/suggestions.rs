@@ -8,6 +8,15 @@ use crate::diag::Code;
 /// How similar a word must be to be suggested, from 0 to 1.
 const SIMILAR: f64 = 0.85;
 
+/// Commands that users expect, each with what to do instead.
+const COMMANDS: [(&str, &str); 2] = [
+    (
+        "revoke",
+        "Docker has no list of revoked certificates: `hostseed renew NAME --authority --apply` replaces the CA, then no certificate of the old one has access",
+    ),
+    ("share", "`hostseed client NAME --cn CN` makes a client certificate for another person"),
+];
+
 /// Improves the suggestions of an error of clap: of several commands it keeps the most similar one, and for a cloud or a code it names a
 /// similar one, or the command that lists them.
 pub fn with_suggestion(mut error: clap::Error) -> clap::Error {
@@ -15,8 +24,13 @@ pub fn with_suggestion(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
-    if let (Some(typed), Some(ContextValue::Strings(commands))) =
-        (text(ContextKind::InvalidSubcommand), error.get(ContextKind::SuggestedSubcommand))
+    let typed_command = text(ContextKind::InvalidSubcommand);
+    let is_typed = |name: &str| typed_command.as_deref() == Some(name);
+    if let Some((_, tip)) = COMMANDS.iter().find(|(name, _)| is_typed(name)) {
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![(*tip).into()]));
+    } else if let (Some(typed), Some(ContextValue::Strings(commands))) =
+        (typed_command, error.get(ContextKind::SuggestedSubcommand))
         && let Some(best) =
             nearest(&typed, commands.iter().map(|command| (command.as_str(), command.clone())))
     {

@@ -11,7 +11,7 @@ use crate::diag::Report;
 use crate::plan::HostPlan;
 use crate::render::{self, Form, Format, Packing, Rendered};
 use crate::spec::Spec;
-use crate::store::{self, Replace};
+use crate::store::{self, Owner, Replace};
 use crate::ui::Ui;
 
 /// Prints the bake script, or writes it to `out`. It contains no secret.
@@ -47,7 +47,7 @@ pub fn bake(
         (Rendered::File(bake), Some(path)) => store::put_artifact(path, &bake, replace, now),
         (Rendered::File(bake), None) => ui.out(&*bake.bytes),
         (Rendered::Folder(files), dir) => {
-            store::put_folder(dir.expect("a folder has a name"), files, None, replace, now)
+            store::put_folder(dir.expect("a folder has a name"), files, &Owner::image(), replace, now)
         }
     }
 }

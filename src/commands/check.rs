@@ -51,8 +51,8 @@ struct Machine {
     old: Option<Certificate>,
 }
 
-/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires within 30 days and the command
-/// is `check`, else 1.
+/// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires soon and the command is
+/// `check`, else 1.
 ///
 /// # Errors
 /// Fails before the first connection if a machine does not exist or its files cannot be used.

@@ -64,7 +64,7 @@ impl Checked {
         self.answer.as_ref().is_some_and(|answer| answer.presented.contains(certificate))
     }
 
-    /// Returns whether a certificate expires within 30 days.
+    /// Returns whether a certificate expires soon.
     pub fn expires_soon(&self) -> bool {
         self.certificates.iter().any(|(_, certificate)| certificate.validity().expires_soon(self.now))
     }

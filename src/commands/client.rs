@@ -14,7 +14,7 @@ use crate::pki::{self, ClientIdentity, Pair};
 use crate::plan::{AuthoritySource, KeyType, ValidFor};
 use crate::render::{Connection, Context, Rendered, Shell};
 use crate::shell::Command;
-use crate::store::{self, Replace, Store};
+use crate::store::{self, Owner, Replace, Store};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -34,7 +34,10 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let machine = machine_name(&request.machine)?;
     let client = client_name(&request.client, &machine)?;
     let out = request.out.as_deref().map(|path| Out::of(path, &machine)).transpose()?;
-    let connection = store.connection(&machine)?;
+    let connection = match out {
+        Some(Out::Folder(dir)) => in_folder(dir, store.connection(&machine)?)?,
+        _ => store.connection(&machine)?,
+    };
     if !request.force {
         store.refuse_valid_client(&machine, &client, now)?;
     }
@@ -48,7 +51,8 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let replace = if request.force { Replace::All } else { Replace::Unchanged };
     let deliver = || match &out {
         Some(Out::Folder(dir)) => {
-            store::put_folder(dir, folder(dir, &connection, &authority, &pair)?, Some(&machine), replace, now)
+            let owner = Owner::client(&machine, &client);
+            store::put_folder(dir, folder(&connection, &authority, &pair)?, &owner, replace, now)
         }
         Some(Out::Context(path, name)) => {
             let client = ClientIdentity {
@@ -65,7 +69,7 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     store.put_client(&machine, &client, signed, (request.force, now), deliver)?;
     let owns = plan.is_some_and(|plan| plan.ca == AuthoritySource::Own);
     note(store, ui, (&machine, &client), (&authority, &pair), owns);
-    tell(store, ui, (&machine, &client), out.as_ref());
+    tell(store, ui, (&machine, &client), out.as_ref(), &connection);
     Ok(())
 }
 
@@ -80,6 +84,15 @@ enum Out<'a> {
 impl<'a> Out<'a> {
     /// An archive if the path ends in `.tar`, else a folder.
     fn of(path: &'a Path, machine: &MachineName) -> Result<Self, Report> {
+        if path == Path::new("-") {
+            let problem = Diagnostic::error(
+                Code::NeedsFolder,
+                "a client has several files and cannot be printed; nothing was written",
+            );
+            return Err(problem
+                .hint("write a folder with `--out DIR`, or a file for `docker context import` with `--out FILE.tar`")
+                .into());
+        }
         if !ending::is_tar(path) {
             return Ok(Self::Folder(ending::check_client(path)?));
         }
@@ -109,17 +122,21 @@ fn client_name(text: &str, machine: &MachineName) -> Result<ClientName> {
     Ok(name)
 }
 
-/// A folder that is DOCKER_CERT_PATH, with the environment for it.
-fn folder(dir: &Path, connection: &Connection, authority: &Pair, pair: &Pair) -> Result<Vec<Artifact>> {
+/// The connection with the certificates of a folder.
+fn in_folder(dir: &Path, connection: Connection) -> Result<Connection> {
     let path =
         std::path::absolute(dir).with_context(|| format!("cannot find the folder `{}`", dir.display()))?;
     let cert_path = store::as_text(&path)?.trim_end_matches(std::path::is_separator).to_owned();
-    let connection = Connection { cert_path, ..connection.clone() };
+    Ok(Connection { cert_path, ..connection })
+}
+
+/// A folder that is DOCKER_CERT_PATH, with the environment for it.
+fn folder(connection: &Connection, authority: &Pair, pair: &Pair) -> Result<Vec<Artifact>> {
     let Rendered::Folder(files) = Rendered::folder(vec![
         Artifact::public("ca.pem", authority.certificate.pem()),
         Artifact::public("cert.pem", pair.certificate.pem()),
         Artifact::private("key.pem", pair.key.expose()),
-        Artifact::public("env", Shell::Posix.set(&connection.variables())),
+        connection.movable_env()?,
     ]) else {
         unreachable!("it makes a folder")
     };
@@ -149,24 +166,30 @@ fn note(
 }
 
 /// Prints where the client is, and how to use it.
-fn tell(store: &Store, ui: Ui, (machine, client): (&MachineName, &ClientName), out: Option<&Out>) {
+fn tell(
+    store: &Store,
+    ui: Ui,
+    (machine, client): (&MachineName, &ClientName),
+    out: Option<&Out>,
+    connection: &Connection,
+) {
     let stored = store.client_dir(machine, client);
     let text = |path: &Path| path.display().to_string();
-    let (place, step) = match out {
+    let (place, steps) = match out {
         Some(Out::Folder(dir)) => {
-            (*dir, format!(". {} && docker info", Shell::Posix.word(&text(&dir.join("env")))))
+            (*dir, Shell::of_user().connect_with(&connection.variables(), &text(&dir.join("env"))))
         }
         Some(Out::Context(path, name)) => {
             let import = ["context", "import", name.as_str(), &text(path)].map(str::to_owned);
-            (*path, Command::of("docker", import).to_string())
+            (*path, vec![Command::of("docker", import).to_string()])
         }
         // On another computer.
         None => {
             let file = format!("{machine}-{client}.hostseed");
             let export =
                 ["export", machine.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
-            (stored.as_path(), store.command(export).to_string())
+            (stored.as_path(), vec![store.command(export).to_string()])
         }
     };
-    ui.steps(format_args!("client `{client}` of `{machine}` is in {}", place.display()), &[step]);
+    ui.steps(format_args!("client `{client}` of `{machine}` is in {}", place.display()), &steps);
 }

@@ -12,11 +12,11 @@ use super::{client, machine_name};
 use crate::artifact::Artifact;
 use crate::diag::Report;
 use crate::export::{self, Export};
-use crate::names::MachineName;
+use crate::names::{ClientName, MachineName};
 use crate::pki::Certificate;
 use crate::secret::Secret;
 use crate::shell::Command;
-use crate::store::{self, CaKey, Replace, Store};
+use crate::store::{self, CaKey, LeftOut, Replace, Store};
 use crate::ui::Ui;
 
 /// The part of a machine to export.
@@ -105,25 +105,24 @@ fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Ex
     };
     let client_name = match part {
         Part::Machine { ca_key } => {
-            let (export, key, revoked) = store.export_machine(machine, *ca_key)?;
-            for client in revoked {
-                ui.note(format_args!(
-                    "the client `{client}` is left out: its certificate is of an earlier CA of `{machine}`"
-                ));
-            }
+            let (export, key, left_out) = store.export_machine(machine, *ca_key)?;
+            left_out.iter().for_each(|(client, why)| note_left_out(store, ui, (machine, client), why));
+            let of_client = access(&store.certificate(machine, "cert")?);
+            let ca = store.certificate(machine, "ca")?;
             let note = match key {
                 CaKey::Included => {
-                    let ca = store.certificate(machine, "ca")?;
                     format!("can make client certificates for each host of its CA, and {}", access(&ca))
                 }
+                CaKey::Encrypted => format!(
+                    "{of_client}; the CA key in it still has its own passphrase: anyone who knows that too can make client certificates for each host of its CA until {}",
+                    ca.validity().not_after.date()
+                ),
                 CaKey::LeftOut => format!(
-                    "{}; the CA key is not included, because other machines use this CA: without it, `client` and `renew` fail after import (`--ca-key` includes it)",
-                    access(&store.certificate(machine, "cert")?)
+                    "{of_client}; the CA key is not included, because other machines use this CA: without it, `client` and `renew` fail after import (`--ca-key` includes it)"
                 ),
-                CaKey::Missing => format!(
-                    "{}; the key of its CA is not on this computer and so not in it",
-                    access(&store.certificate(machine, "cert")?)
-                ),
+                CaKey::Missing => {
+                    format!("{of_client}; the key of its CA is not on this computer and so not in it")
+                }
             };
             return Ok((export, note));
         }
@@ -133,4 +132,23 @@ fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Ex
     };
     let (export, certificate) = store.export_client(machine, client_name.as_ref())?;
     Ok((export, access(&certificate)))
+}
+
+/// Notes why a client is not in the file, and how to get it into it.
+fn note_left_out(store: &Store, ui: Ui, (machine, client): (&MachineName, &ClientName), why: &LeftOut) {
+    let renew = store.command(["client", machine.as_str(), "--cn", client.as_str(), "--force"]);
+    match why {
+        LeftOut::Revoked => ui.note(format_args!(
+            "the client `{client}` is left out: its certificate is of an earlier CA of `{machine}`"
+        )),
+        LeftOut::NoKey => {
+            ui.note(format_args!("the client `{client}` is left out: its `key.pem` is not here"))
+        }
+        LeftOut::Unusable(why) => ui.note_with(
+            format_args!(
+                "the client `{client}` is left out, because it cannot be used: {why}; make a new one:"
+            ),
+            &renew,
+        ),
+    }
 }

@@ -8,13 +8,14 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::passphrase::{self, From};
-use super::{expiry, machine_name, read_begin, unreadable};
+use super::{context, expiry, machine_name, read_begin, unreadable};
 use crate::diag::Report;
 use crate::export::{self, MAX_WRAPPED, Wrapped};
 use crate::names::MachineName;
-use crate::plan::AuthoritySource;
+use crate::plan::{AuthoritySource, Plan};
 use crate::secret::Secret;
-use crate::store::{Imported, Store};
+use crate::shell::Shell;
+use crate::store::{CaKeyHere, Done, Imported, NEED_THE_MACHINE, Store};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -25,6 +26,8 @@ pub struct Request {
     pub name: Option<String>,
     /// The file with the passphrase; none to ask for it.
     pub passphrase_file: Option<PathBuf>,
+    /// Replace a machine of which the store has only a client certificate.
+    pub force: bool,
 }
 
 /// Imports a file into the store, and prints what works with it.
@@ -43,8 +46,9 @@ pub fn import(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     };
     let export = export::read(&archive).map_err(Report::from)?;
     let name = given.unwrap_or_else(|| export.name.clone());
-    let imported = store.put_import(&export, &name)?;
+    let imported = store.put_import(&export, &name, request.force)?;
     tell(store, ui, &export.name, &name, &imported);
+    context::note_stale(store, ui, &name)?;
     expiry::note(store, ui, now, &name);
     Ok(())
 }
@@ -63,26 +67,58 @@ fn read(path: &Path) -> Result<Secret<Vec<u8>>> {
 }
 
 fn tell(store: &Store, ui: Ui, before: &MachineName, name: &MachineName, imported: &Imported) {
-    let Imported { plan, is_client_only, has_ca_key } = imported;
-    if *is_client_only {
+    let Imported { done, plan, is_client_only, ca_key } = imported;
+    if *done == Done::Nothing {
+        // It was said at the first import.
+    } else if *is_client_only {
         ui.note(format_args!(
-            "`{name}` has only a client certificate here: `render`, `renew` and `client` work only on the computer that has the whole machine"
+            "`{name}` has only a client certificate here: {NEED_THE_MACHINE} work only on the computer that has the whole machine"
         ));
-    } else if !has_ca_key {
-        let whose = match plan.as_ref().map(|plan| &plan.ca) {
-            Some(AuthoritySource::Dir(dir)) => format!(", until it is in `{}`", dir.display()),
-            _ => String::new(),
-        };
-        ui.note(format_args!(
-            "the key of the CA of `{name}` was not in the file: `client` and `renew` do not work here{whose}"
-        ));
+    } else {
+        note_ca_key(store, ui, name, plan.as_ref(), *ca_key);
     }
-    if plan.is_some() && before != name {
+    if plan.is_some() && before != name && *done != Done::Nothing {
         ui.note(format_args!(
             "the machine was called `{before}`: `render` gives another user-data for `{name}`, with that name"
         ));
     }
-    let env = format!("eval \"$({})\" && docker info", store.command(["env", name.as_str()]));
-    let steps = [store.command(["check", name.as_str()]).to_string(), env];
-    ui.steps(format_args!("imported `{name}`:"), &steps);
+    let heading = match done {
+        Done::Added => format!("imported `{name}`:"),
+        Done::Replaced => format!("replaced `{name}`:"),
+        Done::Nothing => format!("`{name}` is already here with the same files, nothing was changed:"),
+    };
+    let mut steps = vec![store.command(["check", name.as_str()]).to_string()];
+    steps.extend(Shell::of_user().connect(&store.command(["env", name.as_str()])));
+    ui.steps(heading, &steps);
+}
+
+/// Notes where the key of the machine's CA is, if that is not where it was on the other computer.
+fn note_ca_key(store: &Store, ui: Ui, name: &MachineName, plan: Option<&Plan>, ca_key: CaKeyHere) {
+    let certs = || store.path().join("certs").display().to_string();
+    match ca_key {
+        CaKeyHere::Kept => {}
+        CaKeyHere::Shared => ui.note(format_args!(
+            "the CA of `{name}` is the shared CA of this store now: `create --ca shared` uses it for other machines"
+        )),
+        CaKeyHere::Own => ui.note(format_args!(
+            "the CA of `{name}` signs for other machines on the other computer; here it is in `{}`, and signs only for `{name}`. Anyone with one of its client certificates has access to all machines of the CA",
+            store.authority_dir(name).display()
+        )),
+        CaKeyHere::NotTaken => ui.note(format_args!(
+            "the key of the CA of `{name}` was not imported, because `{}` has another shared CA: `client` and `renew` do not work here",
+            certs()
+        )),
+        CaKeyHere::Missing => {
+            let until = match plan.map(|plan| &plan.ca) {
+                Some(AuthoritySource::Dir(dir)) => {
+                    format!("until its `ca.pem` and `ca-key.pem` are in `{}`", dir.display())
+                }
+                _ => "use the computer that has the key, or export it there with `--ca-key`".to_owned(),
+            };
+            let separator = if until.starts_with("until") { "," } else { ";" };
+            ui.note(format_args!(
+                "the key of the CA of `{name}` was not in the file: `client` and `renew` do not work here{separator} {until}"
+            ));
+        }
+    }
 }

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::schema::DRAFT;
 use crate::delivery::Choice;
+use crate::diag::counted;
 use crate::names::MachineName;
 use crate::options::Kind;
 use crate::pki::{Certificate, Identity, Validity};
@@ -265,13 +266,14 @@ impl CertificateView {
     }
 }
 
-/// Formats a number of days.
+/// Formats the whole days until a certificate expires, which are negative after that.
 pub fn left(days: i64) -> String {
+    // -1 is the first day after the expiry.
     match days {
-        ..0 => format!("expired {} days ago", -days),
-        0 => "expires today".into(),
-        1 => "1 day left".into(),
-        _ => format!("{days} days left"),
+        ..-1 => format!("expired {} ago", counted(days.unsigned_abs() - 1, "day")),
+        -1 => "expired less than a day ago".into(),
+        0 => "less than a day left".into(),
+        1.. => format!("{} left", counted(days.unsigned_abs(), "day")),
     }
 }
 
@@ -364,4 +366,23 @@ pub fn certificate_schema() -> Value {
         "required": ["fingerprint", "not_before", "not_after", "days_left"],
         "additionalProperties": false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left;
+
+    #[test]
+    fn the_days_until_and_since_the_expiry_are_whole() {
+        for (days, words) in [
+            (-3, "expired 2 days ago"),
+            (-2, "expired 1 day ago"),
+            (-1, "expired less than a day ago"),
+            (0, "less than a day left"),
+            (1, "1 day left"),
+            (2, "2 days left"),
+        ] {
+            assert_eq!(left(days), words);
+        }
+    }
 }

@@ -10,11 +10,11 @@ use crate::artifact::Artifact;
 use crate::store;
 use crate::ui::Ui;
 
-/// Prints the page of `command` itself, or writes its page and those of its subcommands into `dir`.
+/// Prints the page of `command` itself, also with `-` as the folder, or writes its page and those of its subcommands into `dir`.
 pub fn man(ui: Ui, now: OffsetDateTime, dir: Option<&Path>, mut command: clap::Command) -> Result<()> {
     // Subcommands get their names for display, `hostseed-create`.
     command.build();
-    let Some(dir) = dir else { return ui.out(page(&command)?) };
+    let Some(dir) = dir.filter(|dir| *dir != Path::new("-")) else { return ui.out(page(&command)?) };
     let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
     let pages: Vec<Artifact> = [&command]
         .into_iter()

@@ -14,7 +14,7 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
 use crate::render::{self, Connection, Form, Format, Medium, Merged, Packing, Part, Rendered};
 use crate::shell::Command;
-use crate::store::{self, Replace, Store};
+use crate::store::{self, Owner, Replace, Store};
 use crate::ui::Ui;
 use crate::verify::{self, Input};
 use crate::yaml::{self, Node, Value};
@@ -86,7 +86,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
         Rendered::Folder(files) => {
             let dir = request.file().expect("a folder has to have a name");
             refuse_left_behind(dir, &files)?;
-            store::put_folder(dir, files, Some(&name), request.replace, now)
+            store::put_folder(dir, files, &Owner::machine(&name), request.replace, now)
         }
     }
 }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::cloud_init::check_schema;
-use crate::diag::{Code, Diagnostic, Report, Severity};
+use super::machine_view::left;
+use crate::diag::{Code, Diagnostic, Report, Severity, counted};
 use crate::secret::Secret;
 use crate::ui::Ui;
 use crate::verify::{self, Bytes, Certified, Input, Scope, Summary, Verdict};
@@ -69,11 +70,10 @@ fn print(ui: Ui, verdict: &Verdict) -> Result<()> {
 }
 
 fn sentence(name: &str, valid: bool, errors: usize, warnings: usize) -> String {
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let counts: Vec<String> = [(errors, "error"), (warnings, "warning")]
         .into_iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| plural(n, word))
+        .map(|(n, word)| counted(n as u64, word))
         .collect();
     match (valid, counts.is_empty()) {
         (true, true) => format!("{name} is valid"),
@@ -172,12 +172,7 @@ fn rows(seed: &Summary, one_of_many: bool) -> Vec<(&'static str, Vec<String>)> {
 
 fn lines(certificate: &Certified) -> Vec<String> {
     let date = certificate.not_after.split('T').next().unwrap_or_default();
-    let left = match certificate.days_left {
-        ..0 => "expired".to_owned(),
-        0 => "expires today".to_owned(),
-        1 => "1 day left".to_owned(),
-        days => format!("{days} days left"),
-    };
+    let left = left(certificate.days_left);
     vec![
         format!("{}, until {date}, {left}", certificate.subject),
         format!("SHA-256 {}", certificate.fingerprint),

@@ -659,9 +659,10 @@ codes! {
     ///
     /// It has expired or is not valid yet. Clients refuse to connect to the host.
     CertificateTime = "certificate-time",
-    /// A certificate expires within 30 days
+    /// A certificate expires soon
     ///
-    /// Make new certificates with `hostseed renew` before that, and replace the VM.
+    /// It expires within 30 days, or within a third of its validity if that is less: 7 days before the end of
+    /// a certificate for 21 days. Make new certificates with `hostseed renew` before that, and replace the VM.
     CertificateExpiresSoon = "certificate-expires-soon",
     /// A certificate has a weak key or signature
     ///

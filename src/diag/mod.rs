@@ -99,6 +99,11 @@ impl Diagnostic {
     }
 }
 
+/// A number of things, whose name gets an `s` unless there is one: `1 day`, `2 days`.
+pub fn counted(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The place where there is one, and the message.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,7 +29,9 @@ pub struct Validity {
     pub not_after: OffsetDateTime,
 }
 
-/// A certificate that expires within this time gets a warning.
+/// A certificate that expires within this time gets a warning, and one of less than three times this validity within a third of
+/// its validity, as Let's Encrypt recommends it (https://letsencrypt.org/docs/integration-guide/#when-to-renew) and as the host
+/// renews its own certificate.
 const EXPIRES_SOON: Duration = Duration::days(30);
 
 impl Validity {
@@ -52,9 +54,10 @@ impl Validity {
         now > self.not_after
     }
 
-    /// Returns whether it expires within 30 days. True after expiry too.
+    /// Returns whether it expires within 30 days, or within a third of its validity if that is less. True after expiry too.
     pub fn expires_soon(&self, now: OffsetDateTime) -> bool {
-        self.not_after - now < EXPIRES_SOON
+        let third: Duration = (self.not_after - self.not_before) / 3;
+        self.not_after - now < third.min(EXPIRES_SOON)
     }
 
     /// Whole days until expiry, rounded down. Negative after expiry.
@@ -186,5 +189,23 @@ pub(super) fn san(address: &Address) -> SanType {
     match address {
         Address::Ip(ip) => SanType::IpAddress(*ip),
         Address::Dns(name) => SanType::DnsName(name.as_str().try_into().expect("a host name is ASCII")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_expires_soon_after_two_thirds_of_its_validity_and_at_most_30_days_before_its_end() {
+        for (hours, soon) in [(12, 4), (7 * 24, 56), (30 * 24, 240), (90 * 24, 720), (730 * 24, 720)] {
+            let now = OffsetDateTime::UNIX_EPOCH + Duration::days(20_000);
+            let validity = Validity { not_before: now, not_after: now + Duration::hours(hours) };
+            let before = |time| validity.not_after - time;
+            assert!(!validity.expires_soon(now), "{hours} h");
+            assert!(!validity.expires_soon(before(Duration::hours(soon))), "{hours} h");
+            assert!(validity.expires_soon(before(Duration::hours(soon) - Duration::SECOND)), "{hours} h");
+            assert!(validity.expires_soon(validity.not_after + Duration::SECOND), "{hours} h");
+        }
     }
 }

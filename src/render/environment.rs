@@ -4,7 +4,11 @@
 
 use std::fmt::Write;
 
+use anyhow::Result;
+
+use crate::artifact::Artifact;
 use crate::shell::{Shell, called};
+use crate::templates;
 
 /// The connection to a machine's Docker.
 #[derive(Debug, Clone)]
@@ -53,6 +57,19 @@ impl Shell {
             Self::Dotenv => ("", "=\n"),
         };
         names.iter().map(|name| format!("{before}{name}{after}")).collect()
+    }
+
+    /// Returns the commands that set `variables` and run the docker CLI. `file` sets them in POSIX shells.
+    pub fn connect_with(self, variables: &[(String, String)], file: &str) -> Vec<String> {
+        let mut lines = match self {
+            Self::Posix | Self::Emacs | Self::Dotenv => {
+                return vec![format!(". {} && docker info", Self::Posix.word(file))];
+            }
+            Self::Nu => vec![format!("load-env {}", self.set(variables).trim_end())],
+            _ => self.set(variables).lines().map(str::to_owned).collect(),
+        };
+        lines.push("docker info".to_owned());
+        lines
     }
 
     /// Returns the line that sets one variable, for use next to the lines of [`unset`](Self::unset).
@@ -121,6 +138,16 @@ impl Shell {
 }
 
 impl Connection {
+    /// Returns the file `env` for POSIX shells. In bash and zsh it finds the certificates beside itself, wherever their folder is.
+    ///
+    /// # Errors
+    /// Fails if the template cannot be rendered.
+    pub fn movable_env(&self) -> Result<Artifact> {
+        let values =
+            minijinja::context! { dir => &self.cert_path, url => &self.url, machine => &self.machine };
+        Ok(Artifact::public("env", templates::render("client/env", values)?))
+    }
+
     /// Returns the variables that Docker's clients read, in Docker Machine's order.
     pub fn variables(&self) -> Vec<(String, String)> {
         [

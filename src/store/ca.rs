@@ -95,7 +95,7 @@ impl Store {
                 missing.display()
             );
             return Err(Diagnostic::error(Code::NoCaKey, text)
-                .hint("run this on the computer that has the file, restore it, or replace the CA:")
+                .hint("run this on the computer that has the key, or copy the file from there; if the key is lost, replace the CA:")
                 .run(self.replace_authority(name))
                 .into());
         }

@@ -70,10 +70,21 @@ impl Store {
                 .run(self.command(["clients", machine.as_str()]))
                 .into());
         }
+        let key = dir.join("key.pem");
+        if key.symlink_metadata().is_err() {
+            let message = format!(
+                "the key of the client `{client}` of `{machine}` is not here: `{}` does not exist",
+                key.display()
+            );
+            return Err(Diagnostic::error(Code::UnreadableFile, message)
+                .hint("make a new certificate and key for the client:")
+                .run(self.command(["client", machine.as_str(), "--cn", client.as_str(), "--force"]))
+                .into());
+        }
         Ok(ClientIdentity {
             ca: self.certificate(machine, "ca")?,
             chain: chain(&dir.join("cert.pem"))?,
-            key: files::read(&dir.join("key.pem"))?,
+            key: files::read(&key)?,
         })
     }
 

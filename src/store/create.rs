@@ -100,6 +100,11 @@ impl Store {
             .run(self.command(["rm", name.as_str()]))
             .into());
         }
+        self.refuse_taken_authority(name, ca)
+    }
+
+    /// Refuses a new machine whose own CA needs a folder that exists already.
+    pub(super) fn refuse_taken_authority(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         let dir = self.authority_dir(name);
         if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
             return Ok(());

@@ -4,13 +4,16 @@
 mod ca;
 mod cache;
 mod client;
+mod client_only;
 mod contents;
 mod context;
 mod create;
 mod current_context;
 mod docker_machine;
 mod export;
+mod exported;
 mod files;
+mod import;
 mod index;
 mod journal;
 mod json_text;
@@ -34,16 +37,19 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+pub use client_only::NEED_THE_MACHINE;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};
 pub use create::Creation;
 pub use docker_machine::{Taken, Takeover};
-pub use export::{CaKey, Imported};
+pub use export::{CaKey, LeftOut};
+pub use import::{CaKeyHere, Done, Imported};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
 pub use rename::Renamed;
 pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
 pub use trust::Trust;
+pub use written::Owner;
 
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;

@@ -13,10 +13,9 @@ use super::files::{self, Action, failed, parent};
 use super::temporary::sweep;
 use super::transaction::{Change, Transaction};
 use super::trust;
-use super::written::{self, RECORD, Written};
+use super::written::{self, Owner, RECORD, Written};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
-use crate::names::MachineName;
 #[cfg(unix)]
 use crate::shell::Command;
 
@@ -40,8 +39,8 @@ pub enum Replace {
 /// The change of a folder that [`put`] makes.
 #[derive(Clone, Copy)]
 enum Guard<'a> {
-    /// Replaces files as `Replace` says, and records what it writes and for which machine.
-    Recorded(Replace, Option<&'a MachineName>),
+    /// Replaces files as `Replace` says, and records what it writes and for whom.
+    Recorded(Replace, &'a Owner),
     /// Replaces all files, and records nothing.
     None,
 }
@@ -79,21 +78,21 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, replace: Replace, now: Off
 }
 
 /// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`], and a record of what it
-/// wrote and for which machine, if it is not an image. A new folder has mode 0700. In an existing folder either all files change or none, and other files stay. The user's own
+/// wrote and for whom. A new folder has mode 0700. In an existing folder either all files change or none, and other files stay. The user's own
 /// `.gitignore` stays if it says something about each file that the artifact of that name lists.
 ///
 /// # Errors
 /// Fails for the reasons of [`put_artifact`], or if another user owns the folder. With [`Replace::Unchanged`], fails if a file
 /// exists that differs both from its artifact and from what hostseed last wrote there; the error names all of them. Fails also if the
-/// folder has the files of another machine.
+/// folder has the files of another machine, or of another client.
 pub fn put_folder(
     dir: &Path,
     artifacts: Vec<Artifact>,
-    machine: Option<&MachineName>,
+    owner: &Owner,
     replace: Replace,
     now: OffsetDateTime,
 ) -> Result<()> {
-    put(dir, artifacts, Guard::Recorded(replace, machine), now)
+    put(dir, artifacts, Guard::Recorded(replace, owner), now)
 }
 
 /// Writes manual pages to a folder, as [`put_folder`], but replaces existing pages and leaves no record between them.
@@ -118,9 +117,9 @@ fn put(dir: &Path, mut artifacts: Vec<Artifact>, guard: Guard<'_>, now: OffsetDa
         Ok(_) => Err(failed(Action::Write, dir, &io::ErrorKind::NotADirectory.into())),
         Err(_) => {
             sweep(transaction.base(), parent(dir), abandoned_before(now))?;
-            if let Guard::Recorded(_, machine) = guard {
+            if let Guard::Recorded(_, owner) = guard {
                 let mut written = Written::default();
-                written.machine = machine.map(MachineName::to_string);
+                written.owner = owner.clone();
                 artifacts.iter().for_each(|artifact| written.note(artifact));
                 artifacts.push(written.to_artifact());
             }
@@ -148,8 +147,8 @@ fn put_into(
     for artifact in &artifacts {
         check_replaceable(&transaction.base().join(&artifact.path), &shown.join(&artifact.path))?;
     }
-    if let Guard::Recorded(replace, machine) = guard {
-        let record = check_unchanged(transaction.base(), shown, &mut artifacts, machine, replace)?;
+    if let Guard::Recorded(replace, owner) = guard {
+        let record = check_unchanged(transaction.base(), shown, &mut artifacts, owner, replace)?;
         artifacts.push(record);
     }
     let changes: Vec<_> =
@@ -163,7 +162,7 @@ fn check_unchanged(
     base: &Path,
     shown: &Path,
     artifacts: &mut Vec<Artifact>,
-    machine: Option<&MachineName>,
+    owner: &Owner,
     replace: Replace,
 ) -> Result<Artifact> {
     check_replaceable(&base.join(RECORD), &shown.join(RECORD))?;
@@ -174,16 +173,12 @@ fn check_unchanged(
         }
         Written::default()
     });
-    let machine = machine.map(MachineName::to_string);
-    if let (Replace::Unchanged, Some(other)) = (replace, &written.machine)
-        && Some(other) != machine.as_ref()
-    {
-        let message =
-            format!("`{}` has the files of the machine `{other}`; nothing was written", shown.display());
+    if let (Replace::Unchanged, Some(other)) = (replace, written.owner.conflict(owner)) {
+        let message = format!("`{}` has the files of {other}; nothing was written", shown.display());
         let hint = "choose another folder, or replace these files with `--force`";
         return Err(Diagnostic::error(Code::WouldOverwrite, message).hint(hint).into());
     }
-    written.machine = machine;
+    written.owner = written.owner.joined(owner);
     let mut kept = Vec::new();
     for mut artifact in artifacts.drain(..) {
         let shown = shown.join(&artifact.path);

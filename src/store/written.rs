@@ -11,6 +11,7 @@ use anyhow::Result;
 use super::files::{self, Action, failed};
 use crate::artifact::Artifact;
 use crate::digest;
+use crate::names::{ClientName, MachineName};
 use crate::secret::Secret;
 
 /// The file name of the record.
@@ -25,15 +26,57 @@ const COMMENT: &str = "\
 /// Maximum size in bytes of a file that is compared. A larger file is not hostseed's.
 const MAX_FILE: u64 = crate::userdata::budget::MAX_BYTES as u64;
 
-/// The line with the machine whose files they are. Records of earlier versions, and those of images, have none.
+/// The lines with the owner. Records of earlier versions, and those of images, have none.
 const MACHINE: &str = "# Machine: ";
+const CLIENT: &str = "# Client: ";
+
+/// Whose files are in a folder: a machine's, or those of one client of it.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// None for an image.
+    machine: Option<String>,
+    client: Option<String>,
+}
+
+impl Owner {
+    /// The owner of files that are for an image, and so no machine's.
+    pub fn image() -> Self {
+        Self::default()
+    }
+
+    pub fn machine(machine: &MachineName) -> Self {
+        Self { machine: Some(machine.to_string()), client: None }
+    }
+
+    pub fn client(machine: &MachineName, client: &ClientName) -> Self {
+        Self { machine: Some(machine.to_string()), client: Some(client.to_string()) }
+    }
+
+    /// The owner of this folder, if its files are not for `other` to replace. Files of a machine and those of a client of it can be in
+    /// one folder.
+    pub fn conflict(&self, other: &Self) -> Option<String> {
+        let machine = self.machine.as_ref()?;
+        if self.machine != other.machine {
+            return Some(format!("the machine `{machine}`"));
+        }
+        let client = self.client.as_ref()?;
+        let is_other = other.client.as_ref().is_some_and(|other| other != client);
+        is_other.then(|| format!("the client `{client}` of `{machine}`"))
+    }
+
+    /// The owner after `new` wrote its files, too.
+    pub fn joined(&self, new: &Self) -> Self {
+        let kept = self.client.clone().filter(|_| self.machine == new.machine);
+        Self { machine: new.machine.clone(), client: new.client.clone().or(kept) }
+    }
+}
 
 /// The files that hostseed wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The SHA-256 of each file, by its name. The record has them in the format of `sha256sum`.
     files: BTreeMap<String, String>,
-    pub machine: Option<String>,
+    pub owner: Owner,
 }
 
 impl Written {
@@ -59,9 +102,12 @@ impl Written {
             digest::is_sha256(hash).then(|| (name.to_owned(), hash.to_owned()))
         };
         let mut lines = text.strip_prefix(COMMENT)?.lines().peekable();
-        let machine = lines.next_if(|line| line.starts_with(MACHINE));
-        let machine = machine.map(|line| line[MACHINE.len()..].to_owned());
-        lines.map(entry).collect::<Option<_>>().map(|files| Self { files, machine })
+        let mut owner = |title: &str| {
+            let line = lines.next_if(|line| line.starts_with(title))?;
+            Some(line[title.len()..].to_owned())
+        };
+        let owner = Owner { machine: owner(MACHINE), client: owner(CLIENT) };
+        lines.map(entry).collect::<Option<_>>().map(|files| Self { files, owner })
     }
 
     /// Records the content that a file will have.
@@ -76,9 +122,11 @@ impl Written {
 
     /// The record as a file.
     pub fn to_artifact(&self) -> Artifact {
-        let machine = self.machine.iter().map(|machine| format!("{MACHINE}{machine}\n"));
+        let Owner { machine, client } = &self.owner;
+        let owner = [(MACHINE, machine), (CLIENT, client)].into_iter();
+        let owner = owner.filter_map(|(title, name)| Some(format!("{title}{}\n", name.as_ref()?)));
         let files = self.files.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
-        Artifact::public(RECORD, COMMENT.to_owned() + &machine.chain(files).collect::<String>())
+        Artifact::public(RECORD, COMMENT.to_owned() + &owner.chain(files).collect::<String>())
     }
 }
 
@@ -146,8 +194,30 @@ mod tests {
         assert_eq!(Written::parse(text.replace('\n', "\r\n").as_bytes()).as_ref(), Some(&written));
         assert!(written.is_unchanged("main.tf", b"a"));
         assert!(!written.is_unchanged("main.tf", b"b") && !written.is_unchanged("other", b"a"));
-        let of_machine = Written { machine: Some("web1".into()), ..written };
-        assert_eq!(Written::parse(&of_machine.to_artifact().bytes), Some(of_machine));
+        let [machine, other] = ["web1", "web2"].map(|name| MachineName::parse(name).unwrap());
+        let [alice, bob] = ["alice", "bob"].map(|name| ClientName::parse(name).unwrap());
+        let [of_alice, of_bob] = [&alice, &bob].map(|client| Owner::client(&machine, client));
+        for owner in [Owner::machine(&machine), of_alice.clone()] {
+            let owned = Written { owner, files: written.files.clone() };
+            assert_eq!(Written::parse(&owned.to_artifact().bytes), Some(owned));
+        }
+        let of_machine = Owner::machine(&machine);
+        for (before, new, is_refused) in [
+            (&Owner::image(), &of_alice, false),
+            (&of_machine, &of_machine, false),
+            (&of_machine, &Owner::machine(&other), true),
+            (&of_machine, &Owner::image(), true),
+            (&of_machine, &of_alice, false),
+            (&of_alice, &of_alice, false),
+            (&of_alice, &of_machine, false),
+            (&of_alice, &of_bob, true),
+            (&of_alice, &Owner::client(&other, &alice), true),
+        ] {
+            assert_eq!(before.conflict(new).is_some(), is_refused, "{before:?} {new:?}");
+        }
+        assert_eq!(of_alice.joined(&of_machine), of_alice);
+        assert_eq!(of_alice.joined(&of_bob), of_bob);
+        assert_eq!(of_alice.joined(&Owner::machine(&other)), Owner::machine(&other));
         for addition in ["mine\n", "# mine\n", "<<<<<<< HEAD\n", "0123  main.tf\n", "\n"] {
             assert_eq!(Written::parse((text.clone() + addition).as_bytes()), None, "{addition:?}");
             assert_eq!(Written::parse((addition.to_owned() + &text).as_bytes()), None, "{addition:?}");

@@ -14,7 +14,7 @@ pub mod quote;
 pub use quote::shell_word;
 
 /// Each template's name, the language for quoting its values, and its source.
-const TEMPLATES: [(&str, Language, &str); 24] = [
+const TEMPLATES: [(&str, Language, &str); 25] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
     ("host/shared", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/shared.j2")),
@@ -51,6 +51,7 @@ const TEMPLATES: [(&str, Language, &str); 24] = [
     ),
     ("seed/cloud-config", Language::Yaml, include_str!("../../templates/seed/cloud-config.j2")),
     ("seed/script", Language::Shell, include_str!("../../templates/seed/script.j2")),
+    ("client/env", Language::Shell, include_str!("../../templates/client/env.j2")),
     ("store/machine.yaml", Language::Yaml, include_str!("../../templates/store/machine.yaml.j2")),
     ("packer/hostseed.pkr.hcl", Language::Hcl, include_str!("../../templates/packer/hostseed.pkr.hcl.j2")),
     ("packer/variables.pkr.hcl", Language::Hcl, include_str!("../../templates/packer/variables.pkr.hcl.j2")),

@@ -14,7 +14,7 @@ use zopfli::{Format, Options};
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use super::problems::FETCH_AGAIN;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, counted};
 use crate::secret::Secret;
 
 /// Bytes that may contain a private key.
@@ -134,7 +134,7 @@ fn inflate(packed: &[u8], budget: &Budget, plain: &mut Vec<u8>) -> Result<(), Di
     if trailing > 0 {
         return Err(Diagnostic::error(
             Code::UserDataDamaged,
-            format!("has {trailing} bytes after the end of its gzip stream"),
+            format!("has {} after the end of its gzip stream", counted(trailing as u64, "byte")),
         ));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Rule: a seed that hostseed rendered is complete. Its manifest lists each file with its SHA-256, and its `setup` lists the path
 //! of each file on the host.
 
-use crate::diag::{Code, Diagnostic, Place};
+use crate::diag::{Code, Diagnostic, Place, counted};
 use crate::digest::sha256;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::HostState;
@@ -23,7 +23,8 @@ pub fn check(host: &mut HostState, seed: &Place, budget: &Budget, problems: &mut
             Ok(manifest) => {
                 check_manifest(&manifest, &place, host, budget, problems);
                 if let Some(wanted) = manifest.lines.filter(|wanted| *wanted > lines) {
-                    let text = format!("has {lines} lines, but hostseed rendered {wanted}");
+                    let text =
+                        format!("has {}, but hostseed rendered {wanted}", counted(lines as u64, "line"));
                     problems.add(&place, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
                 }
             }

@@ -386,7 +386,7 @@ fn a_certificate_that_is_not_valid_now_is_told_with_both_clocks() {
 
 #[test]
 fn a_certificate_that_expires_soon_has_status_3() {
-    let output = check(&Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker));
+    let output = check(&Host::new().with_certificate(&["127.0.0.1"], -70..20).serve(docker));
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{stdout}");
     assert!(
@@ -396,8 +396,19 @@ fn a_certificate_that_expires_soon_has_status_3() {
 }
 
 #[test]
+fn a_certificate_for_a_few_days_does_not_expire_soon_from_its_first_day() {
+    let host = Host::new();
+    host.home.ok(&["renew", "web1", "--valid-for", "7d", "--quiet"]);
+    host.home.ok(&["client", "web1", "--cn", "alice", "--valid-for", "7d", "--quiet"]);
+    let output = check(&host.with_certificate(&["127.0.0.1"], 0..20).serve(docker));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
+    assert!(!stdout.contains("warning["), "{stdout}");
+}
+
+#[test]
 fn a_script_goes_on_after_wait_if_a_certificate_expires_soon() {
-    let home = Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker);
+    let home = Host::new().with_certificate(&["127.0.0.1"], -70..20).serve(docker);
     let output = home.run(&["wait", "web1"]);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}");
@@ -816,7 +827,7 @@ fn the_schema_describes_what_check_prints() {
     if !need_python_module("jsonschema") {
         return;
     }
-    let home = Host::new().with_certificate(&["127.0.0.1"], -1..20).serve(docker);
+    let home = Host::new().with_certificate(&["127.0.0.1"], -70..20).serve(docker);
     fs::write(home.path().join("schema.json"), home.ok(&["schema", "check"])).unwrap();
     fs::write(home.path().join("checked.json"), home.run(&["check", "web1", "other", "--json"]).stdout)
         .unwrap();

@@ -5,6 +5,7 @@
 mod support;
 
 mod check;
+mod client_folder;
 #[cfg(unix)]
 mod clipboard;
 mod clouds;

@@ -52,6 +52,37 @@ fn an_import_interrupted_at_any_moment_is_whole_or_missing() {
 }
 
 #[test]
+fn a_replacing_import_interrupted_at_any_moment_leaves_the_client_or_the_whole_machine() {
+    if !may_trace() {
+        return;
+    }
+    const REPLACE: [&str; 6] = ["--store", "other", "import", "web1.hostseed", "--force", "--quiet"];
+    let traced = home();
+    traced.ok(&["export", "web1", "--client", "alice", "-o", "alice", "--quiet"]);
+    let other = traced.path().join("other");
+    let client_only = || {
+        let _ = fs::remove_dir_all(&other);
+        traced.ok(&["--store", "other", "import", "alice", "--quiet"]);
+        files(&other)
+    };
+    let before = client_only();
+    let all = calls(&traced, &REPLACE);
+    let whole = files(&other);
+    assert_eq!(whole, files(&traced.store()));
+    for (n, call) in sample(all, ONE_IN).iter().enumerate() {
+        let how = ["signal=KILL", "error=ENOSPC"][n % 2];
+        client_only();
+        let output = tamper(&traced, call, how, &REPLACE);
+        let at = format!("{how} at {}: {}", call.line, String::from_utf8_lossy(&output.stderr));
+        traced.ok(&["--store", "other", "create", "web2", "--quiet"]);
+        traced.ok(&["--store", "other", "rm", "-y", "web2", "--quiet"]);
+        let found = files(&other);
+        assert!(found == whole || found == before && !output.status.success(), "{at}: {found:?}");
+        assert_eq!(unfinished(&other), Vec::<PathBuf>::new(), "{at}");
+    }
+}
+
+#[test]
 fn an_export_is_private() {
     let home = home();
     assert_eq!(mode(&home.path().join("web1.hostseed")), 0o600);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
+use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 
 use super::replace;
@@ -76,7 +77,7 @@ pub struct Client {
     #[arg(long, value_name = "TYPE", value_parser = key_type())]
     key: Option<KeyType>,
 
-    /// Also write it to PATH: a folder for DOCKER_CERT_PATH with the environment for it in `env`, or FILE.tar for `docker context
+    /// Also write it to PATH: a folder for DOCKER_CERT_PATH, which can be moved, with the environment for it in `env`, or FILE.tar for `docker context
     /// import`
     #[arg(short, long, value_name = "PATH", visible_alias = "output", value_hint = ValueHint::AnyPath)]
     out: Option<PathBuf>,
@@ -167,7 +168,7 @@ pub struct Import {
 
     /// The file (`-`: standard input). With --docker-machine: Docker Machine's store, written with a slash [default:
     /// MACHINE_STORAGE_PATH or ~/.docker/machine], and the names of machines [default: all]
-    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "docker_machine")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     words: Vec<OsString>,
 
     /// The machine's name here [default: the name in the file]
@@ -178,15 +179,36 @@ pub struct Import {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "docker_machine")]
     passphrase_file: Option<PathBuf>,
 
+    /// Replace a machine of which only a client certificate is here, by this file's client or whole machine
+    #[arg(long, conflicts_with = "docker_machine")]
+    force: bool,
+
     /// With --docker-machine: print what would be taken over, and write nothing
     #[arg(long, requires = "docker_machine")]
     pub dry_run: bool,
 }
 
 impl Import {
-    /// The first word that `import` of a file does not expect.
-    pub fn unexpected(&self) -> Option<&OsString> {
-        self.words.get(1).filter(|_| self.is_of_file())
+    /// Checks that there is one file, if a file is to be imported.
+    ///
+    /// # Errors
+    /// The kind and the text of the wrong usage.
+    pub fn check(&self) -> Result<(), (ErrorKind, String)> {
+        match &self.words[..] {
+            [] if self.is_of_file() => Err((
+                ErrorKind::MissingRequiredArgument,
+                "name the file that `hostseed export` wrote (`-`: standard input), or use `--docker-machine`"
+                    .to_owned(),
+            )),
+            [_, other, ..] if self.is_of_file() => Err((
+                ErrorKind::UnknownArgument,
+                format!(
+                    "unexpected argument '{}' found: only one file can be imported",
+                    other.to_string_lossy()
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Returns whether a file is to be imported, and not Docker Machine's machines.
@@ -200,6 +222,7 @@ impl Import {
             file: self.words.first().map(PathBuf::from).unwrap_or_default(),
             name: self.name.clone(),
             passphrase_file: self.passphrase_file.clone(),
+            force: self.force,
         }
     }
 
