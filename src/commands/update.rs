@@ -128,7 +128,7 @@ impl Change {
             let authority = store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?;
             let host = pki::issue_host(&plan, &authority, now)?;
             files.extend(host_files(plan.host_role(), &host));
-            HostIdentity { ca: authority.certificate, chain: vec![host.certificate], key: host.key }
+            HostIdentity { ca: authority.certificate.into(), chain: vec![host.certificate], key: host.key }
         } else {
             store.host_identity(&before.plan)?
         };

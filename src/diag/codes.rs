@@ -257,7 +257,8 @@ codes! {
     /// A host trusts several CAs
     ///
     /// dockerd accepts the clients of every certificate in its file of the CA, and each client has root access to
-    /// the host. Keep only the CA that signs the client certificates.
+    /// the host. Keep only the CA that signs the client certificates. While `hostseed renew --authority` replaces the CA,
+    /// a host trusts both, until the last step.
     SeveralCas = "several-cas",
     /// A CA's name constraints forbid what the certificate needs
     ///

@@ -1,6 +1,7 @@
 //! The keys and certificates of a machine: made here, or read from files.
 
 mod blocks;
+mod bundle;
 mod certificate;
 mod encrypted;
 mod issue;
@@ -9,6 +10,7 @@ mod load;
 mod profile;
 mod stray;
 
+pub use bundle::CaBundle;
 pub use certificate::{Certificate, Unsupported};
 pub use issue::{
     certify_authority, certify_host, issue_authority, issue_client, issue_host, issue_identity,
@@ -42,7 +44,7 @@ impl Identity {
     /// The certificates and the key that are sent to the host.
     pub fn for_host(&self) -> HostIdentity {
         HostIdentity {
-            ca: self.authority.certificate.clone(),
+            ca: self.authority.certificate.clone().into(),
             chain: vec![self.host.certificate.clone()],
             key: self.host.key.clone(),
         }
@@ -53,8 +55,8 @@ impl Identity {
 /// so nothing that is rendered from it can.
 #[derive(Debug, Clone)]
 pub struct HostIdentity {
-    /// The CA's certificate: dockerd accepts clients that it signed.
-    pub ca: Certificate,
+    /// The CAs: dockerd accepts clients that they signed.
+    pub ca: CaBundle,
     /// The server's or the boot issuer's certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
@@ -64,8 +66,8 @@ pub struct HostIdentity {
 /// The certificates and the key with which a client connects to a host.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
-    /// The CA's certificate: the client accepts hosts that it signed.
-    pub ca: Certificate,
+    /// The CAs: the client accepts hosts that they signed.
+    pub ca: CaBundle,
     /// The client certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.

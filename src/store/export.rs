@@ -13,7 +13,7 @@ use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::export::{CA, CA_FILES, Export, Kind, MACHINE, MACHINE_FILES};
 use crate::names::{Address, ClientName, MachineName, host_of};
-use crate::pki::{self, Certificate, ClientIdentity, HostIdentity, Purpose};
+use crate::pki::{self, CaBundle, Certificate, ClientIdentity, HostIdentity, Purpose};
 use crate::plan::{AuthoritySource, DEFAULT_PORT, HostRole, Plan};
 use crate::render::{self, Shell};
 use crate::secret::Secret;
@@ -138,7 +138,9 @@ impl Store {
         let Checked { ca, host, mut plan, mut files, authority } = Checked::machine(export)?;
         let source = match &plan {
             // A CA's key that comes with the machine is the machine's own here, unless this store has the same shared CA.
-            Some(plan) if authority.is_empty() || plan.ca == AuthoritySource::Shared && self.shares(&ca) => {
+            Some(plan)
+                if authority.is_empty() || plan.ca == AuthoritySource::Shared && self.shares(&ca.current) =>
+            {
                 plan.ca.clone()
             }
             Some(_) => AuthoritySource::Own,
@@ -174,7 +176,8 @@ impl Store {
         changes.push(Change::NewFolder(Path::new(MACHINES).join(name.as_str()), &files));
         self.make_folders()?;
         transaction.commit(&changes)?;
-        let has_ca_key = !authority.is_empty() || source == AuthoritySource::Shared && self.shares(&ca);
+        let has_ca_key =
+            !authority.is_empty() || source == AuthoritySource::Shared && self.shares(&ca.current);
         Ok(Imported { plan, is_client_only: false, has_ca_key })
     }
 
@@ -258,7 +261,7 @@ fn copy(exported: &mut Vec<Artifact>, dir: &Path, file: &str, path: &str) -> Res
 /// The files of an exported machine after all checks, with the names that they have in the machine's folder. Of a file with certificates
 /// or a key nothing else is kept. `config.json`, `machine.yaml` and what is made from them are missing.
 struct Checked {
-    ca: Certificate,
+    ca: CaBundle,
     /// None for a machine of Docker Machine that has none.
     host: Option<HostIdentity>,
     plan: Option<Plan>,
@@ -305,7 +308,7 @@ impl Checked {
             let found = export.file(&format!("{MACHINE}{file}"));
             files.extend(found.map(|found| Artifact { path: file.to_owned(), ..found.clone() }));
         }
-        let authority = authority(export, &ca)?;
+        let authority = authority(export, &ca.current)?;
         Ok(Self { ca, host, plan, files, authority })
     }
 
@@ -317,11 +320,10 @@ impl Checked {
         Self::authority_and_client(export).map(|(_, files)| files)
     }
 
-    /// Checks the CA's certificate and the machine's own client.
-    fn authority_and_client(export: &Export) -> Result<(Certificate, Vec<Artifact>), Diagnostic> {
+    /// Checks the CAs' certificates and the machine's own client.
+    fn authority_and_client(export: &Export) -> Result<(CaBundle, Vec<Artifact>), Diagnostic> {
         let text = text_of(export, "machine/ca.pem")?;
-        let ca =
-            Certificate::from_pem(text.expose()).map_err(|fault| damaged(format!("`ca.pem`: {fault}")))?;
+        let ca = CaBundle::from_pem(text.expose()).map_err(|fault| damaged(format!("`ca.pem`: {fault}")))?;
         let mut files = vec![Artifact::public("ca.pem", ca.pem())];
         files.extend(client_files(export, "", &ca)?);
         Ok((ca, files))
@@ -329,7 +331,7 @@ impl Checked {
 }
 
 /// The host's certificates and key, which the CA must have signed.
-fn host(export: &Export, stem: &str, role: HostRole, ca: &Certificate) -> Result<HostIdentity, Diagnostic> {
+fn host(export: &Export, stem: &str, role: HostRole, ca: &CaBundle) -> Result<HostIdentity, Diagnostic> {
     let path = format!("{stem}.pem");
     let chain = chain_of(export, &path)?;
     let key = key_of(export, &format!("{stem}-key.pem"), &chain[0])?;
@@ -346,7 +348,7 @@ fn host(export: &Export, stem: &str, role: HostRole, ca: &Certificate) -> Result
 }
 
 /// A client's certificate and key, which the CA must have signed.
-fn client_files(export: &Export, prefix: &str, ca: &Certificate) -> Result<[Artifact; 2], Diagnostic> {
+fn client_files(export: &Export, prefix: &str, ca: &CaBundle) -> Result<[Artifact; 2], Diagnostic> {
     let [certificate, key] = FILES.map(|file| format!("{prefix}{file}"));
     let chain = chain_of(export, &certificate)?;
     let private = key_of(export, &key, &chain[0])?;
@@ -379,11 +381,11 @@ fn judge(
     path: &str,
     leaf: &Certificate,
     between: &[Certificate],
-    ca: &Certificate,
+    ca: &CaBundle,
     purpose: Purpose,
 ) -> Result<(), Diagnostic> {
     let now = leaf.validity().not_before;
-    pki::judge(leaf, between, std::slice::from_ref(ca), purpose, now)
+    pki::judge(leaf, between, &ca.anchors(), purpose, now)
         .map_err(|why| damaged(format!("`{path}` does not verify with the machine's CA: {why}")))
 }
 

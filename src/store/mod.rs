@@ -34,6 +34,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+pub use client::ClientCa;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};
 pub use create::Creation;
 pub use docker_machine::{Taken, Takeover};
