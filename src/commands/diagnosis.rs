@@ -171,6 +171,12 @@ impl Diagnosis<'_> {
             Fault::ClientRefused { young } => {
                 let text = format!("{fault} {}", shown(self.target.client.chain.first()));
                 let error = error(Code::ClientRefused, &text);
+                if self.store.has_unproved_client(self.name) {
+                    return error
+                        .hint("the host does not trust the new CA yet; bring it to the host, or put the old files back:")
+                        .run(self.store.command(["renew", "--authority", "--apply", "--yes", self.name.as_str()]))
+                        .run(self.store.command(["renew", "--undo", self.name.as_str()]));
+                }
                 if *young && !self.waited {
                     return error
                         .hint("the VM boots from user-data with another CA, or its clock is wrong; while the VM boots, wait for it:")

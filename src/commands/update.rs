@@ -107,6 +107,7 @@ impl Change {
         passphrase: &Passphrase,
     ) -> Result<Self> {
         let before = store.stored(name)?;
+        store.refuse_open_ca_change(&before.plan)?;
         let plan = match request.is_whole {
             true => Plan::of_existing(&request.spec)?,
             false => before.plan.with_changes(&request.spec, &request.unset)?,

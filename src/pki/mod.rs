@@ -21,7 +21,11 @@ pub use load::{AskPassphrase, is_encrypted, is_key_of, load_authority, private_k
 pub use profile::Validity;
 pub use stray::StrayKey;
 
+use anyhow::Result;
+use time::OffsetDateTime;
+
 use crate::names::Address;
+use crate::plan::HostRole;
 use crate::secret::Secret;
 
 /// A certificate and its private key. The key is PEM: PKCS#8, or the encoding of the file that it was loaded from.
@@ -78,6 +82,22 @@ impl HostIdentity {
     /// [`chain`](Self::chain) in PEM.
     pub fn chain_pem(&self) -> String {
         self.chain.iter().map(Certificate::pem).collect()
+    }
+
+    /// Returns whether `authority` has signed the host's certificate.
+    ///
+    /// # Errors
+    /// Fails if the key of a boot issuer cannot sign, so that it cannot be verified.
+    pub fn is_of(&self, authority: &Certificate, role: HostRole) -> Result<bool> {
+        let trial = match role {
+            HostRole::Server => None,
+            HostRole::BootIssuer => Some(trial_leaf(&self.chain[0], &self.key)?),
+        };
+        let (leaf, between) =
+            trial.as_ref().map_or((&self.chain[0], &self.chain[1..]), |leaf| (leaf, &self.chain));
+        let anchors = std::slice::from_ref(authority);
+        let verdict = judge(leaf, between, anchors, Purpose::Server, OffsetDateTime::UNIX_EPOCH);
+        Ok(verdict != Err(Unsound::OtherAuthority))
     }
 
     /// The SANs of the first certificate; empty for a boot issuer.
