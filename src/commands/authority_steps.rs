@@ -365,7 +365,7 @@ fn tell(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
         }
     };
     ui.steps(heading, &lines);
-    Ok(())
+    names.iter().try_for_each(|name| context::note_stale(store, ui, name))
 }
 
 /// The commands that make new files for those who have copies of a machine's files.
@@ -376,9 +376,6 @@ fn new_files(store: &Store, name: &MachineName, now: OffsetDateTime) -> Result<V
         lines.push(make_again(store, name, &client).to_string());
         let export = ["export", name.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
         lines.push(store.command(export).to_string());
-    }
-    if context::exists(store, name) {
-        lines.push(store.command(["context", name.as_str()]).to_string());
     }
     lines.push(
         "For another computer with the whole machine (there first `hostseed rm`, then `import`):".to_owned(),
