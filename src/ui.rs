@@ -197,12 +197,17 @@ impl Ui {
         }
     }
 
+    /// Returns whether [`confirm`](Self::confirm) can ask.
+    pub fn can_ask(self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// Asks a question on the terminal. Only `y` and `yes` mean yes.
     ///
     /// # Errors
     /// Fails if there is no terminal. The hint suggests `instead`, a command that does not ask.
     pub fn confirm(self, question: impl Display, instead: &Command) -> Result<bool> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !self.can_ask() {
             let complaint =
                 Diagnostic::error(Code::NoTerminal, "there is no terminal to ask on, nothing was changed");
             bail!(Report::from(complaint.hint("this does not ask:").run(instead.clone())));

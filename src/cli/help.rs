@@ -45,8 +45,13 @@ ones expire, because the CA stays. Replace the VM with the new user-data. The ol
 `check` or `wait` finds the new certificate on the host. With `--apply` the running host gets them at once: it restarts Docker with them, and puts the \
 old ones back if Docker does not answer. If a machine has new certificates that no host has presented yet, `--apply` makes no others.
 
-A client certificate that was lost or leaked works until it expires or the CA is replaced: `hostseed renew --authority --apply --yes NAME`. \
-Without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
+With `--authority --apply --yes` each run does the next of three steps: the host and the clients trust both CAs, the host gets a certificate of the \
+new CA, all trust only the new CA. Nobody loses access if every other client gets new files between the first step and the second; each run \
+prints the commands for that. Until the end `renew` and `update` are refused.
+
+A client certificate that was lost or leaked works until it expires or the last step is done, so replace the CA at once: \
+`hostseed renew --authority --apply --yes --at-once NAME`. All other clients lose access then. \
+With `--authority` and without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
 machines with one shared CA must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 
 pub(super) const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before compinit.";

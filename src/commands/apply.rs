@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -21,6 +21,8 @@ use crate::render::{HostSet, NewFiles, host_files, host_set, host_units};
 use crate::store::Store;
 use crate::ui::Ui;
 
+/// The longest wait for an answer before anything is changed.
+const ASKING: Duration = Duration::from_secs(30);
 /// The exit status of a program that Ctrl-C has ended.
 const INTERRUPTED: i32 = 130;
 
@@ -56,7 +58,7 @@ pub fn apply(
     line.finish();
     match done {
         Ok(Outcome::Applied(answer)) => {
-            store.forget_previous(name, &machine.presents)?;
+            store.forget_previous(name, &machine.presents, &machine.accepted)?;
             let docker = &answer.version;
             ui.note(format_args!(
                 "`{name}` answers with the new files (Docker {docker}): the old ones are deleted"
@@ -72,6 +74,16 @@ pub fn apply(
     }
 }
 
+/// Asks a host whether it answers, with the files that it has now.
+///
+/// # Errors
+/// Fails with the cause if it does not.
+pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+    let machine = Machine::load(store, name)?;
+    let asked = machine.old.check(now, Instant::now() + ASKING);
+    asked.map(drop).map_err(|fault| machine.diagnosis(&fault).into())
+}
+
 /// A machine with its connections.
 struct Machine<'a> {
     store: &'a Store,
@@ -82,6 +94,8 @@ struct Machine<'a> {
     new: Engine,
     set: HostSet,
     presents: Certificate,
+    /// The client certificate that it accepts afterwards.
+    accepted: Certificate,
 }
 
 impl<'a> Machine<'a> {
@@ -118,8 +132,9 @@ impl<'a> Machine<'a> {
         };
         let target_now = target(address_now, old_client, before.host.port);
         let old = Engine::new(&target_now)?;
+        let accepted = client.chain.first().context("cert.pem has no certificate")?.clone();
         let new = Engine::new(&target(address, client, plan.host.port))?;
-        Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents })
+        Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents, accepted })
     }
 
     /// The error for files that the host did not keep.

@@ -37,10 +37,10 @@ pub(super) fn renew_authority(
         if !request.apply {
             ui.note("the running hosts trust only their old CA: each of them is out of reach until its VM is replaced");
         }
-        let apply = request.apply.then_some("--apply");
+        let options = [request.apply.then_some("--apply"), request.at_once.then_some("--at-once")];
         let words = ["renew", "--authority", "--yes"]
             .into_iter()
-            .chain(apply)
+            .chain(options.into_iter().flatten())
             .chain(names.iter().map(MachineName::as_str));
         ui.note_with("nothing was written; this replaces the CA:", &store.command(words));
         return Ok(ExitCode::SUCCESS);
@@ -58,25 +58,20 @@ pub(super) fn renew_authority(
 }
 
 /// New CAs and certificates that are not in the store yet.
-struct Signed {
-    renewals: Vec<Renewal>,
+pub(super) struct Signed {
+    pub renewals: Vec<Renewal>,
     /// The new shared CA, if it is made here.
-    shared: Option<Pair>,
+    pub shared: Option<Pair>,
 }
 
 impl Signed {
-    fn replacements(&self) -> Vec<Replacement> {
-        let own = |renewal: &Renewal| match renewal.plan().ca {
-            AuthoritySource::Own => Some(renewal.identity.authority.clone()),
-            AuthoritySource::Shared | AuthoritySource::Dir(_) => None,
-        };
-        let replacement =
-            |renewal: &Renewal| Replacement { authority: own(renewal), ..renewal.replacement.clone() };
-        self.renewals.iter().map(replacement).collect()
+    pub fn replacements(&self) -> Vec<Replacement> {
+        self.renewals.iter().map(|renewal| renewal.replacement.clone()).collect()
     }
 }
 
-fn sign(
+/// Makes the new CAs of machines and certificates of them for hosts and clients, and writes nothing.
+pub(super) fn sign(
     store: &Store,
     now: OffsetDateTime,
     names: &[MachineName],
@@ -85,7 +80,8 @@ fn sign(
 ) -> Result<Signed> {
     let machines: Vec<_> = names.iter().map(|name| store.stored(name)).collect::<Result<_>>()?;
     for machine in &machines {
-        refuse_unnamed(store, &machine.plan, names)?;
+        store.refuse_open_ca_change(&machine.plan)?;
+        refuse_unnamed(store, &machine.plan, names, request)?;
     }
     let mut new: BTreeMap<PathBuf, Pair> = BTreeMap::new();
     let mut shared = None;
@@ -116,13 +112,17 @@ fn sign(
             Some(pair) => pair.clone(),
             None => from_folder(store, &plan, now, passphrase)?,
         };
-        renewals.push(Renewal::issue(machine, plan, authority, now)?);
+        let mut renewal = Renewal::issue(machine, plan, authority, now)?;
+        if renewal.plan().ca == AuthoritySource::Own {
+            renewal.replacement.authority = Some(renewal.identity.authority.clone());
+        }
+        renewals.push(renewal);
     }
     Ok(Signed { renewals, shared })
 }
 
 /// Refuses to replace a CA while machines that are not named use it, too: their certificates could not be renewed.
-fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName]) -> Result<()> {
+fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName], request: &Request) -> Result<()> {
     if matches!(plan.ca, AuthoritySource::Dir(_)) {
         return Ok(());
     }
@@ -130,15 +130,23 @@ fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName]) -> Result<(
     if others.is_empty() {
         return Ok(());
     }
-    let listed: Vec<_> = others.iter().map(|other| format!("`{other}`")).collect();
     let all = names.iter().chain(&others).map(MachineName::as_str);
     Err(Diagnostic::error(
         Code::CaInUse,
-        format!("the CA of `{}` is also that of {} (nothing was changed)", plan.name, listed.join(", ")),
+        format!("the CA of `{}` is also that of {} (nothing was changed)", plan.name, listed(&others)),
     )
     .hint("replace it for all of them:")
-    .run(store.command(["renew", "--authority"].into_iter().chain(all)))
+    .run(
+        store.command(
+            ["renew", "--authority"].into_iter().chain(request.apply.then_some("--apply")).chain(all),
+        ),
+    )
     .into())
+}
+
+/// Names of machines, for a sentence.
+pub(super) fn listed(names: &[MachineName]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The new CA of a machine whose CA is in a folder of the user's, who has put it there.

@@ -49,6 +49,8 @@ struct Machine {
     engine: Engine,
     /// The certificate that the host has until it gets a new one, which is in the store.
     old: Option<Certificate>,
+    /// True if the host accepts the client only when it has the new files.
+    proves: bool,
 }
 
 /// Checks machines side by side. The exit status is 0 if all are up, 3 if all are up and a certificate expires soon and the command is
@@ -167,7 +169,8 @@ fn machine(store: &Store, name: &str) -> Result<Machine> {
         .run(store.command(["renew", name.as_str()]))
     })?;
     let old = store.has_unproved_certificate(&name).then(|| store.previous_certificate(&name).ok()).flatten();
-    Ok(Machine { name, url: record.url, target, engine, old })
+    let proves = old.is_none() && store.has_unproved_client(&name);
+    Ok(Machine { name, url: record.url, target, engine, old, proves })
 }
 
 impl Machine {
@@ -253,10 +256,22 @@ impl Printed {
 /// presents the new one.
 fn is_previous(store: &Store, ui: Ui, machine: &Machine, checked: &Checked) -> Result<bool> {
     let name = &machine.name;
+    let accepted = machine.target.client.chain.first();
+    if machine.proves && checked.is_up() {
+        let (_, certificate) = store.host_certificate(name)?;
+        if let Some(accepted) = accepted
+            && store.forget_previous(name, &certificate, accepted)?
+        {
+            ui.note(format_args!("`{name}` trusts its new CA: the previous files are deleted"));
+        }
+        return Ok(false);
+    }
     let Some(old) = &machine.old else { return Ok(false) };
     let (_, certificate) = store.host_certificate(name)?;
     if checked.presents(&certificate) {
-        if store.forget_previous(name, &certificate)? {
+        if let Some(accepted) = accepted
+            && store.forget_previous(name, &certificate, accepted)?
+        {
             ui.note(format_args!("`{name}` has its new certificate: the previous files are deleted"));
         }
         return Ok(false);

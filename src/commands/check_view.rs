@@ -37,8 +37,8 @@ impl Checked {
         let client = &machine.target.client;
         let presented = outcome.as_ref().map(|answer| answer.presented.clone()).unwrap_or_default();
         let own = client.chain.first().map(|first| (Which::Client, first.clone()));
-        let certificates: Vec<_> =
-            Which::roles(presented).chain([(Which::Authority, client.ca.clone())]).chain(own).collect();
+        let authorities = [Which::Authority, Which::OldAuthority].into_iter().zip(client.ca.anchors());
+        let certificates: Vec<_> = Which::roles(presented).chain(authorities).chain(own).collect();
         let (answer, fault) = match outcome {
             Ok(answer) => (Some(answer), None),
             Err(fault) => (None, Some(fault)),
@@ -99,6 +99,7 @@ impl Checked {
                 Which::Server => "server",
                 Which::Intermediate => "boot issuer",
                 Which::Authority => "CA",
+                Which::OldAuthority => "old CA",
                 Which::Client => "client",
             };
             rows.push((name, CertificateView::of(certificate, self.now)?.lines()));
@@ -132,6 +133,7 @@ impl Checked {
                 server: certificate(Which::Server)?,
                 issuer: certificate(Which::Intermediate)?,
                 authority: certificate(Which::Authority)?,
+                old_authority: certificate(Which::OldAuthority)?,
                 client: certificate(Which::Client)?,
             },
             problems: self.problems.iter().map(ProblemView::from).collect(),
@@ -177,6 +179,7 @@ struct CertificatesView {
     server: Option<CertificateView>,
     issuer: Option<CertificateView>,
     authority: Option<CertificateView>,
+    old_authority: Option<CertificateView>,
     client: Option<CertificateView>,
 }
 
@@ -235,10 +238,11 @@ pub fn schema() -> Value {
             "up": { "type": "boolean", "description": "Whether Docker answers over mutual TLS" },
             "docker": nullable(docker),
             "clock_skew": { "type": ["integer", "null"], "description": "The host's clock minus this computer's, in seconds" },
-            "certificates": object("The certificates of the connection; server and issuer are null if the machine is not up", json!({
+            "certificates": object("The certificates of the connection; server and issuer are null if the machine is not up, old_authority unless the CA is being replaced", json!({
                 "server": nullable(certificate.clone()),
                 "issuer": nullable(certificate.clone()),
                 "authority": nullable(certificate.clone()),
+                "old_authority": nullable(certificate.clone()),
                 "client": nullable(certificate),
             })),
             "problems": { "type": "array", "items": problem },

@@ -10,7 +10,7 @@ use super::{as_usage, ending, machine_name};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, ContextName, MachineName};
-use crate::pki::{self, ClientIdentity, Pair};
+use crate::pki::{self, CaBundle, ClientIdentity, Pair};
 use crate::plan::{AuthoritySource, KeyType, ValidFor};
 use crate::render::{Connection, Context, Rendered, Shell};
 use crate::shell::Command;
@@ -45,6 +45,7 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let authority = store
         .signing_authority(&machine, now, &|key| passphrase.of(key))
         .map_err(|failure| as_usage(failure, &[Code::CaPassphrase]))?;
+    let ca = store.ca_bundle(&machine)?;
     let plan = store.plan(&machine).ok();
     let key = request.key.or(plan.as_ref().map(|plan| plan.key)).unwrap_or(KeyType::P256);
     let pair = pki::issue_client(&client, key, request.valid_for, &authority, now)?;
@@ -52,11 +53,11 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let deliver = || match &out {
         Some(Out::Folder(dir)) => {
             let owner = Owner::client(&machine, &client);
-            store::put_folder(dir, folder(&connection, &authority, &pair)?, &owner, replace, now)
+            store::put_folder(dir, folder(&connection, &ca, &pair)?, &owner, replace, now)
         }
         Some(Out::Context(path, name)) => {
             let client = ClientIdentity {
-                ca: authority.certificate.clone(),
+                ca: ca.clone(),
                 chain: vec![pair.certificate.clone()],
                 key: pair.key.clone(),
             };
@@ -131,9 +132,9 @@ fn in_folder(dir: &Path, connection: Connection) -> Result<Connection> {
 }
 
 /// A folder that is DOCKER_CERT_PATH, with the environment for it.
-fn folder(connection: &Connection, authority: &Pair, pair: &Pair) -> Result<Vec<Artifact>> {
+fn folder(connection: &Connection, ca: &CaBundle, pair: &Pair) -> Result<Vec<Artifact>> {
     let Rendered::Folder(files) = Rendered::folder(vec![
-        Artifact::public("ca.pem", authority.certificate.pem()),
+        Artifact::public("ca.pem", ca.pem()),
         Artifact::public("cert.pem", pair.certificate.pem()),
         Artifact::private("key.pem", pair.key.expose()),
         connection.movable_env()?,

@@ -10,7 +10,7 @@ use super::machine_view::{CertificateView, certificate_schema, left};
 use super::schema::DRAFT;
 use crate::names::MachineName;
 use crate::pki::Certificate;
-use crate::store::Store;
+use crate::store::{ClientCa, Store};
 use crate::ui::Ui;
 
 /// The version of the shape. It rises when a field disappears or gets another meaning, and stays when a field is added.
@@ -26,6 +26,8 @@ struct ClientView {
     cert_path: String,
     /// True if the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it.
     revoked: bool,
+    /// True if the certificate is of the CA that the machine's CA replaces, so that the host refuses it when the change ends.
+    old_ca: bool,
     /// None if it cannot be read.
     certificate: Option<CertificateView>,
     /// Why it cannot be read.
@@ -38,7 +40,7 @@ impl ClientView {
         name: String,
         own: bool,
         cert_path: String,
-        revoked: bool,
+        ca: ClientCa,
         read: Result<Certificate>,
         now: OffsetDateTime,
     ) -> Self {
@@ -47,13 +49,17 @@ impl ClientView {
             Ok(certificate) => (Some(certificate), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        Self { version: VERSION, name, own, cert_path, revoked, certificate, error }
+        let (revoked, old_ca) = (ca == ClientCa::Earlier, ca == ClientCa::Old);
+        Self { version: VERSION, name, own, cert_path, revoked, old_ca, certificate, error }
     }
 
     fn row(self) -> Vec<String> {
         let name = if self.own { format!("{} (the machine's own)", self.name) } else { self.name };
         let (until, state) = match self.certificate {
             Some(certificate) if self.revoked => (certificate.not_after, "revoked (old CA)".to_owned()),
+            Some(certificate) if self.old_ca => {
+                (certificate.not_after, "of the old CA: make it again".to_owned())
+            }
             Some(certificate) => (certificate.not_after, left(certificate.days_left)),
             None => ("-".to_owned(), self.error.unwrap_or_default()),
         };
@@ -75,12 +81,18 @@ pub fn clients(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
 fn views(store: &Store, machine: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientView>> {
     let further = store.clients(machine)?;
     let own = store.certificate(machine, "cert");
-    let mut views =
-        vec![ClientView::new(machine.to_string(), true, store.machine_path(machine)?, false, own, now)];
+    let mut views = vec![ClientView::new(
+        machine.to_string(),
+        true,
+        store.machine_path(machine)?,
+        ClientCa::Current,
+        own,
+        now,
+    )];
     views.extend(further.into_iter().map(|(client, read)| {
         let cert_path = store.client_dir(machine, &client).display().to_string();
-        let revoked = store.is_revoked(machine, &client);
-        ClientView::new(client.to_string(), false, cert_path, revoked, read, now)
+        let ca = store.client_ca(machine, &client);
+        ClientView::new(client.to_string(), false, cert_path, ca, read, now)
     }));
     Ok(views)
 }
@@ -96,10 +108,11 @@ pub fn schema() -> Value {
             "own": { "type": "boolean", "description": "Whether it is the machine's own client, which `create` made" },
             "cert_path": text("The folder with `cert.pem` and `key.pem`"),
             "revoked": { "type": "boolean", "description": "Whether the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it" },
+            "old_ca": { "type": "boolean", "description": "Whether the certificate is of the CA that the machine's CA replaces, so that the host refuses it when the change of the CA ends" },
             "certificate": { "anyOf": [certificate_schema(), { "type": "null" }], "description": "Null if it cannot be read" },
             "error": text("Why it cannot be read"),
         },
-        "required": ["version", "name", "own", "cert_path", "revoked", "certificate"],
+        "required": ["version", "name", "own", "cert_path", "revoked", "old_ca", "certificate"],
         "additionalProperties": false,
     });
     json!({

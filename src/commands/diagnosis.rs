@@ -57,8 +57,13 @@ impl Diagnosis<'_> {
 
     /// The command that makes a new certificate in the place of this one.
     fn renew(&self, which: Which) -> Command {
-        let authority = (which == Which::Authority).then_some("--authority");
-        self.store.command(["renew"].into_iter().chain(authority).chain([self.name.as_str()]))
+        let options: &[&str] = match which {
+            Which::Authority => &["--authority"],
+            // The change of the CA goes on.
+            Which::OldAuthority => &["--authority", "--apply"],
+            Which::Server | Which::Intermediate | Which::Client => &[],
+        };
+        self.store.command(["renew"].iter().chain(options).copied().chain([self.name.as_str()]))
     }
 
     /// The error for a fault.
@@ -110,8 +115,8 @@ impl Diagnosis<'_> {
             Fault::Tls(_) => error(Code::TlsFailed, fault)
                 .hint("a TLS library or a proxy on the way does not support what Docker needs: TLS 1.2 with client certificates"),
             Fault::OtherAuthority(presented) => {
-                let ca = &self.target.client.ca;
-                let text = format!("{fault}: it has {}, and this machine's CA {}", shown(presented.first()), shown(Some(ca)));
+                let ca: Vec<_> = self.target.client.ca.iter().map(|ca| shown(Some(ca))).collect();
+                let text = format!("{fault}: it has {}, and this machine's CA {}", shown(presented.first()), ca.join(" or "));
                 let error = error(Code::OtherCa, &text);
                 if self.store.previous_certificate(self.name).is_ok_and(|old| presented.contains(&old)) {
                     return error
@@ -166,6 +171,12 @@ impl Diagnosis<'_> {
             Fault::ClientRefused { young } => {
                 let text = format!("{fault} {}", shown(self.target.client.chain.first()));
                 let error = error(Code::ClientRefused, &text);
+                if self.store.has_unproved_client(self.name) {
+                    return error
+                        .hint("the host does not trust the new CA yet; bring it to the host, or put the old files back:")
+                        .run(self.store.command(["renew", "--authority", "--apply", "--yes", self.name.as_str()]))
+                        .run(self.store.command(["renew", "--undo", self.name.as_str()]));
+                }
                 if *young && !self.waited {
                     return error
                         .hint("the VM boots from user-data with another CA, or its clock is wrong; while the VM boots, wait for it:")
@@ -210,9 +221,11 @@ impl Diagnosis<'_> {
             .map(|(which, certificate)| {
                 let date = certificate.validity().not_after.date();
                 let text = format!("`{}`: the {} expires on {date}", self.name, which.name());
-                Diagnostic::warning(Code::CertificateExpiresSoon, text)
-                    .hint("make new certificates before that, and replace the VM:")
-                    .run(self.renew(*which))
+                let hint = match which {
+                    Which::OldAuthority => "finish the change of the CA before that:",
+                    _ => "make new certificates before that, and replace the VM:",
+                };
+                Diagnostic::warning(Code::CertificateExpiresSoon, text).hint(hint).run(self.renew(*which))
             })
             .collect();
         if let Some(skew) = skew.filter(|skew| skew.abs() > TOLERATED_SKEW) {

@@ -23,16 +23,17 @@ fn rows(view: &MachineView) -> Vec<(&'static str, Vec<String>)> {
         vec![("name", vec![view.name.clone()]), ("docker host", view.docker_host.iter().cloned().collect())];
     let host =
         view.host.as_ref().map_or_else(|| ("server", lines(None, "server.pem")), HostCertificateView::row);
-    let Some(Details { sans, authority, client, user_data_file, options, .. }) = &view.details else {
+    let Some(Details { sans, authority, old_authority, client, user_data_file, options, .. }) = &view.details
+    else {
         return rows;
     };
     let mut sans = sans.clone();
     if matches!(view.host, Some(HostCertificateView::Issuer(_))) {
         sans.push(FOUND_AT_BOOT.into());
     }
+    rows.extend([("covers", sans), ("CA", lines(authority.as_ref(), "ca.pem"))]);
+    rows.extend(old_authority.as_ref().map(|old| ("old CA", old.lines())));
     rows.extend([
-        ("covers", sans),
-        ("CA", lines(authority.as_ref(), "ca.pem")),
         host,
         ("client", lines(client.as_ref(), "cert.pem")),
         ("folder", vec![view.cert_path.clone()]),

@@ -58,6 +58,9 @@ pub struct Details {
     /// The SANs of the server certificate. A host with a boot issuer adds its own addresses.
     pub sans: Vec<String>,
     pub authority: Option<CertificateView>,
+    /// The CA that `authority` replaces, until the change ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_authority: Option<CertificateView>,
     pub client: Option<CertificateView>,
     /// The path of the stored user-data. None for machines that Docker Machine made.
     pub user_data_file: Option<String>,
@@ -79,6 +82,10 @@ impl MachineView {
             Err(_) => Ok(None),
         };
         let view = |certificate: &Certificate| CertificateView::of(certificate, now);
+        let ca = match dir.join("ca.pem").symlink_metadata() {
+            Ok(_) => Some(store.ca_bundle(name)?),
+            Err(_) => None,
+        };
         let plan = match dir.join("machine.yaml").symlink_metadata() {
             Ok(_) => Some(store.plan(name)?),
             Err(_) => None,
@@ -95,7 +102,8 @@ impl MachineView {
             address: record.host,
             port: record.port,
             sans: sans.iter().map(ToString::to_string).collect(),
-            authority: certificate("ca")?.as_ref().map(view).transpose()?,
+            authority: ca.as_ref().map(|ca| view(&ca.current)).transpose()?,
+            old_authority: ca.as_ref().and_then(|ca| ca.old.as_ref()).map(view).transpose()?,
             client: certificate("cert")?.as_ref().map(view).transpose()?,
             user_data_file: user_data.is_file().then(|| user_data.display().to_string()),
             options: options(&fields),
@@ -126,6 +134,7 @@ impl MachineView {
             port: plan.host.port,
             sans: sans.iter().map(ToString::to_string).collect(),
             authority: None,
+            old_authority: None,
             client: None,
             user_data_file: Some(store.machine_dir(&plan.name).join("user-data").display().to_string()),
             options: options(&plan.fields()),
@@ -293,6 +302,7 @@ pub fn schema() -> Value {
         "port": { "type": "integer", "minimum": 1, "maximum": 65535 },
         "sans": { "type": "array", "items": { "type": "string" }, "description": "Names and addresses of the server certificate; a host with a boot issuer adds its own" },
         "authority": certificate("The CA"),
+        "old_authority": certificate("The CA that it replaces, while `renew --authority --apply` changes the CA"),
         "server": certificate("The server certificate"),
         "issuer": certificate("The boot issuer, with which the host issues its own certificate"),
         "client": certificate("The client certificate"),

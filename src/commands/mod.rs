@@ -3,6 +3,7 @@
 mod address;
 mod apply;
 mod authority;
+mod authority_steps;
 mod bake;
 mod check;
 mod check_view;

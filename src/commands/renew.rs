@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply::apply;
+use super::apply::{apply, ask};
 use super::authority::renew_authority;
+use super::authority_steps::next_step;
 use super::create::about_names;
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
@@ -20,6 +21,7 @@ use crate::store::{Replaced, Replacement, Store, Stored, identity_files};
 use crate::ui::Ui;
 
 /// The arguments of the command.
+#[derive(Clone)]
 pub struct Request<'a> {
     pub names: &'a [String],
     /// Another validity than the machines have.
@@ -30,6 +32,8 @@ pub struct Request<'a> {
     pub authority: bool,
     /// Bring the new files to the running host. A machine with previous files, which has new ones already, is not renewed again.
     pub apply: bool,
+    /// With `authority` and `apply`: in one switch, which locks out all other clients.
+    pub at_once: bool,
     /// Install the units that put the files in place on hosts that lack them. It runs a container as root there.
     pub install_units: bool,
     /// Put the previous files back.
@@ -45,8 +49,13 @@ pub struct Request<'a> {
 pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
     let mut outcome = Outcome { ui, names: unique(request.names)?, status: ExitCode::SUCCESS };
     let names = outcome.names.clone();
+    // A name that is wrong is found before anything is changed.
+    names.iter().try_for_each(|name| store.require(name))?;
     if request.undo {
         return undo(store, ui, now, &names, request).map(|()| ExitCode::SUCCESS);
+    }
+    if request.authority && request.apply && is_in_steps(store, &names, request)? {
+        return next_step(store, ui, now, &mut outcome, request);
     }
     if request.authority {
         let mut unproved = Vec::new();
@@ -58,6 +67,9 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         } else {
             if let Some(name) = unproved.first() {
                 return Err(unproved_authority(store, name).into());
+            }
+            if request.apply && request.yes && !request.dry_run {
+                names.iter().try_for_each(|name| ask(store, now, name))?;
             }
             let status = renew_authority(store, ui, now, &names, request)?;
             if !request.apply || !request.yes || request.dry_run {
@@ -71,12 +83,16 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
     let mut signed = Vec::new();
     for name in &names {
-        if request.apply && store.has_unproved_certificate(name) {
+        let is_in_step = || -> Result<bool> { Ok(store.ca_change(&store.plan(name)?)?.is_some()) };
+        let is_unproved = store.has_unproved_certificate(name) || store.has_previous(name) && is_in_step()?;
+        if request.apply && is_unproved {
             ui.note(format_args!(
-                "`{name}` has new certificates that no host has presented yet: it is not renewed again"
+                "`{name}` has new files that no host is known to have: it is not renewed again"
             ));
         } else {
-            signed.extend(outcome.of(name, sign(name))?);
+            // A host that cannot be reached is found before the store is changed.
+            let asked = if request.apply && !request.dry_run { ask(store, now, name) } else { Ok(()) };
+            signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);
         }
     }
     for renewal in signed {
@@ -96,11 +112,23 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         outcome.of(&name, finish())?;
     }
     if request.dry_run {
+        if request.apply {
+            ui.note("the running hosts would check the new files, restart Docker with them, and put the old ones back if Docker does not answer");
+        }
         ui.note("this is a dry run: nothing was written");
     } else if request.apply {
         outcome.apply(store, now, &names, request.install_units)?;
     }
     Ok(outcome.status)
+}
+
+/// Returns whether CAs are replaced in steps: by `--authority --apply`, unless it is `--at-once` and no change is open.
+fn is_in_steps(store: &Store, names: &[MachineName], request: &Request) -> Result<bool> {
+    let mut is_open = false;
+    for name in names {
+        is_open |= store.ca_change(&store.plan(name)?)?.is_some();
+    }
+    Ok(is_open || !request.at_once)
 }
 
 /// The error for a machine with a new CA that may be on its host already. A third CA would replace it in the store, and then nobody would have
@@ -122,10 +150,10 @@ fn unique(names: &[String]) -> Result<Vec<MachineName>> {
 }
 
 /// The result of work on several machines.
-struct Outcome {
+pub(super) struct Outcome {
     ui: Ui,
-    names: Vec<MachineName>,
-    status: ExitCode,
+    pub names: Vec<MachineName>,
+    pub status: ExitCode,
 }
 
 impl Outcome {
@@ -145,7 +173,7 @@ impl Outcome {
 
 impl Outcome {
     /// Brings the new files to the hosts of the machines that have some, one after the other.
-    fn apply(
+    pub fn apply(
         &mut self,
         store: &Store,
         now: OffsetDateTime,
@@ -154,10 +182,12 @@ impl Outcome {
     ) -> Result<()> {
         for name in names.iter().filter(|name| store.has_previous(name)) {
             let applied = apply(store, self.ui, now, name, installs_units);
-            if applied.is_err() && store.has_previous(name) {
+            let undo = store.command(["renew", "--undo", name.as_str()]);
+            let says_so = |error| Diagnostic::of(error).is_some_and(|error| error.commands.contains(&undo));
+            if applied.as_ref().is_err_and(|error| !says_so(error)) && store.has_previous(name) {
                 self.ui.note_with(
                     format_args!("the new files of `{name}` are in the store, and its host may not have them; to put the old ones back:"),
-                    &store.command(["renew", "--undo", name.as_str()]),
+                    &undo,
                 );
             }
             match applied {
@@ -187,6 +217,7 @@ impl Renewal {
         passphrase: &Passphrase,
     ) -> Result<Self> {
         let before = store.stored(name)?;
+        store.refuse_open_ca_change(&before.plan)?;
         let plan = Self::plan_of(&before.plan, request);
         let authority = store.signing_authority(&plan.name, now, &|key| passphrase.of(key))?;
         Self::issue(before, plan, authority, now)
@@ -237,7 +268,7 @@ impl Renewal {
         let new = |new: &Pair, old: Result<Certificate>| {
             let old =
                 old.map_or_else(|_| "unreadable".into(), |old| old.validity().not_after.date().to_string());
-            vec![format!("until {}, now until {old}", until(new))]
+            vec![format!("until {}", until(new)), format!("before: until {old}")]
         };
         let (role, old) = match store.host_certificate(name) {
             Ok((HostRole::Server, old)) => ("server", Ok(old)),
@@ -327,7 +358,10 @@ fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
     let mut of_other_ca = Vec::new();
     for name in names {
         store.previous(name)?;
-        of_other_ca.extend(store.has_unproved_authority(name)?.then_some(name.as_str()));
+        // A host that trusts both CAs is not lost.
+        let trusts_both = store.ca_bundle(name)?.old.as_ref() == Some(&store.previous_authority(name)?);
+        let is_lost = store.has_unproved_authority(name)? && !trusts_both;
+        of_other_ca.extend(is_lost.then_some(name.as_str()));
     }
     store.check_restore(names)?;
     if request.dry_run {

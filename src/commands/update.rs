@@ -107,6 +107,7 @@ impl Change {
         passphrase: &Passphrase,
     ) -> Result<Self> {
         let before = store.stored(name)?;
+        store.refuse_open_ca_change(&before.plan)?;
         let plan = match request.is_whole {
             true => Plan::of_existing(&request.spec)?,
             false => before.plan.with_changes(&request.spec, &request.unset)?,
@@ -128,7 +129,7 @@ impl Change {
             let authority = store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?;
             let host = pki::issue_host(&plan, &authority, now)?;
             files.extend(host_files(plan.host_role(), &host));
-            HostIdentity { ca: authority.certificate, chain: vec![host.certificate], key: host.key }
+            HostIdentity { ca: authority.certificate.into(), chain: vec![host.certificate], key: host.key }
         } else {
             store.host_identity(&before.plan)?
         };

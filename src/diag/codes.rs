@@ -257,7 +257,8 @@ codes! {
     /// A host trusts several CAs
     ///
     /// dockerd accepts the clients of every certificate in its file of the CA, and each client has root access to
-    /// the host. Keep only the CA that signs the client certificates.
+    /// the host. Keep only the CA that signs the client certificates. While `hostseed renew --authority` replaces the CA,
+    /// a host trusts both, until the last step.
     SeveralCas = "several-cas",
     /// A CA's name constraints forbid what the certificate needs
     ///
@@ -907,6 +908,16 @@ codes! {
     /// `hostseed renew --authority` made it. It may be on the host already, so another one does not replace it: nobody would have access
     /// to that host. `check`, `wait` and `renew --apply` find out which CA the host has; `renew --undo` puts the old one back.
     CaUnproved = "ca-unproved",
+    /// A machine's CA is being replaced in steps
+    ///
+    /// Until the last step, host and clients trust two CAs. `renew` and `update` would make certificates in the middle of that.
+    /// `hostseed renew --authority --apply NAME` prints how far it is; with `--yes` it does the next step.
+    CaChangeOpen = "ca-change-open",
+    /// Clients have certificates of the CA that is being replaced
+    ///
+    /// The next step would lock them out. `hostseed client` makes them again with the new CA; each person gets the new files.
+    /// `--at-once` goes on without them.
+    ClientsOfOldCa = "clients-of-old-ca",
     /// `update` does not change an option
     ///
     /// The type of the keys and the validity belong to the certificates: `hostseed renew` makes new ones with other values. Another

@@ -219,8 +219,8 @@ impl Engine {
     /// Fails if a certificate of the connection is not valid.
     fn check_dates(&self, now: OffsetDateTime, host: Option<OffsetDateTime>) -> Result<(), Fault> {
         let presented = self.handshake.presented();
-        let authority = (Which::Authority, self.handshake.authority());
-        for (which, certificate) in Which::roles(&presented).chain([authority]) {
+        let authority = self.handshake.authority();
+        for (which, certificate) in Which::roles(&presented).chain([(Which::Authority, &authority)]) {
             let validity = certificate.validity();
             if validity.is_expired(now) || now < validity.not_before {
                 return Err(Fault::Time { which, validity, now, host });

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::engine::OLDEST;
 use super::tls::Handshake;
 use crate::names::Address;
-use crate::pki::{Certificate, Validity};
+use crate::pki::{CaBundle, Certificate, Validity};
 
 /// The longest message of an error that is shown, in characters.
 const MAX_MESSAGE: usize = 300;
@@ -100,6 +100,8 @@ pub enum Which {
     /// A certificate between the server's and the CA's, such as a boot issuer.
     Intermediate,
     Authority,
+    /// The CA that the machine's CA replaces.
+    OldAuthority,
     Client,
 }
 
@@ -115,6 +117,7 @@ impl Which {
             Self::Server => "server certificate",
             Self::Intermediate => "boot issuer's certificate",
             Self::Authority => "CA certificate",
+            Self::OldAuthority => "old CA's certificate",
             Self::Client => "client certificate",
         }
     }
@@ -232,24 +235,22 @@ impl Fault {
             rustls::Error::AlertReceived(alert) if !presented.is_empty() && refuses_client(*alert) => {
                 Self::ClientRefused { young: false }
             }
-            rustls::Error::InvalidCertificate(why) => {
-                Self::of_certificate(why, presented, handshake.authority())
-            }
+            rustls::Error::InvalidCertificate(why) => Self::of_certificate(why, presented, handshake.ca()),
             other => Self::Tls(in_words(other)),
         }
     }
 
-    fn of_certificate(why: &CertificateError, presented: Vec<Certificate>, authority: &Certificate) -> Self {
+    fn of_certificate(why: &CertificateError, presented: Vec<Certificate>, ca: &CaBundle) -> Self {
         let (Some(server), Some(last)) = (presented.first(), presented.last()) else {
             return Self::UnusableCertificate("it cannot be read".to_owned());
         };
         match why {
-            _ if server == authority => Self::AuthorityAsServer,
+            _ if ca.iter().any(|ca| server == ca) => Self::AuthorityAsServer,
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 Self::OtherAuthority(presented)
             }
             // No other fault of a stranger's certificate matters.
-            _ if last.issuer() != authority.subject() => Self::OtherAuthority(presented),
+            _ if ca.iter().all(|ca| last.issuer() != ca.subject()) => Self::OtherAuthority(presented),
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Self::Uncovered { sans: server.sans(), issued: presented.len() > 1 }
             }
@@ -394,7 +395,7 @@ mod tests {
     fn what_is_wrong_with_a_strangers_certificate_does_not_matter() {
         let ((own, server), (_, stranger)) = (authority("own"), authority("stranger"));
         let why = CertificateError::UnhandledCriticalExtension;
-        let of = |one: &Certificate| Fault::of_certificate(&why, vec![one.clone()], &own);
+        let of = |one: &Certificate| Fault::of_certificate(&why, vec![one.clone()], &own.clone().into());
         assert!(matches!(of(&stranger), Fault::OtherAuthority(_)));
         assert!(matches!(of(&server), Fault::UnusableCertificate(why) if why.contains("critical extension")));
         assert!(matches!(of(&own), Fault::AuthorityAsServer));

@@ -12,25 +12,27 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use time::OffsetDateTime;
 
-use crate::pki::{Certificate, ClientIdentity, within_validity};
+use crate::pki::{CaBundle, Certificate, ClientIdentity, within_validity};
 
 /// A host's last handshake: the certificates that it showed, and the one that it asked for.
 #[derive(Debug, Clone)]
 pub struct Handshake {
     shown: Arc<Mutex<Shown>>,
-    /// The machine's CA.
-    authority: Arc<Certificate>,
+    /// The machine's CAs.
+    ca: Arc<CaBundle>,
 }
 
 #[derive(Debug, Default)]
 struct Shown {
     presented: Vec<Certificate>,
+    /// The CA that the certificates lead to.
+    authority: Option<Certificate>,
     asked: bool,
 }
 
 impl Handshake {
-    pub fn new(authority: Certificate) -> Self {
-        Self { shown: Arc::default(), authority: Arc::new(authority) }
+    pub fn new(ca: CaBundle) -> Self {
+        Self { shown: Arc::default(), ca: Arc::new(ca) }
     }
 
     /// The certificates that the host presented: the server's, then those between it and the CA.
@@ -43,8 +45,14 @@ impl Handshake {
         self.shown().asked
     }
 
-    pub fn authority(&self) -> &Certificate {
-        &self.authority
+    /// The CA that the host's certificates lead to, or if they lead to none, the current one.
+    pub fn authority(&self) -> Certificate {
+        self.shown().authority.clone().unwrap_or_else(|| self.ca.current.clone())
+    }
+
+    /// The machine's CAs.
+    pub fn ca(&self) -> &CaBundle {
+        &self.ca
     }
 
     /// Forgets the last handshake, before another one.
@@ -58,10 +66,10 @@ impl Handshake {
 }
 
 /// The certificates that lead from the server's towards the CA, without the CA's own. A host can send any others with them.
-fn path(mut presented: Vec<Certificate>, authority: &Certificate) -> Vec<Certificate> {
+fn path(mut presented: Vec<Certificate>, ca: &CaBundle) -> Vec<Certificate> {
     let mut path: Vec<Certificate> = presented.drain(..presented.len().min(1)).collect();
     while let Some(issuer) = path.last().map(Certificate::issuer)
-        && issuer != authority.subject()
+        && ca.iter().all(|ca| issuer != ca.subject())
         && let Some(next) = presented.iter().position(|one| one.subject() == issuer && one.is_authority())
     {
         path.push(presented.swap_remove(next));
@@ -74,10 +82,15 @@ fn path(mut presented: Vec<Certificate>, authority: &Certificate) -> Vec<Certifi
 /// # Errors
 /// Fails if the client's key is not that of its certificate, or if rustls cannot use one of them.
 pub fn configuration(client: &ClientIdentity, handshake: &Handshake) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(client.ca.der().into()).context("ca.pem cannot be used as a CA")?;
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
+    let verifier = |authority: &Certificate| -> Result<_> {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.der().into()).context("ca.pem cannot be used as a CA")?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()).build()?;
+        Ok((authority.clone(), verifier))
+    };
+    let current = verifier(&client.ca.current)?;
+    let old = client.ca.old.as_ref().map(verifier).transpose()?;
     let chain = client.chain.iter().map(|certificate| certificate.der().to_vec().into()).collect();
     let key = PrivateKeyDer::from_pem_slice(client.key.expose().as_bytes())
         .ok()
@@ -87,7 +100,7 @@ pub fn configuration(client: &ClientIdentity, handshake: &Handshake) -> Result<C
     let mut configuration = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { verifier, handshake: handshake.clone() }))
+        .with_custom_certificate_verifier(Arc::new(Verifier { current, old, handshake: handshake.clone() }))
         .with_client_cert_resolver(Arc::new(Client { key: Arc::new(key), handshake: handshake.clone() }));
     // A session that is resumed shows no certificates and asks for none.
     configuration.resumption = Resumption::disabled();
@@ -120,7 +133,10 @@ impl fmt::Debug for Client {
 /// Verifies the host's certificate as rustls does, apart from its dates: a certificate that has expired proves who the host is, and the
 /// host's clock tells why it has. The caller reports dates afterwards, and asks such a host for nothing else.
 struct Verifier {
-    verifier: Arc<WebPkiServerVerifier>,
+    /// The current CA, with the verifier that trusts only that.
+    current: (Certificate, Arc<WebPkiServerVerifier>),
+    /// The same for the CA that it replaces.
+    old: Option<(Certificate, Arc<WebPkiServerVerifier>)>,
     handshake: Handshake,
 }
 
@@ -136,12 +152,26 @@ impl ServerCertVerifier for Verifier {
         let all = [end_entity].into_iter().chain(intermediates);
         let presented: Result<Vec<_>, _> = all.map(|one| Certificate::from_der(one.to_vec())).collect();
         let presented = presented.map_err(|_| CertificateError::BadEncoding)?;
-        let presented = path(presented, self.handshake.authority());
+        let presented = path(presented, self.handshake.ca());
         let seconds = i64::try_from(now.as_secs()).ok();
         let now = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
         let at = within_validity(&presented, now.ok_or(CertificateError::BadEncoding)?);
         self.handshake.shown().presented = presented;
-        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at)
+        let mut failed = None;
+        for (authority, verifier) in std::iter::once(&self.current).chain(&self.old) {
+            match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at) {
+                Ok(verified) => {
+                    self.handshake.shown().authority = Some(authority.clone());
+                    return Ok(verified);
+                }
+                // The fault under the CA that did sign it tells more.
+                Err(error) => match &failed {
+                    Some(first) if !is_of_other_authority(first) => {}
+                    _ => failed = Some(error),
+                },
+            }
+        }
+        Err(failed.unwrap_or(CertificateError::UnknownIssuer.into()))
     }
 
     fn verify_tls12_signature(
@@ -150,7 +180,7 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
+        self.current.1.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -159,12 +189,20 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
+        self.current.1.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.current.1.supported_verify_schemes()
     }
+}
+
+/// Returns whether a certificate was refused because another CA has signed it, possibly one of the same name.
+fn is_of_other_authority(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)
+    )
 }
 
 impl fmt::Debug for Verifier {

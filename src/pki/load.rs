@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::blocks::{self, Fault};
 use super::encrypted::{self, Problem};
-use super::{Certificate, HostIdentity, Pair};
+use super::{CaBundle, Certificate, HostIdentity, Pair};
 use crate::diag::{Code, Diagnostic};
 use crate::secret::Secret;
 use crate::shell::Command;
@@ -205,7 +205,7 @@ pub fn is_encrypted(error: &anyhow::Error) -> bool {
 }
 
 impl HostIdentity {
-    /// Reads what a host gets to know from the texts of its PEM files: the CA's certificate alone, the host's certificate with
+    /// Reads what a host gets to know from the texts of its PEM files: the CAs' certificates alone, the host's certificate with
     /// its chain, and its key. Nothing else that is in the files is kept.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl HostIdentity {
         let at = |file: &Path, fault: Fault| {
             Diagnostic::error(Code::StoredPem, format!("`{}`: {fault}; nothing was written", file.display()))
         };
-        let authority = Certificate::from_pem(ca.1.expose()).map_err(|fault| match fault {
+        let authority = CaBundle::from_pem(ca.1.expose()).map_err(|fault| match fault {
             Fault::PrivateKey => at(ca.0, fault).hint(
                 "the machine's user-data contains that key: replace the CA with `hostseed renew --authority`, and replace the VM",
             ),

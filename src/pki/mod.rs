@@ -1,6 +1,7 @@
 //! The keys and certificates of a machine: made here, or read from files.
 
 mod blocks;
+mod bundle;
 mod certificate;
 mod encrypted;
 mod issue;
@@ -9,6 +10,7 @@ mod load;
 mod profile;
 mod stray;
 
+pub use bundle::CaBundle;
 pub use certificate::{Certificate, Unsupported};
 pub use issue::{
     certify_authority, certify_host, issue_authority, issue_client, issue_host, issue_identity,
@@ -19,7 +21,11 @@ pub use load::{AskPassphrase, is_encrypted, is_key_of, load_authority, private_k
 pub use profile::Validity;
 pub use stray::StrayKey;
 
+use anyhow::Result;
+use time::OffsetDateTime;
+
 use crate::names::Address;
+use crate::plan::HostRole;
 use crate::secret::Secret;
 
 /// A certificate and its private key. The key is PEM: PKCS#8, or the encoding of the file that it was loaded from.
@@ -42,7 +48,7 @@ impl Identity {
     /// The certificates and the key that are sent to the host.
     pub fn for_host(&self) -> HostIdentity {
         HostIdentity {
-            ca: self.authority.certificate.clone(),
+            ca: self.authority.certificate.clone().into(),
             chain: vec![self.host.certificate.clone()],
             key: self.host.key.clone(),
         }
@@ -53,8 +59,8 @@ impl Identity {
 /// so nothing that is rendered from it can.
 #[derive(Debug, Clone)]
 pub struct HostIdentity {
-    /// The CA's certificate: dockerd accepts clients that it signed.
-    pub ca: Certificate,
+    /// The CAs: dockerd accepts clients that they signed.
+    pub ca: CaBundle,
     /// The server's or the boot issuer's certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
@@ -64,8 +70,8 @@ pub struct HostIdentity {
 /// The certificates and the key with which a client connects to a host.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
-    /// The CA's certificate: the client accepts hosts that it signed.
-    pub ca: Certificate,
+    /// The CAs: the client accepts hosts that they signed.
+    pub ca: CaBundle,
     /// The client certificate, followed by its chain; at least one.
     pub chain: Vec<Certificate>,
     /// The key of the first certificate.
@@ -76,6 +82,22 @@ impl HostIdentity {
     /// [`chain`](Self::chain) in PEM.
     pub fn chain_pem(&self) -> String {
         self.chain.iter().map(Certificate::pem).collect()
+    }
+
+    /// Returns whether `authority` has signed the host's certificate.
+    ///
+    /// # Errors
+    /// Fails if the key of a boot issuer cannot sign, so that it cannot be verified.
+    pub fn is_of(&self, authority: &Certificate, role: HostRole) -> Result<bool> {
+        let trial = match role {
+            HostRole::Server => None,
+            HostRole::BootIssuer => Some(trial_leaf(&self.chain[0], &self.key)?),
+        };
+        let (leaf, between) =
+            trial.as_ref().map_or((&self.chain[0], &self.chain[1..]), |leaf| (leaf, &self.chain));
+        let anchors = std::slice::from_ref(authority);
+        let verdict = judge(leaf, between, anchors, Purpose::Server, OffsetDateTime::UNIX_EPOCH);
+        Ok(verdict != Err(Unsound::OtherAuthority))
     }
 
     /// The SANs of the first certificate; empty for a boot issuer.

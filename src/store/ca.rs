@@ -217,7 +217,7 @@ impl Store {
     /// Returns whether a machine's CA certificate is the one in `dir`.
     pub(super) fn is_signed_from(&self, name: &MachineName, dir: &Path) -> bool {
         let certificates =
-            [self.machine_dir(name), dir.to_owned()].map(|dir| files::read(&dir.join("ca.pem")));
+            [self.machine_dir(name), dir.to_owned()].map(|dir| self.certificate_in(&dir, "ca"));
         matches!(certificates, [Ok(machines), Ok(authoritys)] if machines == authoritys)
     }
 

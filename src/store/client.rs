@@ -19,6 +19,17 @@ pub(super) const CLIENTS: &str = "clients";
 /// The files of a client: its certificate and its private key.
 pub(super) const FILES: [&str; 2] = ["cert.pem", "key.pem"];
 
+/// The CA that signed a client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCa {
+    /// The machine's.
+    Current,
+    /// The one that the machine's CA replaces: the host accepts it until the change ends.
+    Old,
+    /// An earlier one, which the host does not accept.
+    Earlier,
+}
+
 impl Store {
     /// The folder of a client.
     pub fn client_dir(&self, machine: &MachineName, client: &ClientName) -> PathBuf {
@@ -82,25 +93,36 @@ impl Store {
                 .into());
         }
         Ok(ClientIdentity {
-            ca: self.certificate(machine, "ca")?,
+            ca: self.ca_bundle(machine)?,
             chain: chain(&dir.join("cert.pem"))?,
             key: files::read(&key)?,
         })
     }
 
+    /// The CA that signed a client's certificate. [`ClientCa::Current`] if the certificate cannot be read.
+    pub fn client_ca(&self, machine: &MachineName, client: &ClientName) -> ClientCa {
+        let read = || -> Result<_> {
+            let certificates = chain(&self.client_dir(machine, client).join("cert.pem"))?;
+            Ok((self.ca_bundle(machine)?, certificates))
+        };
+        let Ok((ca, certificates)) = read() else { return ClientCa::Current };
+        let (leaf, between) = (&certificates[0], &certificates[1..]);
+        let is_of = |ca: &Certificate| {
+            let now = leaf.validity().not_before;
+            let verdict = pki::judge(leaf, between, std::slice::from_ref(ca), Purpose::Client, now);
+            verdict != Err(Unsound::OtherAuthority)
+        };
+        match &ca.old {
+            _ if is_of(&ca.current) => ClientCa::Current,
+            Some(old) if is_of(old) => ClientCa::Old,
+            _ => ClientCa::Earlier,
+        }
+    }
+
     /// Returns whether a client's certificate was signed by an earlier CA of the machine, so that a host with the new CA refuses it. False
     /// if it cannot be read.
     pub fn is_revoked(&self, machine: &MachineName, client: &ClientName) -> bool {
-        let read = || -> Result<_> {
-            let certificates = chain(&self.client_dir(machine, client).join("cert.pem"))?;
-            Ok((self.certificate(machine, "ca")?, certificates))
-        };
-        read().is_ok_and(|(ca, certificates)| {
-            let (leaf, between) = (&certificates[0], &certificates[1..]);
-            let now = leaf.validity().not_before;
-            let verdict = pki::judge(leaf, between, std::slice::from_ref(&ca), Purpose::Client, now);
-            verdict == Err(Unsound::OtherAuthority)
-        })
+        self.client_ca(machine, client) == ClientCa::Earlier
     }
 
     /// Refuses a client that exists, has not expired and is of the machine's CA.
@@ -118,7 +140,7 @@ impl Store {
         }
         let state = match self.client_certificate(machine, client) {
             Ok(certificate) if certificate.validity().is_expired(now) => return Ok(()),
-            Ok(_) if self.is_revoked(machine, client) => return Ok(()),
+            Ok(_) if self.client_ca(machine, client) != ClientCa::Current => return Ok(()),
             Ok(certificate) => format!("is valid until {}", certificate.validity().not_after.date()),
             Err(_) => "cannot be read".to_owned(),
         };

@@ -19,7 +19,7 @@ use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::digest::sha256;
 use crate::names::{ContextName, MachineName};
-use crate::pki::Certificate;
+use crate::pki::CaBundle;
 use crate::render::{Context, META, Metadata, TLS};
 use crate::secret::Secret;
 use crate::shell::Command;
@@ -273,8 +273,8 @@ impl Store {
         let Some(metadata) = metadata else { return Ok(Existing::Other(None)) };
         let is_same = |context: &Context| {
             let ca = files::read(&base.join(&folders.tls).join(TLS).join("ca.pem"));
-            let ca = ca.ok().and_then(|text| Certificate::from_pem(text.expose()).ok());
-            ca.as_ref() == Some(&context.client.ca)
+            let ca = ca.ok().and_then(|text| CaBundle::from_pem(text.expose()).ok());
+            ca.is_some_and(|ca| ca.shares(&context.client.ca))
                 && metadata.host() == Some(context.connection.url.as_str())
         };
         Ok(match metadata.machine() == Some(machine) || context.is_some_and(is_same) {

@@ -196,7 +196,7 @@ impl Store {
             _ => {}
         }
         let (record, host, client) = self.checked_files(source, name)?;
-        let authority = self.find_authority(source, name, &record, &host.ca)?;
+        let authority = self.find_authority(source, name, &record, &host.ca.current)?;
         let (plan, mut warnings) = plan_of(&dir, name, &record, &host, &authority)?;
 
         warnings.extend(self.doubts(&plan, &host, &client, now));
@@ -390,7 +390,7 @@ impl Store {
         now: OffsetDateTime,
     ) -> Option<Diagnostic> {
         let (leaf, above) = host.chain.split_first()?;
-        pki::judge(leaf, above, std::slice::from_ref(&host.ca), Purpose::Client, now).ok()?;
+        pki::judge(leaf, above, &host.ca.anchors(), Purpose::Client, now).ok()?;
         let text = format!(
             "the server certificate of `{name}` is valid for clients too, as Docker Machine makes it: anyone who has the user-data can control Docker on all machines of its CA until {}",
             leaf.validity().not_after.date()
@@ -410,12 +410,12 @@ impl Store {
     ) -> Vec<Diagnostic> {
         let name = &plan.name;
         let mut doubts = Vec::new();
-        let anchors = std::slice::from_ref(&host.ca);
+        let anchors = host.ca.anchors();
         let [leaf, above @ ..] = &host.chain[..] else { return doubts };
         for (certificate, above, purpose, file) in
             [(leaf, above, Purpose::Server, "server.pem"), (client, &[], Purpose::Client, "cert.pem")]
         {
-            if let Err(why) = pki::judge(certificate, above, anchors, purpose, now) {
+            if let Err(why) = pki::judge(certificate, above, &anchors, purpose, now) {
                 let text = format!("`{file}` of `{name}` does not verify with its `ca.pem`: {why}");
                 doubts.push(Diagnostic::warning(Code::CertificateChain, text));
             }

@@ -11,7 +11,7 @@ use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::export::{CA, CA_FILES, Export, Kind, MACHINE, MACHINE_FILES};
 use crate::names::{ClientName, MachineName};
-use crate::pki::{self, Certificate, ClientIdentity};
+use crate::pki::{self, CaBundle, Certificate, ClientIdentity};
 use crate::plan::AuthoritySource;
 
 /// The private key of the CA in an exported machine.
@@ -55,7 +55,7 @@ impl Store {
         for file in MACHINE_FILES {
             copy(&mut exported, &dir, file, &format!("{MACHINE}{file}"))?;
         }
-        let ca = self.certificate(name, "ca")?;
+        let ca = self.ca_bundle(name)?;
         let mut left_out = Vec::new();
         for client in self.client_names(name)? {
             match self.read_further_client(name, &client, &ca)? {
@@ -92,7 +92,7 @@ impl Store {
         &self,
         name: &MachineName,
         client: &ClientName,
-        ca: &Certificate,
+        ca: &CaBundle,
     ) -> Result<Result<Vec<Artifact>, LeftOut>> {
         if self.is_revoked(name, client) {
             return Ok(Err(LeftOut::Revoked));

@@ -7,14 +7,14 @@ use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::export::{Export, Kind, MACHINE};
 use crate::names::{Address, host_of};
-use crate::pki::{self, Certificate, HostIdentity, Purpose};
+use crate::pki::{self, CaBundle, Certificate, HostIdentity, Purpose};
 use crate::plan::{DEFAULT_PORT, HostRole, Plan};
 use crate::secret::Secret;
 
 /// The files of an exported machine after all checks, with the names that they have in the machine's folder. Of a file with certificates
 /// or a key nothing else is kept. `config.json`, `machine.yaml` and what is made from them are missing.
 pub(super) struct Checked {
-    pub ca: Certificate,
+    pub ca: CaBundle,
     /// None for a machine of Docker Machine that has none.
     pub host: Option<HostIdentity>,
     pub plan: Option<Plan>,
@@ -61,7 +61,7 @@ impl Checked {
             let found = export.file(&format!("{MACHINE}{file}"));
             files.extend(found.map(|found| Artifact { path: file.to_owned(), ..found.clone() }));
         }
-        let authority = authority(export, &ca)?;
+        let authority = authority(export, &ca.current)?;
         Ok(Self { ca, host, plan, files, authority })
     }
 
@@ -73,11 +73,10 @@ impl Checked {
         Self::authority_and_client(export).map(|(_, files)| files)
     }
 
-    /// Checks the CA's certificate and the machine's own client.
-    fn authority_and_client(export: &Export) -> Result<(Certificate, Vec<Artifact>), Diagnostic> {
+    /// Checks the CAs' certificates and the machine's own client.
+    fn authority_and_client(export: &Export) -> Result<(CaBundle, Vec<Artifact>), Diagnostic> {
         let text = text_of(export, "machine/ca.pem")?;
-        let ca =
-            Certificate::from_pem(text.expose()).map_err(|fault| damaged(format!("`ca.pem`: {fault}")))?;
+        let ca = CaBundle::from_pem(text.expose()).map_err(|fault| damaged(format!("`ca.pem`: {fault}")))?;
         let mut files = vec![Artifact::public("ca.pem", ca.pem())];
         files.extend(client_files(export, "", &ca)?);
         Ok((ca, files))
@@ -85,7 +84,7 @@ impl Checked {
 }
 
 /// The host's certificates and key, which the CA must have signed.
-fn host(export: &Export, stem: &str, role: HostRole, ca: &Certificate) -> Result<HostIdentity, Diagnostic> {
+fn host(export: &Export, stem: &str, role: HostRole, ca: &CaBundle) -> Result<HostIdentity, Diagnostic> {
     let path = format!("{stem}.pem");
     let chain = chain_of(export, &path)?;
     let key = key_of(export, &format!("{stem}-key.pem"), &chain[0])?;
@@ -102,7 +101,7 @@ fn host(export: &Export, stem: &str, role: HostRole, ca: &Certificate) -> Result
 }
 
 /// A client's certificate and key, which the CA must have signed.
-pub(super) fn client_files(export: &Export, prefix: &str, ca: &Certificate) -> Result<[Artifact; 2], Damage> {
+pub(super) fn client_files(export: &Export, prefix: &str, ca: &CaBundle) -> Result<[Artifact; 2], Damage> {
     let [certificate, key] = FILES.map(|file| format!("{prefix}{file}"));
     let chain = chain_of(export, &certificate)?;
     let private = key_of(export, &key, &chain[0])?;
@@ -135,11 +134,11 @@ fn judge(
     path: &str,
     leaf: &Certificate,
     between: &[Certificate],
-    ca: &Certificate,
+    ca: &CaBundle,
     purpose: Purpose,
 ) -> Result<(), Damage> {
     let now = leaf.validity().not_before;
-    pki::judge(leaf, between, std::slice::from_ref(ca), purpose, now)
+    pki::judge(leaf, between, &ca.anchors(), purpose, now)
         .map_err(|why| Damage(format!("`{path}` does not verify with the machine's CA: {why}")))
 }
 

@@ -74,7 +74,7 @@ impl Store {
         as_text(&self.root)?;
         let mut transaction = self.begin()?;
         let before = plan.as_ref().map_or(AuthoritySource::Shared, |plan| plan.ca.clone());
-        let ca_key = self.place_of_key(&before, &ca, !authority.is_empty(), plan.is_some());
+        let ca_key = self.place_of_key(&before, &ca.current, !authority.is_empty(), plan.is_some());
         let source = if ca_key == CaKeyHere::Own { AuthoritySource::Own } else { before };
         if let Some(plan) = &mut plan {
             (plan.name, plan.ca) = (name.clone(), source.clone());
@@ -95,7 +95,7 @@ impl Store {
         }
         let imported = |done, ca_key| Imported { done, plan: plan.clone(), is_client_only: false, ca_key };
         let is_own = source == AuthoritySource::Own && !authority.is_empty();
-        let has_key = || !is_own || self.has_key_of(&self.authority_dir(name), &ca);
+        let has_key = || !is_own || self.has_key_of(&self.authority_dir(name), &ca.current);
         if self.has_files(name, &files) && has_key() {
             return Ok(imported(Done::Nothing, ca_key));
         }

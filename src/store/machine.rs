@@ -9,7 +9,7 @@ use super::trust::Role;
 use super::{Store, as_text, contents, files, unusable};
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
-use crate::pki::{Certificate, ClientIdentity, HostIdentity};
+use crate::pki::{CaBundle, Certificate, ClientIdentity, HostIdentity};
 use crate::plan::{HostRole, Plan};
 use crate::render::Connection;
 use crate::spec::{Spec, Word};
@@ -134,7 +134,7 @@ impl Store {
         let path = dir.join("cert.pem");
         let chain = Certificate::chain_from_pem(files::read(&path)?.expose())
             .map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))?;
-        let ca = self.certificate_in(dir, "ca")?;
+        let ca = self.ca_bundle_in(dir)?;
         Ok(ClientIdentity { ca, chain, key: files::read(&dir.join("key.pem"))? })
     }
 
@@ -162,11 +162,11 @@ impl Store {
         role_in(&self.machine_dir(name))
     }
 
-    /// Reads one of a machine's certificates: `ca`, `server`, `issuer` or `cert`. If a file other than `ca` contains a
-    /// chain, returns the first certificate.
+    /// Reads one of a machine's certificates: `ca`, `server`, `issuer` or `cert`. If a file contains more than one, returns the first: while
+    /// the CA is replaced, that is the new one.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or if `ca.pem` contains more than one certificate.
+    /// Fails if the file cannot be read, or if `ca.pem` contains more than two CAs.
     pub fn certificate(&self, name: &MachineName, file: &str) -> Result<Certificate> {
         self.certificate_in(&self.machine_dir(name), file)
     }
@@ -176,11 +176,25 @@ impl Store {
         let path = dir.join(format!("{file}.pem"));
         let text = files::read(&path)?;
         let read = match file {
-            // A second CA in this file could also sign client certificates.
-            "ca" => Certificate::from_pem(text.expose()),
+            "ca" => CaBundle::from_pem(text.expose()).map(|bundle| bundle.current),
             _ => Certificate::chain_from_pem(text.expose()).map(|mut chain| chain.remove(0)),
         };
         read.map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))
+    }
+
+    /// Reads the CAs that a machine's host and its clients trust.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or contains anything else.
+    pub fn ca_bundle(&self, name: &MachineName) -> Result<CaBundle> {
+        self.ca_bundle_in(&self.machine_dir(name))
+    }
+
+    /// Does the same as [`ca_bundle`](Self::ca_bundle) for the folder `dir`.
+    pub(super) fn ca_bundle_in(&self, dir: &Path) -> Result<CaBundle> {
+        let path = dir.join("ca.pem");
+        CaBundle::from_pem(files::read(&path)?.expose())
+            .map_err(|fault| unusable(Code::StoredPem, &path, &fault.into()))
     }
 }
 

@@ -2,6 +2,7 @@
 //! read it too. No other module writes to it. Each change is complete or has no effect.
 
 mod ca;
+mod ca_change;
 mod cache;
 mod client;
 mod client_only;
@@ -37,6 +38,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+pub use ca_change::CaChange;
+pub use client::ClientCa;
 pub use client_only::NEED_THE_MACHINE;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};
 pub use create::Creation;
@@ -47,7 +50,7 @@ pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
 pub use rename::Renamed;
-pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
+pub use replacement::{Replaced, Replacement, Stored, client_files, host_files, identity_files};
 pub use trust::Trust;
 pub use written::Owner;
 

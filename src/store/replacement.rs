@@ -14,7 +14,7 @@ use super::{CERTS, MACHINES, Store, files};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, MachineName};
-use crate::pki::{Certificate, ClientIdentity, Identity, Pair};
+use crate::pki::{CaBundle, Certificate, ClientIdentity, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render::{self, Shell};
 
@@ -88,14 +88,16 @@ impl Store {
             let stale = before.files.iter().filter(|file| is_of_other_role(&file.path, plan.host_role()));
             removed.extend(stale.map(|file| folder.join(&file.path)));
             let previous = folder.join(PREVIOUS);
-            let key = match files.iter().any(|file| file.path == "ca.pem") {
+            let ca = files.iter().find(|file| file.path == "ca.pem");
+            let key = match ca.is_some_and(|ca| current_ca(Some(ca)) != current_ca(before.file("ca.pem"))) {
                 true => self.authority_key(before)?,
                 false => None,
             };
             if !files.is_empty() && !self.has_previous(name) {
                 new_folders.push((previous, before.files.iter().cloned().chain(key).collect()));
             } else if let Some(key) = key
-                && read_artifact(&self.previous_dir(name), "ca.pem")?.as_ref() == before.file("ca.pem")
+                && current_ca(read_artifact(&self.previous_dir(name), "ca.pem")?.as_ref())
+                    == current_ca(before.file("ca.pem"))
             {
                 all.push((previous.join(&key.path), key));
             }
@@ -290,7 +292,8 @@ impl Store {
     /// Returns whether the files of a machine's CA get their previous content when the machine's files do: the CA was replaced, and it is in
     /// the store.
     fn restores_authority(&self, now: &Stored, previous: &Stored) -> Result<bool> {
-        if matches!(now.plan.ca, AuthoritySource::Dir(_)) || now.file("ca.pem") == previous.file("ca.pem") {
+        let is_same = current_ca(now.file("ca.pem")) == current_ca(previous.file("ca.pem"));
+        if matches!(now.plan.ca, AuthoritySource::Dir(_)) || is_same {
             return Ok(false);
         }
         Ok(now.plan.ca == AuthoritySource::Own || self.has_shared(now)?)
@@ -314,22 +317,38 @@ impl Store {
             return Ok(true);
         }
         let shared = self.certificate_in(&self.certs(), "ca")?;
-        let own = machine
-            .file("ca.pem")
-            .and_then(|file| Certificate::from_pem(std::str::from_utf8(file.bytes.expose()).ok()?).ok());
-        Ok(own.is_some_and(|own| own == shared))
+        Ok(current_ca(machine.file("ca.pem")) == Some(shared))
     }
 
-    /// Deletes a machine's previous files, because a host has presented the new certificate. Returns whether it did: there may be none,
-    /// the user may only read the store, or another command may have renewed the machine since.
-    pub fn forget_previous(&self, name: &MachineName, presented: &Certificate) -> Result<bool> {
+    /// Returns whether the client's certificate is of another CA than in the previous files, so that a host that accepts it has the new
+    /// files.
+    pub fn has_unproved_client(&self, name: &MachineName) -> bool {
+        let read = || -> Result<bool> {
+            Ok(self.has_unproved_authority(name)?
+                && self.certificate_in(&self.previous_dir(name), "cert")?
+                    != self.certificate(name, "cert")?)
+        };
+        read().unwrap_or_default()
+    }
+
+    /// Deletes a machine's previous files, because a host has presented the certificate `presented`, and has accepted the client certificate
+    /// `accepted`. Returns whether it did: there may be none, the user may only read the store, or another command may have renewed the
+    /// machine since.
+    pub fn forget_previous(
+        &self,
+        name: &MachineName,
+        presented: &Certificate,
+        accepted: &Certificate,
+    ) -> Result<bool> {
         let may_write =
             [&self.root, &self.machines(), &self.machine_dir(name)].into_iter().all(|dir| may_write(dir));
         if !may_write || !self.has_previous(name) {
             return Ok(false);
         }
         let transaction = self.begin()?;
-        let is_there = self.has_previous(name) && self.host_certificate(name)?.1 == *presented;
+        let is_there = self.has_previous(name)
+            && self.host_certificate(name)?.1 == *presented
+            && self.certificate(name, "cert")? == *accepted;
         if is_there {
             let previous = Path::new(MACHINES).join(name.as_str()).join(PREVIOUS);
             transaction.commit(&[Change::Remove(previous)])?;
@@ -355,6 +374,12 @@ impl Store {
     }
 }
 
+/// The CA that signs, in a `ca.pem`. None if it cannot be read.
+fn current_ca(file: Option<&Artifact>) -> Option<Certificate> {
+    let text = std::str::from_utf8(file?.bytes.expose()).ok()?;
+    CaBundle::from_pem(text).ok().map(|bundle| bundle.current)
+}
+
 /// The certificates and keys of a machine's folder.
 pub fn identity_files(plan: &Plan, identity: &Identity) -> Vec<Artifact> {
     let mut files = vec![Artifact::public("ca.pem", identity.authority.certificate.pem())];
@@ -364,7 +389,7 @@ pub fn identity_files(plan: &Plan, identity: &Identity) -> Vec<Artifact> {
 }
 
 /// The client's certificate and key in a machine's folder.
-fn client_files(client: &Pair) -> [Artifact; 2] {
+pub fn client_files(client: &Pair) -> [Artifact; 2] {
     [
         Artifact::public("cert.pem", client.certificate.pem()),
         Artifact::private("key.pem", client.key.expose()),

@@ -172,7 +172,10 @@ impl Judge<'_> {
             let warning = Diagnostic::warning(Code::SeveralCas, text);
             self.problems.add(
                 &file.place,
-                warning.hint("keep only the CA certificate that signs the client certificates"),
+                warning.hint(match self.authority.len() {
+                    2 => "keep only the CA certificate that signs the client certificates; two are right while `hostseed renew --authority` replaces the CA",
+                    _ => "keep only the CA certificate that signs the client certificates",
+                }),
             );
         }
         for certificate in self.authority.iter().filter(|certificate| !certificate.is_authority()) {

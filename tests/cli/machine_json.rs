@@ -23,6 +23,12 @@ fn printed(home: &Home) -> Vec<(&'static str, Value)> {
         ("inspected", json(&["inspect", "web1", "--json"])),
         ("with a boot issuer", json(&["inspect", "web2", "--json"])),
     ];
+    // In the middle of a change of the CA.
+    home.ok(&["create", "web3", "--quiet"]);
+    let ca = |name: &str| fs::read_to_string(home.machine(name).join("ca.pem")).unwrap();
+    fs::write(home.machine("web3").join("ca.pem"), ca("web3") + &ca("web1")).unwrap();
+    printed.push(("with two CAs", json(&["inspect", "web3", "--json"])));
+    home.ok(&["rm", "-y", "web3"]);
     let mut child = home.command(&["external"]);
     let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(br#"{"name": "web1"}"#).unwrap();

@@ -46,7 +46,7 @@ fn the_commands_of_the_readme_work_in_order() {
             .strip_prefix("hostseed ")
             .is_some_and(|words| begins.iter().any(|begin| words.starts_with(begin)))
     };
-    assert_eq!(commands.iter().filter(asks_a_host).count(), 3);
+    assert_eq!(commands.iter().filter(asks_a_host).count(), 4);
     let mut secret = String::new();
     fs::write(home.path().join("passphrase"), "correct horse battery staple\n").unwrap();
     for command in commands.iter().filter(|command| !asks_a_host(command)) {

@@ -95,8 +95,56 @@ impl Host {
     }
 
     fn renew(&self) -> Child {
-        let mut command = self.home.command(&["renew", "--apply", "web1"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        self.begins(&["renew", "--apply", "web1"])
+    }
+
+    /// Does the next step of a change of the CA.
+    fn next_step(&self) -> Child {
+        self.begins(&["renew", "--authority", "--apply", "--yes", "web1"])
+    }
+
+    fn begins(&self, words: &[&str]) -> Child {
+        self.home.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Puts the files of a client's set in place, and restarts Docker with them.
+    fn puts_in_place(&mut self, client: &mut Child) {
+        // There can be a set of a client that was killed.
+        let process = format!("\"{}\"", client.id());
+        let containers = || self.api(&[], "/containers/json?all=1");
+        let mut ended = || client.try_wait().unwrap().map(|status| status.to_string()).unwrap_or_default();
+        wait_for("the client's container", || containers().contains(&process), &mut ended);
+        self.wait_for_set(client);
+        self.tells("working", "");
+        self.stop();
+        for file in ["ca.pem", "server.pem", "server-key.pem"] {
+            copy(&self.next(file), &self.etc("docker").join(file));
+        }
+        self.tells("applied", "");
+        self.removes_set();
+        self.start();
+    }
+
+    /// Does the next step, and returns what the command said.
+    #[track_caller]
+    fn does_next_step(&mut self) -> String {
+        let mut client = self.next_step();
+        self.puts_in_place(&mut client);
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        self.assert_clean();
+        assert!(!self.home.machine("web1").join("previous").exists());
+        told(&output)
+    }
+
+    /// Whether Docker answers a client with the files of a folder.
+    fn answers(&self, files: &Path) -> bool {
+        let file = |name: &str| files.join(name).display().to_string();
+        let (ca, certificate, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--cacert", &ca, "--cert", &certificate, "--key", &key]);
+        let output = curl.arg(format!("https://127.0.0.1:{}/_ping", self.port)).output().unwrap();
+        output.stdout == b"OK"
     }
 
     /// Waits until the set is complete.
@@ -297,4 +345,140 @@ fn a_changed_label_is_brought_to_the_host_with_new_certificates() {
     let output = client.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(!machine.join("previous").exists());
+}
+
+/// Copies the files of a client.
+fn keep(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    ["ca.pem", "cert.pem", "key.pem"].iter().for_each(|file| copy(&from.join(file), &to.join(file)));
+}
+
+#[test]
+fn a_ca_is_replaced_in_steps_and_each_client_needs_new_files_once() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let (old, alice, new) =
+        (host.home.path().join("old"), machine.join("clients/alice"), host.home.path().join("new"));
+    host.home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    keep(&machine, &old);
+    let old_alice = host.home.path().join("old-alice");
+    keep(&machine, &old_alice);
+    ["cert.pem", "key.pem"].iter().for_each(|file| copy(&alice.join(file), &old_alice.join(file)));
+    let states = |host: &Host| [&old, &old_alice, &new].map(|files| host.answers(files));
+
+    // Without --yes nothing is done.
+    let told = host.home.ok(&["renew", "--authority", "--apply", "web1"]);
+    assert!(
+        told.contains("next") && told.contains("alice of web1") && !machine.join("previous").exists(),
+        "{told}"
+    );
+
+    let said = host.does_next_step();
+    assert!(
+        said.contains("step 1 of 3 is done") && said.contains("hostseed client web1 --cn alice"),
+        "{said}"
+    );
+    keep(&machine, &new);
+    assert_eq!(states(&host), [true; 3], "after step 1");
+    host.home.ok(&["check", "web1"]);
+
+    // Nothing else makes certificates now.
+    for words in [
+        &["renew", "web1"][..],
+        &["renew", "--apply", "web1"],
+        &["renew", "--authority", "--yes", "web1"],
+        &["update", "web1", "--engine-label", "role=db"],
+    ] {
+        let refused = host.home.fails(1, words);
+        assert!(refused.contains("error[ca-change-open]"), "{refused}");
+    }
+    // Alice would be locked out.
+    let refused = host.home.fails(1, &["renew", "--authority", "--apply", "--yes", "web1"]);
+    assert!(refused.contains("error[clients-of-old-ca]") && refused.contains("`alice`"), "{refused}");
+    assert!(host.home.ok(&["clients", "web1"]).contains("of the old CA"));
+    let dir = host.home.path().join("alice");
+    host.home.ok(&["client", "web1", "--cn", "alice", "--quiet", "--out", dir.to_str().unwrap()]);
+    assert!(host.answers(&dir));
+
+    let said = host.does_next_step();
+    assert!(said.contains("step 2 of 3 is done"), "{said}");
+    // The old client's certificate is accepted, but its CA file lacks the new CA.
+    assert_eq!(states(&host), [false, false, true], "after step 2");
+    assert!(host.answers(&dir));
+    copy(&new.join("ca.pem"), &old.join("ca.pem"));
+    assert!(host.answers(&old), "the old certificate with the new file of CAs");
+
+    let said = host.does_next_step();
+    assert!(said.contains("step 3 of 3 is done"), "{said}");
+    assert_eq!(states(&host), [false, false, true], "after step 3");
+    assert!(host.answers(&dir) && host.answers(&machine));
+    assert_eq!(
+        fs::read(machine.join("ca.pem")).unwrap(),
+        fs::read(host.home.store().join("certs/web1/ca.pem")).unwrap()
+    );
+    host.home.ok(&["check", "web1"]);
+    // Now it is a machine with one CA, which another change can replace.
+    host.home.ok(&["renew", "web1", "--dry-run"]);
+}
+
+#[test]
+fn a_step_that_was_not_proved_is_brought_to_the_host_or_taken_back() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let read = |file: &str| fs::read_to_string(machine.join(file)).unwrap();
+    let first = read("ca.pem");
+    let mut cas = Vec::new();
+    for step in 1..=3 {
+        let before = ["ca.pem", "cert.pem", "server.pem", "user-data"].map(read);
+        // The client is killed while the host works, and the step is taken back.
+        let mut killed = host.next_step();
+        host.wait_for_set(&mut killed);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        assert!(machine.join("previous").exists(), "step {step}");
+        // Only one client at a time.
+        host.home.ok(&["renew", "--undo", "web1"]);
+        assert_eq!(["ca.pem", "cert.pem", "server.pem", "user-data"].map(read), before, "step {step}");
+        let mut killed = host.next_step();
+        host.tells("refused", "another set");
+        host.removes_set();
+        host.wait_for_set(&mut killed);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let after = ["ca.pem", "cert.pem", "server.pem", "user-data"].map(read);
+        assert_ne!(after, before, "step {step}");
+        // The next run goes on, and makes nothing new.
+        let said = host.does_next_step();
+        assert!(said.contains(&format!("step {step} of 3 is done")), "{said}");
+        assert_eq!(["ca.pem", "cert.pem", "server.pem", "user-data"].map(read), after, "step {step}");
+        cas.push(read("ca.pem"));
+    }
+    assert!(cas[0] == cas[1] && cas[0] == format!("{}{first}", cas[2]), "{cas:#?}");
+}
+
+#[test]
+fn the_rest_of_a_change_is_done_at_once() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    host.home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    host.does_next_step();
+    let mut client = host.begins(&["renew", "--authority", "--apply", "--at-once", "--yes", "web1"]);
+    host.puts_in_place(&mut client);
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success() && told(&output).contains("step 3 of 3 is done"), "{}", told(&output));
+    assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), fs::read(host.etc("docker/ca.pem")).unwrap());
+    assert!(host.answers(&machine) && !machine.join("previous").exists());
+    assert!(host.home.ok(&["clients", "web1"]).contains("revoked"));
 }

@@ -20,7 +20,7 @@ pub struct Renew {
     #[arg(long, value_name = "KIND", value_parser = key_type(), hide_possible_values = true, conflicts_with = "undo")]
     key: Option<KeyType>,
 
-    /// Replace the CA, too, which revokes all client certificates; with --yes, otherwise print what would be done
+    /// Replace the CA, too, which revokes all client certificates; with --apply in three steps, each run with --yes does the next one
     #[arg(long, conflicts_with = "undo")]
     authority: bool,
 
@@ -28,11 +28,15 @@ pub struct Renew {
     #[arg(long, conflicts_with = "undo")]
     apply: bool,
 
+    /// With --authority --apply: replace the CA in one switch instead of three steps, which locks out all other clients at once
+    #[arg(long, requires_all = ["authority", "apply"])]
+    at_once: bool,
+
     /// Install the units for --apply on a host that lacks them: a container runs systemctl there as root
     #[arg(long, requires = "apply")]
     install_units: bool,
 
-    /// Put the previous files back, if the new ones were not put on a host
+    /// Put the files from before the last change back, as long as no host is known to have the new ones
     #[arg(long)]
     undo: bool,
 
@@ -54,6 +58,7 @@ impl Renew {
             key: self.key,
             authority: self.authority,
             apply: self.apply,
+            at_once: self.at_once,
             install_units: self.install_units,
             undo: self.undo,
             dry_run: self.dry_run,

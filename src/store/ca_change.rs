@@ -1,0 +1,69 @@
+//! The change of a machine's CA in steps: how far it is, by the machine's files alone.
+
+use anyhow::Result;
+use time::OffsetDateTime;
+
+use super::{ClientCa, Store};
+use crate::diag::{Code, Diagnostic};
+use crate::names::{ClientName, MachineName};
+use crate::pki::Certificate;
+use crate::plan::Plan;
+
+/// How far the change of a machine's CA is. In both, `ca.pem` has the new CA and the old one, and the client's certificate is of the new CA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CaChange {
+    /// The host's certificate is of the old CA.
+    TrustsBoth,
+    /// The host's certificate is of the new CA.
+    HasNewCertificate,
+}
+
+impl Store {
+    /// How far the change of a machine's CA is. None if there is none, or if `ca.pem` cannot be read, which `renew --authority` mends.
+    ///
+    /// # Errors
+    /// Fails if the host's files cannot be read.
+    pub fn ca_change(&self, plan: &Plan) -> Result<Option<CaChange>> {
+        if self.ca_bundle(&plan.name).map_or(true, |bundle| bundle.old.is_none()) {
+            return Ok(None);
+        }
+        let host = self.host_identity(plan)?;
+        Ok(Some(match host.is_of(&host.ca.current, plan.host_role())? {
+            true => CaChange::HasNewCertificate,
+            false => CaChange::TrustsBoth,
+        }))
+    }
+
+    /// Refuses a command that would make new certificates or options in the middle of a change of the CA.
+    ///
+    /// # Errors
+    /// Fails if such a change is open.
+    pub fn refuse_open_ca_change(&self, plan: &Plan) -> Result<()> {
+        if self.ca_change(plan)?.is_none() {
+            return Ok(());
+        }
+        let name = plan.name.as_str();
+        let text = format!("the CA of `{name}` is being replaced (nothing was changed)");
+        Err(Diagnostic::error(Code::CaChangeOpen, text)
+            .hint("continue that first; this prints how far it is and what to do next:")
+            .run(self.command(["renew", "--authority", "--apply", name]))
+            .into())
+    }
+
+    /// The clients that `hostseed client` made with the CA that a machine's CA replaces, and that have not expired.
+    ///
+    /// # Errors
+    /// Fails if the clients cannot be read.
+    pub fn clients_of_old_ca(&self, name: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientName>> {
+        let clients = self.clients(name)?.into_iter();
+        let is_valid = |certificate: &Result<Certificate>| {
+            certificate.as_ref().is_ok_and(|certificate| !certificate.validity().is_expired(now))
+        };
+        Ok(clients
+            .filter(|(client, certificate)| {
+                is_valid(certificate) && self.client_ca(name, client) == ClientCa::Old
+            })
+            .map(|(client, _)| client)
+            .collect())
+    }
+}
