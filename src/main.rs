@@ -108,6 +108,10 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             commands::ls(store()?, ui, now, &selection).map(|done| status = done)
         }
         Command::Inspect { name, json } => commands::inspect(store()?, ui, now, &name, json),
+        Command::Client(client) if client.remove => {
+            let (machine, cn) = client.names();
+            commands::remove_client(store()?, ui, now, machine, cn)
+        }
         Command::Client(client) => commands::client(store()?, ui, now, &client.request()),
         Command::Clients { name, json } => commands::clients(store()?, ui, now, &name, json),
         Command::Url { names } => commands::url(store()?, ui, &names),

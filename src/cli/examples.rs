@@ -92,6 +92,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "hostseed client web1 --cn alice --valid-for 7d --out web1-alice",
             "hostseed client web1 --cn ci@example.com",
+            "hostseed client web1 --cn alice --remove",
         ],
     ),
     ("clients", &["hostseed clients web1", "hostseed clients web1 --json | jq '.[].certificate.not_after'"]),

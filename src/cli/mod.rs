@@ -174,7 +174,7 @@ pub enum Command {
         #[arg(short = 'q', long = "names")]
         names: bool,
         /// List only machines with a certificate that expires within this time, such as 30d, or has expired, and machines that
-        /// cannot be read; the exit status is 3 if there are any
+        /// cannot be read; the exit status is 3 if there are any. Of the clients that `client` made, only those count that have not expired
         #[arg(long, value_name = "TIME", value_parser = duration)]
         expiring: Option<ValidFor>,
         /// Print JSON

@@ -110,8 +110,8 @@ pub(super) fn parse_name(option: &str, text: &str) -> Result<ClientName, Diagnos
     ClientName::parse(text).map_err(|problem| problem.about(format_args!("`{option}`")))
 }
 
-/// The name of a new client from the command line. It cannot be the machine's name, which is that of the machine's own client.
-fn client_name(text: &str, machine: &MachineName) -> Result<ClientName> {
+/// The name of a client besides the machine's own from the command line. It cannot be the machine's name, which is that of the machine's own client.
+pub(super) fn client_name(text: &str, machine: &MachineName) -> Result<ClientName> {
     let name = parse_name("--cn", text).map_err(Report::from)?;
     if name.as_str().eq_ignore_ascii_case(machine.as_str()) {
         let problem = Diagnostic::error(

@@ -23,6 +23,9 @@ struct ClientView {
     name: String,
     /// True for the machine's own client.
     own: bool,
+    /// True if it was imported, and the store has nothing else of the machine.
+    #[serde(skip)]
+    imported: bool,
     cert_path: String,
     /// True if the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it.
     revoked: bool,
@@ -50,11 +53,15 @@ impl ClientView {
             Err(error) => (None, Some(format!("{error:#}"))),
         };
         let (revoked, old_ca) = (ca == ClientCa::Earlier, ca == ClientCa::Old);
-        Self { version: VERSION, name, own, cert_path, revoked, old_ca, certificate, error }
+        Self { version: VERSION, name, own, imported: false, cert_path, revoked, old_ca, certificate, error }
     }
 
     fn row(self) -> Vec<String> {
-        let name = if self.own { format!("{} (the machine's own)", self.name) } else { self.name };
+        let name = match (self.own, self.imported) {
+            (_, true) => format!("{} (imported)", self.name),
+            (true, false) => format!("{} (the machine's own)", self.name),
+            (false, false) => self.name,
+        };
         let (until, state) = match self.certificate {
             Some(certificate) if self.revoked => (certificate.not_after, "revoked (old CA)".to_owned()),
             Some(certificate) if self.old_ca => {
@@ -81,14 +88,12 @@ pub fn clients(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: boo
 fn views(store: &Store, machine: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientView>> {
     let further = store.clients(machine)?;
     let own = store.certificate(machine, "cert");
-    let mut views = vec![ClientView::new(
-        machine.to_string(),
-        true,
-        store.machine_path(machine)?,
-        ClientCa::Current,
-        own,
-        now,
-    )];
+    // A client that was imported has its own name.
+    let imported = store.is_client_only(machine);
+    let name = own.as_ref().ok().filter(|_| imported).and_then(Certificate::common_name);
+    let name = name.unwrap_or_else(|| machine.to_string());
+    let own = ClientView::new(name, true, store.machine_path(machine)?, ClientCa::Current, own, now);
+    let mut views = vec![ClientView { imported, ..own }];
     views.extend(further.into_iter().map(|(client, read)| {
         let cert_path = store.client_dir(machine, &client).display().to_string();
         let ca = store.client_ca(machine, &client);

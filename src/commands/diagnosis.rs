@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::address::cover;
+use super::expiry::Remedy;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{Fault, Said, Target, Which};
 use crate::names::{Address, MachineName};
@@ -64,6 +65,16 @@ impl Diagnosis<'_> {
             Which::Server | Which::Intermediate | Which::Client => &[],
         };
         self.store.command(["renew"].iter().chain(options).copied().chain([self.name.as_str()]))
+    }
+
+    /// Adds how the machine gets a new certificate. Where there is only a client, the one who has the machine makes it.
+    fn with_remedy(&self, error: Diagnostic, which: Which, before: &str) -> Diagnostic {
+        match Remedy::by_owner(self.store, self.name, which == Which::Authority) {
+            Some(Remedy { hint, command }) => error.hint(hint).run(command),
+            None => error
+                .hint(format!("make new certificates{before}, and replace the VM:"))
+                .run(self.renew(which)),
+        }
     }
 
     /// The error for a fault.
@@ -164,9 +175,12 @@ impl Diagnosis<'_> {
                 .hint("make new certificates, and replace the VM:")
                 .run(self.renew(Which::Server)),
             Fault::Time { which, validity, now, host } => {
-                error(Code::CertificateTime, &self.time(*which, *validity, *now, *host)).hint(time_hint(*validity, *now, *host)).runs(
-                    validity.is_expired(*now).then(|| self.renew(*which)).filter(|_| !clocks_differ(*now, *host)),
-                )
+                let error = error(Code::CertificateTime, &self.time(*which, *validity, *now, *host));
+                match (validity.is_expired(*now), clocks_differ(*now, *host)) {
+                    (_, true) => error.hint("the clocks differ: set the wrong one"),
+                    (true, false) => self.with_remedy(error, *which, ""),
+                    (false, false) => error.hint("set this computer's clock, or wait"),
+                }
             }
             Fault::ClientRefused { young } => {
                 let text = format!("{fault} {}", shown(self.target.client.chain.first()));
@@ -181,6 +195,10 @@ impl Diagnosis<'_> {
                     return error
                         .hint("the VM boots from user-data with another CA, or its clock is wrong; while the VM boots, wait for it:")
                         .runs(wait);
+                }
+                if let Some(remedy) = Remedy::by_owner(self.store, self.name, false) {
+                    let hint = format!("the host has another CA, or its clock is wrong; {}", remedy.hint);
+                    return error.hint(hint).run(remedy.command);
                 }
                 error.hint(
                     "the VM boots from user-data with another CA, or its clock is wrong: see the `hostseed` lines on its console; if not, make new certificates and replace the VM:",
@@ -221,11 +239,13 @@ impl Diagnosis<'_> {
             .map(|(which, certificate)| {
                 let date = certificate.validity().not_after.date();
                 let text = format!("`{}`: the {} expires on {date}", self.name, which.name());
-                let hint = match which {
-                    Which::OldAuthority => "finish the change of the CA before that:",
-                    _ => "make new certificates before that, and replace the VM:",
-                };
-                Diagnostic::warning(Code::CertificateExpiresSoon, text).hint(hint).run(self.renew(*which))
+                let warning = Diagnostic::warning(Code::CertificateExpiresSoon, text);
+                match which {
+                    Which::OldAuthority => {
+                        warning.hint("finish the change of the CA before that:").run(self.renew(*which))
+                    }
+                    _ => self.with_remedy(warning, *which, " before that"),
+                }
             })
             .collect();
         if let Some(skew) = skew.filter(|skew| skew.abs() > TOLERATED_SKEW) {
@@ -296,15 +316,6 @@ impl Diagnosis<'_> {
                     && Address::parse(name).is_ok()
             }
         }
-    }
-}
-
-/// The next step for a certificate that is not valid now.
-fn time_hint(validity: Validity, now: OffsetDateTime, host: Option<OffsetDateTime>) -> &'static str {
-    match (validity.is_expired(now), clocks_differ(now, host)) {
-        (_, true) => "the clocks differ: set the wrong one",
-        (true, false) => "make new certificates, and replace the VM:",
-        (false, false) => "set this computer's clock, or wait",
     }
 }
 

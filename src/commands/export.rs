@@ -16,7 +16,7 @@ use crate::names::{ClientName, MachineName};
 use crate::pki::Certificate;
 use crate::secret::Secret;
 use crate::shell::Command;
-use crate::store::{self, CaKey, LeftOut, Replace, Store};
+use crate::store::{self, CaKey, Exported, LeftOut, Replace, Store};
 use crate::ui::Ui;
 
 /// The part of a machine to export.
@@ -105,7 +105,7 @@ fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Ex
     };
     let client_name = match part {
         Part::Machine { ca_key } => {
-            let (export, key, left_out) = store.export_machine(machine, *ca_key)?;
+            let Exported { export, ca_key: key, left_out } = store.export_machine(machine, *ca_key)?;
             left_out.iter().for_each(|(client, why)| note_left_out(store, ui, (machine, client), why));
             let of_client = access(&store.certificate(machine, "cert")?);
             let ca = store.certificate(machine, "ca")?;
@@ -127,11 +127,17 @@ fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Ex
             return Ok((export, note));
         }
         Part::OwnClient => None,
-        Part::Client(name) if name == machine.as_str() => None,
+        Part::Client(name) if name == machine.as_str() || is_imported(store, machine, name) => None,
         Part::Client(name) => Some(client::parse_name("--client", name).map_err(Report::from)?),
     };
     let (export, certificate) = store.export_client(machine, client_name.as_ref())?;
     Ok((export, access(&certificate)))
+}
+
+/// Returns whether the store has only this client of the machine.
+fn is_imported(store: &Store, machine: &MachineName, client: &str) -> bool {
+    let name = || store.certificate(machine, "cert").ok()?.common_name();
+    store.is_client_only(machine) && name().as_deref() == Some(client)
 }
 
 /// Notes why a client is not in the file, and how to get it into it.

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::machine_name;
 use super::machine_view::{CertificateView, Details, HostCertificateView, MachineView};
+use crate::pki::Certificate;
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -14,15 +15,22 @@ pub const FOUND_AT_BOOT: &str = "and the addresses that the host finds at boot";
 
 /// Shows a machine.
 pub fn inspect(store: &Store, ui: Ui, now: OffsetDateTime, name: &str, json: bool) -> Result<()> {
-    let view = MachineView::read(store, &machine_name(name)?, now)?;
-    if json { ui.json(&view) } else { ui.details(&rows(&view)) }
+    let name = machine_name(name)?;
+    let view = MachineView::read(store, &name, now)?;
+    let only_client = store.is_client_only(&name).then(|| store.certificate(&name, "cert")).transpose()?;
+    if json { ui.json(&view) } else { ui.details(&rows(&view, only_client.as_ref())) }
 }
 
-fn rows(view: &MachineView) -> Vec<(&'static str, Vec<String>)> {
+/// The rows of a table. `only_client` is the client's certificate if the store has nothing else of the machine.
+fn rows(view: &MachineView, only_client: Option<&Certificate>) -> Vec<(&'static str, Vec<String>)> {
     let mut rows =
         vec![("name", vec![view.name.clone()]), ("docker host", view.docker_host.iter().cloned().collect())];
-    let host =
-        view.host.as_ref().map_or_else(|| ("server", lines(None, "server.pem")), HostCertificateView::row);
+    let host = match (&view.host, only_client) {
+        (Some(host), _) => host.row(),
+        (None, Some(_)) => ("server", vec!["only a client certificate is here".to_owned()]),
+        (None, None) => ("server", lines(None, "server.pem")),
+    };
+    let name = only_client.and_then(Certificate::common_name);
     let Some(Details { sans, authority, old_authority, client, user_data_file, options, .. }) = &view.details
     else {
         return rows;
@@ -35,7 +43,7 @@ fn rows(view: &MachineView) -> Vec<(&'static str, Vec<String>)> {
     rows.extend(old_authority.as_ref().map(|old| ("old CA", old.lines())));
     rows.extend([
         host,
-        ("client", lines(client.as_ref(), "cert.pem")),
+        ("client", name.into_iter().chain(lines(client.as_ref(), "cert.pem")).collect()),
         ("folder", vec![view.cert_path.clone()]),
     ]);
     rows.extend(user_data_file.iter().map(|path| ("user-data", vec![path.clone()])));

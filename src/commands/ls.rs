@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 
 use super::expiry;
 use super::machine_view::{CertificateView, HostCertificateView, MachineView, VERSION, left};
-use crate::plan::ValidFor;
+use crate::names::host_of;
+use crate::plan::{HostRole, ValidFor};
 use crate::store::{HostCertificate, Listing, Store};
 use crate::ui::Ui;
 
@@ -32,7 +33,8 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
     let environment = Environment::read();
     let mut rows = Vec::new();
     for listing in store.list(now)? {
-        let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name)));
+        let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name, now)));
+        let is_unaddressed = is_unaddressed(&listing);
         let view = view(store, listing, now, &environment);
         let of_client = || Some(format!("{} (client)", left(view.only_client.as_ref()?.days_left)));
         let mut state =
@@ -45,27 +47,43 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
             Some(_) => continue,
             None => {}
         }
-        rows.push((view, state));
+        rows.push((view, state, is_unaddressed));
     }
     let status = match selection.expiring {
         Some(_) if !rows.is_empty() => ExitCode::from(EXPIRING),
         _ => ExitCode::SUCCESS,
     };
     if selection.json {
-        ui.json(&rows.into_iter().map(|(view, _)| view).collect::<Vec<_>>())?;
+        ui.json(&rows.into_iter().map(|(view, ..)| view).collect::<Vec<_>>())?;
     } else if selection.names_only {
-        ui.out(rows.iter().map(|(view, _)| format!("{}\n", view.name)).collect::<String>())?;
+        ui.out(rows.iter().map(|(view, ..)| format!("{}\n", view.name)).collect::<String>())?;
+    } else if let Some(within) = selection.expiring.filter(|_| rows.is_empty()) {
+        ui.note(format_args!("no certificate expires within {within}"));
     } else {
         let mut table = vec![["NAME", "ACTIVE", "DOCKER HOST", "CERTIFICATE"].map(str::to_owned).to_vec()];
-        table.extend(rows.into_iter().map(|(view, state)| {
+        table.extend(rows.into_iter().map(|(view, state, is_unaddressed)| {
             // Docker Machine's sign for the active machine.
             let active = if view.active == Some(true) { "*" } else { "-" };
-            let host = view.docker_host.unwrap_or_else(|| "-".into());
+            let host = match view.docker_host {
+                Some(_) if is_unaddressed => "no address yet".into(),
+                Some(host) => host,
+                None => "-".into(),
+            };
             vec![view.name, active.into(), host, view.error.unwrap_or(state)]
         }));
         ui.table(&table)?;
     }
     Ok(status)
+}
+
+/// Returns whether a host that issues its own certificate has only the machine's name for an address, and that is no DNS name with a domain.
+fn is_unaddressed(listing: &Listing) -> bool {
+    let issues = |host: &HostCertificate| host.role == HostRole::BootIssuer;
+    let name = listing.name.as_str();
+    let host = |url: &str| host_of(&url.parse().ok()?).map(str::to_owned);
+    listing.certificate.as_ref().is_ok_and(issues)
+        && !name.contains('.')
+        && listing.endpoint.as_ref().is_ok_and(|endpoint| host(&endpoint.url).as_deref() == Some(name))
 }
 
 fn view(store: &Store, listing: Listing, now: OffsetDateTime, environment: &Environment) -> MachineView {

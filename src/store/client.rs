@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::transaction::Change;
 use super::trust::Role;
-use super::{MACHINES, Store, files, unusable};
+use super::{MACHINES, Store, contents, files, unusable};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{ClientName, MachineName};
@@ -63,6 +63,16 @@ impl Store {
         Ok(names)
     }
 
+    /// The certificate of a client besides the machine's own.
+    ///
+    /// # Errors
+    /// Fails if there is no such client, or if its certificate cannot be read.
+    pub fn further_certificate(&self, machine: &MachineName, client: &ClientName) -> Result<Certificate> {
+        self.require(machine)?;
+        self.require_client(machine, client)?;
+        self.client_certificate(machine, client)
+    }
+
     fn client_certificate(&self, machine: &MachineName, client: &ClientName) -> Result<Certificate> {
         Ok(chain(&self.client_dir(machine, client).join("cert.pem"))?.remove(0))
     }
@@ -74,13 +84,7 @@ impl Store {
     pub fn further_client(&self, machine: &MachineName, client: &ClientName) -> Result<ClientIdentity> {
         self.require(machine)?;
         let dir = self.client_dir(machine, client);
-        if dir.symlink_metadata().is_err() {
-            let message = format!("`{machine}` has no client `{client}`");
-            return Err(Diagnostic::error(Code::NoSuchClient, message)
-                .hint("list its clients:")
-                .run(self.command(["clients", machine.as_str()]))
-                .into());
-        }
+        self.require_client(machine, client)?;
         let key = dir.join("key.pem");
         if key.symlink_metadata().is_err() {
             let message = format!(
@@ -192,6 +196,37 @@ impl Store {
             return transaction.commit(&[Change::NewFolder(folder, &files(""))]);
         }
         transaction.commit(&[Change::NewFolder(clients, &files(&format!("{client}/")))])
+    }
+
+    /// Removes a client's certificate and key from the store.
+    ///
+    /// # Errors
+    /// Fails if there is no such client, or if its folder has files that hostseed did not create. The store is unchanged then.
+    pub fn remove_client(&self, machine: &MachineName, client: &ClientName) -> Result<()> {
+        self.require(machine)?;
+        self.require_client(machine, client)?;
+        let transaction = self.begin()?;
+        self.require(machine)?;
+        self.require_client(machine, client)?;
+        let clients = Path::new(MACHINES).join(machine.as_str()).join(CLIENTS);
+        let foreign = contents::foreign_to_client(&self.client_dir(machine, client))?;
+        if !foreign.is_empty() {
+            return Err(self.others_files(client, &foreign));
+        }
+        let is_only = fs::read_dir(self.root.join(&clients)).is_ok_and(|entries| entries.count() == 1);
+        transaction.commit(&[Change::Remove(if is_only { clients } else { clients.join(client.as_str()) })])
+    }
+
+    /// Fails if a machine does not have this client besides its own.
+    fn require_client(&self, machine: &MachineName, client: &ClientName) -> Result<()> {
+        if self.client_dir(machine, client).symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        let message = format!("`{machine}` has no client `{client}`");
+        Err(Diagnostic::error(Code::NoSuchClient, message)
+            .hint("list its clients:")
+            .run(self.command(["clients", machine.as_str()]))
+            .into())
     }
 
     /// Checks who owns and who can write the folders and files of a machine's clients. Corrects the modes of the files.

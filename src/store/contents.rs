@@ -98,6 +98,11 @@ pub fn driver_file(dir: &Path, name: &MachineName) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Lists the files in the folder of a client that hostseed did not create.
+pub fn foreign_to_client(dir: &Path) -> Result<Vec<PathBuf>> {
+    foreign(dir, |path, file| FILES.contains(&file) && !path.is_dir())
+}
+
 /// Lists the files below the folder of a machine's clients that hostseed did not create.
 fn foreign_to_clients(clients: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
@@ -107,7 +112,7 @@ fn foreign_to_clients(clients: &Path) -> Result<Vec<PathBuf>> {
         is_client
     })?;
     for folder in folders {
-        found.extend(foreign(&folder, |path, file| FILES.contains(&file) && !path.is_dir())?);
+        found.extend(foreign_to_client(&folder)?);
     }
     Ok(found)
 }

@@ -37,17 +37,21 @@ pub enum LeftOut {
     Unusable(String),
 }
 
+/// A machine for another store.
+pub struct Exported {
+    pub export: Export,
+    pub ca_key: CaKey,
+    /// The clients that are not in it.
+    pub left_out: Vec<(ClientName, LeftOut)>,
+}
+
 impl Store {
-    /// Reads everything of a machine that another store needs. Returns the clients that are not in it, too. The key of a CA that is not
+    /// Reads everything of a machine that another store needs. The key of a CA that is not
     /// only the machine's is included `with_ca_key`.
     ///
     /// # Errors
     /// Fails if the machine does not exist, another user can change it, or its files do not belong together.
-    pub fn export_machine(
-        &self,
-        name: &MachineName,
-        with_ca_key: bool,
-    ) -> Result<(Export, CaKey, Vec<(ClientName, LeftOut)>)> {
+    pub fn export_machine(&self, name: &MachineName, with_ca_key: bool) -> Result<Exported> {
         self.require(name)?;
         self.refuse_client_only(name)?;
         let dir = self.machine_dir(name);
@@ -64,7 +68,7 @@ impl Store {
             }
         }
         let source = self.ca_source(name)?;
-        let key = if source != AuthoritySource::Own && !with_ca_key {
+        let ca_key = if source != AuthoritySource::Own && !with_ca_key {
             CaKey::LeftOut
         } else {
             self.check_authority(&source)?;
@@ -84,7 +88,7 @@ impl Store {
         let export = Export::new(name.clone(), Kind::Machine, exported);
         // An export that cannot be imported is refused now.
         Checked::machine(&export)?;
-        Ok((export, key, left_out))
+        Ok(Exported { export, ca_key, left_out })
     }
 
     /// Reads the files of a further client, with the names that they have in an archive. Returns why they cannot be in one.

@@ -99,7 +99,7 @@ impl Store {
         if self.has_files(name, &files) && has_key() {
             return Ok(imported(Done::Nothing, ca_key));
         }
-        let (done, mut changes) = self.into_machine(export, name, &files, force)?;
+        let (done, mut changes) = self.placement(export, name, &files, force)?;
         self.refuse_taken_authority(name, &source)?;
         if is_own {
             changes.insert(0, Change::NewFolder(Path::new(CERTS).join(name.as_str()), &authority));
@@ -169,7 +169,7 @@ impl Store {
         if self.has_files(name, &files) {
             return Ok(imported(Done::Nothing));
         }
-        let (done, changes) = self.into_machine(export, name, &files, force)?;
+        let (done, changes) = self.placement(export, name, &files, force)?;
         self.make_folders()?;
         transaction.commit(&changes)?;
         Ok(imported(done))
@@ -188,7 +188,7 @@ impl Store {
     ///
     /// # Errors
     /// Fails if there is a machine of that name. With `force` only if the store has more of it than a client certificate.
-    fn into_machine<'a>(
+    fn placement<'a>(
         &self,
         export: &Export,
         name: &MachineName,

@@ -44,7 +44,7 @@ pub use client_only::NEED_THE_MACHINE;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};
 pub use create::Creation;
 pub use docker_machine::{Taken, Takeover};
-pub use export::{CaKey, LeftOut};
+pub use export::{CaKey, Exported, LeftOut};
 pub use import::{CaKeyHere, Done, Imported};
 pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};

@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// The error for files that hostseed did not create.
-    pub(super) fn others_files(&self, name: &MachineName, foreign: &[PathBuf]) -> anyhow::Error {
+    pub(super) fn others_files(&self, name: impl std::fmt::Display, foreign: &[PathBuf]) -> anyhow::Error {
         let listed: Vec<_> = foreign.iter().map(|path| format!("`{}`", path.display())).collect();
         let words = foreign.iter().map(|path| path.display().to_string()).chain([".".to_owned()]);
         Diagnostic::error(

@@ -6,6 +6,7 @@ mod support;
 
 mod check;
 mod client_folder;
+mod client_only;
 #[cfg(unix)]
 mod clipboard;
 mod clouds;

@@ -85,9 +85,18 @@ pub struct Client {
     /// Replace a client that has not expired, and existing files of PATH; the old certificate stays valid
     #[arg(long)]
     force: bool,
+
+    /// Remove the client's certificate and key from the store; this does not revoke the certificate
+    #[arg(long, conflicts_with_all = ["valid_for", "key", "out", "force"])]
+    pub remove: bool,
 }
 
 impl Client {
+    /// The machine and the client.
+    pub fn names(&self) -> (&str, &str) {
+        (&self.name, &self.cn)
+    }
+
     /// The request that the flags make.
     pub fn request(self) -> ClientRequest {
         ClientRequest {
