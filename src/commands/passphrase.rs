@@ -33,10 +33,10 @@ pub(super) fn new(ui: Ui, from: &From) -> Result<Secret> {
     }
     let first = ask(ui, "Passphrase for the file: ")?;
     if first.expose().is_empty() {
-        return Err(refuse("the passphrase is empty; nothing was written"));
+        return Err(refuse("the passphrase is empty; nothing was written", TYPE_AGAIN));
     }
     if ask(ui, "The same passphrase again: ")? != first {
-        return Err(refuse("the two passphrases differ; nothing was written"));
+        return Err(refuse("the two passphrases differ; nothing was written", TYPE_AGAIN));
     }
     Ok(first)
 }
@@ -54,26 +54,29 @@ pub(super) fn existing(ui: Ui, from: &From, of: &Path) -> Result<Secret> {
 
 fn read(file: &Path) -> Result<Secret> {
     let bytes = Secret::new(super::read_file(file)?);
-    let text =
-        std::str::from_utf8(&bytes).map_err(|_| refuse("the file with the passphrase is not UTF-8"))?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| refuse("the file with the passphrase is not UTF-8", IN_FILE))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err(refuse("the first line of the file with the passphrase is empty"));
+        return Err(refuse("the first line of the file with the passphrase is empty", IN_FILE));
     }
     Ok(Secret::new(line.to_owned()))
 }
 
 fn ask(ui: Ui, prompt: &str) -> Result<Secret> {
     let Some(typed) = ui.passphrase(prompt)? else {
-        return Err(refuse("there is no terminal to ask for the passphrase; nothing was written"));
+        return Err(refuse("there is no terminal to ask for the passphrase; nothing was written", FROM_FILE));
     };
-    let text = std::str::from_utf8(&typed).map_err(|_| refuse("the passphrase is not UTF-8"))?;
+    let text = std::str::from_utf8(&typed).map_err(|_| refuse("the passphrase is not UTF-8", TYPE_AGAIN))?;
     Ok(Secret::new(text.to_owned()))
 }
 
-fn refuse(why: &str) -> anyhow::Error {
-    let problem = Diagnostic::error(Code::ExportPassphrase, why);
-    Report::from(problem.hint("`--passphrase-file FILE` reads it from the first line of a file")).into()
+const TYPE_AGAIN: &str = "run the command again";
+const IN_FILE: &str = "write the passphrase into the first line of the file, as UTF-8";
+const FROM_FILE: &str = "`--passphrase-file FILE` reads it from the first line of a file";
+
+fn refuse(why: &str, hint: &str) -> anyhow::Error {
+    Report::from(Diagnostic::error(Code::ExportPassphrase, why).hint(hint)).into()
 }
 
 /// A source of passphrases, which asks the user at most once for each key.

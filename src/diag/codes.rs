@@ -836,9 +836,10 @@ codes! {
     ///
     /// Import it with the version of hostseed that exported it, or a later one.
     ExportVersion = "export-version",
-    /// A file to import has a passphrase that is missing or wrong
+    /// The passphrase of an exported file is missing, wrong, or cannot be used
     ///
-    /// `export --passphrase` asked for it. `import` asks for it at the terminal, or reads it from the file of `--passphrase-file`.
+    /// `export --passphrase` asks twice for a new one, and `import` for the one of the file, at the terminal. `--passphrase-file FILE` reads
+    /// it from the first line of a file instead. Nothing else decrypts the file: if the passphrase is lost, export again.
     ExportPassphrase = "export-passphrase",
     /// The certificates and keys of a file to import do not belong together
     ///

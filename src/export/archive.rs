@@ -4,17 +4,14 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tar::{Archive, Builder, EntryType, Header};
 
-use super::{Export, Kind, MAX_BYTES, is_known, unreadable};
+use super::{Export, Fault, Kind, MANIFEST, MAX_BYTES, VERSION, is_known};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::secret::Secret;
 
-const MANIFEST: &str = "manifest.json";
 /// The name of the format in the manifest.
 const FORMAT: &str = "hostseed export";
-/// The version of the format that this version writes, and the only one that it reads.
-const VERSION: u64 = 1;
 /// Bytes of a block (POSIX.1-2017, pax, "ustar Interchange Format").
 const BLOCK: usize = 512;
 
@@ -98,41 +95,40 @@ pub fn is_archive(bytes: &[u8]) -> bool {
 /// # Errors
 /// Fails if the archive is of another version, or is not what [`write()`] writes for its content: it was cut off, something was appended,
 /// or it has an entry that is no regular file, has an unknown name or appears twice.
-pub fn read(bytes: &[u8]) -> Result<Export, Diagnostic> {
+pub fn read(bytes: &[u8]) -> Result<Export, Fault> {
     if bytes.len() > MAX_BYTES {
-        return Err(unreadable(format_args!("it has more than {MAX_BYTES} bytes")));
+        return Err(Fault::TooLarge);
     }
-    let cut_off = |_: std::io::Error| unreadable("it is cut off or damaged");
+    let cut_off = |_: std::io::Error| Fault::CutOff;
     let mut archive = Archive::new(bytes);
     // Raw: an extension of the format, such as a long name, is an entry of an unknown type.
     let mut entries = archive.entries().map_err(cut_off)?.raw(true);
-    let mut next = || -> Result<Option<Entry>, Diagnostic> {
+    let mut next = || -> Result<Option<Entry>, Fault> {
         let Some(entry) = entries.next().transpose().map_err(cut_off)? else { return Ok(None) };
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         if entry.header().entry_type() != EntryType::Regular {
-            return Err(unreadable(format_args!("`{}` is not a regular file", path.escape_debug())));
+            return Err(Fault::NotRegular(path));
         }
         let begin = usize::try_from(entry.raw_file_position()).unwrap_or(usize::MAX);
         let end = usize::try_from(entry.size()).ok().and_then(|size| begin.checked_add(size));
         let content = end.and_then(|end| bytes.get(begin..end));
-        let content = content.ok_or_else(|| unreadable("it is cut off or damaged"))?;
+        let content = content.ok_or(Fault::CutOff)?;
         Ok(Some((path, Secret::from(content))))
     };
     let (name, kind) = match next()? {
         Some((path, content)) if path == MANIFEST => read_manifest(&content)?,
-        Some((path, _)) if path == "meta.json" => {
-            let hint = "it may be an archive for `docker context import`";
-            return Err(unreadable(format_args!("it has no `{MANIFEST}`")).hint(hint));
+        first => {
+            let has_metadata = first.is_some_and(|(path, _)| path == "meta.json");
+            return Err(Fault::NoManifest { has_metadata });
         }
-        _ => return Err(unreadable(format_args!("it does not begin with `{MANIFEST}`"))),
     };
     let mut files = Vec::<Artifact>::new();
     while let Some((path, content)) = next()? {
         if !is_known(&kind, &path) {
-            return Err(unreadable(format_args!("it has a file with the name `{}`", path.escape_debug())));
+            return Err(Fault::UnknownName(path));
         }
         if files.iter().any(|file| file.path == path) {
-            return Err(unreadable(format_args!("it has `{path}` twice")));
+            return Err(Fault::Twice(path));
         }
         files.push(match is_public(&path) {
             true => Artifact::public(path, content),
@@ -142,36 +138,28 @@ pub fn read(bytes: &[u8]) -> Result<Export, Diagnostic> {
     let export = Export::new(name, kind, files);
     match write(&export) {
         Ok(same) if same[..] == *bytes => Ok(export),
-        _ => Err(unreadable("it is cut off, or was changed")),
+        _ => Err(Fault::Changed),
     }
 }
 
-fn read_manifest(bytes: &[u8]) -> Result<(MachineName, Kind), Diagnostic> {
+fn read_manifest(bytes: &[u8]) -> Result<(MachineName, Kind), Fault> {
     let damaged = |error: serde_json::Error| {
-        unreadable(format_args!(
-            "its `{MANIFEST}` has an error in line {}, column {}",
-            error.line(),
-            error.column()
-        ))
+        Fault::Manifest(format!("has an error in line {}, column {}", error.line(), error.column()))
     };
     let AnyVersion { format, version } = serde_json::from_slice(bytes).map_err(damaged)?;
     if format != FORMAT {
-        return Err(unreadable(format_args!("its `{MANIFEST}` has another format")));
+        return Err(Fault::Manifest("has another format".to_owned()));
     }
     if version != VERSION {
-        let message = format!(
-            "the file has version {version} of the format, and this hostseed reads {VERSION}; nothing was written"
-        );
-        return Err(Diagnostic::error(Code::ExportVersion, message)
-            .hint("import it with the version of hostseed that exported it, or a later one"));
+        return Err(Fault::Version(version));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(damaged)?;
     let name = MachineName::parse(&manifest.name)
-        .map_err(|problem| unreadable(problem.about(format_args!("`name` in its `{MANIFEST}`"))))?;
+        .map_err(|problem| Fault::Manifest(problem.about("has a `name` that").to_string()))?;
     let kind = match (manifest.kind, manifest.docker_host) {
         (KindName::Machine, None) => Kind::Machine,
         (KindName::Client, Some(docker_host)) => Kind::Client { docker_host },
-        _ => return Err(unreadable(format_args!("its `{MANIFEST}` lacks a field, or has one too many"))),
+        _ => return Err(Fault::Manifest("lacks a field, or has one too many".to_owned())),
     };
     Ok((name, kind))
 }
@@ -195,10 +183,6 @@ mod tests {
         Export::new(MachineName::parse("web1").unwrap(), Kind::Machine, files)
     }
 
-    fn code(bytes: &[u8]) -> Code {
-        read(bytes).unwrap_err().code
-    }
-
     #[test]
     fn an_archive_reads_back() {
         for kind in [Kind::Machine, Kind::Client { docker_host: "tcp://web1:2376".into() }] {
@@ -215,10 +199,12 @@ mod tests {
     fn a_changed_archive_is_refused() {
         let bytes = write(&export()).unwrap();
         for end in 0..bytes.len() {
-            assert_eq!(code(&bytes[..end]), Code::ExportFile, "{end}");
+            let refused = read(&bytes[..end]).unwrap_err();
+            assert!(matches!(refused, Fault::CutOff | Fault::Changed | Fault::NoManifest { .. }), "{end}");
         }
         for rest in [&[0_u8][..], &[0; 512], &[0; 1024], b"x", &bytes] {
-            assert_eq!(code(&[&bytes, rest].concat()), Code::ExportFile, "{}", rest.len());
+            let refused = read(&[&bytes, rest].concat()).unwrap_err();
+            assert!(matches!(refused, Fault::CutOff | Fault::Changed), "{}: {refused}", rest.len());
         }
         for at in (0..bytes.len()).step_by(7) {
             let mut changed = bytes.to_vec();
@@ -264,8 +250,7 @@ mod tests {
             "",
         ] {
             let refused = read(&archive(&[first, (path, EntryType::Regular, "x")])).unwrap_err();
-            assert_eq!(refused.code, Code::ExportFile, "{path}");
-            assert!(refused.message.contains("name"), "{refused}");
+            assert_eq!(refused, Fault::UnknownName(path.to_owned()));
         }
         for kind in [
             EntryType::Symlink,
@@ -279,21 +264,26 @@ mod tests {
             EntryType::GNUSparse,
         ] {
             let refused = read(&archive(&[first, ("machine/key.pem", kind, "")])).unwrap_err();
-            assert!(refused.message.contains("not a regular file"), "{kind:?}: {refused}");
+            assert_eq!(refused, Fault::NotRegular("machine/key.pem".to_owned()), "{kind:?}");
         }
         let key = ("machine/key.pem", EntryType::Regular, "x");
-        assert!(read(&archive(&[first, key, key])).unwrap_err().message.contains("twice"));
-        assert!(read(&archive(&[key, first])).unwrap_err().message.contains(MANIFEST));
+        let twice = read(&archive(&[first, key, key])).unwrap_err();
+        assert_eq!(twice, Fault::Twice("machine/key.pem".to_owned()));
+        let not_first = read(&archive(&[key, first])).unwrap_err();
+        assert_eq!(not_first, Fault::NoManifest { has_metadata: false });
+        let context = ("meta.json", EntryType::Regular, "{}");
+        assert_eq!(read(&archive(&[context])).unwrap_err(), Fault::NoManifest { has_metadata: true });
         // The entries of an archive are sorted.
-        assert!(read(&archive(&[first, key, ("machine/ca.pem", EntryType::Regular, "x")])).is_err());
+        let unsorted = read(&archive(&[first, key, ("machine/ca.pem", EntryType::Regular, "x")]));
+        assert_eq!(unsorted.unwrap_err(), Fault::Changed);
     }
 
     #[test]
     fn another_version_is_told() {
-        let manifest = |text: &str| code(&archive(&[(MANIFEST, EntryType::Regular, text)]));
+        let manifest = |text: &str| read(&archive(&[(MANIFEST, EntryType::Regular, text)])).unwrap_err();
         let newer = r#"{"format": "hostseed export", "version": 2, "more": []}"#;
-        assert_eq!(manifest(newer), Code::ExportVersion);
-        assert_eq!(manifest(&newer.replace("2", "1")), Code::ExportFile);
-        assert_eq!(manifest("{"), Code::ExportFile);
+        assert_eq!(manifest(newer), Fault::Version(2));
+        assert!(matches!(manifest(&newer.replace("2", "1")), Fault::Manifest(_)));
+        assert!(matches!(manifest("{"), Fault::Manifest(_)));
     }
 }

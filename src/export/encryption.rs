@@ -8,8 +8,7 @@ use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use anyhow::Result;
 
-use super::{MAX_WRAPPED, unreadable};
-use crate::diag::{Code, Diagnostic};
+use super::{Fault, MAX_WRAPPED};
 use crate::secret::Secret;
 
 /// The logarithm of scrypt's work factor, as in age's own program: about a second and 256 MiB.
@@ -44,12 +43,10 @@ pub fn is_encrypted(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// Fails if the passphrase is wrong, if the bytes are damaged, or if they are encrypted to a key.
-pub fn decrypt(bytes: &[u8], passphrase: &Secret) -> Result<Secret<Vec<u8>>, Diagnostic> {
-    let damaged = || unreadable("it is cut off or damaged");
-    let decryptor = Decryptor::new(ArmoredReader::new(bytes)).map_err(|_| damaged())?;
+pub fn decrypt(bytes: &[u8], passphrase: &Secret) -> Result<Secret<Vec<u8>>, Fault> {
+    let decryptor = Decryptor::new(ArmoredReader::new(bytes)).map_err(|_| Fault::CutOff)?;
     if !decryptor.is_scrypt() {
-        let hint = "decrypt it with `age --decrypt`, and import the result";
-        return Err(unreadable("it is encrypted to a key and not with a passphrase").hint(hint));
+        return Err(Fault::EncryptedToKey);
     }
     let mut identity = scrypt::Identity::new(secret(passphrase));
     identity.set_max_work_factor(MAX_WORK_FACTOR);
@@ -57,19 +54,15 @@ pub fn decrypt(bytes: &[u8], passphrase: &Secret) -> Result<Secret<Vec<u8>>, Dia
         decryptor.decrypt(iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
             DecryptError::DecryptionFailed
             | DecryptError::KeyDecryptionFailed
-            | DecryptError::NoMatchingKeys => {
-                Diagnostic::error(Code::ExportPassphrase, "the passphrase is wrong; nothing was written")
-            }
-            DecryptError::ExcessiveWork { .. } => {
-                unreadable("its passphrase would take too much time and memory")
-            }
-            _ => damaged(),
+            | DecryptError::NoMatchingKeys => Fault::WrongPassphrase,
+            DecryptError::ExcessiveWork { .. } => Fault::Costly,
+            _ => Fault::CutOff,
         })?;
     // Reserves the full size first, because a vector that grows leaves copies in memory.
     let mut content = Secret::new(Vec::with_capacity(bytes.len().min(MAX_WRAPPED) + 1));
     let read = reader.by_ref().take(MAX_WRAPPED as u64).read_to_end(content.expose_mut());
     // Nothing may follow.
-    read.and_then(|_| io::copy(&mut reader, &mut io::sink())).map_err(|_| damaged())?;
+    read.and_then(|_| io::copy(&mut reader, &mut io::sink())).map_err(|_| Fault::CutOff)?;
     Ok(content)
 }
 
@@ -88,17 +81,13 @@ mod tests {
             let bytes = encrypt_with(b"content", &passphrase, text, 4).unwrap();
             assert!(is_encrypted(&bytes) && bytes.is_ascii() == text);
             assert_eq!(decrypt(&bytes, &passphrase).unwrap()[..], b"content"[..]);
-            assert_eq!(
-                decrypt(&bytes, &Secret::new("x".to_owned())).unwrap_err().code,
-                Code::ExportPassphrase
-            );
+            let wrong = decrypt(&bytes, &Secret::new("x".to_owned())).unwrap_err();
+            assert_eq!(wrong, Fault::WrongPassphrase);
             for end in 0..bytes.len() - 1 {
-                assert_eq!(decrypt(&bytes[..end], &passphrase).unwrap_err().code, Code::ExportFile, "{end}");
+                assert_eq!(decrypt(&bytes[..end], &passphrase).unwrap_err(), Fault::CutOff, "{end}");
             }
-            assert_eq!(
-                decrypt(&[&bytes[..], b"x"].concat(), &passphrase).unwrap_err().code,
-                Code::ExportFile
-            );
+            let longer = [&bytes[..], b"x"].concat();
+            assert_eq!(decrypt(&longer, &passphrase).unwrap_err(), Fault::CutOff);
         }
         let costly = encrypt_with(b"content", &passphrase, true, 5).unwrap();
         let costly = String::from_utf8(costly).unwrap();
@@ -112,7 +101,6 @@ mod tests {
         // The work factor is at the end of the first stanza's line.
         let line = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(1).unwrap().0;
         let costly = [&bytes[..line - 1], b"30", &bytes[line..]].concat();
-        let refused = decrypt(&costly, &passphrase).unwrap_err();
-        assert!(refused.code == Code::ExportFile && refused.message.contains("too much"), "{refused}");
+        assert_eq!(decrypt(&costly, &passphrase).unwrap_err(), Fault::Costly);
     }
 }

@@ -6,20 +6,25 @@
 
 mod archive;
 mod encryption;
+mod fault;
 mod wrapping;
 
 pub use archive::{read, write};
 pub use encryption::{decrypt, encrypt};
+pub use fault::Fault;
 pub use wrapping::{Wrapped, unwrap};
 
 use crate::artifact::Artifact;
-use crate::diag::{Code, Diagnostic};
 use crate::names::{ClientName, MachineName};
 
 /// Maximum size in bytes of an archive: a few hundred clients.
 pub const MAX_BYTES: usize = 4 << 20;
 /// Maximum size in bytes of a file to import: an archive in base64, encrypted, in base64 again.
 pub const MAX_WRAPPED: usize = 2 * MAX_BYTES;
+/// The first entry of an archive.
+const MANIFEST: &str = "manifest.json";
+/// The version of the format that this version writes, and the only one that it reads.
+const VERSION: u64 = 1;
 /// The beginning of the names of a machine's files.
 pub const MACHINE: &str = "machine/";
 /// The beginning of the names of the CA's files.
@@ -105,12 +110,4 @@ fn is_known(kind: &Kind, path: &str) -> bool {
             MACHINE_FILES.contains(&file) || client.is_some_and(is_client)
         }
     }
-}
-
-/// The error for a file that is no export, or was damaged or changed.
-fn unreadable(why: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::error(
-        Code::ExportFile,
-        format!("this is not a file that `hostseed export` wrote: {why}; nothing was written"),
-    )
 }

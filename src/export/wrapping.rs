@@ -3,8 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{archive, encryption, unreadable};
-use crate::diag::Diagnostic;
+use super::{Fault, archive, encryption};
 use crate::secret::Secret;
 
 /// The content, after base64 was decoded.
@@ -20,21 +19,18 @@ pub enum Wrapped {
 ///
 /// # Errors
 /// Fails if it is none of them.
-pub fn unwrap(bytes: Secret<Vec<u8>>) -> Result<Wrapped, Diagnostic> {
+pub fn unwrap(bytes: Secret<Vec<u8>>) -> Result<Wrapped, Fault> {
     if let Some(wrapped) = recognise(&bytes) {
         return Ok(wrapped);
     }
     if bytes.trim_ascii().is_empty() {
-        return Err(unreadable("it is empty"));
+        return Err(Fault::Empty);
     }
     // Reserved at once, because a vector that grows leaves copies in memory.
     let mut text = Secret::new(Vec::with_capacity(bytes.len()));
     text.expose_mut().extend(bytes.iter().filter(|byte| !byte.is_ascii_whitespace()));
     let decoded = BASE64_STANDARD.decode(&text[..]).map(Secret::new);
-    decoded.ok().and_then(|decoded| recognise(&decoded)).ok_or_else(|| {
-        unreadable("it is no archive of hostseed's, no text of age, and no base64 of one")
-            .hint("`hostseed export NAME -o FILE` writes one")
-    })
+    decoded.ok().and_then(|decoded| recognise(&decoded)).ok_or(Fault::Unknown)
 }
 
 fn recognise(bytes: &[u8]) -> Option<Wrapped> {
