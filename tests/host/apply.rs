@@ -4,21 +4,18 @@
 //! The script runs in separate namespaces, with folders of the test as the host's. A stub of systemctl starts `openssl s_server` in Docker's
 //! place, with the files of `/etc/docker`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hostseed::artifact::Artifact;
 use hostseed::names::MachineName;
 use hostseed::pki::Certificate;
 use hostseed::render::{HostSet, NewFiles, host_set};
 
+use crate::kill;
 use crate::support::extent::{is_full, stride};
 use crate::support::{Home, mode, need, need_root, run};
 
@@ -497,81 +494,65 @@ fn a_set_of_another_time_does_not_hide_the_files_that_were_proved() {
 
 /// Runs the script with bash, and kills it and all its child processes after `steps` commands. Returns whether it was killed.
 fn killed_after(host: &Host, steps: usize) -> bool {
-    // A pipe with a byte for each step, from which all subshells read.
-    const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
     const BOOT: &str =
         r#"PATH=/usr/local/sbin:$PATH; systemctl restart docker.service </dev/null; exec "$@""#;
-    let mut command = host.inside(&["sh", "-c", BOOT, "boot", "bash", "-c", COUNTED, APPLY]);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.process_group(0).spawn().unwrap();
-    // A child that has exited has closed it.
-    let _ = child.stdin.take().unwrap().write_all(&vec![b'x'; steps]);
-    let status = child.wait().unwrap();
-    assert!(
-        status.success() || status.signal() == Some(9) || status.code() == Some(137),
-        "{status}: {}",
-        host.log()
-    );
-    !status.success()
+    let mut command = host.inside(&["sh", "-c", BOOT, "boot", "bash", "-c", kill::COUNTED, APPLY]);
+    command.stderr(Stdio::null());
+    kill::killed_after(command, steps, || host.log())
+}
+
+/// A host with a set, for a kill.
+struct Staged {
+    host: Host,
+    set: HostSet,
+    saved: PathBuf,
+    old: BTreeMap<String, (u32, String)>,
+    new: BTreeMap<String, (u32, String)>,
 }
 
 /// Kills the script between any two steps, and boots the host again. `state` is the verdict of a set with this in its drop-in.
 fn killed_between_any_two_steps(drop_in_has: &str, state: &str) {
-    let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-    let seen: Mutex<BTreeSet<BTreeMap<String, (u32, String)>>> = Mutex::default();
-    let wrong: Mutex<BTreeMap<usize, String>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..if is_full() { 4 } else { 1 } {
-            scope.spawn(|| {
-                let host = Host::new();
-                let old = host.in_place();
-                let set = host.set(&host.files("new", "new", drop_in_has), &[], "new");
-                host.stage(&set);
-                let saved = host.save();
-                // The last step leaves this.
-                assert!(!killed_after(&host, 100_000));
-                let new = host.in_place();
-                let ready = host.root().join("etc/docker/hostseed.next/ready");
-                loop {
-                    let steps = next.fetch_add(stride(97), Ordering::SeqCst);
-                    if steps >= end.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    copy(&saved, &host.root());
-                    if !killed_after(&host, steps) {
-                        end.fetch_min(steps, Ordering::SeqCst);
-                        return;
-                    }
-                    // Many steps leave the same state for the next run.
-                    if !seen.lock().unwrap().insert(host.shape()) {
-                        continue;
-                    }
-                    let mut presented = String::new();
-                    if ready.exists() {
-                        presented = String::from_utf8_lossy(&host.run().stdout).trim().to_owned();
-                    }
-                    let left = host.leftovers();
-                    let ended = if state == "applied" { &new } else { &old };
-                    let problem = if host.verdict(&set).is_none_or(|verdict| verdict.0 != state) {
-                        "no verdict"
-                    } else if host.in_place() != *ended {
-                        "the files are neither the old nor the new ones"
-                    } else if !presented.is_empty() && presented != host.fingerprint() {
-                        "docker does not answer with them"
-                    } else if left.iter().any(|path| !path.contains("hostseed.done/")) {
-                        "something is left"
-                    } else {
-                        continue;
-                    };
-                    wrong.lock().unwrap().insert(steps, format!("{problem}: {left:?}{}", host.log()));
-                }
-            });
+    let begin = || {
+        let host = Host::new();
+        let old = host.in_place();
+        let set = host.set(&host.files("new", "new", drop_in_has), &[], "new");
+        host.stage(&set);
+        let saved = host.save();
+        // The last step leaves this.
+        assert!(!killed_after(&host, 100_000));
+        let new = host.in_place();
+        Staged { host, set, saved, old, new }
+    };
+    let attempt = |staged: &Staged, steps: usize, is_new: &dyn Fn(_) -> bool| {
+        let Staged { host, set, saved, old, new } = staged;
+        copy(saved, &host.root());
+        if !killed_after(host, steps) {
+            return None;
         }
-    });
-    let (steps, states) = (end.into_inner(), seen.into_inner().unwrap().len());
-    let wrong = wrong.into_inner().unwrap();
-    let wrong: Vec<_> = wrong.iter().map(|(step, found)| format!("{step}: {found}")).collect();
-    assert!(wrong.is_empty(), "killed after so many steps:\n{}", wrong.join("\n"));
+        if !is_new(host.shape()) {
+            return Some(Vec::new());
+        }
+        let mut presented = String::new();
+        if host.root().join("etc/docker/hostseed.next/ready").exists() {
+            presented = String::from_utf8_lossy(&host.run().stdout).trim().to_owned();
+        }
+        let left = host.leftovers();
+        let ended = if state == "applied" { new } else { old };
+        let problem = if host.verdict(set).is_none_or(|verdict| verdict.0 != state) {
+            "no verdict"
+        } else if host.in_place() != *ended {
+            "the files are neither the old nor the new ones"
+        } else if !presented.is_empty() && presented != host.fingerprint() {
+            "docker does not answer with them"
+        } else if left.iter().any(|path| !path.contains("hostseed.done/")) {
+            "something is left"
+        } else {
+            return Some(Vec::new());
+        };
+        Some(vec![format!("{problem}: {left:?}{}", host.log())])
+    };
+    let workers = if is_full() { 4 } else { 1 };
+    let (steps, states) = kill::between_any_two_steps((workers, stride(97)), begin, attempt);
     assert!(
         steps > 150 && states > if is_full() { 12 } else { 1 },
         "{steps} steps, {states} states: they are not counted"
@@ -590,4 +571,31 @@ fn a_killed_return_to_the_old_files_is_finished_by_the_next_run() {
     if can_run() {
         killed_between_any_two_steps("--unknown-flag", "rolled-back");
     }
+}
+
+/// The steps of `renew --authority --apply`, from the machine `old` to `other`, whose CA has the same kind of name.
+#[test]
+fn a_host_trusts_two_cas_while_its_ca_is_replaced() {
+    if !can_run() {
+        return;
+    }
+    let host = Host::new();
+    let both = host.file("other", "ca.pem") + &host.file("old", "ca.pem");
+    let set = |ca: &str, server: &str, client: &str| {
+        let mut files = host.files(server, server, "--label role=old");
+        let file = files.iter_mut().find(|file| file.path == "etc/docker/ca.pem").unwrap();
+        *file = Artifact::public("etc/docker/ca.pem", ca);
+        host.set(&files, &[], client)
+    };
+    let applied = |set: &HostSet| host.applies(set).0;
+    // Without the old CA the host's own certificate leads nowhere, and without the new one the client's does.
+    assert_eq!(applied(&set(&host.file("other", "ca.pem"), "old", "other")), "refused");
+    assert_eq!(applied(&set(&host.file("old", "ca.pem"), "old", "other")), "refused");
+    assert_eq!(applied(&set(&both, "old", "other")), "applied", "{}", host.log());
+    assert_eq!(applied(&set(&both, "other", "other")), "applied", "{}", host.log());
+    assert_eq!(applied(&set(&host.file("other", "ca.pem"), "other", "other")), "applied", "{}", host.log());
+    assert_eq!(
+        fs::read_to_string(host.root().join("etc/docker/ca.pem")).unwrap(),
+        host.file("other", "ca.pem")
+    );
 }

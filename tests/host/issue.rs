@@ -6,16 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
+use crate::kill;
 use crate::support::extent::{is_full, sample, stride};
 use crate::support::openssl::*;
 use crate::support::rustls::judge_server;
@@ -1086,15 +1083,8 @@ fn an_unknown_argument_is_refused() {
 /// Runs the script with bash, and kills it and all its child processes after `steps` commands. Returns whether it was
 /// killed.
 fn killed_after(host: &Host, steps: usize) -> bool {
-    // A pipe with a byte for each step, from which all subshells read.
-    const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
-    let mut command = host.inside(&["bash", "-c", COUNTED, ISSUE, "--no-restart"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0).spawn().unwrap();
-    // A child that has exited has closed it.
-    let _ = child.stdin.take().unwrap().write_all(&vec![b'x'; steps]);
-    let status = child.wait().unwrap();
-    assert!(status.success() || status.signal() == Some(9), "{status}: {}", host.log());
-    !status.success()
+    let command = host.inside(&["bash", "-c", kill::COUNTED, ISSUE, "--no-restart"]);
+    kill::killed_after(command, steps, || host.log())
 }
 
 /// The files of the host, without anything that differs from run to run.
@@ -1133,52 +1123,35 @@ fn shape(host: &Host) -> BTreeMap<String, String> {
 /// Kills the script after each number of steps, on a host that `begin` prepares, until it finishes. `check` returns the
 /// problems after a kill and after the following run.
 fn killed_between_any_two_steps(begin: fn(&mut Host), check: fn(&Host, bool) -> Vec<String>) {
-    let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-    let seen: Mutex<BTreeSet<BTreeMap<String, String>>> = Mutex::default();
-    let wrong: Mutex<BTreeMap<usize, Vec<String>>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let mut host = Host::new(&[]);
-                // Each sync would write all cached data of this computer to disk.
-                host.put_program("sync", "#!/bin/sh\n");
-                begin(&mut host);
-                let saved = host.home.path().join("saved");
-                let copy = |from: &Path, to: &Path| {
-                    fs::remove_dir_all(to).ok();
-                    run(Command::new("cp").arg("-a").args([from, to]));
-                };
-                copy(&host.root(), &saved);
-                loop {
-                    let steps = next.fetch_add(stride(17), Ordering::SeqCst);
-                    if steps >= end.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    copy(&saved, &host.root());
-                    if !killed_after(&host, steps) {
-                        end.fetch_min(steps, Ordering::SeqCst);
-                        return;
-                    }
-                    let mut found = check(&host, false);
-                    // Many steps leave the same state for the next run.
-                    if found.is_empty() && seen.lock().unwrap().insert(shape(&host)) {
-                        let status = host.issue(&[]).stdout(Stdio::null()).status().unwrap();
-                        if !status.success() {
-                            found.push(format!("the next run fails: {status}: {}", host.log()));
-                        }
-                        found.extend(check(&host, true));
-                    }
-                    if !found.is_empty() {
-                        wrong.lock().unwrap().insert(steps, found);
-                    }
-                }
-            });
+    let copy = |from: &Path, to: &Path| {
+        fs::remove_dir_all(to).ok();
+        run(Command::new("cp").arg("-a").args([from, to]));
+    };
+    let prepare = || {
+        let mut host = Host::new(&[]);
+        // Each sync would write all cached data of this computer to disk.
+        host.put_program("sync", "#!/bin/sh\n");
+        begin(&mut host);
+        let saved = host.home.path().join("saved");
+        copy(&host.root(), &saved);
+        (host, saved)
+    };
+    let attempt = |(host, saved): &(Host, PathBuf), steps: usize, is_new: &dyn Fn(_) -> bool| {
+        copy(saved, &host.root());
+        if !killed_after(host, steps) {
+            return None;
         }
-    });
-    let (steps, states) = (end.into_inner(), seen.into_inner().unwrap().len());
-    let wrong = wrong.into_inner().unwrap();
-    let wrong: Vec<_> = wrong.iter().map(|(step, found)| format!("{step}: {}", found.join("; "))).collect();
-    assert!(wrong.is_empty(), "killed after so many steps:\n{}", wrong.join("\n"));
+        let mut found = check(host, false);
+        if found.is_empty() && is_new(shape(host)) {
+            let status = host.issue(&[]).stdout(Stdio::null()).status().unwrap();
+            if !status.success() {
+                found.push(format!("the next run fails: {status}: {}", host.log()));
+            }
+            found.extend(check(host, true));
+        }
+        Some(found)
+    };
+    let (steps, states) = kill::between_any_two_steps((4, stride(17)), prepare, attempt);
     assert!(steps > 150 && states > 5, "{steps} steps, {states} states: they are not counted");
 }
 

@@ -11,5 +11,7 @@ mod golden;
 #[cfg(target_os = "linux")]
 mod issue;
 #[cfg(target_os = "linux")]
+mod kill;
+#[cfg(target_os = "linux")]
 mod metadata;
 mod seeds;

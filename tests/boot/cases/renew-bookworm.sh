@@ -91,14 +91,14 @@ check 'the host goes on after the boot, and the client has waited' grep -qx succ
 check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
 check 'nothing is left' leaves_nothing web1
 
-# The network fails at several moments.
-slowly '/bin/sleep 2'
-for moment in 0.1 0.6 2 4; do
+# The network fails at ten moments: of the connection, the upload, the checks, the restart and the proof.
+slowly '/bin/sleep 1'
+for moment in 0 0.1 0.3 0.6 0.9 1.2 1.6 2 2.5 3.2; do
     first=$(served)
     in_background
     sleep "$moment"
     ip link set "hostseed$slot" down
-    sleep 4
+    sleep 2
     ip link set "hostseed$slot" up
     wait "$renewal"
     told "the network failed after $moment s: $(tail -n 1 "$work/renewal")"
@@ -119,12 +119,67 @@ check_same 'the units are installed' enabled "$(on_host systemctl is-enabled hos
 check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
 check 'nothing is left' leaves_nothing web1
 
-# A new CA: the client that is lost has no access any more.
+# A new CA in three steps. A second client polls the whole time, and sees no failure but those of the restarts.
+next_step() { hs renew --authority --apply --yes web1; }
+cas() { grep -c BEGIN "$1/ca.pem"; }
+# watch_host: polls with the files of the folder that $work/alice is a link to.
+watch_host() {
+    while :; do
+        with_files "$(readlink -f "$work/alice")" docker version --format ok 2>&1 | tail -n 1
+        sleep 0.2
+    done
+}
+with_files() {
+    local files=$1
+    shift
+    env DOCKER_HOST="tcp://$address:2376" DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH="$files" "$@"
+}
+hs client web1 --cn alice --quiet --out "$work/alice1"
+ln -s alice1 "$work/alice"
+watch_host >"$work/watched" &
+watcher=$!
+background+=("$watcher")
+
+check 'step 1: both trust both CAs' next_step
+check_same 'the host has two CAs' 2 "$(cas "$root/etc/docker")"
+check 'hostseed check web1' hs check web1
+check 'docker version answers' with_env web1 docker version
+check_refused 'step 2 would lock the second client out' 'error\[clients-of-old-ca\]' next_step
+check 'the second client gets new files' hs client web1 --cn alice --quiet --out "$work/alice2"
+ln -sfn alice2 "$work/alice3" && mv -T "$work/alice3" "$work/alice"
+slowly '/usr/bin/cmp /etc/docker/server.pem /etc/docker/proved.pem'
+cp "$root/etc/docker/server.pem" "$root/etc/docker/proved.pem"
+first=$(served)
+check_refused 'step 2: Docker fails with the new certificate' 'error\[not-applied\].*has the old ones again' next_step
+check_same 'the daemon has the old certificate again' "$first" "$(served)"
+rm "$root/etc/systemd/system/docker.service.d/05-test.conf"
+on_host systemctl daemon-reload
+check 'step 2: the host gets the new certificate' next_step
+check_not 'the daemon shows another certificate' test "$first" = "$(served)"
+check_same 'that of the store' "$(stored web1)" "$(served)"
+check 'hostseed check web1' hs check web1
+check 'step 3: both trust the new CA alone' next_step
+check_same 'the host has one CA' 1 "$(cas "$root/etc/docker")"
+check 'docker version answers' with_env web1 docker version
+check_refused 'the old files of the second client: refused' 'certificate|connection reset|broken pipe' \
+    with_files "$work/alice1" docker version
+sleep 1
+kill "$watcher" 2>/dev/null
+wait "$watcher" 2>/dev/null || true
+told "the second client has seen: $(sort "$work/watched" | uniq -c | tr '\n' ';')"
+check_not 'the second client was never refused' grep -Eiq 'x509|certificate|tls:' "$work/watched"
+check 'it was answered' test "$(grep -cx ok "$work/watched")" -ge 20
+# Each of the three steps restarts Docker, and the step that fails does so twice.
+check 'it was interrupted by the restarts alone' test "$(sed 's/^ok$/+/; t; s/.*/-/' "$work/watched" | uniq | grep -c -- -)" -le 5
+check 'nothing is left' leaves_nothing web1
+check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
+
+# At once: the client that is lost has no access any more.
 cp "$work/store/machines/web1/cert.pem" "$work/lost.pem"
 cp "$work/store/machines/web1/key.pem" "$work/lost-key.pem"
 client_files lost web1 "$work/lost.pem" "$work/lost-key.pem"
 check 'the client that will be lost: answers' docker_with lost
-check 'hostseed renew --authority --apply web1' hs renew --authority --apply --yes web1
+check 'hostseed renew --authority --apply --at-once web1' hs renew --authority --apply --at-once --yes web1
 check_same 'the daemon shows the certificate of the store' "$(stored web1)" "$(served)"
 check 'docker version answers' with_env web1 docker version
 client_files lost web1 "$work/lost.pem" "$work/lost-key.pem"

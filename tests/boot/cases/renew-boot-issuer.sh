@@ -47,3 +47,18 @@ check 'hostseed-issue.service has nothing to do' on_host systemctl start hostsee
 check_same 'the daemon shows the old certificates still' "$first" "$(served)"
 check 'the same command goes on' hs renew --apply web1
 check_not 'the daemon shows another certificate' test "$first" = "$(served)"
+
+# A new CA in three steps. The certificate that the host has issued leads to the old CA until step 2.
+next_step() { hs renew --authority --apply --yes web1; }
+first=$(served)
+check 'step 1: both trust both CAs' next_step
+check_same 'the daemon shows the same certificates' "$first" "$(served)"
+check 'docker version answers' with_env web1 docker version
+check 'step 2: the host gets a boot issuer of the new CA' next_step
+check_same 'the host has the new boot issuer' "$(cat "$work/store/machines/web1/issuer.pem")" "$(cat "$root/etc/docker/issuer.pem")"
+check_not 'the daemon shows another certificate' test "$first" = "$(served)"
+check 'hostseed check web1' hs check web1
+check 'step 3: both trust the new CA alone' next_step
+check_same 'the host has one CA' 1 "$(grep -c BEGIN "$root/etc/docker/ca.pem")"
+check 'docker version answers' with_env web1 docker version
+check 'hostseed-issue.service has nothing to do' on_host systemctl start hostseed-issue.service
