@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply::apply;
+use super::apply_to_host::apply;
 use super::authority::renew_authority;
 use super::create::about_names;
 use super::passphrase::Passphrase;
