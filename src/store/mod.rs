@@ -13,6 +13,7 @@ mod docker_machine;
 mod export;
 mod exported;
 mod files;
+mod fleet;
 mod import;
 mod index;
 mod journal;
@@ -39,7 +40,7 @@ use anyhow::Result;
 
 pub use client_only::NEED_THE_MACHINE;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};
-pub use create::Creation;
+pub use create::{Creation, NewMachine};
 pub use docker_machine::{Taken, Takeover};
 pub use export::{CaKey, LeftOut};
 pub use import::{CaKeyHere, Done, Imported};
@@ -47,7 +48,7 @@ pub use list::{HostCertificate, Listing};
 pub use output::{Replace, put_artifact, put_folder, put_pages};
 pub use record::{Record, url};
 pub use rename::Renamed;
-pub use replacement::{Replaced, Replacement, Stored, host_files, identity_files};
+pub use replacement::{Replaced, Replacement, Stored, client_files, host_files, identity_files};
 pub use trust::Trust;
 pub use written::Owner;
 

@@ -364,7 +364,7 @@ pub fn identity_files(plan: &Plan, identity: &Identity) -> Vec<Artifact> {
 }
 
 /// The client's certificate and key in a machine's folder.
-fn client_files(client: &Pair) -> [Artifact; 2] {
+pub fn client_files(client: &Pair) -> [Artifact; 2] {
     [
         Artifact::public("cert.pem", client.certificate.pem()),
         Artifact::private("key.pem", client.key.expose()),
