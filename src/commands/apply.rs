@@ -1,271 +1,268 @@
-//! Brings a machine's new files to its running host: the end of `renew --apply`.
+//! `apply`: makes the machines of a fleet file.
 
-use std::fmt::Display;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{SigId, flag, low_level};
+use anyhow::Result;
+use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::diagnosis::Diagnosis;
-use crate::diag::{Code, Diagnostic};
-use crate::docker::{self, Change, Engine, Failure, Fault, Holder, Outcome, Step, Target, Watch};
-use crate::names::{Address, MachineName};
-use crate::pki::{Certificate, ClientIdentity};
-use crate::plan::HostRole;
-use crate::render::{HostSet, NewFiles, host_files, host_set, host_units};
+use super::create::ca_failure;
+use super::passphrase::Passphrase;
+use super::{context, install_url_note, password_notes, read_fleet_file};
+use crate::fleet::{Actions, Certificates, Fleet, Update, Work, compare};
+use crate::names::MachineName;
+use crate::plan::AuthoritySource;
 use crate::store::Store;
 use crate::ui::Ui;
 
-/// The longest wait for an answer before anything is changed.
-const ASKING: Duration = Duration::from_secs(30);
-/// The exit status of a program that Ctrl-C has ended.
-const INTERRUPTED: i32 = 130;
+/// Names of a list that is printed for people. `--json` prints all.
+const SHOWN: usize = 8;
+/// Names in a command that is printed for pasting.
+const MAX_PASTED: usize = 50;
+/// The version of the JSON. It rises when a field disappears or gets another meaning.
+const VERSION: u32 = 1;
 
-/// Brings a machine's files to its host, and deletes the previous files when the host answers with the new ones.
-///
-/// With `installs_units`, a host that lacks the units for it gets them, too.
-///
-/// # Errors
-/// Fails if the host does not answer with the new files. The machine's previous files are there then.
-pub fn apply(
-    store: &Store,
-    ui: Ui,
-    now: OffsetDateTime,
-    name: &MachineName,
-    installs_units: bool,
-) -> Result<()> {
-    let begin = Instant::now();
-    let clock = || now + begin.elapsed();
-    let machine = Machine::load(store, name)?;
-    let stop = Stop::new().context("cannot handle Ctrl-C")?;
-    let lines = ui.lines(true);
-    let line = lines.add();
-    let step = |step| line.set(format_args!("`{name}`: {}", in_words(step)));
-    let units = host_units()?;
-    let change = Change {
-        now: &machine.old,
-        then: &machine.new,
-        set: &machine.set,
-        presents: &machine.presents,
-        units: installs_units.then_some(&units),
+/// The arguments of the command.
+pub struct Request {
+    pub file: PathBuf,
+    /// Print what would be done, and write nothing.
+    pub dry_run: bool,
+    /// Delete the machines of the fleet that are not in the file.
+    pub prune: bool,
+    /// Do not ask for confirmation.
+    pub yes: bool,
+    pub json: bool,
+}
+
+/// Creates the machines of a fleet file that are missing, changes those that differ, and, if asked, deletes those that are not in the file. Writes
+/// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
+pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
+    let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
+    let actions = match compare(store, &fleet)? {
+        Ok(actions) => actions,
+        Err(problems) => {
+            ui.error(&problems.into());
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
     };
-    let done = docker::apply(&change, &Watch { clock: &clock, step: &step, stops: &|| stop.is_set() });
-    line.finish();
-    match done {
-        Ok(Outcome::Applied(answer)) => {
-            store.forget_previous(name, &machine.presents, &machine.accepted)?;
-            let docker = &answer.version;
-            ui.note(format_args!(
-                "`{name}` answers with the new files (Docker {docker}): the old ones are deleted"
-            ));
-            Ok(())
+    let passphrase = Passphrase::asked(ui);
+    let ask = |key: &Path| passphrase.of(key);
+    let of_folder = || fleet.members.iter().any(|member| matches!(member.ca, AuthoritySource::Dir(_)));
+    let work = match Work::prepare(store, &fleet, &actions, now, &ask)
+        .map_err(|failure| ca_failure(failure, of_folder()))?
+    {
+        Ok(work) => work,
+        Err(problems) => {
+            ui.error(&problems.into());
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
         }
-        Ok(Outcome::Refused(reason)) => Err(machine
-            .not_applied(format_args!("the host refused the new files, and changed nothing: {reason}"))),
-        Ok(Outcome::RolledBack(reason)) => Err(machine.not_applied(format_args!(
-            "Docker failed with the new files, and has the old ones again: {reason}"
-        ))),
-        Err(failure) => Err(machine.failed(&failure)),
+    };
+    let names: Vec<&MachineName> = fleet.members.iter().map(|member| &member.name).collect();
+    if !request.json {
+        print(ui, request, &fleet, &actions, &names)?;
     }
-}
-
-/// Asks a host whether it answers, with the files that it has now.
-///
-/// # Errors
-/// Fails with the cause if it does not.
-pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
-    let machine = Machine::load(store, name)?;
-    let asked = machine.old.check(now, Instant::now() + ASKING);
-    asked.map(drop).map_err(|fault| machine.diagnosis(&fault).into())
-}
-
-/// A machine with its connections.
-struct Machine<'a> {
-    store: &'a Store,
-    name: &'a MachineName,
-    url: String,
-    target: Target,
-    old: Engine,
-    new: Engine,
-    set: HostSet,
-    presents: Certificate,
-    /// The client certificate that it accepts afterwards.
-    accepted: Certificate,
-}
-
-impl<'a> Machine<'a> {
-    fn load(store: &'a Store, name: &'a MachineName) -> Result<Self> {
-        let (plan, record) = (store.plan(name)?, store.record(name)?);
-        let identity = store.host_identity(&plan)?;
-        let (role, presents) = store.host_certificate(name)?;
-        let client = store.client_identity(name)?;
-        let (before, old_client) = match store.has_previous(name) {
-            true => (store.previous(name)?.plan, store.previous_client(name)?),
-            false => (plan.clone(), client.clone()),
-        };
-        let files = host_files(&before, &plan, &identity)?;
-        let new = NewFiles {
-            machine: name,
-            port: plan.host.port,
-            files: &files,
-            removed: &[],
-            client: &client.chain,
-        };
-        let set = host_set(&new)?;
-        let address = Address::parse(&record.host).unwrap_or_else(|_| plan.dialled());
-        let issues = role == HostRole::BootIssuer;
-        let unaddressed = issues && record.host == name.as_str();
-        // The host's present certificate may not cover a new address.
-        let is_covered = issues || before.sans().iter().any(|san| san.covers(&address));
-        let address_now = if is_covered { address.clone() } else { before.dialled() };
-        let target = |address: Address, client: ClientIdentity, port| Target {
-            address,
-            port,
-            client,
-            issues,
-            unaddressed,
-        };
-        let target_now = target(address_now, old_client, before.host.port);
-        let old = Engine::new(&target_now)?;
-        let accepted = client.chain.first().context("cert.pem has no certificate")?.clone();
-        let new = Engine::new(&target(address, client, plan.host.port))?;
-        Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents, accepted })
-    }
-
-    /// The error for files that the host did not keep.
-    fn not_applied(&self, text: impl Display) -> anyhow::Error {
-        let name = self.name.as_str();
-        Diagnostic::error(Code::NotApplied, format!("`{name}`: {text}"))
-            .hint(
-                "the machine has both, the new files and the old ones; try again, or put the old ones back:",
-            )
-            .run(self.store.command(["renew", "--apply", name]))
-            .run(self.store.command(["renew", "--undo", name]))
-            .into()
-    }
-
-    fn failed(&self, failure: &Failure) -> anyhow::Error {
-        let name = self.name.as_str();
-        let again = || self.store.command(["renew", "--apply", name]);
-        let unknown = |why: &dyn Display| {
-            let text = format!("`{name}`: {why}");
-            Diagnostic::error(Code::OutcomeUnknown, text)
-                .hint(
-                    "the host ends the change by itself, with the new files or with the old ones; ask again:",
-                )
-                .run(again())
-        };
-        match failure {
-            Failure::Unreachable(fault) => self.diagnosis(fault),
-            Failure::Held(holder) => Diagnostic::error(Code::HostBusy, format!("`{name}`: {}", held(holder)))
-                .hint("wait until it has ended, then try again:")
-                .run(again()),
-            Failure::Busy => {
-                Diagnostic::error(Code::HostBusy, format!("`{name}`: the host still works on other files"))
-                    .hint("try again later:")
-                    .run(again())
-            }
-            Failure::NoUnits => Diagnostic::error(
-                Code::NoApplyUnits,
-                format!("`{name}`: the host has no unit that puts new files in place (nothing was changed)"),
-            )
-            .hint("replace the VM with the new user-data, or install the units, for which a container runs as root on the host:")
-            .run(self.store.command(["render", name]))
-            .run(self.store.command(["renew", "--apply", "--install-units", name])),
-            Failure::UnitsNotStarted(fault) => {
-                Diagnostic::error(Code::NoApplyUnits, format!("`{name}`: the host has not started hostseed-apply.path: {fault}"))
-                    .hint("replace the VM with the new user-data:")
-                    .run(self.store.command(["render", name]))
-            }
-            Failure::Asleep => Diagnostic::error(
-                Code::NoApplyUnits,
-                format!("`{name}`: the host does not begin, although it has hostseed-apply.path (nothing was changed)"),
-            )
-            .hint("that unit may be disabled; replace the VM with the new user-data:")
-            .run(self.store.command(["render", name])),
-            Failure::Stopped => {
-                Diagnostic::error(Code::NotApplied, format!("`{name}`: interrupted, nothing was changed on the host"))
-                    .hint("to bring the new files to the host:")
-                    .run(again())
-            }
-            Failure::Left => unknown(&"interrupted while the host works on the new files"),
-            Failure::Unknown(None) => unknown(&"the host has not told within 10 minutes whether it has the new files"),
-            Failure::Unknown(Some(fault)) => {
-                unknown(&format_args!("the host has the new files, and does not answer: {fault}"))
-            }
-            Failure::Unproved(fault) => {
-                unknown(&format_args!("the host has put the new files in place, but this computer cannot connect: {fault}"))
-            }
-            Failure::OtherCertificate => unknown(&"the host has put the new files in place, but presents another certificate"),
+    let removed: &[MachineName] = if request.prune { &actions.remove } else { &[] };
+    store.check_removal(removed)?;
+    if !request.dry_run {
+        if !removed.is_empty() && !request.yes && !confirm(store, ui, request, removed)? {
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
         }
-        .into()
+        let change = || {
+            let created = ui.progress("creating machines", actions.create.len());
+            work.create(&actions.create, |count| created.advance(count))?;
+            drop(created);
+            let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
+            let changed = ui.progress("changing machines", numbers.len());
+            work.update(&numbers, &ask, |count| changed.advance(count))?;
+            drop(changed);
+            let deleted = ui.progress("deleting machines", removed.len());
+            work.remove(removed, |count| deleted.advance(count))
+        };
+        change().map_err(|failure| ca_failure(failure, of_folder()))?;
     }
-
-    fn diagnosis(&self, fault: &Fault) -> Diagnostic {
-        let Self { store, name, url, target, .. } = self;
-        Diagnosis { store, name, url, target, waited: false }.of(fault)
+    tell(store, ui, request, &fleet, &actions);
+    if request.json {
+        let view = View::new(request, &fleet, &actions, &names);
+        ui.json(&view)?;
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// The other client that changes the host, for an error.
-fn held(holder: &Holder) -> String {
-    let since = holder
-        .since
-        .map(|since| format!(" since {} {:02}:{:02} UTC", since.date(), since.hour(), since.minute()));
-    let by = if holder.by.is_empty() { "a container named hostseed-apply" } else { &holder.by };
-    format!("{by} changes the host{}", since.unwrap_or_default())
+/// Asks before machines are deleted.
+fn confirm(store: &Store, ui: Ui, request: &Request, removed: &[MachineName]) -> Result<bool> {
+    let question = format!(
+        "Permanently delete the keys and CAs of {}? The VMs keep running, and you lose access to Docker there.",
+        listed(removed.iter().map(MachineName::as_str))
+    );
+    let file = request.file.display().to_string();
+    ui.confirm(question, &store.command(["apply", &file, "--prune", "--yes"]))
 }
 
-/// A step, for a line that changes.
-fn in_words(step: Step) -> &'static str {
-    match step {
-        Step::Connecting => "connecting",
-        Step::InstallingUnits => "installing the units that put new files in place",
-        Step::WaitingForEarlier => "waiting until the host has ended an earlier change",
-        Step::Uploading => "uploading the new files",
-        Step::Staged => "the host has the new files, and begins in some seconds",
-        Step::Working => "the host checks the new files, and restarts Docker",
-        Step::Restarting => "waiting for Docker to answer again",
-        Step::Proving => "checking that Docker answers with the new files",
-        Step::RemovingContainer => "removing the container for the upload",
-    }
-}
-
-/// Keeps Ctrl-C until the container is removed from the host. The second one ends the program at once.
-struct Stop {
-    asked: Arc<AtomicBool>,
-    handlers: Vec<SigId>,
-}
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        let mut stop = Self { asked: Arc::default(), handlers: Vec::new() };
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag not set.
-            let asked = || stop.asked.clone();
-            let handlers = [
-                flag::register_conditional_shutdown(signal, INTERRUPTED, asked())?,
-                flag::register(signal, asked())?,
-            ];
-            stop.handlers.extend(handlers);
+/// Prints the plan: how many machines are created, changed, left alone and deleted, and which. It is the result of a dry run, and otherwise a
+/// message.
+fn print(ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions, names: &[&MachineName]) -> Result<()> {
+    let of = |numbers: &[usize]| listed(numbers.iter().map(|n| names[*n].as_str()));
+    let row = |count: usize, text: String| match text.is_empty() {
+        true => vec![count.to_string()],
+        false => vec![format!("{count}   {text}")],
+    };
+    let changed = actions.update.iter().map(|update| names[update.n].as_str());
+    let mut update = row(actions.update.len(), listed(changed));
+    update.extend(actions.update.iter().take(SHOWN).map(|update| in_words(update, names[update.n])));
+    let them =
+        if actions.remove.len() == 1 { "it with its keys and CA" } else { "them with their keys and CAs" };
+    let extra = listed(actions.remove.iter().map(MachineName::as_str));
+    let remove = match (actions.remove.len(), request.prune) {
+        (0, _) => ("remove", row(0, String::new())),
+        (count, true) => ("remove", row(count, format!("{extra}: not in the file"))),
+        (count, false) => {
+            ("extra", row(count, format!("{extra}: not in the file; `--prune` deletes {them}")))
         }
-        Ok(stop)
+    };
+    let rows = [
+        ("create", row(actions.create.len(), of(&actions.create))),
+        ("update", update),
+        ("keep", row(actions.keep.len(), of(&actions.keep))),
+        remove,
+    ];
+    if request.dry_run {
+        return ui.details(&rows);
     }
-
-    fn is_set(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
-    }
+    let lines = rows.iter().flat_map(|(label, values)| {
+        values
+            .iter()
+            .enumerate()
+            .map(move |(n, value)| format!("{:<9}{value}", if n == 0 { label } else { "" }))
+    });
+    ui.steps(format_args!("fleet `{}`", fleet.name), &lines.collect::<Vec<_>>());
+    Ok(())
 }
 
-impl Drop for Stop {
-    fn drop(&mut self) {
-        for handler in self.handlers.drain(..) {
-            low_level::unregister(handler);
+/// The changes of a machine.
+fn in_words(update: &Update, name: &MachineName) -> String {
+    let changes = update.differences.iter().map(|difference| {
+        format!("{} {} (before: {})", difference.field, difference.after, difference.before)
+    });
+    let certificates = match update.certificates {
+        Certificates::Kept => "",
+        Certificates::OfHost => "; a new certificate of the host",
+        Certificates::All => "; new certificates",
+    };
+    format!("{name}: {}{certificates}", changes.collect::<Vec<_>>().join(", "))
+}
+
+/// A list of names, of which the first are shown.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// Notes what the user should know, and prints the next steps.
+fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions) {
+    let Actions { create, update, remove, .. } = actions;
+    if !create.is_empty() || !update.is_empty() {
+        let mut notes = BTreeSet::new();
+        for n in fleet.firsts() {
+            let spec = fleet.spec(n);
+            notes.extend(password_notes(&spec));
+            if spec.host.engine_install_url.is_some()
+                && let Ok(plan) = fleet.plan(n)
+            {
+                notes.extend(install_url_note(&spec, &plan.host.docker));
+            }
+        }
+        notes.iter().for_each(|note| ui.note(note));
+    }
+    if request.dry_run {
+        return ui.note("this is a dry run: nothing was written");
+    }
+    let mut done = vec![format!("{} created", create.len()), format!("{} changed", update.len())];
+    if request.prune {
+        done.push(format!("{} deleted", remove.len()));
+        remove.iter().for_each(|name| context::note_left(store, ui, name));
+        if !remove.is_empty() {
+            ui.note(
+                "if there are still VMs of deleted machines, they keep running: delete them in their cloud",
+            );
+        }
+    }
+    let mut steps = Vec::new();
+    if !update.is_empty() {
+        steps.push("The running hosts are not changed. Replace their VMs with new user-data.".to_owned());
+        if update.len() <= MAX_PASTED && update.iter().all(|update| !update.needs_vm.contains(&true)) {
+            let names = update.iter().map(|update| fleet.members[update.n].name.as_str());
+            steps.push("Or bring the changes to the running hosts:".to_owned());
+            steps.push(format!("   {}", store.command(["renew", "--apply"].into_iter().chain(names))));
+        }
+    }
+    let unchanged = actions.keep.len();
+    ui.steps(format_args!("fleet `{}`: {}, {unchanged} unchanged", fleet.name, done.join(", ")), &steps);
+}
+
+/// The JSON of the command.
+#[derive(Serialize)]
+struct View<'a> {
+    version: u32,
+    fleet: &'a str,
+    dry_run: bool,
+    create: Vec<&'a str>,
+    update: Vec<UpdateView<'a>>,
+    keep: Vec<&'a str>,
+    /// Machines of the fleet that are not in the file.
+    remove: Vec<&'a str>,
+    /// True if those were or would be deleted.
+    prune: bool,
+}
+
+#[derive(Serialize)]
+struct UpdateView<'a> {
+    name: &'a str,
+    options: Vec<OptionView<'a>>,
+    /// `none`, `host` or `all`.
+    new_certificates: &'static str,
+}
+
+#[derive(Serialize)]
+struct OptionView<'a> {
+    option: &'static str,
+    before: &'a str,
+    after: &'a str,
+    needs_vm: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(request: &Request, fleet: &'a Fleet, actions: &'a Actions, names: &[&'a MachineName]) -> Self {
+        let of = |numbers: &[usize]| numbers.iter().map(|n| names[*n].as_str()).collect();
+        let option = |(difference, needs_vm): (&'a crate::fleet::Difference, &bool)| OptionView {
+            option: difference.field,
+            before: &difference.before,
+            after: &difference.after,
+            needs_vm: *needs_vm,
+        };
+        let update = |update: &'a Update| UpdateView {
+            name: names[update.n].as_str(),
+            options: update.differences.iter().zip(&update.needs_vm).map(option).collect(),
+            new_certificates: match update.certificates {
+                Certificates::Kept => "none",
+                Certificates::OfHost => "host",
+                Certificates::All => "all",
+            },
+        };
+        Self {
+            version: VERSION,
+            fleet: fleet.name.as_str(),
+            dry_run: request.dry_run,
+            create: of(&actions.create),
+            update: actions.update.iter().map(update).collect(),
+            keep: of(&actions.keep),
+            remove: actions.remove.iter().map(MachineName::as_str).collect(),
+            prune: request.prune,
         }
     }
 }
