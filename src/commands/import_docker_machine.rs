@@ -58,6 +58,11 @@ pub fn import_docker_machine(
     } else if !taken.is_empty() {
         let check = store.command(["check"].into_iter().chain(taken.iter().map(MachineName::as_str)));
         ui.steps("check whether Docker answers there:", &[check.to_string()]);
+        let install = ["renew", "--apply", "--install-units"].into_iter();
+        ui.note_with(
+            "hosts of Docker Machine lack the units that put new certificates in place; the first `renew --apply` installs them:",
+            &store.command(install.chain(taken.iter().map(MachineName::as_str))),
+        );
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

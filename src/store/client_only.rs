@@ -17,7 +17,7 @@ impl Store {
         let dir = self.machine_dir(name);
         let has = |file: &str| dir.join(file).symlink_metadata().is_ok();
         ["cert.pem", "key.pem"].iter().all(|file| has(file))
-            && !["machine.yaml", "server.pem", "issuer.pem"].iter().any(|file| has(file))
+            && !["machine.yaml", "server.pem", "server-key.pem", "issuer.pem", "issuer-key.pem"].iter().any(|file| has(file))
             // Docker Machine can have stopped before it made the rest.
             && self.read_record(name).is_ok_and(|record| record.driver == "none")
     }

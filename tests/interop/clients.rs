@@ -129,4 +129,14 @@ fn a_ca_of_the_users_signs_clients_not_longer_than_it_is_valid() {
     // The constraints do not allow this name as a DNS name, so it is no common name.
     assert_eq!(field(&certificate, "-subject"), "OU=alice.example.org,O=hostseed client");
     assert_verifies(ca, &certificate, &["-purpose", "sslclient"]);
+    // An exported key keeps its passphrase, and still signs where it is imported.
+    let exported = home.run(&["export", "web1.example.com", "--ca-key", "-o", "exported"]);
+    let stderr = String::from_utf8_lossy(&exported.stderr);
+    assert!(exported.status.success() && stderr.contains("still has its own passphrase"), "{stderr}");
+    fs::rename(home.path().join("ca"), home.path().join("moved")).unwrap();
+    let imported = home.run(&["--store", "other", "import", "exported"]);
+    let stderr = String::from_utf8_lossy(&imported.stderr);
+    assert!(imported.status.success() && stderr.contains("signs only for `web1.example.com`"), "{stderr}");
+    let signed = with_passphrase(&home, &["--store", "other", "client", "web1.example.com", "--cn", "bob"]);
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
 }
