@@ -54,6 +54,7 @@ pub(super) fn renew_authority(
             tell(store, ui, renewal);
         }
     }
+    note_docker_machine(store, ui, names);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -167,6 +168,18 @@ fn from_folder(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Pas
         )
         .hint("put the new CA's ca.pem and ca-key.pem into that folder, then run this command again")
         .into()),
+    }
+}
+
+/// Notes that `docker-machine` loses access to machines whose shared CA was replaced.
+pub(super) fn note_docker_machine(store: &Store, ui: Ui, names: &[MachineName]) {
+    let is_shared =
+        |name: &MachineName| store.plan(name).is_ok_and(|plan| plan.ca == AuthoritySource::Shared);
+    if let Some(path) = store.stale_docker_machine_client().filter(|_| names.iter().any(is_shared)) {
+        ui.note(format_args!(
+            "`docker-machine` itself connects with `{}`, which is of the old CA: its own commands have no access any more; docker with `hostseed env` does not use it",
+            path.display()
+        ));
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::apply_to_host::ask;
-use super::authority::{Signed, listed, sign};
+use super::authority::{Signed, listed, note_docker_machine, sign};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};
 use super::{as_usage, context};
@@ -365,6 +365,7 @@ fn tell(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
         }
     };
     ui.steps(heading, &lines);
+    note_docker_machine(store, ui, names);
     names.iter().try_for_each(|name| context::note_stale(store, ui, name))
 }
 

@@ -11,7 +11,7 @@ use super::trust::Role;
 use super::{SHARED, Store, files, unusable};
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
-use crate::pki::{self, AskPassphrase, Certificate, Pair};
+use crate::pki::{self, AskPassphrase, Certificate, Pair, Purpose, Unsound};
 use crate::plan::{AuthoritySource, Plan};
 use crate::shell::Command;
 
@@ -134,6 +134,18 @@ impl Store {
         }
         self.check_authority(&plan.ca)?;
         self.authority(&plan.ca, now, ask)
+    }
+
+    /// The client certificate of Docker Machine itself, if the store's shared CA has not signed it: `docker-machine` connects with it to all
+    /// machines. None if there is none.
+    pub fn stale_docker_machine_client(&self) -> Option<PathBuf> {
+        let path = self.certs().join("cert.pem");
+        let authority = self.certificate_in(&self.certs(), "ca").ok()?;
+        let client = self.certificate_in(&self.certs(), "cert").ok()?;
+        let anchors = std::slice::from_ref(&authority);
+        let now = client.validity().not_before;
+        let verdict = pki::judge(&client, &[], anchors, Purpose::Client, now);
+        (verdict == Err(Unsound::OtherAuthority)).then_some(path)
     }
 
     /// The other machines that have the same CA as a machine, from the same folder, without those that are `named`.
