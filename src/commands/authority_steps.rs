@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply::ask;
+use super::apply_to_host::ask;
 use super::authority::{Signed, listed, sign};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};

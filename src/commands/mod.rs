@@ -1,7 +1,7 @@
 //! The commands, one file each, which reads as the steps of the command.
 
 mod address;
-mod apply;
+mod apply_to_host;
 mod authority;
 mod authority_steps;
 mod bake;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply::{apply, ask};
+use super::apply_to_host::{apply, ask};
 use super::authority::renew_authority;
 use super::authority_steps::next_step;
 use super::create::about_names;
