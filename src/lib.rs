@@ -17,6 +17,7 @@ pub mod disk;
 pub mod docker;
 pub mod dockerd;
 pub mod export;
+pub mod fleet;
 pub mod names;
 pub mod options;
 pub mod pki;

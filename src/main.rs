@@ -54,6 +54,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if matches!(
         cli.command,
         Command::Create(_)
+            | Command::Apply(_)
             | Command::Client(_)
             | Command::External
             | Command::Renew(_)
@@ -70,6 +71,9 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             let spec = commands::read_spec(create.file.clone(), || create.spec())?;
             let request = commands::CreateRequest { spec, cloud, if_missing, dry_run, json };
             commands::create(store()?, ui, now, &request)
+        }
+        Command::Apply(apply) => {
+            commands::apply(store()?, ui, now, &apply.request()).map(|done| status = done)
         }
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {

@@ -9,6 +9,7 @@
 //! added afterwards. Results that are the input of other programs (artifacts, shell code) are not escaped.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::{Display, Write as _};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -278,6 +279,45 @@ impl Ui {
     pub fn lines(self, notes: bool) -> Lines {
         let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Lines { ui: self, all: MultiProgress::with_draw_target(target), notes }
+    }
+}
+
+/// The progress of work on many things: a bar on a terminal, elsewhere a note for each tenth but the last.
+pub struct Progress {
+    ui: Ui,
+    bar: ProgressBar,
+    what: &'static str,
+    tenths: Cell<u64>,
+}
+
+impl Ui {
+    /// Begins a progress bar on standard error, unless `quiet` is set. `what` is what is done, such as `creating machines`.
+    pub fn progress(self, what: &'static str, total: usize) -> Progress {
+        let target = if self.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let style =
+            ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}").expect("a valid template");
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target).with_style(style);
+        bar.set_message(what);
+        Progress { ui: self, bar, what, tenths: Cell::new(0) }
+    }
+}
+
+impl Progress {
+    /// Adds to what is done.
+    pub fn advance(&self, count: usize) {
+        self.bar.inc(count as u64);
+        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+        let tenths = 10 * done / total.max(1);
+        if self.bar.is_hidden() && tenths > self.tenths.replace(tenths) && done < total {
+            self.ui.note(format_args!("{}: {done} of {total} ({} %)", self.what, 10 * tenths));
+        }
+    }
+}
+
+/// Removes the bar.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }
 

@@ -13,6 +13,15 @@ fingerprint_client and expiry. The machine is created by the first query and fou
 answer. A query that differs from the machine, or lacks a field with which the machine was created, fails and names the \
 fields. A query with no field but the name finds the machine whatever its settings are.";
 
+pub(super) const APPLY: &str = "\
+The whole file is checked before anything is written. A machine that is missing is created; one that differs gets the settings of the file, as with \
+`update`: it keeps its CA, and gets new certificates only if the change needs them; one that is right stays byte for byte. The running hosts do not change.
+
+Machines are written in batches. After an interruption, the same command makes the rest. `--prune` deletes machines that this fleet made and that are \
+no longer in the file, and no others.
+
+Exit status: 0 success, 1 failure, 2 wrong usage or an invalid file; then nothing was written.";
+
 pub(super) const CHECK: &str = "\
 Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires soon, 1 it does not, 2 wrong usage. Soon is within 30 \
 days, or within a third of the certificate's validity if that is less.";

@@ -20,7 +20,7 @@ use crate::diag::Code;
 use crate::options;
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
 use crate::render::Shell;
-use flags::{Bake, Client, Context, Create, Export, Import, Render, Renew, Update};
+use flags::{Apply, Bake, Client, Context, Create, Export, Import, Render, Renew, Update};
 use values::{cloud, code, consent, duration, names};
 
 /// Create remote Docker hosts without SSH.
@@ -69,6 +69,9 @@ const WAIT: &str = "10m";
 pub enum Command {
     /// Create a machine: certificates, user-data and client files
     Create(Box<Create>),
+    /// Create and change the machines of a fleet file, and leave alone what is right
+    #[command(after_help = help::APPLY)]
+    Apply(Apply),
     /// Print a machine's user-data in any format, always the same bytes
     Render(Render),
     /// Print the script that installs Docker into an image

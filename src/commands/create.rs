@@ -13,7 +13,7 @@ use crate::pki::{self, Identity, Pair};
 use crate::plan::{AuthoritySource, HostRole, Plan};
 use crate::render;
 use crate::spec::Spec;
-use crate::store::{Creation, SHARED, Store};
+use crate::store::{Creation, NewMachine, SHARED, Store};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -137,9 +137,10 @@ pub(super) fn make<T>(
         let identity = issue(store, plan, now, passphrase)?;
         let found = check(&identity)?;
         let seed =
-            [render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
-        match store.put_machine(plan, &identity, &seed)? {
-            Creation::Created => return Ok((identity, found)),
+            vec![render::render_user_data(plan, &identity.for_host())?, render::render_machine_yaml(plan)?];
+        let machine = NewMachine { plan: plan.clone(), identity, seed, fleet: None };
+        match store.put_machine(&machine)? {
+            Creation::Created => return Ok((machine.identity, found)),
             // Another command has just made the shared CA: it signs in the next round.
             Creation::SharedCaAppeared => {}
         }
@@ -164,11 +165,15 @@ const WRONG_CA: [Code; 7] = [
 /// sign, is wrong usage.
 fn issue(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {
     store.refuse_taken(&plan.name, &plan.ca)?;
-    signed(store, plan, now, passphrase).map_err(|failure| {
-        let of_folder = matches!(plan.ca, AuthoritySource::Dir(_)).then_some(WRONG_CA);
-        let usage: Vec<Code> = of_folder.into_iter().flatten().chain([Code::CaPassphrase]).collect();
-        as_usage(failure, &usage)
-    })
+    let of_folder = matches!(plan.ca, AuthoritySource::Dir(_));
+    signed(store, plan, now, passphrase).map_err(|failure| ca_failure(failure, of_folder))
+}
+
+/// Makes a failure with a CA wrong usage: with a passphrase, or with the folder of `--ca`, if `of_folder` is set.
+pub(super) fn ca_failure(failure: anyhow::Error, of_folder: bool) -> anyhow::Error {
+    let of_folder = of_folder.then_some(WRONG_CA);
+    let usage: Vec<Code> = of_folder.into_iter().flatten().chain([Code::CaPassphrase]).collect();
+    as_usage(failure, &usage)
 }
 
 fn signed(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::diag::{Code, Diagnostic};
+use crate::fleet::{CONFIDENTIAL, is_same, listed, shown, values};
 use crate::plan::{Field, Plan};
 use crate::spec::{Origin, Spec};
 use crate::store::Store;
 
 /// The field with which a request finds a machine.
 const NAME: &str = "name";
-
-/// Fields whose values can contain a password. A message only says that they differ.
-const CONFIDENTIAL: [&str; 3] = ["engine-opt", "engine-env", "daemon-json"];
 
 /// Refuses a request with settings that differ from those of the existing machine `stored`, and one that lacks a setting with which the machine
 /// was created: the user's files would no longer describe the machine. A request with no field but the name only finds the machine.
@@ -54,25 +52,6 @@ pub fn refuse(store: &Store, spec: &Spec, asked: &Plan, stored: &Plan) -> Result
     };
     let refused = Diagnostic::error(Code::MachineDiffers, message).hint(hint);
     Err(refused.run(store.command(["rm", name.as_str()])).into())
-}
-
-/// A field with different values in two plans, in words.
-pub struct Difference {
-    pub field: &'static str,
-    pub before: String,
-    pub after: String,
-}
-
-/// The differences of two plans, in the order of the options.
-pub fn differences(before: &Plan, after: &Plan) -> Vec<Difference> {
-    let (old, new) = (before.fields(), after.fields());
-    let difference = |field: &'static str| {
-        let (old, new) = (values(&old, field), values(&new, field));
-        // A password is not shown, but that it changes is.
-        let words = |values: &[String]| if values.is_empty() { listed(values) } else { shown(field, values) };
-        (!is_same(field, old, new)).then(|| Difference { field, before: words(old), after: words(new) })
-    };
-    Spec::fields().filter_map(|definition| difference(definition.name)).collect()
 }
 
 /// The given fields that have other values in the machine, each in words.
@@ -144,39 +123,4 @@ fn in_query(field: &Field) -> String {
         }
     };
     format!("{key} = {value}")
-}
-
-fn values<'a>(fields: &'a [Field], wanted: &str) -> &'a [String] {
-    fields.iter().find(|field| field.name() == wanted).map_or(&[], Field::values)
-}
-
-/// The values of a field in words, unless they can contain a password.
-fn shown(field: &str, values: &[String]) -> String {
-    if CONFIDENTIAL.contains(&field) { "set".into() } else { listed(values) }
-}
-
-fn listed(values: &[String]) -> String {
-    let listed: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
-    if listed.is_empty() { "nothing".into() } else { listed.join(", ") }
-}
-
-/// Returns whether two values of a field are equivalent.
-fn is_same(field: &str, a: &[String], b: &[String]) -> bool {
-    let sorted = |values: &[String]| {
-        let mut values = values.to_vec();
-        values.sort();
-        values
-    };
-    let folder =
-        |values: &[String]| values.iter().map(|value| std::fs::canonicalize(value).ok()).collect::<Vec<_>>();
-    match field {
-        // RFC 4343: DNS names are case-insensitive.
-        "address" | "tls-san" => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
-        }
-        // A map in Terraform has no order.
-        "engine-label" | "engine-env" => sorted(a) == sorted(b),
-        "ca" => a == b || folder(a) == folder(b) && !folder(a).contains(&None),
-        _ => a == b,
-    }
 }

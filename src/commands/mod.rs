@@ -1,6 +1,7 @@
 //! The commands, one file each, which reads as the steps of the command.
 
 mod address;
+mod apply;
 mod apply_to_host;
 mod authority;
 mod authority_steps;
@@ -50,6 +51,7 @@ use std::string::FromUtf8Error;
 use anyhow::Result;
 
 pub use address::address;
+pub use apply::{Request as ApplyRequest, apply};
 pub use bake::bake;
 pub use check::{Watch, check, seconds};
 pub use client::{Request as ClientRequest, client};
@@ -84,7 +86,7 @@ use crate::dockerd;
 use crate::names::MachineName;
 use crate::plan::{AuthoritySource, Docker, Install, InstallScript};
 use crate::secret::without_passwords;
-use crate::spec::{self, Spec};
+use crate::spec::{self, FleetFile, Spec};
 use crate::ui::{Ui, is_safe};
 use crate::userdata::encoding::is_utf16;
 
@@ -99,6 +101,34 @@ pub fn read_spec(file: Option<PathBuf>, flags: impl FnOnce() -> Spec) -> Result<
 }
 
 fn read_spec_file(file: &Path) -> Result<Spec> {
+    let (name, text) = read_text(file)?;
+    let mut spec = Spec::from_yaml(&name, &text)?;
+    if let Some(folder) = file.parent() {
+        paths_from(folder, &mut spec);
+    }
+    Ok(spec)
+}
+
+/// Reads a fleet file (`-`: standard input), and the files that it names.
+fn read_fleet_file(file: &Path) -> Result<FleetFile> {
+    let (name, text) = read_text(file)?;
+    let folder = match file.parent() {
+        Some(folder) if file.as_os_str() != "-" => folder,
+        _ => Path::new(""),
+    };
+    // The CA's folder is recorded in the machine, and has to be found from everywhere.
+    let folder = if folder.is_absolute() { folder.to_owned() } else { std::env::current_dir()?.join(folder) };
+    let fleet = FleetFile::from_yaml(&name, &text, |spec| {
+        paths_from(&folder, spec);
+        if let Err(error) = read_daemon_json(spec) {
+            spec.problems.extend(error.0);
+        }
+    })?;
+    Ok(fleet)
+}
+
+/// Reads a text of at most `spec::MAX_BYTES` and one more (`-`: standard input), and returns it with its name in messages.
+fn read_text(file: &Path) -> Result<(String, String)> {
     let (name, read) = if file.as_os_str() == "-" {
         ("<stdin>".to_owned(), read_begin(spec::MAX_BYTES, std::io::stdin().lock()))
     } else {
@@ -111,11 +141,8 @@ fn read_spec_file(file: &Path) -> Result<Spec> {
         false => String::from_utf8(bytes).map_err(|error| not_utf8(&name, &error))?,
     };
     // Windows' editors write a byte order mark.
-    let mut spec = Spec::from_yaml(&name, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
-    if let Some(folder) = file.parent() {
-        paths_from(folder, &mut spec);
-    }
-    Ok(spec)
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    Ok((name, text))
 }
 
 /// Makes the relative paths in a spec file begin at the spec's folder.
@@ -130,7 +157,7 @@ fn paths_from(folder: &Path, spec: &mut Spec) {
 }
 
 /// Replaces the name of a file in `daemon-json` with the file's content. JSON stays as it is.
-fn read_daemon_json(spec: &mut Spec) -> Result<()> {
+fn read_daemon_json(spec: &mut Spec) -> Result<(), Report> {
     let Some(word) = &spec.host.daemon_json else { return Ok(()) };
     if word.text.trim_start().starts_with('{') {
         return Ok(());
@@ -204,28 +231,37 @@ fn read_begin(max: usize, stream: impl Read) -> io::Result<Vec<u8>> {
 
 /// Warns who can control a host that runs a script from an install URL without a SHA-256.
 fn note_install_url(ui: Ui, spec: &Spec, docker: &Docker) {
-    let Install::Script(script @ InstallScript { url, sha256: None }) = &docker.install else { return };
+    install_url_note(spec, docker).iter().for_each(|note| ui.note(note));
+}
+
+fn install_url_note(spec: &Spec, docker: &Docker) -> Option<String> {
+    let Install::Script(script @ InstallScript { url, sha256: None }) = &docker.install else { return None };
     let whom = if script.is_https() { "that URL" } else { "that URL or the network path to it" };
-    ui.note(format_args!(
+    Some(format!(
         "the host runs the script at {url} as root without a check: anyone who controls {whom} at that moment controls the host; \
          to allow only one script, use {}",
         spec.flag("engine-install-sha256", "HEX")
-    ));
+    ))
 }
 
 /// Warns that everyone on the host can read a password in an engine option or variable.
 fn note_passwords(ui: Ui, spec: &Spec) {
+    password_notes(spec).iter().for_each(|note| ui.note(note));
+}
+
+fn password_notes(spec: &Spec) -> Vec<String> {
     let given = [("engine-opt", &spec.host.engine_opts), ("engine-env", &spec.host.engine_env)];
-    for (field, words) in given {
-        for word in words.iter().filter(|word| without_passwords(&word.text) != word.text) {
-            let key = word.text.split('=').next().unwrap_or_default();
-            ui.note(format_args!(
-                "everyone on the host can read the password in {}, in the unit of Docker and in the list of processes; in {} only root can read it",
-                spec.flag(field, key),
-                spec.flag("daemon-json", "FILE")
-            ));
-        }
-    }
+    let words = given.into_iter().flat_map(|(field, words)| words.iter().map(move |word| (field, word)));
+    let with_password = words.filter(|(_, word)| without_passwords(&word.text) != word.text);
+    let note = |(field, word): (&str, &spec::Word)| {
+        let key = word.text.split('=').next().unwrap_or_default();
+        format!(
+            "everyone on the host can read the password in {}, in the unit of Docker and in the list of processes; in {} only root can read it",
+            spec.flag(field, key),
+            spec.flag("daemon-json", "FILE")
+        )
+    };
+    with_password.map(note).collect()
 }
 
 /// Refuses values with control characters in output for a shell: a terminal would execute them, and they cannot be escaped.

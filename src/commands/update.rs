@@ -4,28 +4,15 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::create::absolute;
-use super::difference::{Difference, differences};
 use super::passphrase::Passphrase;
 use super::{as_usage, context, machine_name, note_install_url, note_passwords};
 use crate::diag::{Code, Diagnostic, Report};
+use crate::fleet::{self, Certificates, Difference, differences};
 use crate::names::MachineName;
-use crate::pki::{self, HostIdentity};
 use crate::plan::{HostRole, Plan};
-use crate::render;
 use crate::spec::Spec;
-use crate::store::{Replaced, Replacement, Store, Stored, host_files};
+use crate::store::{Replaced, Replacement, Store, Stored};
 use crate::ui::Ui;
-
-/// The options that are only in Docker's drop-in on the host.
-const IN_DROP_IN: [&str; 7] = [
-    "engine-opt",
-    "allow-unknown-engine-opts",
-    "engine-label",
-    "engine-registry-mirror",
-    "engine-insecure-registry",
-    "engine-storage-driver",
-    "engine-env",
-];
 
 /// The arguments of the command.
 pub struct Request {
@@ -115,27 +102,15 @@ impl Change {
         let plan = absolute(plan)?;
         let differences = differences(&before.plan, &plan);
         refuse_fixed(store, &differences, name)?;
-        let is_of_same_names = {
-            let sorted = |plan: &Plan| {
-                let mut sans = plan.sans();
-                sans.sort_by_key(ToString::to_string);
-                sans
-            };
-            plan.host_role() == HostRole::BootIssuer || sorted(&plan) == sorted(&before.plan)
+        let certificates = Certificates::of_change(&before.plan, &plan);
+        let authority = match certificates {
+            Certificates::Kept => None,
+            Certificates::OfHost | Certificates::All => {
+                Some(store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?)
+            }
         };
-        let has_new_certificate = !is_of_same_names || plan.host_role() != before.plan.host_role();
-        let mut files = Vec::new();
-        let host = if has_new_certificate && !differences.is_empty() {
-            let authority = store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?;
-            let host = pki::issue_host(&plan, &authority, now)?;
-            files.extend(host_files(plan.host_role(), &host));
-            HostIdentity { ca: authority.certificate.into(), chain: vec![host.certificate], key: host.key }
-        } else {
-            store.host_identity(&before.plan)?
-        };
-        files.push(render::render_user_data(&plan, &host)?);
-        files.push(render::render_machine_yaml(&plan)?);
-        let replacement = Replacement { before, plan, files, authority: None };
+        let replacement = fleet::replacement(store, before, plan, authority, now)?;
+        let has_new_certificate = certificates != Certificates::Kept;
         Ok(Self { replacement, differences, has_new_certificate })
     }
 
@@ -147,13 +122,9 @@ impl Change {
         &self.replacement.before
     }
 
-    /// Returns whether a difference needs a new VM. A running host gets certificates and Docker's drop-in with `renew --apply`, and nothing else.
+    /// Returns whether a difference needs a new VM.
     fn needs_vm(&self, difference: &Difference) -> bool {
-        let roles = [&self.before().plan, self.plan()].map(Plan::host_role);
-        match difference.field {
-            "address" | "tls-san" => roles != [HostRole::Server; 2],
-            field => !IN_DROP_IN.contains(&field),
-        }
+        fleet::needs_vm(difference, &self.before().plan, self.plan())
     }
 
     /// Prints each option that changes.

@@ -237,6 +237,54 @@ codes! {
     /// `boot-issuer`.
     SharedBootIssuer = "shared-boot-issuer",
 
+    // A fleet file.
+    /// The name of a fleet has other characters than it may have
+    ///
+    /// It has small letters, digits and hyphens, at most 63, and no hyphen at its ends. The store marks each machine of the fleet with
+    /// it.
+    InvalidFleetName = "invalid-fleet-name",
+    /// The number of machines is not a whole number
+    ///
+    /// `count` says how many machines one entry of a fleet file makes. It is a whole number from 0 to 100000.
+    InvalidCount = "invalid-count",
+    /// A fleet has too many machines
+    ///
+    /// A fleet has at most 100000 machines. Check `count`, or write several fleet files.
+    TooManyMachines = "too-many-machines",
+    /// A range of addresses is not in CIDR notation
+    ///
+    /// `10.0.0.0/24` has the addresses 10.0.0.1 to 10.0.0.254, and `10.0.0.10/24` those from 10.0.0.10 on.
+    InvalidRange = "invalid-range",
+    /// There are fewer addresses than machines
+    ///
+    /// The machines of an entry get the items of `addresses` one after the other. Give a larger range, more addresses, or a smaller
+    /// `count`.
+    TooFewAddresses = "too-few-addresses",
+    /// A template in a fleet file cannot be rendered
+    ///
+    /// Values are templates of Jinja: `{{ index }}` is the number of the machine in its entry, from 1, `{{ count }}` the number of machines
+    /// of the entry, `{{ name }}` the machine's name and `{{ fleet }}` the fleet's. Only `daemon-json` is no template.
+    FleetTemplate = "fleet-template",
+    /// Two machines of a fleet have the same name
+    ///
+    /// Names that differ only in case count as the same, because some systems make one folder of them, and DNS one name. An entry with `count`
+    /// needs `{{ index }}` in its name.
+    DuplicateMachine = "duplicate-machine",
+    /// Two machines of a fleet have the same address and port
+    ///
+    /// Clients would reach only one of them. Give each machine an address of its own.
+    DuplicateAddress = "duplicate-address",
+    /// A machine of a fleet file exists, and does not belong to the fleet
+    ///
+    /// `create`, `import` or another fleet made it, and `apply` changes only machines of its own fleet. Choose another name, or remove the machine with
+    /// `hostseed rm`.
+    NotOfThisFleet = "not-of-this-fleet",
+    /// The client certificate that a fleet shares cannot be used
+    ///
+    /// `client: shared` uses `cert.pem` and `key.pem` in the folder `certs` of the store, as Docker Machine does. The shared CA must have signed
+    /// the certificate. Move both files away, and `apply` makes new ones.
+    SharedClient = "shared-client",
+
     // CAs, certificates and keys.
     /// A CA cannot sign this machine's certificates
     ///

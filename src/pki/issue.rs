@@ -47,7 +47,7 @@ pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result
 pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Result<Identity> {
     let issuer = issuer(&authority)?;
     let names = server_names(plan, &authority.certificate)?;
-    let host = sign(host_profile(plan, &names, &authority, now)?, plan.key, &issuer)?;
+    let host = sign(host_profile(plan, &names, &authority.certificate, now)?, plan.key, &issuer)?;
     let client = profile::client(plan, &names, authority.certificate.validity(), now);
     let client = sign(client, plan.key, &issuer)?;
     check_issuer(&host, &authority)?;
@@ -155,12 +155,21 @@ fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
     Ok(names)
 }
 
+/// Checks that a CA may sign what a plan asks for. Needs no key.
+///
+/// # Errors
+/// Fails if the plan needs a boot issuer and the CA may not sign one, or if the CA may not sign a name that the plan asks for.
+pub fn check_may_sign(plan: &Plan, authority: &Certificate, now: OffsetDateTime) -> Result<()> {
+    let names = server_names(plan, authority)?;
+    host_profile(plan, &names, authority, now).map(|_| ())
+}
+
 /// Signs the host's certificate for an existing key, as [`issue_identity`] does for a new key.
 pub fn certify_host(plan: &Plan, authority: &Pair, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let issuer =
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)?;
     let names = server_names(plan, &authority.certificate)?;
-    let params = with_serial(host_profile(plan, &names, authority, now)?)?;
+    let params = with_serial(host_profile(plan, &names, &authority.certificate, now)?)?;
     let certificate = params.signed_by(&load::key_pair(&key)?, &issuer)?;
     Ok(Pair { certificate: Certificate::from_der(certificate.der().to_vec())?, key })
 }
@@ -174,7 +183,7 @@ pub fn issue_host(plan: &Plan, authority: &Pair, now: OffsetDateTime) -> Result<
         Issuer::from_ca_cert_der(&authority.certificate.der().into(), load::key_pair(&authority.key)?)
             .map_err(|_| subject_not_repeatable())?;
     let names = server_names(plan, &authority.certificate)?;
-    let host = sign(host_profile(plan, &names, authority, now)?, plan.key, &issuer)?;
+    let host = sign(host_profile(plan, &names, &authority.certificate, now)?, plan.key, &issuer)?;
     check_host(plan, authority, &host, now)?;
     Ok(host)
 }
@@ -183,13 +192,13 @@ pub fn issue_host(plan: &Plan, authority: &Pair, now: OffsetDateTime) -> Result<
 fn host_profile(
     plan: &Plan,
     names: &[Address],
-    authority: &Pair,
+    authority: &Certificate,
     now: OffsetDateTime,
 ) -> Result<CertificateParams> {
-    let validity = authority.certificate.validity();
+    let validity = authority.validity();
     Ok(match plan.host_role() {
         HostRole::Server => profile::server(plan, names, validity, now),
-        HostRole::BootIssuer if authority.certificate.path_len() == Some(0) => {
+        HostRole::BootIssuer if authority.path_len() == Some(0) => {
             return Err(Diagnostic::error(
                 Code::CaPathLength,
                 "the CA must not sign a boot issuer: its certificate has path length 0",
@@ -201,7 +210,7 @@ fn host_profile(
         }
         // Without this check the error would first appear at boot, because the host's certificate always contains
         // `localhost`.
-        HostRole::BootIssuer if authority.certificate.constrains_names() => {
+        HostRole::BootIssuer if authority.constrains_names() => {
             return Err(Diagnostic::error(Code::CaNameConstraints, "the CA must not sign a boot issuer: it has name constraints, and the host's names are not known before boot",
             )
             .hint("give `--address`, so that the CA signs the server certificate itself")

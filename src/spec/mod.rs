@@ -1,6 +1,7 @@
 //! The user's request, word for word, from flags, from a YAML file or from a query. Only the structure is checked here:
 //! the known fields, and that each value is a text, a number, or a list of these. The values are validated in `plan/`.
 
+mod fleet;
 mod query;
 mod yaml;
 
@@ -10,6 +11,7 @@ use crate::diag::{Diagnostic, Place, Report};
 use crate::options::{self, Definition, Host, Identity, Kind, Slot};
 
 pub use crate::options::Word;
+pub use fleet::{FleetFile, MAX_MACHINES};
 pub use yaml::{Document, MAX_BYTES};
 
 /// The source of a spec.
@@ -95,6 +97,39 @@ impl Spec {
             Some((_, Slot::One(one))) if one.is_none() => *one = words.next(),
             Some((_, Slot::Many(many))) if many.is_empty() => many.extend(words),
             _ => {}
+        }
+    }
+
+    /// Sets the fields that are not given here to those of `defaults`.
+    fn inherit(&mut self, defaults: &Self) {
+        let mut defaults = defaults.clone();
+        for definition in Self::fields().filter(|definition| definition.name != NAME.name) {
+            let field = definition.name;
+            if self.given.iter().any(|given| given == field) {
+                continue;
+            }
+            let (Some((_, from)), Some((_, to))) = (defaults.slot(field), self.slot(field)) else { continue };
+            match (from, to) {
+                (Slot::One(from), Slot::One(to)) => *to = from.take(),
+                (Slot::Many(from), Slot::Many(to)) => *to = std::mem::take(from),
+                _ => {}
+            }
+        }
+        let inherited: Vec<_> =
+            defaults.given.into_iter().filter(|field| !self.given.contains(field)).collect();
+        self.given.extend(inherited);
+    }
+
+    /// Changes each value of the fields other than `name` and those in `but`.
+    fn change_words(&mut self, but: &[&str], mut change: impl FnMut(&'static str, &mut Word)) {
+        for definition in Self::fields().filter(|definition| !but.contains(&definition.name)) {
+            match self.slot(definition.name) {
+                Some((_, Slot::One(Some(word)))) => change(definition.name, word),
+                Some((_, Slot::Many(words))) => {
+                    words.iter_mut().for_each(|word| change(definition.name, word))
+                }
+                _ => {}
+            }
         }
     }
 

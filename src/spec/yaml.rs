@@ -1,5 +1,7 @@
 //! Reads a spec file into values with their positions.
 
+use std::sync::Arc;
+
 use super::{Origin, Spec, nearest};
 use crate::diag::{Code, Diagnostic, Place, Position, Report};
 use crate::options::{Kind, Slot, Word};
@@ -13,14 +15,14 @@ const MAX_FLOW_DEPTH: usize = 32;
 /// The name and text of a spec file.
 #[derive(Debug, Clone)]
 pub struct Document {
-    pub file: String,
-    text: String,
+    pub file: Arc<str>,
+    text: Arc<str>,
 }
 
 impl Document {
     /// A file without a text, for values that come from a part of it. Their places have no position.
     pub fn of_record(file: impl Into<String>) -> Self {
-        Self { file: file.into(), text: String::new() }
+        Self { file: file.into().into(), text: "".into() }
     }
 
     /// A place in this file. If the position is known, it includes the line.
@@ -31,44 +33,65 @@ impl Document {
 }
 
 pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
+    let hint = || format!("the fields are {}", names().join(", "));
+    let (document, entries) = read_map(file, text, "spec", hint, |_| None)?;
+    let mut spec = Spec { origin: Origin::File(document.clone()), ..Spec::default() };
+    fields(&mut spec, &document, entries, |_, value, _| Some(value));
+    Ok(spec)
+}
+
+/// The entries of a map in a file.
+pub(super) type Entries = Vec<(Node, Node)>;
+
+/// Reads a file that must be a map. `what` names it in messages, `shape` is the hint if it is no map, and `syntax` a hint for the line that is
+/// not YAML, if it knows a better one than the reader.
+pub(super) fn read_map(
+    file: &str,
+    text: &str,
+    what: &str,
+    shape: impl Fn() -> String,
+    syntax: impl Fn(&str) -> Option<&'static str>,
+) -> Result<(Document, Entries), Report> {
     if text.len() > MAX_BYTES {
-        let message = format!("the spec has more than {MAX_BYTES} bytes");
+        let message = format!("the {what} has more than {MAX_BYTES} bytes");
         return Err(Diagnostic::error(Code::SpecTooLarge, message).at(Place::file(file)).into());
     }
-    let document = Document { file: file.to_owned(), text: text.to_owned() };
+    let document = Document { file: file.into(), text: text.into() };
     let root = yaml::read(text, MAX_FLOW_DEPTH).map_err(|fault| {
-        let message = format!("the spec is not valid YAML: {}", fault.text);
+        let message = format!("the {what} is not valid YAML: {}", fault.text);
+        let line = fault.position.and_then(|position| text.lines().nth(position.line.saturating_sub(1)));
         Diagnostic::error(Code::SpecSyntax, message)
-            .maybe_hint(fault.hint(text))
+            .maybe_hint(line.and_then(syntax).or_else(|| fault.hint(text)))
             .at(document.place(fault.position))
     })?;
-    let Value::Map(entries) = root.value else {
-        let message = format!("a spec must be a map of fields, got {}", root.value.kind());
-        let hint = format!("the fields are {}", names().join(", "));
-        return Err(Diagnostic::error(Code::SpecShape, message)
-            .hint(hint)
-            .at(document.place(root.start))
-            .into());
-    };
+    match root.value {
+        Value::Map(entries) => Ok((document, entries)),
+        other => {
+            let message = format!("a {what} must be a map of fields, got {}", other.kind());
+            Err(Diagnostic::error(Code::SpecShape, message)
+                .hint(shape())
+                .at(document.place(root.start))
+                .into())
+        }
+    }
+}
 
-    let mut spec = Spec { origin: Origin::File(document.clone()), ..Spec::default() };
+/// Stores the fields of a map in a spec. `own` gets each field before, and returns the values of those that are a spec's.
+pub(super) fn fields(
+    spec: &mut Spec,
+    document: &Document,
+    entries: Entries,
+    mut own: impl FnMut(&Node, Node, &mut Vec<Diagnostic>) -> Option<Node>,
+) {
     let mut problems = Vec::new();
     for (key, value) in entries {
+        let Some(field) = field_name(&key, &mut spec.given, document, &mut problems) else { continue };
+        let Some(value) = own(&key, value, &mut problems) else { continue };
         let mut report =
             |node: &Node, diagnostic: Diagnostic| problems.push(diagnostic.at(document.place(node.start)));
-        let Value::Text(field) = &key.value else {
-            let message = format!("the name of a field must be a text, got {}", key.value.kind());
-            report(&key, Diagnostic::error(Code::FieldType, message));
-            continue;
-        };
-        if spec.given.contains(field) {
-            report(&key, Diagnostic::error(Code::DuplicateField, format!("`{field}` is given twice")));
-            continue;
-        }
-        spec.given.push(field.clone());
-        match spec.slot(field) {
+        match spec.slot(&field) {
             None => {
-                let hint = nearest(field).map(|near| format!("did you mean `{near}`?"));
+                let hint = nearest(&field).map(|near| format!("did you mean `{near}`?"));
                 let message = format!("unknown field `{}`", field.escape_debug());
                 report(&key, Diagnostic::error(Code::UnknownField, message).maybe_hint(hint));
             }
@@ -77,8 +100,31 @@ pub(super) fn read(file: &str, text: &str) -> Result<Spec, Report> {
             }),
         }
     }
-    spec.problems = problems;
-    Ok(spec)
+    spec.problems.extend(problems);
+}
+
+/// The name of a field, which is added to `given`. Reports a name that is no text, or that is given already.
+pub(super) fn field_name(
+    key: &Node,
+    given: &mut Vec<String>,
+    document: &Document,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let problem = match &key.value {
+        Value::Text(field) if given.contains(field) => {
+            Diagnostic::error(Code::DuplicateField, format!("`{}` is given twice", field.escape_debug()))
+        }
+        Value::Text(field) => {
+            given.push(field.clone());
+            return Some(field.clone());
+        }
+        other => Diagnostic::error(
+            Code::FieldType,
+            format!("the name of a field must be a text, got {}", other.kind()),
+        ),
+    };
+    problems.push(problem.at(document.place(key.start)));
+    None
 }
 
 /// Stores a field's values, and reports each value of the wrong type.
@@ -172,7 +218,7 @@ fn names() -> Vec<&'static str> {
     Spec::fields().map(|field| field.name).collect()
 }
 
-fn words(value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
+pub(super) fn words(value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
     match value.value {
         Value::List(items) => {
             items.into_iter().filter_map(|item| word(item, "must be a list of texts", complain)).collect()
@@ -181,7 +227,7 @@ fn words(value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> 
     }
 }
 
-fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<Word> {
+pub(super) fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<Word> {
     let text = match &node.value {
         Value::Text(text) => text.clone(),
         // A whole number is unambiguous. A number such as `28.10` would become `28.1`.

@@ -10,8 +10,8 @@ use super::files::{self, Action};
 use crate::names::{ClientName, MachineName};
 
 /// Files of a machine's folder that only the owner may read. They contain a private key, or can contain secrets (values
-/// of a spec, or a Docker Machine driver's settings in `config.json`).
-pub const KEYS: [&str; 8] = [
+/// of a spec, or a Docker Machine driver's settings in `config.json`), or are of no use to others.
+pub const KEYS: [&str; 9] = [
     "key.pem",
     "server-key.pem",
     "issuer-key.pem",
@@ -20,6 +20,7 @@ pub const KEYS: [&str; 8] = [
     "config.json",
     "machine.yaml",
     "env",
+    FLEET,
 ];
 /// Files of a machine's folder that are world-readable. They decide whom clients trust.
 pub const OTHERS: [&str; 5] = ["ca.pem", "cert.pem", "server.pem", "issuer.pem", "id_rsa.pub"];
@@ -35,6 +36,8 @@ pub const IDENTITY: [&str; 9] = [
     "machine.yaml",
     "user-data",
 ];
+/// The file in a machine's folder with the name of the machine's fleet.
+pub const FLEET: &str = "fleet";
 /// The folder in a machine's folder with the files from before a change, under the same names.
 pub const PREVIOUS: &str = "previous";
 /// The files of a machine's own CA.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::contents::FLEET;
 use super::files::{self, Action};
 use super::record::{self, Record};
 use super::replacement::{authority_files, identity_files};
@@ -12,7 +13,7 @@ use super::transaction::Change;
 use super::{CERTS, MACHINES, Store, as_text};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
-use crate::names::{Address, MachineName};
+use crate::names::{Address, FleetName, MachineName};
 use crate::pki::Identity;
 use crate::plan::{AuthoritySource, Plan};
 use crate::render::{Connection, Shell};
@@ -29,19 +30,79 @@ pub enum Creation {
     SharedCaAppeared,
 }
 
+/// A machine that is not in the store yet.
+#[derive(Debug, Clone)]
+pub struct NewMachine {
+    pub plan: Plan,
+    pub identity: Identity,
+    /// What is rendered from them.
+    pub seed: Vec<Artifact>,
+    /// The fleet that the machine belongs to.
+    pub fleet: Option<FleetName>,
+}
+
 impl Store {
     /// Writes a new machine: its identity, its plan, its seed and its address.
     ///
     /// # Errors
     /// Fails if the name is taken or a file cannot be written. In both cases the store is unchanged.
-    pub fn put_machine(&self, plan: &Plan, identity: &Identity, seed: &[Artifact]) -> Result<Creation> {
-        let name = &plan.name;
+    pub fn put_machine(&self, machine: &NewMachine) -> Result<Creation> {
+        self.put_machines(std::slice::from_ref(machine))
+    }
+
+    /// Writes new machines: all or none.
+    ///
+    /// # Errors
+    /// Fails as [`put_machine`](Self::put_machine) does.
+    pub fn put_machines(&self, machines: &[NewMachine]) -> Result<Creation> {
         // Both paths are written into the machine's files.
         as_text(&self.root)?;
-        as_text(&self.certs_of(plan))?;
+        machines.iter().try_for_each(|machine| as_text(&self.certs_of(&machine.plan)).map(|_| ()))?;
         let mut transaction = self.begin()?;
-        self.refuse_taken(name, &plan.ca)?;
+        let certs = Path::new(CERTS);
+        let (mut needs_certs, mut shared) = (false, None);
+        let mut own = Vec::new();
+        let mut folders = Vec::new();
+        for machine in machines {
+            let NewMachine { plan, identity, .. } = machine;
+            self.refuse_taken(&plan.name, &plan.ca)?;
+            folders.push((Path::new(MACHINES).join(plan.name.as_str()), self.new_files(machine)?));
+            match &plan.ca {
+                AuthoritySource::Own => {
+                    own.push((certs.join(plan.name.as_str()), authority_files(&identity.authority)));
+                }
+                AuthoritySource::Shared if shared.is_none() => {
+                    if self.is_other(&identity.authority)? {
+                        return Ok(Creation::SharedCaAppeared);
+                    }
+                    shared = Some(authority_files(&identity.authority));
+                }
+                AuthoritySource::Shared => {}
+                AuthoritySource::Dir(dir) => {
+                    if let Some(ca_users) = &mut transaction.ca_users {
+                        ca_users.insert(dir, &plan.name);
+                    }
+                }
+            }
+            needs_certs |= !matches!(plan.ca, AuthoritySource::Dir(_));
+        }
+        for folder in [Some(self.machines()), needs_certs.then(|| self.certs())].into_iter().flatten() {
+            files::make_dirs(&folder).map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
+        }
+        let missing = |file: &&Artifact| self.certs().join(&file.path).symlink_metadata().is_err();
+        let shared = shared.iter().flatten().filter(missing);
+        let changes: Vec<_> = (own.iter().map(|(path, files)| Change::NewFolder(path.clone(), &files[..])))
+            .chain(shared.map(|file| Change::NewFile(certs.join(&file.path), file)))
+            .chain(folders.iter().map(|(path, files)| Change::NewFolder(path.clone(), &files[..])))
+            .collect();
+        transaction.commit(&changes)?;
+        Ok(Creation::Created)
+    }
 
+    /// The files of a new machine's folder.
+    fn new_files(&self, machine: &NewMachine) -> Result<Vec<Artifact>> {
+        let NewMachine { plan, identity, seed, fleet } = machine;
+        let name = &plan.name;
         let address = plan.dialled();
         let url = record::url(&address, plan.host.port);
         let record =
@@ -50,38 +111,9 @@ impl Store {
         let mut files = identity_files(plan, identity);
         files.push(Artifact::private("config.json", record));
         files.push(Artifact::private("env", env));
+        files.extend(fleet.iter().map(|fleet| Artifact::private(FLEET, format!("{fleet}\n"))));
         files.extend_from_slice(seed);
-
-        let authority = authority_files(&identity.authority);
-        if plan.ca == AuthoritySource::Shared && self.is_other(&identity.authority)? {
-            return Ok(Creation::SharedCaAppeared);
-        }
-        for folder in [self.machines(), self.certs()] {
-            if folder == self.machines() || !matches!(plan.ca, AuthoritySource::Dir(_)) {
-                files::make_dirs(&folder)
-                    .map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
-            }
-        }
-        let certs = Path::new(CERTS);
-        let mut changes = Vec::new();
-        match &plan.ca {
-            AuthoritySource::Own => {
-                changes.push(Change::NewFolder(certs.join(name.as_str()), &authority));
-            }
-            AuthoritySource::Shared => {
-                let missing = |file: &&Artifact| self.certs().join(&file.path).symlink_metadata().is_err();
-                let missing = authority.iter().filter(missing);
-                changes.extend(missing.map(|file| Change::NewFile(certs.join(&file.path), file)));
-            }
-            AuthoritySource::Dir(dir) => {
-                if let Some(ca_users) = &mut transaction.ca_users {
-                    ca_users.insert(dir, name);
-                }
-            }
-        }
-        changes.push(Change::NewFolder(Path::new(MACHINES).join(name.as_str()), &files));
-        transaction.commit(&changes)?;
-        Ok(Creation::Created)
+        Ok(files)
     }
 
     /// Refuses a name that is taken by a machine. Also refuses a name if the new CA's folder exists; that folder is never

@@ -16,6 +16,7 @@ mod completions;
 mod docker_machine;
 mod environment;
 mod external;
+mod fleet;
 mod import_docker_machine;
 mod input_files;
 mod machine_json;

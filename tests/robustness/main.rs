@@ -11,6 +11,7 @@ mod constrained_ca;
 mod context;
 mod encodings;
 mod exports;
+mod fleet;
 mod interruption;
 mod memory;
 mod metadata;

@@ -1,11 +1,13 @@
 //! The flags of the larger commands, and the request that they make.
 
 mod create;
+mod fleet;
 mod render;
 mod renew;
 mod share;
 
 pub use create::{Bake, Create, Update};
+pub use fleet::Apply;
 pub use render::Render;
 pub use renew::Renew;
 pub use share::{Client, Context, Export, Import};

@@ -1,0 +1,273 @@
+//! `apply`: makes the machines of a fleet file.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::create::ca_failure;
+use super::passphrase::Passphrase;
+use super::{context, install_url_note, password_notes, read_fleet_file};
+use crate::fleet::{Actions, Certificates, Fleet, Update, Work, compare};
+use crate::names::MachineName;
+use crate::plan::AuthoritySource;
+use crate::store::Store;
+use crate::ui::Ui;
+
+/// Names of a list that is printed for people. `--json` prints all.
+const SHOWN: usize = 8;
+/// Names in a command that is printed for pasting.
+const MAX_PASTED: usize = 50;
+/// The version of the JSON. It rises when a field disappears or gets another meaning.
+const VERSION: u32 = 1;
+
+/// The arguments of the command.
+pub struct Request {
+    pub file: PathBuf,
+    /// Print what would be done, and write nothing.
+    pub dry_run: bool,
+    /// Delete the machines of the fleet that are not in the file.
+    pub prune: bool,
+    /// Do not ask for confirmation.
+    pub yes: bool,
+    pub json: bool,
+}
+
+/// Creates the machines of a fleet file that are missing, changes those that differ, and, if asked, deletes those that are not in the file. Writes
+/// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
+pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
+    let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
+    let actions = match compare(store, &fleet)? {
+        Ok(actions) => actions,
+        Err(problems) => {
+            ui.error(&problems.into());
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let passphrase = Passphrase::asked(ui);
+    let ask = |key: &Path| passphrase.of(key);
+    let of_folder = || fleet.members.iter().any(|member| matches!(member.ca, AuthoritySource::Dir(_)));
+    let work = match Work::prepare(store, &fleet, &actions, now, &ask)
+        .map_err(|failure| ca_failure(failure, of_folder()))?
+    {
+        Ok(work) => work,
+        Err(problems) => {
+            ui.error(&problems.into());
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let names: Vec<&MachineName> = fleet.members.iter().map(|member| &member.name).collect();
+    if !request.json {
+        print(ui, request, &fleet, &actions, &names)?;
+    }
+    let removed: &[MachineName] = if request.prune { &actions.remove } else { &[] };
+    store.check_removal(removed)?;
+    if !request.dry_run {
+        if !removed.is_empty() && !request.yes && !confirm(store, ui, request, removed)? {
+            ui.note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+        let change = || {
+            let created = ui.progress("creating machines", actions.create.len());
+            work.create(&actions.create, |count| created.advance(count))?;
+            drop(created);
+            let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
+            let changed = ui.progress("changing machines", numbers.len());
+            work.update(&numbers, &ask, |count| changed.advance(count))?;
+            drop(changed);
+            let deleted = ui.progress("deleting machines", removed.len());
+            work.remove(removed, |count| deleted.advance(count))
+        };
+        change().map_err(|failure| ca_failure(failure, of_folder()))?;
+    }
+    tell(store, ui, request, &fleet, &actions);
+    if request.json {
+        let view = View::new(request, &fleet, &actions, &names);
+        ui.json(&view)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks before machines are deleted.
+fn confirm(store: &Store, ui: Ui, request: &Request, removed: &[MachineName]) -> Result<bool> {
+    let question = format!(
+        "Permanently delete the keys and CAs of {}? The VMs keep running, and you lose access to Docker there.",
+        listed(removed.iter().map(MachineName::as_str))
+    );
+    let file = request.file.display().to_string();
+    ui.confirm(question, &store.command(["apply", &file, "--prune", "--yes"]))
+}
+
+/// Prints the plan: how many machines are created, changed, left alone and deleted, and which. It is the result of a dry run, and otherwise a
+/// message.
+fn print(ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions, names: &[&MachineName]) -> Result<()> {
+    let of = |numbers: &[usize]| listed(numbers.iter().map(|n| names[*n].as_str()));
+    let row = |count: usize, text: String| match text.is_empty() {
+        true => vec![count.to_string()],
+        false => vec![format!("{count}   {text}")],
+    };
+    let changed = actions.update.iter().map(|update| names[update.n].as_str());
+    let mut update = row(actions.update.len(), listed(changed));
+    update.extend(actions.update.iter().take(SHOWN).map(|update| in_words(update, names[update.n])));
+    let them =
+        if actions.remove.len() == 1 { "it with its keys and CA" } else { "them with their keys and CAs" };
+    let extra = listed(actions.remove.iter().map(MachineName::as_str));
+    let remove = match (actions.remove.len(), request.prune) {
+        (0, _) => ("remove", row(0, String::new())),
+        (count, true) => ("remove", row(count, format!("{extra}: not in the file"))),
+        (count, false) => {
+            ("extra", row(count, format!("{extra}: not in the file; `--prune` deletes {them}")))
+        }
+    };
+    let rows = [
+        ("create", row(actions.create.len(), of(&actions.create))),
+        ("update", update),
+        ("keep", row(actions.keep.len(), of(&actions.keep))),
+        remove,
+    ];
+    if request.dry_run {
+        return ui.details(&rows);
+    }
+    let lines = rows.iter().flat_map(|(label, values)| {
+        values
+            .iter()
+            .enumerate()
+            .map(move |(n, value)| format!("{:<9}{value}", if n == 0 { label } else { "" }))
+    });
+    ui.steps(format_args!("fleet `{}`", fleet.name), &lines.collect::<Vec<_>>());
+    Ok(())
+}
+
+/// The changes of a machine.
+fn in_words(update: &Update, name: &MachineName) -> String {
+    let changes = update.differences.iter().map(|difference| {
+        format!("{} {} (before: {})", difference.field, difference.after, difference.before)
+    });
+    let certificates = match update.certificates {
+        Certificates::Kept => "",
+        Certificates::OfHost => "; a new certificate of the host",
+        Certificates::All => "; new certificates",
+    };
+    format!("{name}: {}{certificates}", changes.collect::<Vec<_>>().join(", "))
+}
+
+/// A list of names, of which the first are shown.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// Notes what the user should know, and prints the next steps.
+fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions) {
+    let Actions { create, update, remove, .. } = actions;
+    if !create.is_empty() || !update.is_empty() {
+        let mut notes = BTreeSet::new();
+        for n in fleet.firsts() {
+            let spec = fleet.spec(n);
+            notes.extend(password_notes(&spec));
+            if spec.host.engine_install_url.is_some()
+                && let Ok(plan) = fleet.plan(n)
+            {
+                notes.extend(install_url_note(&spec, &plan.host.docker));
+            }
+        }
+        notes.iter().for_each(|note| ui.note(note));
+    }
+    if request.dry_run {
+        return ui.note("this is a dry run: nothing was written");
+    }
+    let mut done = vec![format!("{} created", create.len()), format!("{} changed", update.len())];
+    if request.prune {
+        done.push(format!("{} deleted", remove.len()));
+        for name in remove.iter().filter(|name| context::exists(store, name)) {
+            ui.note_with(
+                format_args!("the docker context `{name}` still has the client's key; remove it:"),
+                &store.command(["context", name.as_str(), "--remove"]),
+            );
+        }
+        if !remove.is_empty() {
+            ui.note(
+                "if there are still VMs of deleted machines, they keep running: delete them in their cloud",
+            );
+        }
+    }
+    let mut steps = Vec::new();
+    if !update.is_empty() {
+        steps.push("The running hosts are not changed. Replace their VMs with new user-data.".to_owned());
+        if update.len() <= MAX_PASTED && update.iter().all(|update| !update.needs_vm.contains(&true)) {
+            let names = update.iter().map(|update| fleet.members[update.n].name.as_str());
+            steps.push("Or bring the changes to the running hosts:".to_owned());
+            steps.push(format!("   {}", store.command(["renew", "--apply"].into_iter().chain(names))));
+        }
+    }
+    let unchanged = actions.keep.len();
+    ui.steps(format_args!("fleet `{}`: {}, {unchanged} unchanged", fleet.name, done.join(", ")), &steps);
+}
+
+/// The JSON of the command.
+#[derive(Serialize)]
+struct View<'a> {
+    version: u32,
+    fleet: &'a str,
+    dry_run: bool,
+    create: Vec<&'a str>,
+    update: Vec<UpdateView<'a>>,
+    keep: Vec<&'a str>,
+    /// Machines of the fleet that are not in the file.
+    remove: Vec<&'a str>,
+    /// True if those were or would be deleted.
+    prune: bool,
+}
+
+#[derive(Serialize)]
+struct UpdateView<'a> {
+    name: &'a str,
+    options: Vec<OptionView<'a>>,
+    /// `none`, `host` or `all`.
+    new_certificates: &'static str,
+}
+
+#[derive(Serialize)]
+struct OptionView<'a> {
+    option: &'static str,
+    before: &'a str,
+    after: &'a str,
+    needs_vm: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(request: &Request, fleet: &'a Fleet, actions: &'a Actions, names: &[&'a MachineName]) -> Self {
+        let of = |numbers: &[usize]| numbers.iter().map(|n| names[*n].as_str()).collect();
+        let option = |(difference, needs_vm): (&'a crate::fleet::Difference, &bool)| OptionView {
+            option: difference.field,
+            before: &difference.before,
+            after: &difference.after,
+            needs_vm: *needs_vm,
+        };
+        let update = |update: &'a Update| UpdateView {
+            name: names[update.n].as_str(),
+            options: update.differences.iter().zip(&update.needs_vm).map(option).collect(),
+            new_certificates: match update.certificates {
+                Certificates::Kept => "none",
+                Certificates::OfHost => "host",
+                Certificates::All => "all",
+            },
+        };
+        Self {
+            version: VERSION,
+            fleet: fleet.name.as_str(),
+            dry_run: request.dry_run,
+            create: of(&actions.create),
+            update: actions.update.iter().map(update).collect(),
+            keep: of(&actions.keep),
+            remove: actions.remove.iter().map(MachineName::as_str).collect(),
+            prune: request.prune,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Makes and changes the machines of a fleet in batches: the keys and certificates of a batch on all processors, while the one before it is
+//! written. Each batch is complete or has no effect, so a run that was interrupted leaves whole machines, and the next one makes the rest.
+
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Result;
+use rayon::prelude::*;
+use time::OffsetDateTime;
+
+use super::{Actions, Certificates, ClientUse, Fleet, replacement};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::names::{ClientName, MachineName};
+use crate::pki::{self, AskPassphrase, Identity, Pair};
+use crate::plan::{AuthoritySource, Plan};
+use crate::render;
+use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store};
+
+/// The machines of one transaction. One has about 50 kB.
+pub const BATCH: usize = 64;
+
+/// The files of a machine's client.
+const CLIENT: [&str; 2] = ["cert.pem", "key.pem"];
+
+/// The changes of a fleet that are to be made.
+pub struct Work<'a> {
+    store: &'a Store,
+    fleet: &'a Fleet,
+    now: OffsetDateTime,
+    /// The CAs that sign for several new machines.
+    authorities: Vec<(AuthoritySource, Pair)>,
+    /// The client certificate of all machines.
+    client: Option<Pair>,
+}
+
+impl<'a> Work<'a> {
+    /// Loads the CAs of the new machines, or makes the shared one. Writes nothing.
+    ///
+    /// # Errors
+    /// Fails if a CA or the shared client certificate cannot be used. The report has all machines for which a CA may not sign.
+    pub fn prepare(
+        store: &'a Store,
+        fleet: &'a Fleet,
+        actions: &Actions,
+        now: OffsetDateTime,
+        ask: AskPassphrase,
+    ) -> Result<Result<Self, Report>> {
+        let mut work = Self { store, fleet, now, authorities: Vec::new(), client: None };
+        for n in &actions.create {
+            let ca = &fleet.members[*n].ca;
+            if *ca == AuthoritySource::Own || work.authority(ca).is_some() {
+                continue;
+            }
+            store.check_authority(ca)?;
+            let authority = match store.authority(ca, now, ask)? {
+                Some(authority) => authority,
+                // A later machine with the shared CA may have a boot issuer.
+                None => pki::issue_authority(SHARED, fleet.plan(*n)?.key, true, now)?,
+            };
+            work.authorities.push((ca.clone(), authority));
+        }
+        if fleet.client == ClientUse::Shared
+            && let Some(n) = actions.create.first()
+            && let Some(authority) = work.authority(&AuthoritySource::Shared)
+        {
+            let client = match store.shared_client(&authority.certificate, now)? {
+                Some(client) => client,
+                None => {
+                    let plan = fleet.plan(*n)?;
+                    let name = ClientName::parse(SHARED)?;
+                    pki::issue_client(&name, plan.key, plan.valid_for, authority, now)?
+                }
+            };
+            work.client = Some(client);
+        }
+        let refused = work.refused(actions);
+        Ok(Report::check(refused).map(|()| work))
+    }
+
+    /// The new machines for which a CA may not sign.
+    fn refused(&self, actions: &Actions) -> Vec<Diagnostic> {
+        let limits =
+            |pair: &Pair| pair.certificate.constrains_names() || pair.certificate.path_len().is_some();
+        if !self.authorities.iter().any(|(_, pair)| limits(pair)) {
+            return Vec::new();
+        }
+        let check = |n: &usize| {
+            let authority = self.authority(&self.fleet.members[*n].ca)?;
+            let check = || pki::check_may_sign(&self.fleet.plan(*n)?, &authority.certificate, self.now);
+            let problem = check().err().and_then(|error| Diagnostic::of(&error))?;
+            Some(self.fleet.about(*n, problem))
+        };
+        actions.create.par_iter().filter_map(check).collect()
+    }
+
+    fn authority(&self, source: &AuthoritySource) -> Option<&Pair> {
+        self.authorities.iter().find(|(known, _)| known == source).map(|(_, pair)| pair)
+    }
+
+    /// Creates machines. `advance` gets the number of machines after each batch.
+    ///
+    /// # Errors
+    /// Fails if a machine cannot be created. The batches before it are in the store then.
+    pub fn create(&self, numbers: &[usize], advance: impl Fn(usize)) -> Result<()> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        if let Some(authority) = self.authority(&AuthoritySource::Shared) {
+            let is_new = |client: &&Pair| !matches!(self.store.shared_client(&authority.certificate, self.now), Ok(Some(there)) if there.certificate == client.certificate);
+            if !self.store.put_shared(authority, self.client.as_ref().filter(is_new))? {
+                return Err(shared_ca_changed().into());
+            }
+        }
+        thread::scope(|scope| {
+            let (issued, batches) = mpsc::sync_channel(1);
+            scope.spawn(move || {
+                for numbers in numbers.chunks(BATCH) {
+                    let machines: Result<Vec<_>> = numbers.par_iter().map(|n| self.issue(*n)).collect();
+                    // The other side has failed if it does not listen.
+                    if issued.send(machines).is_err() {
+                        return;
+                    }
+                }
+            });
+            for machines in batches {
+                let machines = machines?;
+                let count = machines.len();
+                self.put(machines)?;
+                advance(count);
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes the keys and certificates of a machine, and renders its seed.
+    fn issue(&self, n: usize) -> Result<NewMachine> {
+        let plan = self.fleet.plan(n)?;
+        let authority = match self.authority(&plan.ca) {
+            Some(authority) => authority.clone(),
+            None => pki::issue_own_authority(&plan, self.now)?,
+        };
+        let identity = match &self.client {
+            Some(client) => {
+                let host = pki::issue_host(&plan, &authority, self.now)?;
+                Identity { authority, host, client: client.clone() }
+            }
+            None => pki::issue_identity(&plan, authority, self.now)?,
+        };
+        let seed =
+            vec![render::render_user_data(&plan, &identity.for_host())?, render::render_machine_yaml(&plan)?];
+        Ok(NewMachine { plan, identity, seed, fleet: Some(self.fleet.name.clone()) })
+    }
+
+    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are.
+    fn put(&self, mut machines: Vec<NewMachine>) -> Result<()> {
+        loop {
+            match self.store.put_machines(&machines) {
+                Ok(Creation::Created) => return Ok(()),
+                Ok(Creation::SharedCaAppeared) => return Err(shared_ca_changed().into()),
+                Err(error) => {
+                    let before = machines.len();
+                    machines.retain(|machine| !self.is_there(&machine.plan));
+                    match machines.len() {
+                        0 => return Ok(()),
+                        after if after < before => {}
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns whether the store has a machine of this fleet with this plan.
+    fn is_there(&self, plan: &Plan) -> bool {
+        let is_of_fleet = matches!(self.store.fleet_of(&plan.name), Ok(Some(of)) if of == self.fleet.name);
+        is_of_fleet
+            && render::render_machine_yaml(plan).is_ok_and(|text| self.store.has_content(&plan.name, &text))
+    }
+
+    /// Changes machines that exist. `advance` gets the number of machines after each batch.
+    ///
+    /// # Errors
+    /// Fails if a machine cannot be changed. The batches before it are in the store then.
+    pub fn update(&self, numbers: &[usize], ask: AskPassphrase, advance: impl Fn(usize)) -> Result<()> {
+        for numbers in numbers.chunks(BATCH) {
+            while self.store.replace(&self.replacements(numbers, ask)?, None)? == Replaced::ChangedMeanwhile {
+            }
+            advance(numbers.len());
+        }
+        Ok(())
+    }
+
+    fn replacements(&self, numbers: &[usize], ask: AskPassphrase) -> Result<Vec<Replacement>> {
+        let mut machines = Vec::with_capacity(numbers.len());
+        for n in numbers {
+            let (plan, before) = (self.fleet.plan(*n)?, self.store.stored(&self.fleet.members[*n].name)?);
+            let authority = match Certificates::of_change(&before.plan, &plan) {
+                Certificates::Kept => None,
+                Certificates::OfHost | Certificates::All => {
+                    Some(self.store.signing_authority(&plan.name, self.now, ask)?)
+                }
+            };
+            machines.push((before, plan, authority));
+        }
+        let replace = |(before, plan, authority)| {
+            let mut replacement = replacement(self.store, before, plan, authority, self.now)?;
+            if self.fleet.client == ClientUse::Shared {
+                // The client stays that of all machines.
+                replacement.files.retain(|file| !CLIENT.contains(&file.path.as_str()));
+            }
+            Ok(replacement)
+        };
+        machines.into_par_iter().map(replace).collect()
+    }
+
+    /// Deletes machines. `advance` gets the number of machines after each batch.
+    ///
+    /// # Errors
+    /// Fails if a machine cannot be deleted. The batches before it are deleted then.
+    pub fn remove(&self, names: &[MachineName], advance: impl Fn(usize)) -> Result<()> {
+        for names in names.chunks(BATCH) {
+            self.store.remove(names)?;
+            advance(names.len());
+        }
+        Ok(())
+    }
+}
+
+fn shared_ca_changed() -> Diagnostic {
+    let text = "another command has changed the shared CA or its client certificate in the meantime (no machine was changed since)";
+    Diagnostic::error(Code::CaReplaced, text).hint("run the same command again")
+}

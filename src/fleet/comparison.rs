@@ -1,0 +1,109 @@
+//! Compares a fleet with the store: which machines are missing, differ, are right, or are no longer in the file.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use rayon::prelude::*;
+
+use super::check::Findings;
+use super::{Certificates, Difference, Fleet, differences, needs_vm};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::names::MachineName;
+use crate::render;
+use crate::store::Store;
+
+/// What has to be done to make the store as the file says. Machines are given by their number in the fleet.
+#[derive(Debug, Default)]
+pub struct Actions {
+    pub create: Vec<usize>,
+    pub update: Vec<Update>,
+    pub keep: Vec<usize>,
+    /// Machines of the fleet that are not in the file.
+    pub remove: Vec<MachineName>,
+}
+
+/// A machine that differs from the file.
+#[derive(Debug)]
+pub struct Update {
+    pub n: usize,
+    pub differences: Vec<Difference>,
+    /// For each difference whether it needs a new VM.
+    pub needs_vm: Vec<bool>,
+    pub certificates: Certificates,
+}
+
+enum State {
+    Missing,
+    Differs(Update),
+    Right,
+}
+
+/// Compares a fleet with the store. Writes nothing.
+///
+/// # Errors
+/// The report has all machines of the file that cannot be made or changed. Fails otherwise if the store cannot be read.
+pub fn compare(store: &Store, fleet: &Fleet) -> Result<Result<Actions, Report>> {
+    let states: Vec<Result<State>> =
+        (0..fleet.members.len()).into_par_iter().map(|n| state(store, fleet, n)).collect();
+    let (mut actions, mut findings) = (Actions::default(), Findings::default());
+    for (n, state) in states.into_iter().enumerate() {
+        match state {
+            Ok(State::Missing) => actions.create.push(n),
+            Ok(State::Differs(update)) => actions.update.push(update),
+            Ok(State::Right) => actions.keep.push(n),
+            Err(error) => match Diagnostic::of(&error) {
+                Some(problem) => findings.add(fleet.about(n, problem)),
+                None => return Err(error),
+            },
+        }
+    }
+    let wanted: HashSet<&MachineName> = fleet.members.iter().map(|member| &member.name).collect();
+    actions.remove = store.fleet_members(&fleet.name)?;
+    actions.remove.retain(|name| !wanted.contains(name));
+    Ok(findings.finish().map(|()| actions))
+}
+
+fn state(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
+    let member = &fleet.members[n];
+    let name = &member.name;
+    if !store.has(name) {
+        store.refuse_taken(name, &member.ca)?;
+        return Ok(State::Missing);
+    }
+    store.require(name)?;
+    match store.fleet_of(name)? {
+        Some(of) if of == fleet.name => {}
+        of => {
+            let of = of.map_or("no fleet".to_owned(), |of| format!("the fleet `{of}`"));
+            let text = format!("machine `{name}` already exists, and belongs to {of}");
+            return Err(Diagnostic::error(Code::NotOfThisFleet, text)
+                .hint("choose another name, or delete the machine:")
+                .run(store.command(["rm", name.as_str()]))
+                .into());
+        }
+    }
+    let plan = fleet.plan(n)?;
+    if store.has_content(name, &render::render_machine_yaml(&plan)?) {
+        return Ok(State::Right);
+    }
+    let before = store.plan(name)?;
+    let differences = differences(&before, &plan);
+    if differences.is_empty() {
+        return Ok(State::Right);
+    }
+    if let Some(Difference { before, after, .. }) =
+        differences.iter().find(|difference| difference.field == "ca")
+    {
+        let text = format!("`apply` does not change `ca` to {after}, which is {before} in `{name}`");
+        return Err(Diagnostic::error(Code::NotUpdatable, text)
+            .hint("a machine with another CA is another machine: delete this one first:")
+            .run(store.command(["rm", name.as_str()]))
+            .into());
+    }
+    Ok(State::Differs(Update {
+        n,
+        needs_vm: differences.iter().map(|difference| needs_vm(difference, &before, &plan)).collect(),
+        certificates: Certificates::of_change(&before, &plan),
+        differences,
+    }))
+}

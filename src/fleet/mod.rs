@@ -1,0 +1,14 @@
+//! Many machines at once: the check of a fleet file, its comparison with the store, and the changes in batches, each of which is complete or
+//! has no effect. Also what one machine needs whose plan changes.
+
+mod batches;
+mod change;
+mod check;
+mod comparison;
+mod difference;
+
+pub use batches::{BATCH, Work};
+pub use change::{Certificates, needs_vm, replacement};
+pub use check::{ClientUse, Fleet};
+pub use comparison::{Actions, Update, compare};
+pub use difference::{CONFIDENTIAL, Difference, differences, is_same, listed, shown, values};

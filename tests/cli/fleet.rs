@@ -1,0 +1,250 @@
+//! `apply`: idempotence, what belongs to a fleet, and stores that change meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{Home, files_below, is_printed, mode};
+
+/// A fleet of five machines.
+const FLEET: &str = "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 4, addresses: 10.0.0.0/24}\n- {name: db, address: db.example.com}\n";
+
+fn home(fleet: &str) -> Home {
+    let home = Home::new();
+    write(&home, fleet);
+    home
+}
+
+fn write(home: &Home, fleet: &str) {
+    fs::write(home.path().join("fleet.yaml"), fleet).unwrap();
+}
+
+/// Applies the fleet file with further arguments, and returns the JSON.
+fn apply(home: &Home, more: &[&str]) -> Value {
+    let words = [&["apply", "fleet.yaml", "--json", "--quiet"], more].concat();
+    serde_json::from_str(&home.ok(&words)).unwrap()
+}
+
+/// The numbers of machines that are created, changed, left alone, and not in the file.
+fn counts(json: &Value) -> [usize; 4] {
+    ["create", "update", "keep", "remove"].map(|list| json[list].as_array().unwrap().len())
+}
+
+/// Every file of the store with its content, inode number and times. The lock and its state are not part of a machine.
+fn snapshot(home: &Home) -> BTreeMap<PathBuf, (Vec<u8>, u64, i64, i64)> {
+    let files = files_below(&home.store()).into_iter().filter(|file| file != Path::new("hostseed.lock"));
+    files
+        .map(|file| {
+            let path = home.store().join(&file);
+            let metadata = fs::metadata(&path).unwrap();
+            (file, (fs::read(&path).unwrap(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
+        })
+        .collect()
+}
+
+#[test]
+fn a_second_apply_changes_nothing() {
+    let home = home(FLEET);
+    assert_eq!(counts(&apply(&home, &[])), [5, 0, 0, 0]);
+    let before = snapshot(&home);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+    assert_eq!(counts(&apply(&home, &["--prune", "--yes"])), [0, 0, 5, 0]);
+    // Another order of labels, and other words for the same.
+    write(&home, &FLEET.replace("count: 4,", "count: '4', port: 2376, engine-label: [],"));
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+    assert!(before == snapshot(&home));
+}
+
+#[test]
+fn machines_of_a_fleet_are_whole_machines() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    let user_data = fs::read_to_string(home.machine("ci-4").join("user-data")).unwrap();
+    assert_eq!(home.ok(&["render", "ci-4"]), user_data);
+    assert!(home.ok(&["env", "ci-4", "--shell", "sh"]).contains("tcp://10.0.0.4:2376"));
+    assert_eq!(mode(&home.machine("ci-4").join("fleet")), 0o600);
+    // Each has its own CA and client.
+    let authorities = |file: &str| fs::read(home.machine(file).join("ca.pem")).unwrap();
+    assert_ne!(authorities("ci-1"), authorities("ci-2"));
+    home.ok(&["renew", "ci-4", "--quiet"]);
+    home.ok(&["rename", "ci-3", "ci-9", "--quiet"]);
+    // The renamed machine is still the fleet's, and no longer in the file.
+    assert_eq!(counts(&apply(&home, &[])), [1, 0, 4, 1]);
+    home.ok(&["rm", "--yes", "ci-9", "--quiet"]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+}
+
+#[test]
+fn a_change_keeps_all_certificates_that_it_does_not_need() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    let pems = |name: &str| {
+        let files = ["ca.pem", "cert.pem", "server.pem", "server-key.pem"];
+        files.map(|file| fs::read(home.machine(name).join(file)).unwrap())
+    };
+    let before = pems("db");
+    write(&home, &FLEET.replace("address: db.example.com", "address: db.example.com, engine-label: a=b"));
+    let json = apply(&home, &[]);
+    assert_eq!(counts(&json), [0, 1, 4, 0]);
+    assert_eq!(json["update"][0]["new_certificates"], "none");
+    assert_eq!(pems("db"), before);
+    write(&home, &FLEET.replace("db.example.com", "db2.example.com"));
+    assert_eq!(apply(&home, &[])["update"][0]["new_certificates"], "host");
+    assert_eq!(pems("db")[..2], before[..2]);
+    assert_ne!(pems("db")[2..], before[2..]);
+    write(&home, &FLEET.replace("db.example.com", "db2.example.com, valid-for: 90d"));
+    assert_eq!(apply(&home, &[])["update"][0]["new_certificates"], "all");
+    assert_eq!(pems("db")[0], before[0]);
+    assert_ne!(pems("db")[1], before[1]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+    assert_eq!(home.ok(&["render", "db"]), fs::read_to_string(home.machine("db").join("user-data")).unwrap());
+}
+
+#[test]
+fn only_machines_of_the_fleet_are_pruned() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    home.ok(&["create", "mine", "--address", "10.9.0.1", "--quiet"]);
+    write(&home, "fleet: other\nmachines: {o1: {address: 10.8.0.1}}\n");
+    assert_eq!(counts(&apply(&home, &["--prune", "--yes"])), [1, 0, 0, 0]);
+    write(&home, "fleet: ci\nmachines: []\n");
+    assert_eq!(counts(&apply(&home, &["--dry-run", "--prune"])), [0, 0, 0, 5]);
+    let stderr = home.fails(2, &["apply", "fleet.yaml", "--prune"]);
+    assert!(is_printed(&stderr, "error[no-terminal]"), "{stderr}");
+    assert_eq!(counts(&apply(&home, &["--prune", "--yes"])), [0, 0, 0, 5]);
+    assert_eq!(home.ok(&["ls", "-q"]), "mine\no1\n");
+    assert_eq!(files_below(&home.store().join("certs")).len(), 4);
+}
+
+#[test]
+fn a_machine_with_other_files_stops_the_prune_before_anything_is_written() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::write(home.machine("db").join("notes.txt"), "mine").unwrap();
+    write(&home, "fleet: ci\nmachines: {new: {address: 10.7.0.1}}\n");
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--prune", "--yes"]);
+    assert!(is_printed(&stderr, "error[foreign-files]"), "{stderr}");
+    assert!(!home.machine("new").exists() && home.machine("ci-1").exists());
+}
+
+#[test]
+fn a_machine_of_another_origin_stops_everything() {
+    let home = home(FLEET);
+    home.ok(&["create", "ci-2", "--address", "10.9.0.1", "--quiet"]);
+    home.ok(&["create", "ci-3", "--address", "10.9.0.2", "--quiet"]);
+    let before = snapshot(&home);
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    assert!(
+        is_printed(&stderr, "error[not-of-this-fleet] `ci-2` already exists, and belongs to no fleet"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("(and 1 more machine)") && stderr.contains("fleet.yaml:3:10"), "{stderr}");
+    assert!(before == snapshot(&home));
+}
+
+#[test]
+fn a_machine_that_was_removed_by_hand_is_made_again() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::remove_dir_all(home.machine("ci-2")).unwrap();
+    // Its CA is left, and never replaced.
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    assert!(is_printed(&stderr, "error[ca-folder-exists]") && stderr.contains("fleet.yaml:3:10"), "{stderr}");
+    fs::remove_dir_all(home.store().join("certs/ci-2")).unwrap();
+    assert_eq!(counts(&apply(&home, &[])), [1, 0, 4, 0]);
+}
+
+#[test]
+fn a_fleet_without_machines_is_a_fleet() {
+    for machines in ["{}", "[]", "[{name: 'a{{ index }}', count: 0}]", "[{name: a, count: 0, addresses: []}]"]
+    {
+        let home = home(&format!("fleet: ci\nmachines: {machines}\n"));
+        assert_eq!(counts(&apply(&home, &[])), [0; 4], "{machines}");
+        assert!(!home.store().exists(), "{machines}");
+    }
+}
+
+#[test]
+fn a_ca_that_cannot_be_read_stops_everything() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    let before = snapshot(&home);
+    write(&home, &format!("{FLEET}- {{name: new, address: 10.7.0.1, ca: /nowhere/ca}}\n"));
+    let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+    assert!(is_printed(&stderr, "error[unreadable-file]"), "{stderr}");
+    assert!(before == snapshot(&home));
+}
+
+#[test]
+fn two_runs_at_once_make_one_fleet() {
+    let home = home(&FLEET.replace("count: 4", "count: 80"));
+    let run = || {
+        let mut command = home.command(&["apply", "fleet.yaml", "--quiet"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let runs = [run(), run()];
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 81, 0]);
+    assert_eq!(home.ok(&["ls", "-q"]).lines().count(), 81);
+}
+
+#[test]
+fn machines_with_the_shared_ca_have_one_client() {
+    let home = home(
+        "fleet: pool\nclient: shared\nmachines:\n- {name: 'p{{ index }}', count: 3, addresses: 10.0.0.0/24}\n",
+    );
+    apply(&home, &[]);
+    let certs = home.store().join("certs");
+    for file in ["ca.pem", "cert.pem", "key.pem"] {
+        let shared = fs::read(certs.join(file)).unwrap();
+        for name in ["p1", "p2", "p3"] {
+            assert_eq!(fs::read(home.machine(name).join(file)).unwrap(), shared, "{name} {file}");
+        }
+    }
+    assert_eq!(mode(&certs.join("key.pem")), 0o600);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 3, 0]);
+    // A machine that is added later gets the same client.
+    write(
+        &home,
+        "fleet: pool\nclient: shared\nmachines:\n- {name: 'p{{ index }}', count: 4, addresses: 10.0.0.0/24}\n",
+    );
+    assert_eq!(counts(&apply(&home, &[])), [1, 0, 3, 0]);
+    assert_eq!(
+        fs::read(home.machine("p4").join("key.pem")).unwrap(),
+        fs::read(certs.join("key.pem")).unwrap()
+    );
+}
+
+#[test]
+fn the_ca_in_a_folder_is_found_from_the_file() {
+    let home = Home::new();
+    home.ok(&["--store", "st", "create", "x", "--ca", "shared", "--address", "10.0.0.9", "--quiet"]);
+    fs::create_dir(home.path().join("conf")).unwrap();
+    fs::rename(home.path().join("st/certs"), home.path().join("conf/ca")).unwrap();
+    let fleet = "fleet: ci\ndefaults: {ca: ./ca}\nmachines:\n- {name: 'c{{ index }}', count: 2, addresses: 10.0.0.0/24}\n";
+    fs::write(home.path().join("conf/fleet.yaml"), fleet).unwrap();
+    home.ok(&["apply", "conf/fleet.yaml", "--quiet"]);
+    let authority = fs::read(home.path().join("conf/ca/ca.pem")).unwrap();
+    assert_eq!(fs::read(home.machine("c2").join("ca.pem")).unwrap(), authority);
+    home.ok(&["apply", "conf/fleet.yaml", "--quiet"]);
+}
+
+#[test]
+fn a_large_fleet_says_how_far_it_is() {
+    let home = home(&FLEET.replace("count: 4", "count: 150"));
+    let output = home.run(&["apply", "fleet.yaml"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains(
+            "note: creating machines: 64 of 151 (40 %)\nnote: creating machines: 128 of 151 (80 %)\n"
+        ),
+        "{stderr}"
+    );
+}

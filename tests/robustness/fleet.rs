@@ -1,0 +1,120 @@
+//! `apply` that is killed at any moment, and stores that cannot be written.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::interruption::{calls, may_trace, tamper, unfinished};
+use crate::support::Home;
+use crate::support::extent::{is_full, sample};
+
+/// Outside CI only one of this many system calls is tested.
+const ONE_IN: usize = 41;
+
+const APPLY: [&str; 5] = ["apply", "fleet.yaml", "--prune", "--yes", "--quiet"];
+
+/// A fleet of which one machine is missing, one differs, one is right and one is no longer in the file.
+fn home() -> Home {
+    let home = Home::new();
+    let write = |text: &str| fs::write(home.path().join("fleet.yaml"), text).unwrap();
+    write(
+        "fleet: ci\nmachines: {a: {address: 10.0.0.1}, b: {address: 10.0.0.2}, old: {address: 10.0.0.3}}\n",
+    );
+    home.ok(&APPLY);
+    write(
+        "fleet: ci\nmachines: {a: {address: 10.0.0.1}, b: {address: 10.0.0.9}, new: {address: 10.0.0.4}, new2: {address: 10.0.0.5}}\n",
+    );
+    home
+}
+
+/// Checks that each machine is whole, and that the same command makes the rest.
+fn check(home: &Home, at: &str) {
+    let names = home.ok(&["ls", "-q"]);
+    let names: Vec<&str> = names.lines().collect();
+    for name in &names {
+        let user_data = fs::read_to_string(home.machine(name).join("user-data")).unwrap();
+        assert_eq!(home.ok(&["render", name]), user_data, "{at}: {name}");
+        assert_eq!(fs::read_to_string(home.machine(name).join("fleet")).unwrap(), "ci\n", "{at}: {name}");
+    }
+    // The machines of a batch appear together.
+    assert_eq!(names.contains(&"new"), names.contains(&"new2"), "{at}: {names:?}");
+    home.ok(&APPLY);
+    assert_eq!(home.ok(&["ls", "-q"]), "a\nb\nnew\nnew2\n", "{at}");
+    assert_eq!(home.ok(&["url", "b"]), "tcp://10.0.0.9:2376\n", "{at}");
+    let json: Value = serde_json::from_str(&home.ok(&["apply", "fleet.yaml", "--json", "--quiet"])).unwrap();
+    assert_eq!(json["keep"].as_array().unwrap().len(), 4, "{at}: {json}");
+}
+
+#[test]
+fn kill_9_at_any_moment_leaves_whole_machines_and_the_next_run_makes_the_rest() {
+    if !may_trace() {
+        return;
+    }
+    let calls = sample(calls(&home(), &APPLY), ONE_IN);
+    eprintln!("apply: {} points", calls.len());
+    for call in calls {
+        let home = home();
+        let output = tamper(&home, &call, "signal=KILL", &APPLY);
+        let at = format!("KILL at {}", call.line);
+        assert!(!output.status.success(), "{at}: it was not stopped");
+        check(&home, &at);
+    }
+}
+
+#[test]
+fn a_full_disk_at_any_moment_leaves_whole_machines_and_the_next_run_makes_the_rest() {
+    if !may_trace() {
+        return;
+    }
+    for call in sample(calls(&home(), &APPLY), 2 * ONE_IN) {
+        let home = home();
+        let output = tamper(&home, &call, "error=ENOSPC", &APPLY);
+        let at = format!("ENOSPC at {}: {}", call.line, String::from_utf8_lossy(&output.stderr));
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{at}");
+        assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+        check(&home, &at);
+    }
+}
+
+#[test]
+fn the_batches_before_an_interruption_stay() {
+    // The first batch takes seconds without optimisation.
+    if !is_full() || !may_trace() {
+        return;
+    }
+    let home = Home::new();
+    let fleet = "fleet: ci\nmachines: [{name: 'ci-{{ index }}', count: 70, addresses: 10.0.0.0/24}]\n";
+    fs::write(home.path().join("fleet.yaml"), fleet).unwrap();
+    // The first batch's journal is the first one, the second batch's the second one.
+    let journals: Vec<_> = {
+        let twin = Home::new();
+        fs::write(twin.path().join("fleet.yaml"), fleet).unwrap();
+        calls(&twin, &APPLY)
+            .into_iter()
+            .filter(|call| call.name.starts_with("rename") && call.line.contains("journal"))
+            .collect()
+    };
+    assert_eq!(journals.len(), 2);
+    assert!(!tamper(&home, &journals[1], "signal=KILL", &APPLY).status.success());
+    let json: Value = serde_json::from_str(&home.ok(&["apply", "fleet.yaml", "--json", "--quiet"])).unwrap();
+    let count = |list: &str| json[list].as_array().unwrap().len();
+    assert_eq!((count("keep"), count("create")), (64, 6));
+}
+
+#[test]
+fn nothing_is_opened_for_writing_if_all_is_right() {
+    if !may_trace() {
+        return;
+    }
+    let home = home();
+    home.ok(&APPLY);
+    let changes = |line: &str| {
+        let is_open = line.starts_with("openat");
+        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| line.contains(flag));
+        !is_open || writes
+    };
+    let made: Vec<String> =
+        calls(&home, &APPLY).into_iter().map(|call| call.line).filter(|line| changes(line)).collect();
+    assert!(made.is_empty(), "{made:?}");
+}
