@@ -5,14 +5,19 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::interruption::{calls, may_trace, tamper, unfinished};
-use crate::support::Home;
+use super::interruption::{Call, calls, may_trace, tamper, unfinished};
 use crate::support::extent::{is_full, sample};
+use crate::support::{Home, is_printed};
 
 /// Outside CI only one of this many system calls is tested.
 const ONE_IN: usize = 41;
 
 const APPLY: [&str; 5] = ["apply", "fleet.yaml", "--prune", "--yes", "--quiet"];
+
+/// The calls of `apply` that change something. Which of its threads reads a file can differ from run to run.
+fn changes(home: &Home) -> Vec<Call> {
+    calls(home, &APPLY).into_iter().filter(|call| !call.line.contains("O_RDONLY")).collect()
+}
 
 /// A fleet of which one machine is missing, one differs, one is right and one is no longer in the file.
 fn home() -> Home {
@@ -51,7 +56,7 @@ fn kill_9_at_any_moment_leaves_whole_machines_and_the_next_run_makes_the_rest() 
     if !may_trace() {
         return;
     }
-    let calls = sample(calls(&home(), &APPLY), ONE_IN);
+    let calls = sample(changes(&home()), ONE_IN);
     eprintln!("apply: {} points", calls.len());
     for call in calls {
         let home = home();
@@ -67,12 +72,15 @@ fn a_full_disk_at_any_moment_leaves_whole_machines_and_the_next_run_makes_the_re
     if !may_trace() {
         return;
     }
-    for call in sample(calls(&home(), &APPLY), 2 * ONE_IN) {
+    for call in sample(changes(&home()), 2 * ONE_IN) {
         let home = home();
         let output = tamper(&home, &call, "error=ENOSPC", &APPLY);
         let at = format!("ENOSPC at {}: {}", call.line, String::from_utf8_lossy(&output.stderr));
         assert!(matches!(output.status.code(), Some(0 | 1)), "{at}");
-        assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+        // What cannot be deleted is named.
+        if !is_printed(&String::from_utf8_lossy(&output.stderr), "error[left-behind]") {
+            assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new(), "{at}");
+        }
         check(&home, &at);
     }
 }
@@ -109,12 +117,6 @@ fn nothing_is_opened_for_writing_if_all_is_right() {
     }
     let home = home();
     home.ok(&APPLY);
-    let changes = |line: &str| {
-        let is_open = line.starts_with("openat");
-        let writes = ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| line.contains(flag));
-        !is_open || writes
-    };
-    let made: Vec<String> =
-        calls(&home, &APPLY).into_iter().map(|call| call.line).filter(|line| changes(line)).collect();
+    let made: Vec<String> = changes(&home).into_iter().map(|call| call.line).collect();
     assert!(made.is_empty(), "{made:?}");
 }

@@ -94,7 +94,7 @@ pub fn may_trace() -> bool {
         }) || skip("the right to trace"))
 }
 
-/// A system call of the program. `nth` counts calls of the same name from 1.
+/// A system call of the program. `nth` counts calls of the same name and thread from 1.
 pub struct Call {
     pub name: String,
     nth: usize,
@@ -129,12 +129,13 @@ pub fn calls(home: &Home, args: &[&str]) -> Vec<Call> {
     run(&mut strace(home, &["-y", "-s", "0", "-o", trace.to_str().unwrap(), "-e", &trace_option], args));
     let text = fs::read_to_string(&trace).unwrap();
     fs::remove_file(&trace).unwrap();
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    // strace counts the calls of each thread.
+    let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut calls = Vec::new();
     for line in text.lines() {
-        let (_, call) = line.split_once(' ').unwrap();
+        let (thread, call) = line.split_once(' ').unwrap();
         let Some((name, _)) = call.trim_start().split_once('(') else { continue };
-        let nth = seen.entry(name).or_default();
+        let nth = seen.entry((thread, name)).or_default();
         *nth += 1;
         // strace prints the current folder with each path, also with the loader's.
         let call = call.replace(&format!("AT_FDCWD<{}>", home.path().display()), "AT_FDCWD");
