@@ -185,12 +185,7 @@ fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actio
     let mut done = vec![format!("{} created", create.len()), format!("{} changed", update.len())];
     if request.prune {
         done.push(format!("{} deleted", remove.len()));
-        for name in remove.iter().filter(|name| context::exists(store, name)) {
-            ui.note_with(
-                format_args!("the docker context `{name}` still has the client's key; remove it:"),
-                &store.command(["context", name.as_str(), "--remove"]),
-            );
-        }
+        remove.iter().for_each(|name| context::note_left(store, ui, name));
         if !remove.is_empty() {
             ui.note(
                 "if there are still VMs of deleted machines, they keep running: delete them in their cloud",
