@@ -1,7 +1,6 @@
 //! Applies gzip and base64, always with the same output for the same input, and removes them. Reports damage in the encoded data.
 
 use std::io::{ErrorKind, Read, Write};
-use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use base64::DecodeError;
@@ -10,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use flate2::{Compression, GzBuilder};
 use lzma_rust2::XzReader;
-use zopfli::{Format, Options};
 
 use super::budget::{Budget, MAX_INFLATED, MAX_INFLATED_IN_ALL};
 use super::problems::FETCH_AGAIN;
@@ -36,20 +34,6 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
     gzip.write_all(bytes).expect("writing to memory does not fail");
     gzip.finish().expect("writing to memory does not fail")
-}
-
-/// Compresses with gzip to about 5 % less than [`gzip`], in about fifty times the time. It is for whole user-data, which must
-/// fit a cloud's limit.
-pub fn gzip_smallest(bytes: &[u8]) -> Vec<u8> {
-    // For `setup` a search for more blocks takes four times the time, and gains less than the iterations do.
-    let options = Options {
-        iteration_count: NonZeroU64::new(5).expect("5 is not 0"),
-        maximum_block_splits: 3,
-        ..Options::default()
-    };
-    let mut packed = Vec::new();
-    zopfli::compress(options, Format::Gzip, bytes, &mut packed).expect("writing to memory does not fail");
-    packed
 }
 
 /// Encodes as base64 (RFC 4648 §4) on a single line.
