@@ -9,7 +9,7 @@ use crate::shell::Command;
 use crate::spec::{Spec, Word};
 
 /// The repository of Docker's own packages.
-const OFFICIAL: &str = "https://download.docker.com";
+pub const OFFICIAL_MIRROR: &str = "https://download.docker.com";
 
 /// How the host gets Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Docker {
             Install::Script(_) => Some("engine-install-url"),
         };
         let channel = (self.channel != Channel::Stable).then_some("docker-channel");
-        let mirror = (self.mirror != OFFICIAL).then_some("docker-mirror");
+        let mirror = (self.mirror != OFFICIAL_MIRROR).then_some("docker-mirror");
         let version = self.version.as_ref().map(|_| "docker-version");
         let fingerprint = self.key_fingerprint.as_ref().map(|_| "docker-key-fingerprint");
         [install, version, channel, mirror, fingerprint].into_iter().flatten().collect()
@@ -178,7 +178,7 @@ pub(super) fn docker(check: &mut Check, spec: &Spec) -> Docker {
         channel: check.choice("docker-channel", &spec.host.docker_channel, &CHANNELS, Channel::Stable),
         mirror: check
             .one("docker-mirror", &spec.host.docker_mirror, check::base_url)
-            .unwrap_or_else(|| OFFICIAL.into()),
+            .unwrap_or_else(|| OFFICIAL_MIRROR.into()),
         key_fingerprint: check.one("docker-key-fingerprint", &spec.host.docker_key_fingerprint, fingerprint),
         install: match (script, choice) {
             (Some(script), _) => Install::Script(script),

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use time::Duration;
 
-pub use docker::{Docker, Install, InstallScript};
+pub use docker::{Channel, Docker, Install, InstallScript, OFFICIAL_MIRROR};
 pub use engine::Engine;
 pub use proxy::Proxy;
 

@@ -132,7 +132,7 @@ impl Shell {
             // In cmd, SET has no quotes. A caret escapes characters that would end the command.
             Self::Cmd => with('^', "&|<>^"),
             Self::Nu => json(value),
-            Self::Dotenv => crate::templates::shell_word(value),
+            Self::Dotenv => crate::templates::quote::shell_word(value),
         }
     }
 }

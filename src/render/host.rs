@@ -1,18 +1,19 @@
-//! The files for a host: the payloads, and the `setup` script that installs them.
+//! The files for a host: the payloads, the `setup` script that installs them, and its settings.
 
 use anyhow::Result;
 use minijinja::{Value, context};
 
-use super::{host_set, issue};
+use super::issue;
 use crate::artifact::Artifact;
 use crate::pki::HostIdentity;
-use crate::plan::{HostPlan, HostRole, Install, Plan, Proxy};
+use crate::plan::{Channel, DEFAULT_PORT, HostPlan, HostRole, Install, OFFICIAL_MIRROR, Plan, Proxy};
 use crate::secret::Secret;
 use crate::templates;
 use crate::userdata::manifest::Entry;
 use crate::userdata::paths::{
     self, CA, DAEMON_OPTIONS, DROP_IN, ISSUER, ISSUER_KEY, LIB, SERVER, SERVER_KEY,
 };
+use crate::userdata::setup::Script;
 
 /// A machine, or an image without an identity.
 pub struct Host<'a> {
@@ -92,10 +93,10 @@ impl<'a> Host<'a> {
         Ok(Some(Artifact::private(paths::relative(path), text.into_bytes())))
     }
 
-    /// The files for a boot issuer, with `issue` in the folder `lib`. Empty without a boot issuer.
-    pub fn attachments(&self, lib: &str) -> Result<Vec<Artifact>> {
+    /// The files for a boot issuer on a system without `setup`. Empty without a boot issuer.
+    pub fn attachments(&self) -> Result<Vec<Artifact>> {
         match self.machine {
-            Some((plan, _)) if self.issues() => issue::attachments(plan, lib),
+            Some((plan, _)) if self.issues() => issue::attachments(plan),
             _ => Ok(Vec::new()),
         }
     }
@@ -134,28 +135,30 @@ impl<'a> Host<'a> {
         [proxy, self.plan.engine.env.clone()].concat()
     }
 
-    /// Renders the `setup` script. With `image`, the script installs and enables everything but starts nothing.
-    pub fn setup(&self, payloads: &[Artifact], image: bool) -> Result<String> {
+    /// The `setup` script. With `image`, the script installs and enables everything but starts nothing.
+    pub fn setup(&self, image: bool) -> Script {
+        Script::of(image, self.issues())
+    }
+
+    /// Renders the settings that the `setup` script reads. They may contain the password of a proxy.
+    pub fn settings(&self, payloads: &[Artifact], image: bool) -> Result<String> {
         let docker = &self.plan.docker;
-        let attachments = self.attachments(LIB)?;
-        let text =
-            |unit: &Artifact| Value::from_safe_string(String::from_utf8_lossy(&unit.bytes).into_owned());
-        let units = host_set::units()?;
-        let units = context! { path => text(&units[0]), service => text(&units[1]) };
         let payloads: Vec<String> = payloads.iter().map(|file| Entry::of(file).to_string()).collect();
+        let issue = match self.machine {
+            Some((plan, _)) if self.issues() => issue::settings(plan),
+            _ => context! {},
+        };
         let values = context! {
             machine => self.name(),
-            has_identity => self.machine.is_some(),
             issues => self.issues(),
-            units,
-            attachments => attachments.iter().map(attachment).collect::<Vec<_>>(),
-            mode => mode(image),
-            port => self.plan.port,
-            docker => docker.install.name(),
-            docker_version => docker.version.as_deref().unwrap_or_default(),
-            docker_channel => docker.channel.name(),
-            docker_mirror => docker.mirror.as_str(),
-            docker_key_fingerprint => docker.key_fingerprint.as_deref().unwrap_or_default(),
+            mode => if image { "image" } else { "host" },
+            // None for the defaults, which `setup` has.
+            port => Some(self.plan.port).filter(|port| *port != DEFAULT_PORT),
+            docker => (docker.install != Install::Auto).then(|| docker.install.name()),
+            docker_version => docker.version.as_deref(),
+            docker_channel => (docker.channel != Channel::Stable).then(|| docker.channel.name()),
+            docker_mirror => Some(docker.mirror.as_str()).filter(|mirror| *mirror != OFFICIAL_MIRROR),
+            docker_key_fingerprint => docker.key_fingerprint.as_deref(),
             docker_install_url => docker.install.script_url(),
             block_metadata => self.plan.block_metadata,
             open_firewall => self.plan.open_firewall,
@@ -165,23 +168,9 @@ impl<'a> Host<'a> {
             proxy => self.plan.proxy.as_ref().map(|proxy| proxy.url.as_str()),
             no_proxy => self.plan.proxy.as_ref().map(|proxy| proxy.exceptions.join(",")),
             docker_users => self.plan.docker_users.clone(),
+            ..issue
         };
-        templates::render("host/setup", values)
-    }
-}
-
-/// The name of the mode in the `setup` script.
-pub fn mode(image: bool) -> &'static str {
-    if image { "image" } else { "host" }
-}
-
-/// A file that `setup` contains in a here-document, without escaping.
-fn attachment(file: &Artifact) -> Value {
-    context! {
-        path => format!("/{}", file.path),
-        mode => format!("{:04o}", file.mode),
-        text => Value::from_safe_string(String::from_utf8_lossy(&file.bytes).into_owned()),
-        end => format!("END OF {}", file.file_name()),
+        templates::render("host/settings", values)
     }
 }
 

@@ -22,7 +22,7 @@ pub fn render(host: &Host, merged: &[Merged]) -> Result<Artifact> {
     let files: Vec<Artifact> = host
         .identity()
         .into_iter()
-        .chain(host.attachments(OPT)?)
+        .chain(host.attachments()?)
         .chain(host_set::units()?)
         .chain(daemon_json)
         .collect();

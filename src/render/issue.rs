@@ -7,36 +7,38 @@ use crate::artifact::Artifact;
 use crate::names::Address;
 use crate::plan::{KeyType, Plan};
 use crate::templates;
-use crate::userdata::paths::{self, ISSUE, LIB, UNITS};
+use crate::userdata::paths::{self, ISSUE, OPT, UNITS};
 
 /// dockerd's default folder for its state.
 const DATA_ROOT: &str = "/var/lib/docker";
 
-/// Returns the files with paths relative to `/`. The folder `lib` is for `issue`. `setup` contains these files: only if they are
-/// compressed together with it does the seed fit Amazon EC2's limit, which is 16 384 bytes of gzipped user-data.
-pub fn attachments(plan: &Plan, lib: &str) -> Result<Vec<Artifact>> {
+/// The settings of `issue` for a machine.
+pub fn settings(plan: &Plan) -> Value {
     let names: Vec<String> = plan.sans().iter().map(san).collect();
     let (key, key_usage) = openssl_key(plan.key);
     let url = plan.boot_issuer.as_ref().and_then(|issuer| issuer.public_address_url.as_deref());
-    let lib_path = Value::from_safe_string(lib.to_owned());
-    let values = context! {
-        lib => lib_path.clone(),
-        // Without `setup`, Ignition installs the files.
-        setup => lib == LIB,
-        machine => plan.name.as_str(),
+    context! {
         key,
         key_usage,
         names => names.join("\n"),
         public_address_url => url.unwrap_or_default(),
         data_root => plan.host.engine.text("data-root").unwrap_or_else(|| DATA_ROOT.to_owned()),
-    };
+    }
+}
+
+/// Returns the files for Ignition, with paths relative to `/`. Elsewhere `setup` contains them: only if they are compressed together
+/// with it does the seed fit Amazon EC2's limit, which is 16 384 bytes of gzipped user-data.
+pub fn attachments(plan: &Plan) -> Result<Vec<Artifact>> {
+    let lib = Value::from_safe_string(OPT.to_owned());
+    let machine = plan.name.as_str();
+    let values = context! { lib => lib.clone(), setup => false, machine, ..settings(plan) };
     let issue = Artifact::public(
-        format!("{}/{ISSUE}", paths::relative(lib)),
+        format!("{}/{ISSUE}", paths::relative(OPT)),
         templates::render("host/issue", values)?,
     );
     Ok(vec![
         Artifact { mode: 0o755, ..issue },
-        unit("hostseed-issue.service", context! { lib => lib_path })?,
+        unit("hostseed-issue.service", context! { lib })?,
         unit("hostseed-issue.timer", context! {})?,
     ])
 }

@@ -11,8 +11,6 @@ use crate::userdata::payload::PayloadEncoding;
 
 /// Renders the archive.
 pub fn render(host: &Host, parts: &[Part], encoding: PayloadEncoding) -> Result<Artifact> {
-    let archive = seed::below_limit(seed::contents(host, false)?, |contents| {
-        Ok(mime::write(parts, cloud_config::write(contents, encoding)?.as_bytes()))
-    })?;
-    Ok(host.artifact("user-data", archive))
+    let config = cloud_config::write(&seed::contents(host, false)?, encoding)?;
+    Ok(host.artifact("user-data", mime::write(parts, config.as_bytes())))
 }

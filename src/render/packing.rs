@@ -2,7 +2,8 @@
 
 use crate::artifact::Artifact;
 use crate::clouds::Cloud;
-use crate::userdata::encoding::{base64, gzip, gzip_smallest};
+use crate::userdata::encoding::{base64, gzip};
+use crate::userdata::smallest::gzip_smallest;
 
 /// The encoding of a whole text, from `--gzip` and `--base64`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ fn gzip_below_limit(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Returns whether the slower compression may bring a size below the limit of a cloud.
-pub fn is_just_above_limit(size: usize) -> bool {
+fn is_just_above_limit(size: usize) -> bool {
     limits().any(|limit| size > limit && size <= limit + limit / 10)
 }
 

@@ -3,8 +3,9 @@
 //! A [`Transaction`] is the only guard of the store: it holds the lock on its folder, keeps the folder open where another
 //! user could replace it, and releases both when dropped.
 //!
-//! New files and folders are first written under temporary names near their targets, on the same file system. Then a
-//! journal is renamed into place. This one rename commits the change. The journal lists the renames that move everything
+//! New files and folders are first written under temporary names near their targets, on the same file system, and then synced together.
+//! Then a journal is renamed into place. This one rename commits the change. So after a power cut a change is whole or has no effect, and
+//! it is whole if the command ended. The journal lists the renames that move everything
 //! to its target, and the files to delete afterwards. The next command that finds a journal finishes the change with
 //! [`Transaction::recover`]. It skips the renames that were made before, so it does not matter where the
 //! interrupted command stopped. If a rename fails, the earlier renames are undone. A change that is a single rename needs
@@ -49,7 +50,14 @@ pub struct Transaction<'a> {
     delete: Vec<PathBuf>,
     /// All temporary names in use.
     temporary: Vec<PathBuf>,
+    /// Files that are written and not synced yet, with their names in errors.
+    unsynced: Vec<(PathBuf, File)>,
+    /// Temporary folders whose names are not synced yet.
+    unsynced_folders: BTreeSet<PathBuf>,
 }
+
+/// Maximum number of files that are open until they are synced. Most systems allow 256 open files or more.
+const MAX_UNSYNCED: usize = 64;
 
 /// A part of a change. Paths are relative to the transaction's folder.
 pub enum Change<'a> {
@@ -134,6 +142,8 @@ impl<'a> Transaction<'a> {
             renames: Vec::new(),
             delete: Vec::new(),
             temporary: Vec::new(),
+            unsynced: Vec::new(),
+            unsynced_folders: BTreeSet::new(),
         }
     }
 
@@ -202,6 +212,8 @@ impl<'a> Transaction<'a> {
                 Change::Remove(target) => self.remove(target)?,
             }
         }
+        self.sync_files()?;
+        self.unsynced_folders.iter().for_each(|folder| files::sync_dir(folder));
         let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
         if !is_one_rename {
             self.write_journal()?;
@@ -215,24 +227,40 @@ impl<'a> Transaction<'a> {
         let (from, path) = self.temporary_beside(target)?;
         files::make_new_dir(&path)
             .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
-        let mut folders = BTreeSet::from([path.clone()]);
+        self.unsynced_folders.insert(path.clone());
         for artifact in artifacts {
             let file = path.join(&artifact.path);
             let folder = files::parent(&file);
-            files::make_dirs(folder)
-                .and_then(|()| files::write_new(&file, artifact))
-                .map_err(|error| failed(Action::Write, &shown.join(&artifact.path), &error))?;
-            folders.insert(folder.to_owned());
+            let made = match self.unsynced_folders.insert(folder.to_owned()) {
+                true => files::make_dirs(folder),
+                false => Ok(()),
+            };
+            let name = shown.join(&artifact.path);
+            made.map_err(|error| failed(Action::Write, &name, &error))?;
+            self.write(&file, artifact, name)?;
         }
-        folders.iter().for_each(|folder| files::sync_dir(folder));
         self.rename(from, target.to_owned(), Kind::New)
     }
 
     fn put(&mut self, target: &Path, artifact: &Artifact, kind: Kind) -> Result<()> {
         let (from, path) = self.temporary_beside(target)?;
-        files::write_new(&path, artifact)
-            .map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
+        self.write(&path, artifact, self.shown.join(target))?;
         self.rename(from, target.to_owned(), kind)
+    }
+
+    /// Creates a file, which [`sync_files`](Self::sync_files) syncs. `shown` is its name in errors.
+    fn write(&mut self, path: &Path, artifact: &Artifact, shown: PathBuf) -> Result<()> {
+        let file =
+            files::write_unsynced(path, artifact).map_err(|error| failed(Action::Write, &shown, &error))?;
+        self.unsynced.push((shown, file));
+        if self.unsynced.len() >= MAX_UNSYNCED { self.sync_files() } else { Ok(()) }
+    }
+
+    /// Syncs the written files to the disk and closes them.
+    fn sync_files(&mut self) -> Result<()> {
+        self.unsynced.drain(..).try_for_each(|(shown, file)| {
+            file.sync_all().map_err(|error| failed(Action::Write, &shown, &error))
+        })
     }
 
     fn remove(&mut self, target: &Path) -> Result<()> {

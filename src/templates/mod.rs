@@ -2,7 +2,7 @@
 //! forget to quote.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;
@@ -11,11 +11,19 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 
 pub mod quote;
 
-pub use quote::shell_word;
-
 /// Each template's name, the language for quoting its values, and its source.
-const TEMPLATES: [(&str, Language, &str); 25] = [
+const TEMPLATES: [(&str, Language, &str); 27] = [
     ("host/setup", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/setup.j2")),
+    (
+        "host/settings",
+        Language::Shell,
+        include_str!("../../templates/host/usr/local/lib/hostseed/settings.j2"),
+    ),
+    (
+        "host/rejecting-rule",
+        Language::Shell,
+        include_str!("../../templates/host/usr/local/lib/hostseed/rejecting_rule.j2"),
+    ),
     ("host/issue", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/issue.j2")),
     ("host/shared", Language::Shell, include_str!("../../templates/host/usr/local/lib/hostseed/shared.j2")),
     ("host/apply", Language::Shell, include_str!("../../templates/host/etc/docker/hostseed.next/apply.j2")),
@@ -83,7 +91,32 @@ enum Language {
     Hcl,
 }
 
-static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+/// The engine for each template, which contains the template and what it includes. A command uses few of them, so each is compiled when
+/// it is first used.
+static ENGINES: [OnceLock<Environment<'static>>; TEMPLATES.len()] =
+    [const { OnceLock::new() }; TEMPLATES.len()];
+
+fn engine(name: &str) -> Result<&'static Environment<'static>> {
+    let template = TEMPLATES.iter().position(|(known, ..)| *known == name);
+    let template = template.with_context(|| format!("there is no template {name}"))?;
+    Ok(ENGINES[template].get_or_init(|| {
+        let mut engine = empty_engine();
+        add(&mut engine, name);
+        engine
+    }))
+}
+
+/// Adds a template and those that it includes.
+fn add(engine: &mut Environment<'static>, name: &str) {
+    let (name, language, source) =
+        *TEMPLATES.iter().find(|(known, ..)| *known == name).expect("an included template is in the list");
+    engine.add_template_owned(name, narrow(language, source)).expect("templates are compiled by the tests");
+    for included in source.split("{% include \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        add(engine, included);
+    }
+}
+
+fn empty_engine() -> Environment<'static> {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_syntax(
@@ -98,13 +131,8 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_formatter(format);
     engine.add_filter("environment", |value: String| Value::from_safe_string(quote::environment(&value)));
     engine.add_filter("ascii", |value: String| Value::from_safe_string(quote::yaml_ascii(&value)));
-    for (name, language, source) in TEMPLATES {
-        engine
-            .add_template_owned(name, narrow(language, source))
-            .expect("templates are compiled by the tests");
-    }
     engine
-});
+}
 
 /// Returns a template's text with one space for each level of indentation if it is a script: user-data has limits of a few
 /// kilobytes. This is done before rendering, so that no value changes.
@@ -125,7 +153,7 @@ fn narrow(language: Language, source: &'static str) -> Cow<'static, str> {
 /// # Errors
 /// The template uses a value that is missing, or that is neither text nor number.
 pub fn render(name: &str, values: Value) -> Result<String> {
-    let template = ENGINE.get_template(name)?;
+    let template = engine(name)?.get_template(name)?;
     template.render(values).with_context(|| format!("cannot render {name}"))
 }
 
@@ -159,12 +187,63 @@ fn language(escape: &AutoEscape) -> Option<Language> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::process::Command;
+
     use super::*;
+
+    /// The settings are shell code, and users wrote many of the values.
+    #[test]
+    fn each_value_in_the_settings_is_quoted() {
+        const NAMES: [&str; 17] = [
+            "machine",
+            "port",
+            "docker",
+            "docker_version",
+            "docker_channel",
+            "docker_mirror",
+            "docker_key_fingerprint",
+            "docker_install_url",
+            "docker_install_sha256",
+            "proxy",
+            "no_proxy",
+            "key",
+            "key_usage",
+            "names",
+            "public_address_url",
+            "data_root",
+            "payloads",
+        ];
+        let nasty = |name: &str| format!("{name}'; exit 7; '\n$(exit 8)`exit 9`\"${{x}}\\ \n#%n\n end");
+        let mut values: BTreeMap<&str, Value> =
+            NAMES.iter().map(|name| (*name, nasty(name).into())).collect();
+        values.extend(
+            ["issues", "daemon_json", "open_firewall", "block_metadata"].map(|flag| (flag, true.into())),
+        );
+        values.insert("mode", "image".into());
+        values.insert("docker_users", vec![nasty("user")].into());
+        let settings = render("host/settings", Value::from_pairs(values)).unwrap();
+        let prints = "getent() { :; }\nattempt() { :; }\nid() { printf %s \"$2\" >&2; }\njoin_group\n";
+        for shell in [&["sh"][..], &["dash"], &["busybox", "sh"], &["bash"]] {
+            let run = |script: &str| {
+                let mut command = Command::new(shell[0]);
+                command.args(&shell[1..]).arg("-c").arg(format!("{settings}\n{script}")).output().ok()
+            };
+            // A value that needs a value of this run is in a function.
+            let direct = NAMES.iter().filter(|name| **name != "docker_install_sha256");
+            for name in direct {
+                let Some(output) = run(&format!("printf %s \"${name}\"")) else { continue };
+                assert_eq!(String::from_utf8_lossy(&output.stdout), nasty(name), "{shell:?}");
+            }
+            let Some(output) = run(prints) else { continue };
+            assert_eq!(String::from_utf8_lossy(&output.stderr), nasty("user"), "{shell:?}");
+        }
+    }
 
     #[test]
     fn every_template_compiles() {
         for (name, ..) in TEMPLATES {
-            ENGINE.get_template(name).unwrap();
+            engine(name).unwrap().get_template(name).unwrap();
         }
     }
 }

@@ -6,8 +6,9 @@ use anyhow::Result;
 use minijinja::{Value, context};
 
 use super::manifest::{Entry, Manifest};
-use super::paths::{self, SETUP};
+use super::paths::{self, SETTINGS, SETUP};
 use super::payload::{Payload, PayloadEncoding};
+use super::setup::Script;
 use crate::artifact::Artifact;
 use crate::plan::HostRole;
 use crate::secret::Secret;
@@ -26,9 +27,9 @@ pub struct Contents {
     /// The files that `setup` installs. Their paths are relative to `/`.
     pub payloads: Vec<Artifact>,
     /// The script that installs the files.
-    pub setup: String,
-    /// True if the script is compressed with the slower compression.
-    pub smallest: bool,
+    pub setup: Script,
+    /// The machine's settings, which the script reads.
+    pub settings: Secret,
 }
 
 /// The differences between a cloud-config and a script.
@@ -55,21 +56,22 @@ impl Contents {
         encoding: PayloadEncoding,
         phases: BTreeMap<String, String>,
     ) -> Result<String> {
-        let compress = if self.smallest { Payload::smallest } else { Payload::new };
-        let setup = compress(self.setup.as_bytes(), encoding);
+        let setup = Payload::of_script(&self.setup, encoding);
+        let settings = Payload::new(self.settings.expose().as_bytes(), encoding);
         let carried: Vec<Value> = self
             .payloads
             .iter()
             .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
             .collect();
-        // The manifest has one entry for `setup` as a whole: its SHA-256 covers the files inside the script.
+        // The manifest has one entry for `setup`: its SHA-256 covers the files inside the script. User-data has little room, so other files
+        // are not listed twice: the settings list the payloads, and the commands that check `setup` also check the settings.
         let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
-        let mut manifest = Manifest::new(self.payloads.iter().map(Entry::of).chain([own]).collect());
+        let mut manifest = Manifest::new(vec![own]);
         manifest.phases = phases;
         // `Plain` is the default, so the manifest leaves it out.
         manifest.encoding =
             Some(encoding).filter(|encoding| form.names_encoding && *encoding != PayloadEncoding::Plain);
-        let checked = quote::shell(&format!("{}  {SETUP}", setup.sha256));
+        let checked = quote::shell(&format!("{}  {SETUP}\n{}  {SETTINGS}", setup.sha256, settings.sha256));
         let values = context! {
             machine => self.machine.as_str(),
             port => self.port,
@@ -78,6 +80,7 @@ impl Contents {
             has_identity => self.has_identity,
             issues => self.issues,
             payloads => carried,
+            settings => carry(&settings, SETTINGS),
             setup => carry(&setup, SETUP),
             run_setup => format!("echo {checked} | sha256sum -c && exec {SETUP}"),
         };
@@ -126,8 +129,8 @@ pub mod tests {
                 Artifact::public("etc/docker/ca.pem", "END\n\"'$HOME ${a} {{ b }} %n \\ \t\n"),
                 Artifact::private("etc/docker/server-key.pem", "\u{e4}\u{1f433}\n\n- a: b\n"),
             ],
-            setup: "#!/bin/sh\nmachine='web1'\necho 'a  b' <<'END OF ca.pem'\nEND OF ca.pem\n".to_owned(),
-            smallest: false,
+            setup: Script::new("#!/bin/sh\necho 'a  b' <<'END OF ca.pem'\nEND OF ca.pem\n"),
+            settings: Secret::new("machine='web1'\nno_proxy='a\n\nb  '\n".to_owned()),
         }
     }
 
@@ -144,15 +147,19 @@ pub mod tests {
     pub fn assert_staged(host: &HostState, contents: &Contents) {
         let manifest = host.manifests[0].manifest.as_ref().unwrap();
         assert_eq!(host.manifests[0].lines, manifest.lines.unwrap());
-        for (file, entry) in contents.payloads.iter().zip(&manifest.files) {
+        for file in &contents.payloads {
             let found = host.file(&paths::staged(&file.path)).unwrap();
             assert_eq!(found.text(), String::from_utf8_lossy(&file.bytes));
-            assert_eq!((found.mode, entry), (0o600, &Entry::of(file)));
+            assert_eq!(found.mode, 0o600);
         }
-        let setup = host.file(SETUP).unwrap();
-        assert_eq!((setup.text().as_ref(), setup.mode), (contents.setup.as_str(), 0o755));
-        assert_eq!(host.files().len(), contents.payloads.len() + 1);
-        assert_eq!(manifest.files.len(), contents.payloads.len() + 1);
+        let own =
+            [(SETUP, contents.setup.text.as_ref(), 0o755), (SETTINGS, contents.settings.expose(), 0o600)];
+        for (path, text, mode) in own {
+            let file = host.file(path).unwrap();
+            assert_eq!((file.text().as_ref(), file.mode), (text, mode));
+        }
+        assert_eq!(host.files().len(), contents.payloads.len() + own.len());
+        assert_eq!(manifest.files.len(), 1);
         assert!(host.runs_setup && host.unmarked.is_none());
     }
 }

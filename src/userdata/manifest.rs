@@ -1,4 +1,5 @@
-//! The manifest marks a seed as rendered by hostseed and lists its files. Programs read it. Nothing else marks such a seed.
+//! The manifest marks a seed as rendered by hostseed and lists its files: with Ignition all of them, else `setup`, whose settings list the
+//! others. Manifests of earlier versions list all files. Programs read it. Nothing else marks such a seed.
 //!
 //! Version 1 is JSON. In a cloud-config or a script, it is a comment on its own line that begins with [`MARKER`]; only comments
 //! may precede it. In an Ignition config, it is the file [`paths::MANIFEST`](super::paths::MANIFEST), and the data URL of each
@@ -85,7 +86,7 @@ pub struct Found {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Each file that the host gets.
+    /// Files that the host gets.
     pub files: Vec<Entry>,
     /// The SHA-256 of the script in each other phase of an Image Builder component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -25,4 +25,5 @@ pub mod problems;
 pub mod script;
 pub mod seed;
 pub mod setup;
+pub mod smallest;
 pub mod sources;

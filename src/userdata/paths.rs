@@ -28,6 +28,8 @@ pub const LIB: &str = "/usr/local/lib/hostseed";
 pub const OPT: &str = "/opt/hostseed";
 /// The script that installs all files (`templates/host/usr/local/lib/hostseed/setup.j2`).
 pub const SETUP: &str = "/usr/local/lib/hostseed/setup";
+/// This machine's settings, which [`SETUP`] and [`ISSUE`] read (`templates/host/usr/local/lib/hostseed/settings.j2`).
+pub const SETTINGS: &str = "/usr/local/lib/hostseed/settings";
 /// The script that issues the server certificate on a host with a boot issuer, in [`LIB`] or [`OPT`].
 pub const ISSUE: &str = "issue";
 /// The unit that watches for new files, in [`UNITS`].
@@ -57,7 +59,7 @@ pub fn is_staged(path: &str) -> bool {
 
 /// Returns whether only a hostseed seed writes a file to this path.
 pub fn is_own(path: &str) -> bool {
-    is_staged(path) || path == SETUP
+    is_staged(path) || path == SETUP || path == SETTINGS
 }
 
 /// The path relative to `/`, as in an artifact.

@@ -4,6 +4,7 @@ use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
 use super::encoding;
+use super::setup::Script;
 use crate::digest::sha256;
 use crate::secret::Secret;
 
@@ -29,20 +30,20 @@ pub struct Payload {
 impl Payload {
     /// Encodes a text file. All files for a host are text.
     pub fn new(bytes: &[u8], encoding: PayloadEncoding) -> Self {
-        Self::compressed_by(encoding::gzip, bytes, encoding)
-    }
-
-    /// Like [`Payload::new`], but with the slower compression, see [`encoding::gzip_smallest`].
-    pub fn smallest(bytes: &[u8], encoding: PayloadEncoding) -> Self {
-        Self::compressed_by(encoding::gzip_smallest, bytes, encoding)
-    }
-
-    fn compressed_by(gzip: fn(&[u8]) -> Vec<u8>, bytes: &[u8], encoding: PayloadEncoding) -> Self {
         let text = match encoding {
-            PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(gzip(bytes))),
+            PayloadEncoding::GzipBase64 => encoding::base64(&Secret::new(encoding::gzip(bytes))),
             PayloadEncoding::Plain => String::from_utf8_lossy(bytes).into_owned(),
         };
         Self { text: Secret::new(text), encoding, sha256: sha256(bytes) }
+    }
+
+    /// Encodes `setup`, which is compressed already.
+    pub fn of_script(script: &Script, encoding: PayloadEncoding) -> Self {
+        let text = match encoding {
+            PayloadEncoding::GzipBase64 => encoding::base64(&script.gzip),
+            PayloadEncoding::Plain => script.text.clone().into_owned(),
+        };
+        Self { text: Secret::new(text), encoding, sha256: sha256(script.text.as_bytes()) }
     }
 
     /// The lines of the text, for a here-document. Templates insert them without escaping.

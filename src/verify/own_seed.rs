@@ -1,12 +1,12 @@
-//! Rule: a seed that hostseed rendered is complete. Its manifest lists each file with its SHA-256, and its `setup` lists the path
-//! of each file on the host.
+//! Rule: a seed that hostseed rendered is complete. Its manifest and the settings of its `setup` list its files with their SHA-256, and
+//! the settings list the path of each file on the host.
 
 use crate::diag::{Code, Diagnostic, Place, counted};
 use crate::digest::sha256;
 use crate::userdata::budget::Budget;
 use crate::userdata::host_state::HostState;
 use crate::userdata::manifest::{Entry, Found, Manifest};
-use crate::userdata::paths::{self, SETUP};
+use crate::userdata::paths::{self, SETTINGS, SETUP};
 use crate::userdata::problems::{FETCH_AGAIN, Problems};
 use crate::userdata::setup::{self, Setup};
 
@@ -117,9 +117,20 @@ fn check_setup(
         let text = format!("contains `{SETUP}`, but no command runs it");
         problems.add(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(FETCH_AGAIN));
     }
-    let setup = Setup::read(&text);
+    let (settings, lists) = match host.file(SETTINGS) {
+        _ if !setup::reads_settings(&text) => (None, SETUP),
+        Some(file) if !budget.take(4 * file.bytes.len()) => return None,
+        Some(file) => (Some(file.text().into_owned()), SETTINGS),
+        None if host.unreadable.contains(SETTINGS) => return None,
+        None => {
+            let text = format!("`{SETTINGS}` is missing: `setup` reads it");
+            problems.add(&place, Diagnostic::error(Code::PayloadMissing, text).hint(FETCH_AGAIN));
+            return None;
+        }
+    };
+    let setup = Setup::read(&text, settings.as_deref());
     if setup.payloads.is_none() {
-        let text = format!("`{SETUP}` is not hostseed's script, or is cut short: it has no list of files");
+        let text = format!("`{lists}` is not hostseed's, or is cut short: it has no list of files");
         problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("render the user-data again"));
     }
     for payload in setup.payloads.iter().flatten() {

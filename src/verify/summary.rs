@@ -10,7 +10,7 @@ use super::keys::Held;
 use super::sizes;
 use crate::pki::Certificate;
 use crate::userdata::host_state::HostState;
-use crate::userdata::paths::SETUP;
+use crate::userdata::paths::{SETTINGS, SETUP};
 use crate::userdata::seed::Seed;
 use crate::userdata::setup::{self, Setup};
 
@@ -116,7 +116,7 @@ impl Summary {
             files: host
                 .files()
                 .iter()
-                .filter(|file| file.path != SETUP)
+                .filter(|file| ![SETTINGS, SETUP].contains(&file.path.as_str()))
                 .map(|file| Lands {
                     path: file.path.clone(),
                     mode: octal(file.mode),

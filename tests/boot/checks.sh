@@ -196,6 +196,7 @@ check_host() {
 /etc/docker/server.pem 644 root root
 /etc/systemd/system/docker.service.d/10-machine.conf 644 root root
 /usr/local/lib/hostseed 755 root root
+/usr/local/lib/hostseed/settings 600 root root
 /usr/local/lib/hostseed/setup 755 root root
 /var/lib/hostseed/status.json 600 root root
 /var/log/hostseed.log 600 root root'
@@ -301,7 +302,7 @@ key_in() {
 placed() {
     on_host find /etc /usr /boot /var/lib/hostseed/ /var/lib/dpkg ! -path /var/lib/hostseed/ ! -name status.json \
         -printf '%p %m %u %g %s %T@ %i\n' | sort
-    on_host sh -c 'sha256sum /etc/docker/*.pem /etc/systemd/system/docker.service.d/* /usr/local/lib/hostseed/setup'
+    on_host sh -c 'sha256sum /etc/docker/*.pem /etc/systemd/system/docker.service.d/* /usr/local/lib/hostseed/set*'
     docker_process
 }
 

@@ -119,6 +119,9 @@ impl Host {
             if path.starts_with("etc/docker/") {
                 self.put(&self.root().join(path), bytes, *mode);
             }
+            if path == "usr/local/lib/hostseed/settings" {
+                self.put(&self.root().join("usr-local/lib/hostseed/settings"), bytes, *mode);
+            }
         }
         let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
         let setup = String::from_utf8(setup.clone()).unwrap();

@@ -38,12 +38,41 @@ fn golden(name: &str, begins: &[u8]) -> (TempDir, Vec<PathBuf>) {
     (dir, files)
 }
 
-/// The different scripts of the golden cases. Scripts in base64 are left out, because another case contains them as plain
-/// text.
+/// The different scripts of the golden cases, with their settings in them. Scripts in base64 are left out, because another case contains
+/// them as plain text.
 fn scripts() -> (Vec<TempDir>, Vec<PathBuf>) {
-    let (dirs, files): (Vec<_>, Vec<_>) =
-        ["setup", "issue", "user-data.sh", "bake.sh"].map(|name| golden(name, b"#!")).into_iter().unzip();
-    (dirs, files.concat())
+    let (mut dirs, files): (Vec<_>, Vec<_>) =
+        ["user-data.sh", "bake.sh"].map(|name| golden(name, b"#!")).into_iter().unzip();
+    let mut files = files.concat();
+    let (host, settings) = golden("settings", b"# The settings");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    for file in &settings {
+        let text = fs::read_to_string(file).unwrap();
+        let lib = root.join(file.strip_prefix(host.path()).unwrap()).parent().unwrap().to_owned();
+        for script in ["setup", "issue"].map(|name| lib.join(name)) {
+            if !script.exists() && !script.with_extension("diff").exists() {
+                continue;
+            }
+            let joined = String::from_utf8(snapshot::read(&script)).unwrap();
+            let read = "\n. /usr/local/lib/hostseed/settings\n";
+            assert!(joined.contains(read), "{}", script.display());
+            let path = file.with_file_name(script.file_name().unwrap());
+            fs::write(
+                &path,
+                joined.replacen(
+                    read,
+                    &format!("\n# shellcheck disable=SC2034  # for the other script\n{{\n{text}\n}}\n"),
+                    1,
+                ),
+            )
+            .unwrap();
+            files.push(path);
+        }
+    }
+    let (ignition, issue) = golden("issue", b"#!");
+    files.extend(issue.into_iter().filter(|file| !fs::read_to_string(file).unwrap().contains("\n. /")));
+    dirs.extend([host, ignition]);
+    (dirs, files)
 }
 
 #[test]

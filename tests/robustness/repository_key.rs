@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-use crate::support::seed::on_the_host;
+use crate::support::seed::{on_the_host, with_settings};
 use crate::support::{Home, need, run};
 
 /// The beginning of `setup` without its main part, followed by one of its steps, with all paths below a folder.
@@ -73,8 +73,7 @@ impl Mirror {
         ]);
         let seed = home.ok(&["render", &name]);
         let files = on_the_host(seed.as_bytes());
-        let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
-        let setup = String::from_utf8(setup.clone()).unwrap();
+        let setup = with_settings(&files);
         let (functions, _) = setup.split_once("\nbegin\n").expect("`setup` works from there on");
         // If `setup` used another path for one of these, it would write to this computer.
         for replaced in HARNESS.lines().filter_map(|line| line.split_once("() {")).map(|(name, _)| name) {

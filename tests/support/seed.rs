@@ -20,24 +20,43 @@ pub fn on_the_host(seed: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
             Err(_) => return Vec::new(),
         },
     };
-    let (_, setup) =
-        carried.iter().find(|(path, _)| path.ends_with("/setup")).expect("every seed has `setup`");
-    let setup_text = String::from_utf8(setup.clone()).unwrap();
-    let mut files = vec![("usr/local/lib/hostseed/setup".to_owned(), 0o755, setup.clone())];
-    for (path, bytes) in carried.iter().filter(|(path, _)| !path.ends_with("/setup")) {
+    let own = [("usr/local/lib/hostseed/setup", 0o755), ("usr/local/lib/hostseed/settings", 0o600)];
+    let is_own = |path: &str| own.iter().any(|(own, _)| path.strip_prefix('/') == Some(own));
+    let mut files: Vec<_> = own
+        .iter()
+        .map(|(own, mode)| {
+            let found = carried.iter().find(|(path, _)| path.strip_prefix('/') == Some(own));
+            ((*own).to_owned(), *mode, found.unwrap_or_else(|| panic!("no {own}")).1.clone())
+        })
+        .collect();
+    let [setup_text, settings_text] = [0, 1].map(|n| String::from_utf8(files[n].2.clone()).unwrap());
+    for (path, bytes) in carried.iter().filter(|(path, _)| !is_own(path)) {
         let name = path.rsplit('/').next().unwrap();
         let sum = sha256(bytes);
-        let line = setup_text
+        let line = settings_text
             .lines()
             .find(|line| line.trim_end_matches('\'').ends_with(&format!("/{name}")) && line.contains(&sum));
         let words: Vec<_> =
-            line.unwrap_or_else(|| panic!("setup does not know {path}")).split_whitespace().collect();
+            line.unwrap_or_else(|| panic!("the settings do not list {path}")).split_whitespace().collect();
         let [.., file_mode, target] = words[..] else { panic!("{words:?}") };
         let target = target.trim_end_matches('\'').trim_start_matches('/');
         files.push((target.to_owned(), u32::from_str_radix(file_mode, 8).unwrap(), bytes.clone()));
     }
     files.extend(within_setup(&setup_text));
     files
+}
+
+/// The text of `setup` with the settings in the place where it reads them.
+pub fn with_settings(files: &[(String, u32, Vec<u8>)]) -> String {
+    let [setup, settings] = ["setup", "settings"].map(|name| {
+        let path = format!("usr/local/lib/hostseed/{name}");
+        let (_, _, bytes) =
+            files.iter().find(|(found, ..)| *found == path).unwrap_or_else(|| panic!("no {path}"));
+        String::from_utf8(bytes.clone()).unwrap()
+    });
+    let (before, after) =
+        setup.split_once("\n. /usr/local/lib/hostseed/settings\n").expect("`setup` reads them");
+    format!("{before}\n{settings}\n{after}")
 }
 
 /// The files that `setup` contains as here-documents.
