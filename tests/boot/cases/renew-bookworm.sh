@@ -134,6 +134,8 @@ with_files() {
     shift
     env DOCKER_HOST="tcp://$address:2376" DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH="$files" "$@"
 }
+run_on web1 remains
+life=$(life_of web1 remains)
 hs client web1 --cn alice --quiet --out "$work/alice1"
 ln -s alice1 "$work/alice"
 watch_host >"$work/watched" &
@@ -172,7 +174,7 @@ check 'it was answered' test "$(grep -cx ok "$work/watched")" -ge 20
 # Each of the three steps restarts Docker, and the step that fails does so twice.
 check 'it was interrupted by the restarts alone' test "$(sed 's/^ok$/+/; t; s/.*/-/' "$work/watched" | uniq | grep -c -- -)" -le 5
 check 'nothing is left' leaves_nothing web1
-check_same 'the container is the same process, running' "$life" "$(life_of web1 stays)"
+check_same 'the container is the same process, running' "$life" "$(life_of web1 remains)"
 
 # At once: the client that is lost has no access any more.
 cp "$work/store/machines/web1/cert.pem" "$work/lost.pem"
