@@ -180,7 +180,7 @@ fn refuse_old_clients(
     let clients: Vec<_> = old.iter().map(|(name, client)| format!("`{client}` of `{name}`")).collect();
     let text = format!("{} would be locked out (nothing was changed)", clients.join(", "));
     let error = Diagnostic::error(Code::ClientsOfOldCa, text).hint(
-        "make them again with the new CA and give them the new files, delete the folders of those that nobody uses, or go on without them:",
+        "make them again with the new CA and give them the new files, remove those that nobody uses (`hostseed client NAME --cn CN --remove`), or go on without them:",
     );
     let again = old.iter().map(|(name, client)| make_again(store, name, client));
     let at_once = Request { at_once: true, ..request.clone() };
