@@ -122,6 +122,13 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Ip { names } => commands::ip(store()?, ui, &names),
         Command::Version => ui.out(cli::version()),
         Command::Address { name, address, force } => commands::address(store()?, ui, &name, &address, force),
+        Command::Export(export) if export.is_of_fleet() => {
+            commands::export_fleet(store()?, ui, now, &export.fleet())
+        }
+        Command::Init(init) => {
+            let (example, out, replace) = init.request();
+            commands::init(store()?, ui, now, example, out, replace)
+        }
         Command::Export(export) => commands::export(store()?, ui, now, &export.request()),
         Command::Import(import) if import.is_of_file() => commands::import(store()?, ui, now, &import.file()),
         Command::Import(import) => {
@@ -141,8 +148,10 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Schema { subject } if subject == "machine" => commands::machine_schema(ui),
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { subject } if subject == "clients" => commands::clients_schema(ui),
-        Command::Schema { .. } => {
-            commands::schema(ui, cli::described().find_subcommand("create").expect("there is such a command"))
+        Command::Schema { subject } => {
+            let command = cli::described();
+            let create = command.find_subcommand("create").expect("there is such a command");
+            if subject == "fleet" { commands::fleet_schema(ui, create) } else { commands::schema(ui, create) }
         }
         Command::Update(update) => {
             let (is_whole, unset, dry_run) = (update.file.is_some(), update.unset.clone(), update.dry_run);

@@ -13,6 +13,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "hostseed create web4 --address web4.example.com --dry-run",
         ],
     ),
+    ("init", &["hostseed init", "hostseed init spec -o web2.yaml"]),
     (
         "apply",
         &[
@@ -111,6 +112,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "hostseed export web1 --passphrase -o web1.hostseed",
             "hostseed export web1 --client alice -o web1-alice.hostseed",
             "hostseed export web1 --client ci --base64",
+            "hostseed export fleet.yaml --format terraform-json -o ci.tf.json",
         ],
     ),
     (
@@ -133,7 +135,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("man", &["hostseed man | man -l -", "hostseed man ~/.local/share/man/man1"]),
-    ("schema", &["hostseed schema > hostseed.schema.json", "hostseed schema machine"]),
+    (
+        "schema",
+        &[
+            "hostseed schema > hostseed.schema.json",
+            "hostseed schema fleet > hostseed-fleet.schema.json",
+            "hostseed schema machine",
+        ],
+    ),
     ("version", &["hostseed version"]),
 ];
 

@@ -68,7 +68,10 @@ pub(super) const COMPLETIONS: &str = "For zsh, put ~/.zfunc into $fpath before c
 pub(super) const EXPORT: &str = "\
 Without `--client` or `--client-only` the file has the whole machine: its settings, certificates and keys, its own CA with its key, and its \
 clients. The key of a CA that signs for other machines is in it only with `--ca-key`. With `--passphrase` the file is a text that \
-`age --decrypt` reads too.";
+`age --decrypt` reads too.
+
+With `--format` NAME is a fleet: its name, or its file, whose machines `apply` has made. `terraform-json` is a file for the folder of a Terraform \
+configuration, which defines local.hostseed_FLEET for `for_each`; `json` is the same map, and `csv` has a line for each machine.";
 
 pub(super) const IMPORT_USAGE: &str = "\
 hostseed import [OPTIONS] FILE
@@ -88,4 +91,5 @@ pub(super) const SCHEMA: &str = "\
 Write it next to your spec files with
 hostseed schema > hostseed.schema.json
 and begin each spec file with the line
-# yaml-language-server: $schema=hostseed.schema.json";
+# yaml-language-server: $schema=hostseed.schema.json
+For fleet files it is `hostseed schema fleet`.";

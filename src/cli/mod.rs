@@ -20,7 +20,7 @@ use crate::diag::Code;
 use crate::options;
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
 use crate::render::Shell;
-use flags::{Apply, Bake, Client, Context, Create, Export, Import, Render, Renew, Update};
+use flags::{Apply, Bake, Client, Context, Create, Export, Import, Init, Render, Renew, Update};
 use values::{cloud, code, consent, duration, names};
 
 /// Create remote Docker hosts without SSH.
@@ -69,6 +69,8 @@ const WAIT: &str = "10m";
 pub enum Command {
     /// Create a machine: certificates, user-data and client files
     Create(Box<Create>),
+    /// Write an example of a fleet file or of a spec file
+    Init(Init),
     /// Create and change the machines of a fleet file, and leave alone what is right
     #[command(after_help = help::APPLY)]
     Apply(Apply),
@@ -250,7 +252,7 @@ pub enum Command {
         #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
-    /// Write a machine, or one client of it, as one file for another computer or for CI
+    /// Write a machine, or one client of it, as one file for another computer or for CI; or a fleet for Terraform
     #[command(after_help = help::EXPORT)]
     Export(Export),
     /// Import a file that `export` wrote, or machines of Docker Machine
@@ -277,12 +279,12 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
-    /// Print the JSON Schema of a spec file, or of what commands print as JSON
+    /// Print the JSON Schema of a spec file or a fleet file, or of what commands print as JSON
     #[command(after_help = help::SCHEMA)]
     Schema {
-        /// `spec` for a spec file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON, `check` for what
+        /// `spec` for a spec file, `fleet` for a fleet file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON, `check` for what
         /// `check` prints, `clients` for what `clients` prints
-        #[arg(value_parser = ["spec", "machine", "check", "clients"], default_value = "spec", hide_possible_values = true)]
+        #[arg(value_parser = ["spec", "fleet", "machine", "check", "clients"], default_value = "spec", hide_possible_values = true)]
         subject: String,
     },
     /// Print the version

@@ -4,9 +4,10 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::{check_view, clients, machine_view};
+use crate::fleet::ClientUse;
 use crate::options::Kind;
 use crate::plan;
-use crate::spec::Spec;
+use crate::spec::{MAX_MACHINES, Spec};
 use crate::ui::Ui;
 
 /// The version of JSON Schema that YAML language servers support.
@@ -29,38 +30,120 @@ pub fn clients_schema(ui: Ui) -> Result<()> {
 
 /// Prints the schema of a spec. The descriptions are the help of `create`'s arguments.
 pub fn schema(ui: Ui, create: &clap::Command) -> Result<()> {
+    ui.json(&json!({
+        "$schema": DRAFT,
+        "title": "hostseed spec",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties(create, Templates::No),
+    }))
+}
+
+/// Prints the schema of a fleet file. The descriptions of a machine's fields are the help of `create`'s arguments.
+pub fn fleet_schema(ui: Ui, create: &clap::Command) -> Result<()> {
+    let options = properties(create, Templates::Yes);
+    let mut defaults = options.clone();
+    defaults.remove("name");
+    let mut in_map = defaults.clone();
+    let text = json!({ "type": ["string", "integer"] });
+    in_map.insert("count".into(), json!({
+        "description": "Number of machines that the entry makes [default: 1, or one for each of `addresses`]",
+        "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": MAX_MACHINES },
+            { "type": "string", "pattern": "^[0-9]+$" },
+        ],
+    }));
+    in_map.insert("addresses".into(), json!({
+        "description": "One address for each machine: a list, or a range such as 10.0.0.10/24, which needs `count`",
+        "anyOf": [text, { "type": "array", "items": text }],
+    }));
+    let mut in_list = in_map.clone();
+    in_list.insert("name".into(), options["name"].clone());
+    let not_both = json!({ "required": ["address", "addresses"] });
+    let machine = |properties: Map<String, Value>, required: &[&str]| {
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": properties,
+            "required": required,
+            "not": not_both,
+        })
+    };
+    ui.json(&json!({
+        "$schema": DRAFT,
+        "title": "hostseed fleet",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["fleet", "machines"],
+        "properties": {
+            "fleet": {
+                "description": "Name of the fleet, with which the store marks its machines",
+                "type": ["string", "integer"],
+                "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+            },
+            "client": {
+                "description": "Client certificates: one for each machine, or one that all share, with the shared CA [default: each]",
+                "enum": ClientUse::names().collect::<Vec<_>>(),
+            },
+            "defaults": {
+                "description": "Options of all machines, unless a machine has its own",
+                "type": ["object", "null"],
+                "additionalProperties": false,
+                "properties": defaults,
+            },
+            "machines": {
+                "description": "The machines: a map from names to options, or a list",
+                "anyOf": [
+                    {
+                        "type": "object",
+                        "additionalProperties": { "anyOf": [machine(in_map, &[]), { "type": "null" }] },
+                    },
+                    { "type": "array", "items": machine(in_list, &["name"]) },
+                ],
+            },
+        },
+    }))
+}
+
+/// Whether texts can be templates, which stand for any value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Templates {
+    Yes,
+    No,
+}
+
+/// The fields of a spec.
+fn properties(create: &clap::Command, templates: Templates) -> Map<String, Value> {
     let mut properties = Map::new();
     for field in Spec::fields() {
         let argument = create.get_arguments().find(|argument| match field.name {
             "name" => argument.get_id() == "name",
             name => argument.get_long() == Some(name),
         });
-        let mut property = values(field.name, field.kind);
+        let mut property = values(field.name, field.kind, templates);
         if let Some(help) = argument.and_then(clap::Arg::get_help) {
             property["description"] = help.to_string().into();
         }
         properties.insert(field.name.to_owned(), property);
     }
-    ui.json(&json!({
-        "$schema": DRAFT,
-        "title": "hostseed spec",
-        "type": "object",
-        "additionalProperties": false,
-        "properties": properties,
-    }))
+    properties
 }
 
 /// The values that a field may have in a file.
-fn values(field: &str, kind: Kind) -> Value {
+fn values(field: &str, kind: Kind, templates: Templates) -> Value {
+    let or_template = |choices: Value| match templates {
+        Templates::Yes => json!({ "anyOf": [choices, { "type": "string", "pattern": "\\{[{%]" }] }),
+        Templates::No => choices,
+    };
     let one = match plan::choices(field) {
-        Some(choices) => json!({ "enum": choices }),
+        Some(choices) => or_template(json!({ "enum": choices })),
         None => json!({ "type": ["string", "integer"] }),
     };
     let list = json!({ "type": "array", "items": one });
     match kind {
         Kind::One => one,
         Kind::Object => json!({ "type": ["string", "object"] }),
-        Kind::Switch => json!({ "enum": [true, false, "true", "false"] }),
+        Kind::Switch => or_template(json!({ "enum": [true, false, "true", "false"] })),
         Kind::Many => json!({ "anyOf": [one, list] }),
         Kind::Pairs => json!({ "anyOf": [one, list, { "type": "object", "additionalProperties": one }] }),
     }

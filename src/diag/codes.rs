@@ -279,6 +279,10 @@ codes! {
     /// `create`, `import` or another fleet made it, and `apply` changes only machines of its own fleet. Choose another name, or remove the machine with
     /// `hostseed rm`.
     NotOfThisFleet = "not-of-this-fleet",
+    /// The store has no machine of a fleet
+    ///
+    /// `hostseed apply` makes the machines of a fleet file. Another store is chosen with `--store` or MACHINE_STORAGE_PATH.
+    NoSuchFleet = "no-such-fleet",
     /// The client certificate that a fleet shares cannot be used
     ///
     /// `client: shared` uses `cert.pem` and `key.pem` in the folder `certs` of the store, as Docker Machine does. The shared CA must have signed

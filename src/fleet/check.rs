@@ -140,8 +140,16 @@ fn spec_of(mut spec: Spec, client: ClientUse) -> Spec {
 }
 
 fn check(spec: Spec, client: ClientUse) -> Checked {
-    let spec = spec_of(spec, client);
+    let mut spec = spec_of(spec, client);
     let name = spec.name.as_ref().and_then(|word| MachineName::parse(&word.text).ok());
+    if spec.name.is_none() {
+        // A template that fails in the name leaves the others as they are written.
+        if !spec.problems.is_empty() {
+            return Checked { name, plan: Err(spec.problems) };
+        }
+        // The file's problems have the missing name. The other settings are checked with any name.
+        spec.set("name", ["any".to_owned()]);
+    }
     let plan = || {
         let plan = Plan::from_spec(&spec).map_err(|report| report.0)?;
         if client == ClientUse::Shared && plan.ca != AuthoritySource::Shared {

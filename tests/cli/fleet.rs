@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Home, files_below, is_printed, mode};
+use crate::support::{Home, PYTHON, files_below, is_printed, mode, need_python_module, run};
 
 /// A fleet of five machines.
 const FLEET: &str = "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 4, addresses: 10.0.0.0/24}\n- {name: db, address: db.example.com}\n";
@@ -247,4 +247,114 @@ fn a_large_fleet_says_how_far_it_is() {
         ),
         "{stderr}"
     );
+}
+
+#[test]
+fn the_examples_of_init_are_accepted_as_they_are() {
+    let home = Home::new();
+    home.ok(&["init", "--quiet"]);
+    assert_eq!(counts(&apply(&home, &["--dry-run"])), [4, 0, 0, 0]);
+    home.ok(&["init", "spec", "--quiet"]);
+    home.ok(&["create", "-f", "web1.yaml", "--dry-run", "--quiet"]);
+    assert!(!home.store().exists());
+    fs::write(home.path().join("fleet.yaml"), "mine").unwrap();
+    home.fails(1, &["init"]);
+    assert_eq!(fs::read_to_string(home.path().join("fleet.yaml")).unwrap(), "mine");
+    home.ok(&["init", "--force", "--quiet"]);
+    assert_eq!(fs::read_to_string(home.path().join("fleet.yaml")).unwrap(), home.ok(&["init", "-o", "-"]));
+}
+
+#[test]
+fn a_fleet_is_exported_as_a_map() {
+    let home = home(FLEET);
+    let stderr = home.fails(1, &["export", "ci", "--format", "json"]);
+    assert!(is_printed(&stderr, "error[no-such-fleet]"), "{stderr}");
+    let stderr = home.fails(2, &["export", "fleet.yaml", "--format", "json"]);
+    assert!(is_printed(&stderr, "error[no-such-machine]"), "{stderr}");
+    apply(&home, &[]);
+    let by_name: Value = serde_json::from_str(&home.ok(&["export", "ci", "--format", "json"])).unwrap();
+    let by_file: Value =
+        serde_json::from_str(&home.ok(&["export", "./fleet.yaml", "--format", "json"])).unwrap();
+    assert_eq!(by_name, by_file);
+    assert_eq!(by_name["ci-2"]["user_data"], home.ok(&["render", "ci-2"]));
+    assert_eq!(by_name["ci-2"]["address"], "10.0.0.2");
+    // The file decides which machines are in the map.
+    write(&home, "fleet: ci\nmachines: {db: {address: db.example.com}}\n");
+    home.ok(&["export", "fleet.yaml", "--format", "csv", "-o", "ci.csv"]);
+    assert_eq!(mode(&home.path().join("ci.csv")), 0o600);
+    let csv = fs::read_to_string(home.path().join("ci.csv")).unwrap();
+    assert!(
+        csv.starts_with("name,address,")
+            && csv.contains("\r\n\"db\",\"db.example.com\",\"tcp://db.example.com:2376\",")
+    );
+    fs::write(home.path().join("ci.csv"), "mine").unwrap();
+    let stderr = home.fails(1, &["export", "fleet.yaml", "--format", "csv", "-o", "ci.csv"]);
+    assert!(stderr.contains("ci.csv"), "{stderr}");
+    home.fails(2, &["export", "ci", "--format", "csv", "--base64"]);
+}
+
+/// Fleets that `apply` accepts, and with `false` those whose structure it refuses.
+const FLEETS: &[(&str, bool)] = &[
+    (FLEET, true),
+    ("fleet: 7\nmachines: {}\n", true),
+    ("fleet: ci\nclient: shared\ndefaults:\nmachines: {a: {address: 10.0.0.1}}\n", true),
+    (
+        "fleet: ci\nmachines:\n  a:\n  b: {key: '{{ \"p384\" }}', docker: distro, block-metadata: '{{ \"true\" }}'}\n",
+        true,
+    ),
+    (
+        "fleet: ci\nmachines: [{name: 'a{{ index }}', count: '2', addresses: [10.0.0.1, a.example.com], engine-label: [a=b], daemon-json: {debug: true}}]\n",
+        true,
+    ),
+    (
+        "fleet: ci\nmachines: [{name: a, address: [10.0.0.1, '{{ name }}.example.com'], engine-env: {A: 1}, port: 2377}]\n",
+        true,
+    ),
+    ("fleet: CI\nmachines: {}\n", false),
+    ("machines: {}\n", false),
+    ("fleet: ci\n", false),
+    ("fleet: ci\nclient: one\nmachines: {}\n", false),
+    ("fleet: ci\nport: 2376\nmachines: {}\n", false),
+    ("fleet: ci\ndefaults: {name: a}\nmachines: {}\n", false),
+    ("fleet: ci\ndefaults: {count: 2}\nmachines: {}\n", false),
+    ("fleet: ci\nmachines: {a: {prot: 1}}\n", false),
+    ("fleet: ci\nmachines: {a: {name: b}}\n", false),
+    ("fleet: ci\nmachines: {a: x}\n", false),
+    ("fleet: ci\nmachines: [{address: 10.0.0.1}]\n", false),
+    ("fleet: ci\nmachines: {[a]: {}}\n", false),
+    ("fleet: ci\nmachines: [{name: [a]}]\n", false),
+    ("fleet: ci\nmachines: [{name: a, count: -1}]\n", false),
+    ("fleet: ci\nmachines: [{name: a, count: 100001}]\n", false),
+    ("fleet: ci\nmachines: [{name: a, addresses: [10.0.0.1], address: 10.0.0.1}]\n", false),
+    ("fleet: ci\nmachines: [{name: a, key: dsa}]\n", false),
+    ("fleet: ci\nmachines: [{name: a, engine-label: [{}]}]\n", false),
+    ("fleet: ci\nmachines: a\n", false),
+];
+
+#[test]
+fn the_schema_accepts_what_apply_accepts() {
+    if !need_python_module("yaml") || !need_python_module("jsonschema") {
+        return;
+    }
+    let home = Home::new();
+    fs::write(home.path().join("schema.json"), home.ok(&["schema", "fleet"])).unwrap();
+    let fleets = FLEETS.iter().map(|(text, is_good)| (*text, *is_good));
+    let example = home.ok(&["init", "-o", "-"]);
+    let all: Vec<(&str, bool)> = fleets.chain([(example.as_str(), true)]).collect();
+    for (text, is_good) in &all {
+        write(&home, text);
+        let status = home.run(&["apply", "fleet.yaml", "--dry-run"]).status.code();
+        assert_eq!(status, Some(if *is_good { 0 } else { 2 }), "{text}");
+    }
+    let texts: Vec<&str> = all.iter().map(|(text, _)| *text).collect();
+    fs::write(home.path().join("fleets.json"), serde_json::to_string(&texts).unwrap()).unwrap();
+    let script = "import json, yaml, jsonschema\n\
+        check = jsonschema.Draft7Validator(json.load(open('schema.json'))).is_valid\n\
+        def valid(text):\n  try: return check(yaml.safe_load(text))\n  except yaml.YAMLError: return False\n\
+        print(json.dumps([valid(text) for text in json.load(open('fleets.json'))]))";
+    let output = run(std::process::Command::new(PYTHON).args(["-c", script]).current_dir(home.path()));
+    let valid: Vec<bool> = serde_json::from_slice(&output.stdout).unwrap();
+    for ((text, is_good), valid) in all.iter().zip(valid) {
+        assert_eq!(valid, *is_good, "{text}");
+    }
 }

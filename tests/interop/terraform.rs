@@ -323,3 +323,58 @@ fn an_address_may_come_from_the_vm() {
         assert!(said.contains("The certificate of server does not cover that address"), "{said}");
     }
 }
+
+/// The map of a fleet works in `for_each`, in each of its formats, and each value arrives as it is.
+#[test]
+fn for_each_takes_the_map_of_a_fleet() {
+    let home = Home::new();
+    // The store's path and a label have characters that are special in Terraform's JSON.
+    let store = home.path().join("st ${x} %{y}");
+    let store = store.to_str().unwrap();
+    let fleet = "fleet: ci-2\ndefaults: {engine-label: {a: '${x}%{y}\"'}}\nmachines:\n- {name: 'ci-{{ index }}', count: 2, addresses: 10.0.0.0/24}\n- {name: late}\n";
+    fs::write(home.path().join("fleet.yaml"), fleet).unwrap();
+    home.ok(&["--store", store, "apply", "fleet.yaml", "--quiet"]);
+    let root_of = |program: &str, format: &str, file: &str, map: &str| {
+        let dir = tempfile::tempdir_in(home.path()).unwrap();
+        let out = dir.path().join(file);
+        let words =
+            ["--store", store, "export", "fleet.yaml", "--format", format, "-o", out.to_str().unwrap()];
+        home.ok(&words);
+        // The built-in resource, which needs no provider from a registry, since Terraform 1.4.
+        let text = format!(
+            "resource \"terraform_data\" \"host\" {{\n  for_each = {map}\n  input = each.value\n}}\noutput \"hosts\" {{\n  value = {{ for name, host in terraform_data.host : name => host.output }}\n}}\n"
+        );
+        let text = match program == "terraform-1.0" {
+            true => {
+                format!("output \"hosts\" {{\n  value = {{ for name, host in {map} : name => host }}\n}}\n")
+            }
+            false => text,
+        };
+        fs::write(dir.path().join("main.tf"), text).unwrap();
+        dir
+    };
+    for program in terraforms() {
+        for (format, file, map) in [
+            ("terraform-json", "ci.tf.json", "local.hostseed_ci_2"),
+            ("json", "ci.json", "jsondecode(file(\"ci.json\"))"),
+            ("csv", "ci.csv", "{ for host in csvdecode(file(\"ci.csv\")) : host.name => host }"),
+        ] {
+            let dir = root_of(program, format, file, map);
+            ok(program, dir.path(), &["init", "-input=false"]);
+            ok(program, dir.path(), &["apply", "-auto-approve"]);
+            let hosts = &outputs(program, dir.path())["hosts"]["value"];
+            assert_eq!(hosts.as_object().unwrap().len(), 3, "{program} {format}");
+            for name in ["ci-1", "ci-2", "late"] {
+                let host = &hosts[name];
+                let dir = format!("{store}/machines/{name}");
+                let user_data = fs::read_to_string(format!("{dir}/user-data")).unwrap();
+                assert_eq!(host["user_data"], user_data, "{program} {format} {name}");
+                assert_eq!(host["cert_path"], dir.as_str(), "{program} {format} {name}");
+            }
+            assert_eq!(hosts["ci-2"]["address"], "10.0.0.2", "{program} {format}");
+            assert_eq!(hosts["ci-2"]["docker_host"], "tcp://10.0.0.2:2376", "{program} {format}");
+            let unknown = if format == "csv" { Value::from("") } else { Value::Null };
+            assert_eq!(hosts["late"]["address"], unknown, "{program} {format}");
+        }
+    }
+}

@@ -1,10 +1,13 @@
-//! Commands of a fleet: `apply`.
+//! Commands of a fleet: `apply` and `init`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::commands::ApplyRequest;
+use super::replace;
+use crate::cli::values::names;
+use crate::commands::{ApplyRequest, Example};
+use crate::store::Replace;
 
 #[derive(Debug, Args)]
 pub struct Apply {
@@ -34,5 +37,28 @@ impl Apply {
     pub fn request(self) -> ApplyRequest {
         let Self { file, dry_run, prune, yes, json } = self;
         ApplyRequest { file, dry_run, prune, yes, json }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// `fleet` for a fleet file, `spec` for the spec file of one machine
+    #[arg(value_name = "EXAMPLE", default_value = "fleet", value_parser = names(&Example::ALL))]
+    example: String,
+
+    /// Write to FILE (`-`: standard output) [default: fleet.yaml or web1.yaml]
+    #[arg(short, long, value_name = "FILE", visible_alias = "output", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Init {
+    /// The example, its file and the files that may be replaced.
+    pub fn request(self) -> (Example, Option<PathBuf>, Replace) {
+        let named = Example::ALL.into_iter().find(|(name, _)| *name == self.example);
+        (named.map_or(Example::Fleet, |(_, example)| example), self.out, replace(self.force))
     }
 }

@@ -7,7 +7,7 @@ mod renew;
 mod share;
 
 pub use create::{Bake, Create, Update};
-pub use fleet::Apply;
+pub use fleet::{Apply, Init};
 pub use render::Render;
 pub use renew::Renew;
 pub use share::{Client, Context, Export, Import};

@@ -8,9 +8,10 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueHint};
 
 use super::replace;
-use crate::cli::values::{duration, key_type};
+use crate::cli::values::{duration, key_type, names};
 use crate::commands::{
-    ClientRequest, ContextRequest, ExportPart, ExportRequest, ImportFileRequest, PassphraseFrom,
+    ClientRequest, ContextRequest, ExportFleetRequest, ExportPart, ExportRequest, FleetFormat,
+    ImportFileRequest, PassphraseFrom,
 };
 use crate::plan::{KeyType, ValidFor};
 
@@ -112,8 +113,13 @@ impl Client {
 
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The machine
+    /// The machine; with `--format` the fleet: its name or its file
     name: String,
+
+    /// Write the machines of a fleet instead: one map from names to user_data, address, docker_host and paths
+    #[arg(long, value_name = "FORMAT", value_parser = names(&FleetFormat::ALL))]
+    #[arg(conflicts_with_all = ["client", "client_only", "ca_key", "base64", "passphrase", "passphrase_file"])]
+    format: Option<String>,
 
     /// Only what this client needs to connect: its certificate and key, the CA's certificate and the address
     #[arg(long, value_name = "CN", conflicts_with_all = ["client_only", "ca_key"])]
@@ -149,6 +155,22 @@ pub struct Export {
 }
 
 impl Export {
+    /// Returns whether this is a fleet: `--format` says so, because a machine may have the name of a fleet or of a file.
+    pub fn is_of_fleet(&self) -> bool {
+        self.format.is_some()
+    }
+
+    /// The request for a fleet.
+    pub fn fleet(self) -> ExportFleetRequest {
+        let named = FleetFormat::ALL.into_iter().find(|(name, _)| self.format.as_deref() == Some(*name));
+        ExportFleetRequest {
+            fleet: self.name,
+            format: named.map_or(FleetFormat::Json, |(_, format)| format),
+            out: self.out,
+            replace: replace(self.force),
+        }
+    }
+
     /// The request that the flags make.
     pub fn request(self) -> ExportRequest {
         let part = match self.client {

@@ -254,8 +254,10 @@ impl Reader<'_> {
         match machines.value {
             Value::Map(machines) => {
                 for (key, value) in machines {
-                    let name = self.word("machines", key);
-                    entries.extend(self.read_machine(name, value, defaults, &mut left));
+                    // A name that is no text is a problem.
+                    if let Some(name) = self.word("machines", key) {
+                        entries.extend(self.read_machine(Some(name), value, defaults, &mut left));
+                    }
                 }
             }
             Value::List(machines) => {
