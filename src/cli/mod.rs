@@ -252,7 +252,7 @@ pub enum Command {
         #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
-    /// Write a machine or one client of it for another computer or CI, or a fleet for Terraform
+    /// Write a machine, or one client of it, as one file; or a fleet for Terraform
     #[command(after_help = help::EXPORT)]
     Export(Export),
     /// Import a file that `export` wrote, or machines of Docker Machine
