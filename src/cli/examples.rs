@@ -23,14 +23,6 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "apply",
-        &[
-            "hostseed apply fleet.yaml --dry-run",
-            "hostseed apply fleet.yaml --prune --yes",
-            "hostseed apply fleet.yaml --json | jq .create",
-        ],
-    ),
-    (
         "render",
         &[
             "hostseed render web1 -o web1.user-data",

@@ -252,7 +252,7 @@ pub enum Command {
         #[arg(short, long, visible_short_alias = 'f', visible_alias = "force")]
         yes: bool,
     },
-    /// Write a machine, or one client of it, as one file for another computer or for CI; or a fleet for Terraform
+    /// Write a machine, or one client of it, as one file; or a fleet for Terraform
     #[command(after_help = help::EXPORT)]
     Export(Export),
     /// Import a file that `export` wrote, or machines of Docker Machine
@@ -279,7 +279,7 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
-    /// Print the JSON Schema of a spec file or a fleet file, or of what commands print as JSON
+    /// Print the JSON Schema of spec files, fleet files and JSON output
     #[command(after_help = help::SCHEMA)]
     Schema {
         /// `spec` for a spec file, `fleet` for a fleet file, `machine` for what `create`, `inspect`, `ls` and `external` print as JSON, `check` for what
