@@ -1,5 +1,6 @@
-//! Build script: renders and compresses the host's `setup`, and sets `HOSTSEED_VERSION`, the version that `--version` prints. A release build adds the commit: from the file that
-//! `cargo package` writes, or from git. A debug build has none, so that a commit does not build everything again.
+//! Build script: renders and compresses the host's `setup`, and sets `HOSTSEED_VERSION`, the version that `--version` prints. A release
+//! build adds the commit: from the file that `cargo package` writes, or from git. A debug build has none, so that a commit does not build
+//! everything again.
 
 use std::path::Path;
 use std::process::Command;

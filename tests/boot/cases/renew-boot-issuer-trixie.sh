@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A running host gets a new boot issuer through Docker's API, and issues its certificate with it; if Docker does not answer with that, the
+# A running Debian 13 gets a new boot issuer through Docker's API, and issues its certificate with it; if Docker does not answer with that, the
 # host has its old pair again.
 # shellcheck source=../lib.sh
 . "${0%/*}/../lib.sh"
@@ -9,7 +9,7 @@ served() { { openssl s_client -connect "$address:2376" -showcerts </dev/null 2>/
 
 lay_network
 create_without_address web1 --docker distro
-copy_root bookworm web1
+copy_root trixie web1
 hs render web1 -o "$work/user-data"
 give_seed "$work/user-data"
 boot
