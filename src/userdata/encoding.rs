@@ -67,12 +67,12 @@ pub fn base64(bytes: &[u8]) -> String {
 
 /// Encodes as base64 in lines of at most 76 characters, as in mail (RFC 2045 §6.8). Every decoder accepts this.
 pub fn base64_lines(bytes: &[u8]) -> Vec<String> {
-    lines(&base64(bytes))
+    lines(&base64(bytes), 76)
 }
 
-/// Splits existing base64 into lines of at most 76 characters.
-pub fn lines(base64: &str) -> Vec<String> {
-    base64.as_bytes().chunks(76).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+/// Splits existing base64 into lines of at most `longest` characters.
+pub fn lines(base64: &str, longest: usize) -> Vec<String> {
+    base64.as_bytes().chunks(longest).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
 /// Decompresses all members of a gzip stream.

@@ -8,6 +8,10 @@ use super::setup::Script;
 use crate::digest::sha256;
 use crate::secret::Secret;
 
+/// Characters of a line of base64 in a script. Each line end takes two in a component of EC2 Image Builder, which has a limit of 16 000; a
+/// terminal takes lines of up to 1024 when a script is pasted (macOS, MAX_CANON).
+const LONGEST_LINE: usize = 512;
+
 /// The encoding of the files inside a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadEncoding {
@@ -50,7 +54,7 @@ impl Payload {
     pub fn lines(&self) -> Vec<Value> {
         let lines = match self.encoding {
             PayloadEncoding::Plain => self.text.expose().lines().map(str::to_owned).collect(),
-            PayloadEncoding::GzipBase64 => encoding::lines(self.text.expose()),
+            PayloadEncoding::GzipBase64 => encoding::lines(self.text.expose(), LONGEST_LINE),
         };
         lines.into_iter().map(Value::from_safe_string).collect()
     }
