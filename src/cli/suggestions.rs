@@ -12,7 +12,7 @@ const SIMILAR: f64 = 0.85;
 const COMMANDS: [(&str, &str); 2] = [
     (
         "revoke",
-        "Docker has no list of revoked certificates: `hostseed renew NAME --authority --apply` replaces the CA, then no certificate of the old one has access",
+        "Docker has no list of revoked certificates: `hostseed renew NAME --authority --apply --at-once` replaces the CA, then no certificate of the old one has access",
     ),
     ("share", "`hostseed client NAME --cn CN` makes a client certificate for another person"),
 ];

@@ -34,6 +34,7 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let machine = machine_name(&request.machine)?;
     let client = client_name(&request.client, &machine)?;
     let out = request.out.as_deref().map(|path| Out::of(path, &machine)).transpose()?;
+    request.out.as_deref().map_or(Ok(()), |path| store.refuse_output(path))?;
     let connection = match out {
         Some(Out::Folder(dir)) => in_folder(dir, store.connection(&machine)?)?,
         _ => store.connection(&machine)?,
@@ -162,7 +163,7 @@ fn note(
             "keep the key of `{client}` secret: anyone who has it has root access to {which} until {}; to end that earlier, replace the CA:",
             until.date()
         ),
-        &store.command(["renew", machine.as_str(), "--authority"]),
+        &store.command(["renew", "--authority", "--apply", "--at-once", machine.as_str()]),
     );
 }
 

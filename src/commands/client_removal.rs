@@ -22,12 +22,12 @@ pub fn remove_client(store: &Store, ui: Ui, now: OffsetDateTime, machine: &str, 
                 "this does not revoke its certificate: anyone who has a copy of the key has root access to the host until {}; to end that earlier, replace the CA:",
                 validity.not_after.date()
             ),
-            &store.command(["renew", machine.as_str(), "--authority"]),
+            &store.command(["renew", "--authority", "--apply", "--at-once", machine.as_str()]),
         ),
         Ok(_) => {}
         Err(_) => ui.note_with(
             "its certificate could not be read: if someone has a copy of it and of the key, only another CA takes away their access:",
-            &store.command(["renew", machine.as_str(), "--authority"]),
+            &store.command(["renew", "--authority", "--apply", "--at-once", machine.as_str()]),
         ),
     }
     Ok(())

@@ -85,6 +85,7 @@ fn write(
     if path == Path::new("-") {
         return ui.artifact(&archive, &request.again(store, &["--out", &archive.path]));
     }
+    store.refuse_output(path)?;
     store::put_artifact(path, &archive, request.replace, now)?;
     ui.note_with(
         format_args!(

@@ -14,6 +14,7 @@ use crate::diag::Report;
 use crate::export::{self, Export};
 use crate::names::{ClientName, MachineName};
 use crate::pki::Certificate;
+use crate::plan::AuthoritySource;
 use crate::secret::Secret;
 use crate::shell::Command;
 use crate::store::{self, CaKey, Exported, LeftOut, Replace, Store};
@@ -44,7 +45,7 @@ pub struct Request {
 /// Prints or writes the file, and notes what its reader can do.
 pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
     let machine = machine_name(&request.machine)?;
-    let (export, note) = read(store, ui, &machine, &request.part)?;
+    let (export, note) = read(store, ui, now, &machine, &request.part)?;
     let passphrase = request.passphrase.as_ref().map(|from| passphrase::new(ui, from)).transpose()?;
     let archive = export::write(&export)?;
     let bytes = match &passphrase {
@@ -58,7 +59,10 @@ pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     };
     let file = Artifact::private(format!("{machine}.hostseed"), bytes);
     match request.file() {
-        Some(path) => store::put_artifact(path, &file, request.replace, now)?,
+        Some(path) => {
+            store.refuse_output(path)?;
+            store::put_artifact(path, &file, request.replace, now)?;
+        }
         None => ui.artifact(&file, &request.again(store, &machine))?,
     }
     let whoever = match passphrase {
@@ -99,9 +103,26 @@ impl Request {
 }
 
 /// The content, and what anyone who has it can do until when.
-fn read(store: &Store, ui: Ui, machine: &MachineName, part: &Part) -> Result<(Export, String)> {
-    let access = |until: &Certificate| {
-        format!("has root access to the host of `{machine}` until {}", until.validity().not_after.date())
+fn read(
+    store: &Store,
+    ui: Ui,
+    now: OffsetDateTime,
+    machine: &MachineName,
+    part: &Part,
+) -> Result<(Export, String)> {
+    let owns_ca = match store.plan(machine) {
+        Ok(plan) => plan.ca == AuthoritySource::Own,
+        // Docker Machine's machines share a CA.
+        Err(_) => store.is_client_only(machine),
+    };
+    let which = if owns_ca { format!("the host of `{machine}`") } else { "each host of its CA".to_owned() };
+    let access = |certificate: &Certificate| {
+        let validity = certificate.validity();
+        let until = validity.not_after.date();
+        match validity.is_expired(now) {
+            true => format!("has no access with it, because the certificate expired on {until}"),
+            false => format!("has root access to {which} until {until}"),
+        }
     };
     let client_name = match part {
         Part::Machine { ca_key } => {

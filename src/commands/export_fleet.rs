@@ -75,7 +75,10 @@ pub fn export_fleet(store: &Store, ui: Ui, now: OffsetDateTime, request: &Reques
     let file = format!("{fleet}.{}", request.format.extension());
     let artifact = Artifact::private(file.as_str(), text.into_bytes());
     match request.out.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => store::put_artifact(path, &artifact, request.replace, now)?,
+        Some(path) => {
+            store.refuse_output(path)?;
+            store::put_artifact(path, &artifact, request.replace, now)?;
+        }
         None => {
             let (name, _) = (FleetFormat::ALL.iter().find(|(_, format)| *format == request.format))
                 .expect("each format has a name");

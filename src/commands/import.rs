@@ -68,7 +68,7 @@ fn read(path: &Path) -> Result<Secret<Vec<u8>>> {
 
 fn tell(store: &Store, ui: Ui, before: &MachineName, name: &MachineName, imported: &Imported) {
     let Imported { done, plan, is_client_only, ca_key } = imported;
-    if *done == Done::Nothing {
+    if *done == Done::Nothing && *ca_key != CaKeyHere::NotTaken {
         // It was said at the first import.
     } else if *is_client_only {
         ui.note(format_args!(
@@ -77,7 +77,7 @@ fn tell(store: &Store, ui: Ui, before: &MachineName, name: &MachineName, importe
     } else {
         note_ca_key(store, ui, name, plan.as_ref(), *ca_key);
     }
-    if plan.is_some() && before != name && *done != Done::Nothing {
+    if plan.is_some() && before != name && matches!(done, Done::Added | Done::Replaced) {
         ui.note(format_args!(
             "the machine was called `{before}`: `render` gives another user-data for `{name}`, with that name"
         ));
@@ -85,6 +85,7 @@ fn tell(store: &Store, ui: Ui, before: &MachineName, name: &MachineName, importe
     let heading = match done {
         Done::Added => format!("imported `{name}`:"),
         Done::Replaced => format!("replaced `{name}`:"),
+        Done::KeyAdded => format!("`{name}` is already here, and the key of its CA now too:"),
         Done::Nothing => format!("`{name}` is already here with the same files, nothing was changed:"),
     };
     let mut steps = vec![store.command(["check", name.as_str()]).to_string()];

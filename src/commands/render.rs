@@ -74,6 +74,7 @@ pub fn render(store: &Store, ui: Ui, now: OffsetDateTime, request: Request) -> R
             _ => breaks.iter().for_each(|problem| ui.note(problem)),
         }
     }
+    request.file().map_or(Ok(()), |path| store.refuse_output(path))?;
     match rendered {
         Rendered::File(seed) => match request.file() {
             Some(path) => store::put_artifact(path, &seed, request.replace, now),

@@ -422,6 +422,11 @@ codes! {
     /// `.hostseed.sha256`, and there it also replaces files that are as it wrote them; `sha256sum --check
     /// .hostseed.sha256` shows which have changed. Choose another name, or replace the files with `--force`.
     WouldOverwrite = "would-overwrite",
+    /// The place for a file or folder is in the store
+    ///
+    /// There it could replace the certificates and keys of a machine, and `hostseed rm` would refuse to delete the machine. Choose a place
+    /// outside of the folders `machines` and `certs`.
+    OutputInStore = "output-in-store",
     /// An output path has an ending that does not fit the format
     ///
     /// A folder or a text with the ending of a disk image or an archive would be taken for one. The message has

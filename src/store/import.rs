@@ -42,6 +42,8 @@ pub enum Done {
     Added,
     /// The store had only a client certificate of the machine.
     Replaced,
+    /// The machine was there already, with the same files, and without its CA's key, which is there now.
+    KeyAdded,
     /// The machine was there already, with the same files.
     Nothing,
 }
@@ -96,11 +98,15 @@ impl Store {
         let imported = |done, ca_key| Imported { done, plan: plan.clone(), is_client_only: false, ca_key };
         let is_own = source == AuthoritySource::Own && !authority.is_empty();
         let has_key = || !is_own || self.has_key_of(&self.authority_dir(name), &ca.current);
-        if self.has_files(name, &files) && has_key() {
-            return Ok(imported(Done::Nothing, ca_key));
-        }
-        let (done, mut changes) = self.placement(export, name, &files, force)?;
-        self.refuse_taken_authority(name, &source)?;
+        let (done, mut changes) = match self.has_files(name, &files) && has_key() {
+            true if ca_key == CaKeyHere::Shared => (Done::KeyAdded, Vec::new()),
+            true => return Ok(imported(Done::Nothing, ca_key)),
+            false => {
+                let placement = self.placement(export, name, &files, force)?;
+                self.refuse_taken_authority(name, &source)?;
+                placement
+            }
+        };
         if is_own {
             changes.insert(0, Change::NewFolder(Path::new(CERTS).join(name.as_str()), &authority));
         }

@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use super::files::{self, Action, failed, parent};
 use super::temporary::sweep;
 use super::transaction::{Change, Transaction};
-use super::trust;
 use super::written::{self, Owner, RECORD, Written};
+use super::{Store, trust};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 #[cfg(unix)]
@@ -75,6 +75,30 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, replace: Replace, now: Off
     }
     sweep(transaction.base(), parent(path), abandoned_before(now))?;
     transaction.commit(&[Change::File(name, artifact)])
+}
+
+impl Store {
+    /// Refuses a file or folder of the user's choice that is in the store, where it could replace the files of a machine, and would keep `rm`
+    /// from removing it.
+    ///
+    /// # Errors
+    /// Fails if `path` is in one of the store's folders, also by a link.
+    pub fn refuse_output(&self, path: &Path) -> Result<()> {
+        let real = |path: &Path| {
+            let path = std::path::absolute(path).ok()?;
+            let existing = path.ancestors().find_map(|parent| Some((parent, fs::canonicalize(parent).ok()?)));
+            existing.and_then(|(parent, real)| Some(real.join(path.strip_prefix(parent).ok()?)))
+        };
+        let Some(output) = real(path) else { return Ok(()) };
+        let is_inside = |folder: PathBuf| real(&folder).is_some_and(|folder| output.starts_with(folder));
+        match [self.machines(), self.certs()].into_iter().any(is_inside) {
+            true => {
+                let text = format!("`{}` is in the store; nothing was written", path.display());
+                Err(Diagnostic::error(Code::OutputInStore, text).hint("choose another place").into())
+            }
+            false => Ok(()),
+        }
+    }
 }
 
 /// Writes several artifacts to a folder of the user's choice, with the checks of [`put_artifact`], and a record of what it

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::support::extent::{in_parallel, is_full};
 use crate::support::openssl::quick_keys;
-use crate::support::{Home, cloud_init, files_below, need, run, snapshot};
+use crate::support::{Home, cloud_init, files_below, need, run, seed, snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ fn scripts() -> (Vec<TempDir>, Vec<PathBuf>) {
                 continue;
             }
             let joined = String::from_utf8(snapshot::read(&script)).unwrap();
+            let joined = joined.replacen("\n[ ! -r /usr/local/lib/hostseed/settings ] ||", "", 1);
             let read = "\n. /usr/local/lib/hostseed/settings\n";
             assert!(joined.contains(read), "{}", script.display());
             let path = file.with_file_name(script.file_name().unwrap());
@@ -129,6 +130,26 @@ fn the_smallest_user_data_fits_the_lowest_limit() {
         home.ok(&[&words[..], if gzip { &["--gzip"] } else { &[] }].concat());
         println!("{name}: {} bytes", fs::metadata(home.path().join(name)).unwrap().len());
     }
+}
+
+/// The environment of whoever runs `setup` has no settings. A user who cannot read the settings gets as far as the check for root.
+#[test]
+fn setup_takes_no_setting_from_its_environment_and_begins_without_its_settings() {
+    let home = Home::new();
+    home.ok(&["create", "web1", "--address", "203.0.113.7", "--quiet"]);
+    let files = seed::on_the_host(home.ok(&["render", "web1"]).as_bytes());
+    let (_, _, setup) = files.iter().find(|(path, ..)| path.ends_with("/setup")).unwrap();
+    let setup = String::from_utf8(setup.clone()).unwrap();
+    let (begin, _) = setup.split_once("\nstate=").unwrap();
+    let begin = begin.replace("/usr/local/lib/hostseed/settings", "/nowhere/settings");
+    let show = "printf '%s|' \"$proxy\" \"$block_metadata\" \"$open_firewall\" \"$daemon_json\" \"$docker_users\" \"${http_proxy-}\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{begin}\n{show}")]);
+    for name in ["proxy", "block_metadata", "open_firewall", "daemon_json", "docker_users"] {
+        shell.env(name, "foreign");
+    }
+    let output = run(shell.env_remove("http_proxy"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "||||||");
 }
 
 #[test]

@@ -54,8 +54,8 @@ pub fn with_settings(files: &[(String, u32, Vec<u8>)]) -> String {
             files.iter().find(|(found, ..)| *found == path).unwrap_or_else(|| panic!("no {path}"));
         String::from_utf8(bytes.clone()).unwrap()
     });
-    let (before, after) =
-        setup.split_once("\n. /usr/local/lib/hostseed/settings\n").expect("`setup` reads them");
+    let read = "\n[ ! -r /usr/local/lib/hostseed/settings ] ||\n. /usr/local/lib/hostseed/settings\n";
+    let (before, after) = setup.split_once(read).expect("`setup` reads them");
     format!("{before}\n{settings}\n{after}")
 }
 
