@@ -618,7 +618,8 @@ codes! {
     PayloadDamaged = "payload-damaged",
     /// The `setup` script of a seed would not do its work
     ///
-    /// It is not executable, nothing runs it, or the files in the seed are not those that it expects.
+    /// It is not executable, nothing runs it, users other than root can change it or its settings, or the files in the seed are not those that it
+    /// expects.
     SetupUnusable = "setup-unusable",
 
     // Problems that `verify` reports: the daemon.

@@ -4,7 +4,7 @@
 use crate::diag::{Code, Diagnostic, Place, counted};
 use crate::digest::sha256;
 use crate::userdata::budget::Budget;
-use crate::userdata::host_state::HostState;
+use crate::userdata::host_state::{File, HostState};
 use crate::userdata::manifest::{Entry, Found, Manifest};
 use crate::userdata::paths::{self, SETTINGS, SETUP};
 use crate::userdata::problems::{FETCH_AGAIN, Problems};
@@ -113,6 +113,9 @@ fn check_setup(
         let text = format!("`{SETUP}` is not executable (mode {:04o})", file.mode);
         problems.add(&place, Diagnostic::error(Code::SetupUnusable, text).hint("set mode 0755"));
     }
+    for file in [SETUP, SETTINGS].iter().filter_map(|path| host.file(path)) {
+        check_writer(file, problems);
+    }
     if !host.runs_setup {
         let text = format!("contains `{SETUP}`, but no command runs it");
         problems.add(&place.at(None), Diagnostic::error(Code::SetupUnusable, text).hint(FETCH_AGAIN));
@@ -145,6 +148,21 @@ fn check_setup(
     }
     setup::attach(host, &text, &place, budget, problems);
     Some(setup)
+}
+
+/// Checks that only root can change a file whose commands root runs.
+fn check_writer(file: &File, problems: &mut Problems) {
+    let how = match file.foreign_owner() {
+        Some(owner) => format!("belongs to `{}`", owner.escape_debug()),
+        None if file.mode & 0o022 != 0 => {
+            format!("can be changed by other users than root (mode {:04o})", file.mode)
+        }
+        None => return,
+    };
+    let text = format!("`{}` {how}, and root runs its commands", file.path);
+    let mode = if file.path == SETUP { "0755" } else { "0600" };
+    let hint = format!("set mode {mode}, and leave out the owner, which is root then");
+    problems.add(&file.place, Diagnostic::error(Code::SetupUnusable, text).hint(hint));
 }
 
 /// Checks one payload and moves it to its path: it must be present and unchanged, and only root may read a private key.
