@@ -34,7 +34,7 @@ pub fn update(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     let passphrase = Passphrase::asked(ui);
     let prepare = || {
         let change = Change::prepare(store, now, &name, request, &passphrase);
-        change.map_err(|error| as_usage(error, &[Code::CaPassphrase]))
+        change.map_err(|error| as_usage(with_way_out(store, error), &[Code::CaPassphrase]))
     };
     let mut change = prepare()?;
     if change.differences.is_empty() {
@@ -65,6 +65,19 @@ fn name(request: &Request) -> Result<MachineName> {
     }
     let missing = Diagnostic::error(Code::MissingField, "is missing");
     Err(Report::from(request.spec.about("name", None, missing)).into())
+}
+
+/// Gives a machine's own CA that cannot sign a boot issuer the hint that helps: `update` changes no CA.
+fn with_way_out(store: &Store, error: anyhow::Error) -> anyhow::Error {
+    match Diagnostic::of(&error) {
+        Some(Diagnostic { code: Code::CaPathLength, message, .. }) => {
+            Diagnostic::error(Code::CaPathLength, format!("{message}; nothing was changed"))
+                .hint("create another machine without an address, whose CA can sign one:")
+                .run(store.command(["create", "NAME"]))
+                .into()
+        }
+        _ => error,
+    }
 }
 
 /// Refuses an option that is given a value and `--unset`.

@@ -280,6 +280,10 @@ impl Plan {
             fields.retain(|field| !is_usual(field));
         }
         fields.retain(|field| !is_changed(field.name()));
+        if unset.iter().any(|field| field == "address") {
+            // A machine without an address has a boot issuer.
+            fields.retain(|field| field.name() != "boot-issuer");
+        }
         let mut spec = changes.clone();
         for field in &fields {
             spec.fill(field.name(), field.values());
