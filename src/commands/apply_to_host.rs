@@ -84,6 +84,21 @@ pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()>
     asked.map(drop).map_err(|fault| machine.diagnosis(&fault).into())
 }
 
+/// Returns whether a machine's host answers, and presents none of the certificates that the store has for it.
+///
+/// # Errors
+/// Fails if the machine cannot be read.
+pub fn presents_another(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<bool> {
+    let machine = Machine::load(store, name)?;
+    let check = |engine: &Engine| engine.check(now, Instant::now() + ASKING);
+    let Ok(answer) = check(&machine.old).or_else(|_| check(&machine.new)) else { return Ok(false) };
+    let mut known = vec![machine.presents];
+    if store.has_previous(name) {
+        known.push(store.previous_certificate(name)?);
+    }
+    Ok(!known.iter().any(|certificate| answer.presented.contains(certificate)))
+}
+
 /// A machine with its connections.
 struct Machine<'a> {
     store: &'a Store,

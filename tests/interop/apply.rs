@@ -482,3 +482,71 @@ fn the_rest_of_a_change_is_done_at_once() {
     assert!(host.answers(&machine) && !machine.join("previous").exists());
     assert!(host.home.ok(&["clients", "web1"]).contains("revoked"));
 }
+
+#[test]
+fn a_pending_change_is_not_taken_for_a_step() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let first = fs::read(machine.join("ca.pem")).unwrap();
+    host.home.ok(&["renew", "web1", "--quiet"]);
+    let said = host.does_next_step();
+    assert!(!said.contains("is done") && said.contains("the CA of `web1` has not been replaced"), "{said}");
+    assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), first);
+    // A new CA for one switch.
+    host.home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    host.home.ok(&["renew", "--authority", "--yes", "web1", "--quiet"]);
+    let refused = host.home.fails(1, &["renew", "--authority", "--apply", "--yes", "web1"]);
+    assert!(
+        refused.contains("error[clients-of-old-ca]") && refused.contains("`alice` of `web1`"),
+        "{refused}"
+    );
+    host.home.ok(&["renew", "--undo", "--yes", "web1"]);
+    assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), first);
+}
+
+#[test]
+fn a_copy_of_the_store_brings_no_dropped_ca_back() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    host.does_next_step();
+    let (store, copied) = (host.home.store(), host.home.path().join("copy"));
+    run(Command::new("cp").arg("-a").args([&store, &copied]));
+    host.does_next_step();
+    let copied = copied.to_str().unwrap();
+    let next = ["--store", copied, "renew", "--authority", "--apply", "--yes", "web1"];
+    let refused = host.home.fails(1, &next);
+    assert!(refused.contains("error[host-changed-elsewhere]"), "{refused}");
+    assert!(!Path::new(copied).join("machines/web1/previous").exists());
+    host.does_next_step();
+    let refused = host.home.fails(1, &next);
+    assert!(refused.contains("error[host-changed-elsewhere]"), "{refused}");
+}
+
+#[test]
+fn at_once_goes_on_to_the_end_from_a_step_that_was_not_proved() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let mut killed = host.next_step();
+    host.wait_for_set(&mut killed);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut client = host.begins(&["renew", "--authority", "--apply", "--at-once", "--yes", "web1"]);
+    host.puts_in_place(&mut client);
+    host.puts_in_place(&mut client);
+    let output = client.wait_with_output().unwrap();
+    let said = told(&output);
+    assert!(output.status.success() && said.contains("step 3 of 3 is done"), "{said}");
+    assert!(!said.contains("step 1 of 3") && !machine.join("previous").exists(), "{said}");
+    assert!(host.answers(&machine));
+}
