@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply_to_host::{apply, ask};
+use super::apply_to_host::{apply, ask, refuse_sent};
 use super::authority::renew_authority;
 use super::authority_steps::next_step;
 use super::create::about_names;
@@ -184,7 +184,10 @@ impl Outcome {
             let applied = apply(store, self.ui, now, name, installs_units);
             let undo = store.command(["renew", "--undo", name.as_str()]);
             let says_so = |error| Diagnostic::of(error).is_some_and(|error| error.commands.contains(&undo));
-            if applied.as_ref().is_err_and(|error| !says_so(error)) && store.has_previous(name) {
+            // A host that may have them must not lose their keys.
+            let is_sent = store.sent(name).map_or(true, |sent| !sent.is_empty());
+            let may_undo = store.has_previous(name) && !is_sent;
+            if applied.as_ref().is_err_and(|error| !says_so(error)) && may_undo {
                 self.ui.note_with(
                     format_args!("the new files of `{name}` are in the store, and its host may not have them; to put the old ones back:"),
                     &undo,
@@ -381,6 +384,7 @@ fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
             return Ok(());
         }
     }
+    names.iter().try_for_each(|name| refuse_sent(store, now, name))?;
     store.restore_previous(names)?;
     for name in names {
         ui.note(format_args!(

@@ -27,6 +27,7 @@ mod record;
 mod removal;
 mod rename;
 mod replacement;
+mod sent;
 mod state;
 mod temporary;
 mod transaction;
