@@ -93,14 +93,19 @@ pub fn apply(
     }
 }
 
-/// Asks a host whether it answers, with the files that it has now.
+/// Asks a host whether it answers, with the files that it has now, and whether it can put new ones in place, unless it gets the units for that.
 ///
 /// # Errors
 /// Fails with the cause if it does not.
-pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName, installs_units: bool) -> Result<()> {
     let machine = Machine::load(store, name)?;
     let asked = machine.old.check(now, Instant::now() + ASKING);
-    asked.map(drop).map_err(|fault| machine.diagnosis(&fault).into())
+    let answer = asked.map_err(|fault| machine.diagnosis(&fault))?;
+    let earlier = docker::earlier(&machine.old, &answer, &machine.set.id);
+    match earlier.map_err(|failure| machine.failed(&failure))?.has_units || installs_units {
+        true => Ok(()),
+        false => Err(machine.failed(&Failure::NoUnits)),
+    }
 }
 
 /// Refuses to delete new files that a machine's host may have got, or may put in place at any time: nobody would have its keys.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::apply_to_host::{ask, presents_another};
-use super::authority::{Signed, listed, note_docker_machine, sign};
+use super::authority::{Signed, as_typed, listed, note_docker_machine, sign, tell_replaced};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};
 use super::{as_usage, context};
@@ -125,7 +125,7 @@ pub(super) fn next_step(
         if step != Step::TrustBoth && !request.at_once {
             refuse_old_clients(store, now, &machines, request)?;
         }
-        machines.iter().try_for_each(|name| ask(store, now, name))?;
+        machines.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
         machines.iter().try_for_each(|name| refuse_other_host(store, now, name))?;
         while store.replace(&new.replacements, new.shared.as_ref())? == Replaced::ChangedMeanwhile {
             *new = sign(step)?;
@@ -150,7 +150,9 @@ pub(super) fn next_step(
         );
     }
     let of_ca: Vec<_> = machines.into_iter().filter(|name| !unrelated.contains(name)).collect();
-    if !of_ca.is_empty() {
+    if request.at_once && !of_ca.is_empty() {
+        tell_replaced(store, ui, now, &of_ca)?;
+    } else if !of_ca.is_empty() {
         tell(store, ui, now, &of_ca, request)?;
     }
     Ok(outcome.status)
@@ -261,7 +263,7 @@ fn refuse_unnamed(store: &Store, names: &[MachineName], request: &Request) -> Re
             let all: Vec<_> = names.iter().chain(&others).cloned().collect();
             return Err(Diagnostic::error(Code::CaInUse, text)
                 .hint("replace it for all of them:")
-                .run(command(store, &all, request))
+                .run(as_typed(store, &all, request))
                 .into());
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::apply_to_host::{apply, ask, refuse_sent};
-use super::authority::renew_authority;
+use super::authority::{renew_authority, tell_replaced};
 use super::authority_steps::next_step;
 use super::create::about_names;
 use super::passphrase::Passphrase;
@@ -69,7 +69,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
                 return Err(unproved_authority(store, name).into());
             }
             if request.apply && request.yes && !request.dry_run {
-                names.iter().try_for_each(|name| ask(store, now, name))?;
+                names.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
             }
             let status = renew_authority(store, ui, now, &names, request)?;
             if !request.apply || !request.yes || request.dry_run {
@@ -77,6 +77,9 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             }
         }
         outcome.apply(store, now, &names, request.install_units)?;
+        if outcome.status == ExitCode::SUCCESS {
+            tell_replaced(store, ui, now, &names)?;
+        }
         return Ok(outcome.status);
     }
     let passphrase = Passphrase::asked(ui);
@@ -91,7 +94,10 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             ));
         } else {
             // A host that cannot be reached is found before the store is changed.
-            let asked = if request.apply && !request.dry_run { ask(store, now, name) } else { Ok(()) };
+            let asked = match request.apply && !request.dry_run {
+                true => ask(store, now, name, request.install_units),
+                false => Ok(()),
+            };
             signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);
         }
     }

@@ -233,7 +233,15 @@ fn new_files_are_brought_to_a_real_dockerd() {
     let refused = host.home.fails(1, &["renew", "--apply", "web1"]);
     assert!(refused.contains("error[no-apply-units]"), "{refused}");
     host.assert_clean();
-    assert!(!host.next("").exists() && machine.join("previous").exists());
+    assert!(!host.next("").exists() && !machine.join("previous").exists() && !refused.contains("--undo"));
+    // Nor is a CA replaced for it.
+    for words in [
+        &["renew", "--authority", "--apply", "--yes", "web1"][..],
+        &["renew", "--authority", "--apply", "--at-once", "--yes", "web1"],
+    ] {
+        let refused = host.home.fails(1, words);
+        assert!(refused.contains("error[no-apply-units]") && !machine.join("previous").exists(), "{refused}");
+    }
 
     // The host puts the old files back.
     host.waits();
@@ -490,7 +498,8 @@ fn the_rest_of_a_change_is_done_at_once() {
     let mut client = host.begins(&["renew", "--authority", "--apply", "--at-once", "--yes", "web1"]);
     host.puts_in_place(&mut client);
     let output = client.wait_with_output().unwrap();
-    assert!(output.status.success() && told(&output).contains("step 3 of 3 is done"), "{}", told(&output));
+    assert!(output.status.success() && told(&output).contains("the CA was replaced"), "{}", told(&output));
+    assert!(told(&output).contains("hostseed client web1 --cn alice"));
     assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), fs::read(host.etc("docker/ca.pem")).unwrap());
     assert!(host.answers(&machine) && !machine.join("previous").exists());
     assert!(host.home.ok(&["clients", "web1"]).contains("revoked"));
@@ -559,7 +568,7 @@ fn at_once_goes_on_to_the_end_from_a_step_that_was_not_proved() {
     host.puts_in_place(&mut client);
     let output = client.wait_with_output().unwrap();
     let said = told(&output);
-    assert!(output.status.success() && said.contains("step 3 of 3 is done"), "{said}");
+    assert!(output.status.success() && said.contains("the CA was replaced"), "{said}");
     assert!(!said.contains("step 1 of 3") && !machine.join("previous").exists(), "{said}");
     assert!(host.answers(&machine));
 }
