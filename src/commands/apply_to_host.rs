@@ -54,8 +54,27 @@ pub fn apply(
         presents: &machine.presents,
         units: installs_units.then_some(&units),
     };
+    let had_sent = !store.sent(name)?.is_empty();
+    // Before the upload: a client that is killed after it tells nobody.
+    store.record_sent(name, &machine.set.id)?;
     let done = docker::apply(&change, &Watch { clock: &clock, step: &step, stops: &|| stop.is_set() });
     line.finish();
+    let is_without = match &done {
+        Ok(Outcome::Refused(_) | Outcome::RolledBack(_)) | Err(Failure::Asleep) => true,
+        // Nothing was sent now.
+        Err(
+            Failure::Unreachable(_)
+            | Failure::Held(_)
+            | Failure::NoUnits
+            | Failure::UnitsNotStarted(_)
+            | Failure::Busy
+            | Failure::Stopped,
+        ) => !had_sent,
+        _ => false,
+    };
+    if is_without {
+        store.forget_sent(name)?;
+    }
     match done {
         Ok(Outcome::Applied(answer)) => {
             store.forget_previous(name, &machine.presents, &machine.accepted)?;
@@ -74,14 +93,76 @@ pub fn apply(
     }
 }
 
-/// Asks a host whether it answers, with the files that it has now.
+/// Asks a host whether it answers, with the files that it has now, and whether it can put new ones in place, unless it gets the units for that.
 ///
 /// # Errors
 /// Fails with the cause if it does not.
-pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName, installs_units: bool) -> Result<()> {
     let machine = Machine::load(store, name)?;
     let asked = machine.old.check(now, Instant::now() + ASKING);
-    asked.map(drop).map_err(|fault| machine.diagnosis(&fault).into())
+    let answer = asked.map_err(|fault| machine.diagnosis(&fault))?;
+    let earlier = docker::earlier(&machine.old, &answer, &machine.set.id);
+    match earlier.map_err(|failure| machine.failed(&failure))?.has_units || installs_units {
+        true => Ok(()),
+        false => Err(machine.failed(&Failure::NoUnits)),
+    }
+}
+
+/// Refuses to delete new files that a machine's host may have got, or may put in place at any time: nobody would have its keys.
+///
+/// # Errors
+/// Fails if they were sent, and the host does not tell that it has none of them.
+pub fn refuse_sent(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+    let sent = store.sent(name)?;
+    if sent.is_empty() {
+        return Ok(());
+    }
+    let machine = Machine::load(store, name)?;
+    let refused = |why: &dyn Display| {
+        let text = format!("the host of `{name}` got the new files, and {why} (nothing was changed)");
+        let name = name.as_str();
+        anyhow::Error::from(
+            Diagnostic::error(Code::OutcomeUnknown, text)
+                .hint("without the new files nobody may have access to it; end the change, or replace the VM with the new user-data:")
+                .run(store.command(["renew", "--apply", name]))
+                .run(store.command(["render", name])),
+        )
+    };
+    let silent = |fault: &Fault| {
+        let problem = machine.diagnosis(fault);
+        refused(&format_args!(
+            "does not tell with the old ones whether it has put them in place: {}",
+            problem.message
+        ))
+    };
+    let answer = machine.old.check(now, Instant::now() + ASKING).map_err(|fault| silent(&fault))?;
+    let earlier =
+        docker::earlier(&machine.old, &answer, &machine.set.id).map_err(|failure| match &failure {
+            Failure::Unreachable(fault) => silent(fault),
+            failure => machine.failed(failure),
+        })?;
+    if earlier.works {
+        return Err(refused(&"puts them in place, or begins in some seconds"));
+    }
+    if earlier.applied.is_some_and(|set| sent.contains(&set)) {
+        return Err(refused(&"has put them in place"));
+    }
+    Ok(())
+}
+
+/// Returns whether a machine's host answers, and presents none of the certificates that the store has for it.
+///
+/// # Errors
+/// Fails if the machine cannot be read.
+pub fn presents_another(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<bool> {
+    let machine = Machine::load(store, name)?;
+    let check = |engine: &Engine| engine.check(now, Instant::now() + ASKING);
+    let Ok(answer) = check(&machine.old).or_else(|_| check(&machine.new)) else { return Ok(false) };
+    let mut known = vec![machine.presents];
+    if store.has_previous(name) {
+        known.push(store.previous_certificate(name)?);
+    }
+    Ok(!known.iter().any(|certificate| answer.presented.contains(certificate)))
 }
 
 /// A machine with its connections.

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::as_usage;
 use super::passphrase::Passphrase;
 use super::renew::{Renewal, Request, until};
+use super::{as_usage, context};
 use crate::diag::{Code, Diagnostic};
 use crate::names::MachineName;
 use crate::pki::{self, Pair};
 use crate::plan::{AuthoritySource, Plan};
+use crate::shell::Command;
 use crate::store::{Replaced, Replacement, SHARED, Store};
 use crate::ui::Ui;
 
@@ -54,7 +55,10 @@ pub(super) fn renew_authority(
             tell(store, ui, renewal);
         }
     }
-    note_docker_machine(store, ui, names);
+    // With `--apply`, `tell_replaced` does so in the end.
+    if !request.apply {
+        note_docker_machine(store, ui, names);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -131,18 +135,31 @@ fn refuse_unnamed(store: &Store, plan: &Plan, names: &[MachineName], request: &R
     if others.is_empty() {
         return Ok(());
     }
-    let all = names.iter().chain(&others).map(MachineName::as_str);
-    Err(Diagnostic::error(
-        Code::CaInUse,
-        format!("the CA of `{}` is also that of {} (nothing was changed)", plan.name, listed(&others)),
-    )
-    .hint("replace it for all of them:")
-    .run(
-        store.command(
-            ["renew", "--authority"].into_iter().chain(request.apply.then_some("--apply")).chain(all),
-        ),
-    )
-    .into())
+    let all: Vec<_> = names.iter().chain(&others).cloned().collect();
+    let text = format!("the CA of `{}` is also that of {} (nothing was changed)", plan.name, listed(&others));
+    Err(Diagnostic::error(Code::CaInUse, text)
+        .hint("replace it for all of them:")
+        .run(as_typed(store, &all, request))
+        .into())
+}
+
+/// The command with the options that the user gave, for these machines.
+pub(super) fn as_typed(store: &Store, names: &[MachineName], request: &Request) -> Command {
+    let options = [
+        (request.apply, "--apply"),
+        (request.yes, "--yes"),
+        (request.at_once, "--at-once"),
+        (request.install_units, "--install-units"),
+        (request.dry_run, "--dry-run"),
+    ];
+    let options = options.into_iter().filter_map(|(is_given, option)| is_given.then_some(option));
+    let words = ["renew", "--authority"].into_iter().chain(options);
+    let values = [
+        request.valid_for.map(|valid_for| format!("--valid-for={valid_for}")),
+        request.key.map(|key| format!("--key={}", key.name())),
+    ];
+    let words = words.map(str::to_owned).chain(values.into_iter().flatten());
+    store.command(words.chain(names.iter().map(MachineName::to_string)))
 }
 
 /// Names of machines, for a sentence.
@@ -181,6 +198,35 @@ pub(super) fn note_docker_machine(store: &Store, ui: Ui, names: &[MachineName]) 
             path.display()
         ));
     }
+}
+
+/// Tells that the CAs of machines were replaced at once, and who has no access any more.
+pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName]) -> Result<()> {
+    let mut lines = vec![
+        "Certificates of the old CA have no access any more, also those on other computers with a copy of the machine."
+            .to_owned(),
+    ];
+    let mut again = Vec::new();
+    for name in names {
+        for (client, read) in store.clients(name)? {
+            if store.is_revoked(name, &client) && read.is_ok_and(|read| !read.validity().is_expired(now)) {
+                again.push(format!(
+                    "   {}",
+                    store.command(["client", name.as_str(), "--cn", client.as_str()])
+                ));
+            }
+        }
+    }
+    if !again.is_empty() {
+        lines.push("These clients have lost access; to make them again:".to_owned());
+        lines.append(&mut again);
+    }
+    ui.steps(
+        format_args!("{}: the CA was replaced: hosts and clients trust only the new CA", listed(names)),
+        &lines,
+    );
+    note_docker_machine(store, ui, names);
+    names.iter().try_for_each(|name| context::note_stale(store, ui, name))
 }
 
 /// Prints the next steps.

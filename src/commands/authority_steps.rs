@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply_to_host::ask;
-use super::authority::{Signed, listed, note_docker_machine, sign};
+use super::apply_to_host::{ask, presents_another};
+use super::authority::{Signed, as_typed, listed, note_docker_machine, sign, tell_replaced};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};
 use super::{as_usage, context};
@@ -19,7 +19,7 @@ use crate::pki::{self, CaBundle, HostIdentity, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::render;
 use crate::shell::Command;
-use crate::store::{CaChange, Replaced, Replacement, Store, Stored, client_files, host_files};
+use crate::store::{CaChange, Pending, Replaced, Replacement, Store, Stored, client_files, host_files};
 use crate::ui::Ui;
 
 /// A step.
@@ -69,13 +69,24 @@ pub(super) fn next_step(
     request: &Request,
 ) -> Result<ExitCode> {
     let names = outcome.names.clone();
-    let unproved: Vec<MachineName> = names.iter().filter(|name| store.has_previous(name)).cloned().collect();
+    let mut pending = Vec::new();
+    for name in &names {
+        pending.extend(store.pending(&store.plan(name)?)?.map(|change| (name.clone(), change)));
+    }
+    if !request.at_once {
+        refuse_switch(store, now, &pending, request)?;
+    }
+    let of = |is_wanted: &dyn Fn(Pending) -> bool| -> Vec<MachineName> {
+        pending.iter().filter(|(_, change)| is_wanted(*change)).map(|(name, _)| name.clone()).collect()
+    };
+    let unproved = of(&|_| true);
+    let unrelated = of(&|change| change == Pending::Other);
     let (step, machines) = match unproved.is_empty() {
         true => {
             let (step, machines) = begin(store, ui, &names, request)?;
             (Some(step), machines)
         }
-        // The next step begins only when each host has the last one.
+        // The next step begins only when each host has the last change.
         false => (None, unproved),
     };
     // Signed before the question, so that the user hears of a fault first.
@@ -86,10 +97,23 @@ pub(super) fn next_step(
         None => None,
     };
     let command = command(store, &names, request);
+    if !unrelated.is_empty() {
+        ui.note(format_args!(
+            "brings the pending change first: the host of {} may not have the last `renew` or `update`, and its CA is replaced after that",
+            listed(&unrelated)
+        ));
+    }
     if request.dry_run || !request.yes {
-        print(store, ui, now, &machines, step, request)?;
+        let of_ca: Vec<_> = machines.iter().filter(|name| !unrelated.contains(name)).cloned().collect();
+        if !of_ca.is_empty() {
+            print(store, ui, now, &of_ca, step, request)?;
+        }
         if request.dry_run || !ui.can_ask() {
-            ui.note_with("nothing was written; this does the next step:", &command);
+            let what = match unrelated.is_empty() {
+                true => "nothing was written; this does the next step:",
+                false => "nothing was written; this brings the pending change to the host:",
+            };
+            ui.note_with(what, &command);
             return Ok(ExitCode::SUCCESS);
         }
         if !ui.confirm(question(step, &machines, request), &command)? {
@@ -101,16 +125,99 @@ pub(super) fn next_step(
         if step != Step::TrustBoth && !request.at_once {
             refuse_old_clients(store, now, &machines, request)?;
         }
-        machines.iter().try_for_each(|name| ask(store, now, name))?;
+        machines.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
+        machines.iter().try_for_each(|name| refuse_other_host(store, now, name))?;
         while store.replace(&new.replacements, new.shared.as_ref())? == Replaced::ChangedMeanwhile {
             *new = sign(step)?;
         }
+    } else {
+        machines.iter().try_for_each(|name| refuse_other_host(store, now, name))?;
     }
     outcome.apply(store, now, &machines, request.install_units)?;
-    if outcome.status == ExitCode::SUCCESS {
-        tell(store, ui, now, &machines, request)?;
+    if outcome.status != ExitCode::SUCCESS {
+        return Ok(outcome.status);
+    }
+    if request.at_once && step.is_none() && is_open(store, &names)? {
+        // The switch that was asked for, after what was left of an earlier run.
+        let confirmed = Request { yes: true, ..request.clone() };
+        return next_step(store, ui, now, outcome, &confirmed);
+    }
+    if !unrelated.is_empty() {
+        let first = Request { install_units: false, ..request.clone() };
+        ui.note_with(
+            format_args!("the CA of {} has not been replaced; this does step 1:", listed(&unrelated)),
+            &self::command(store, &names, &first),
+        );
+    }
+    let of_ca: Vec<_> = machines.into_iter().filter(|name| !unrelated.contains(name)).collect();
+    if request.at_once && !of_ca.is_empty() {
+        tell_replaced(store, ui, now, &of_ca)?;
+    } else if !of_ca.is_empty() {
+        tell(store, ui, now, &of_ca, request)?;
     }
     Ok(outcome.status)
+}
+
+fn is_open(store: &Store, names: &[MachineName]) -> Result<bool> {
+    for name in names {
+        if store.ca_change(&store.plan(name)?)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Refuses to bring a new CA to a host in one switch: `renew --authority` without `--apply` made it, and it is no step.
+fn refuse_switch(
+    store: &Store,
+    now: OffsetDateTime,
+    pending: &[(MachineName, Pending)],
+    request: &Request,
+) -> Result<()> {
+    let switched = pending.iter().filter(|(_, change)| *change == Pending::Switch);
+    let names: Vec<MachineName> = switched.map(|(name, _)| name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut clients = vec!["all other clients".to_owned()];
+    for name in &names {
+        let lost = store.clients(name)?.into_iter().filter(|(client, read)| {
+            let is_valid = read.as_ref().is_ok_and(|certificate| !certificate.validity().is_expired(now));
+            is_valid && store.is_revoked(name, client)
+        });
+        clients.extend(lost.map(|(client, _)| format!("`{client}` of `{name}`")));
+    }
+    let text = format!(
+        "{} has a new CA that was made for one switch, which locks out {} (nothing was changed)",
+        listed(&names),
+        clients.join(", ")
+    );
+    let undo = ["renew", "--undo", "--yes"].into_iter().chain(names.iter().map(MachineName::as_str));
+    let at_once = Request { at_once: true, ..request.clone() };
+    Err(Diagnostic::error(Code::ClientsOfOldCa, text)
+        .hint("put the old CA back and replace it in steps, or lock them out at once:")
+        .run(store.command(undo))
+        .run(command(store, &names, request))
+        .run(command(store, &names, &at_once))
+        .into())
+}
+
+/// Refuses to change a host that presents another certificate than this store has: another computer has gone on with the change, and what
+/// this store has is of an earlier step.
+fn refuse_other_host(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
+    if !presents_another(store, now, name)? {
+        return Ok(());
+    }
+    let text = format!(
+        "the host of `{name}` presents a certificate that is not in this store: another computer has changed the host (nothing was changed)"
+    );
+    let file = format!("{name}.hostseed");
+    Err(Diagnostic::error(Code::HostChangedElsewhere, text)
+        .hint("export the machine on that computer, and replace it here by that file:")
+        .run(store.command(["export", name.as_str(), "--passphrase", "-o", &file]))
+        .run(store.command(["rm", name.as_str()]))
+        .run(store.command(["import", &file]))
+        .into())
 }
 
 /// The next step of machines, and those of them that it is for.
@@ -156,7 +263,7 @@ fn refuse_unnamed(store: &Store, names: &[MachineName], request: &Request) -> Re
             let all: Vec<_> = names.iter().chain(&others).cloned().collect();
             return Err(Diagnostic::error(Code::CaInUse, text)
                 .hint("replace it for all of them:")
-                .run(command(store, &all, request))
+                .run(as_typed(store, &all, request))
                 .into());
         }
     }
@@ -344,20 +451,38 @@ fn tell(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
     let heading = match states.into_iter().flatten().min() {
         None => {
             lines.push("Certificates of an old CA have no access any more.".to_owned());
+            lines.push(
+                "Clients that got files before this step still trust the old CA. Give each of them new files:"
+                    .to_owned(),
+            );
+            for name in names {
+                for client in valid_clients(store, name, now)? {
+                    let file = format!("{name}-{client}.hostseed");
+                    let words =
+                        ["export", name.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
+                    lines.push(format!("   {}", store.command(words)));
+                }
+            }
+            lines.push(format!("   {WHOLE}"));
+            for name in names {
+                lines.push(format!("   {}", export_whole(store, name)));
+            }
             format!("{all}: step 3 of 3 is done: hosts and clients trust only the new CA")
         }
         Some(CaChange::TrustsBoth) => {
-            lines.push("1. Give each other client its new files. They work from now on; the old ones end with step 2.".to_owned());
+            lines.push("1. Give each other client its new files. They work from now on. With the old ones no client can connect after step 2.".to_owned());
             for name in names {
                 lines.extend(new_files(store, name, now)?.iter().map(|line| format!("   {line}")));
             }
+            lines.push(format!("   {WHOLE}"));
+            lines.extend(names.iter().map(|name| format!("   {}", export_whole(store, name))));
             lines.push("2. Then give the hosts certificates of the new CA, which is step 2:".to_owned());
             lines.push(format!("   {next}"));
             format!("{all}: step 1 of 3 is done: hosts and clients trust both CAs")
         }
         Some(CaChange::HasNewCertificate) => {
             lines.push(
-                "If each other client connects with its new files, drop the old CA, which is step 3:"
+                "The host still trusts the old CA, too. If each other client connects with its new files, drop the old CA, which is step 3:"
                     .to_owned(),
             );
             lines.push(format!("   {next}"));
@@ -378,10 +503,13 @@ fn new_files(store: &Store, name: &MachineName, now: OffsetDateTime) -> Result<V
         let export = ["export", name.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
         lines.push(store.command(export).to_string());
     }
-    lines.push(
-        "For another computer with the whole machine (there first `hostseed rm`, then `import`):".to_owned(),
-    );
-    let file = format!("{name}.hostseed");
-    lines.push(store.command(["export", name.as_str(), "--passphrase", "-o", &file]).to_string());
     Ok(lines)
+}
+
+/// Introduces the commands of [`export_whole`].
+const WHOLE: &str = "For another computer with the whole machine (there first `hostseed rm`, then `import`):";
+
+fn export_whole(store: &Store, name: &MachineName) -> Command {
+    let file = format!("{name}.hostseed");
+    store.command(["export", name.as_str(), "--passphrase", "-o", &file])
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply_to_host::{apply, ask};
-use super::authority::renew_authority;
+use super::apply_to_host::{apply, ask, refuse_sent};
+use super::authority::{renew_authority, tell_replaced};
 use super::authority_steps::next_step;
 use super::create::about_names;
 use super::passphrase::Passphrase;
@@ -69,7 +69,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
                 return Err(unproved_authority(store, name).into());
             }
             if request.apply && request.yes && !request.dry_run {
-                names.iter().try_for_each(|name| ask(store, now, name))?;
+                names.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
             }
             let status = renew_authority(store, ui, now, &names, request)?;
             if !request.apply || !request.yes || request.dry_run {
@@ -77,6 +77,9 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             }
         }
         outcome.apply(store, now, &names, request.install_units)?;
+        if outcome.status == ExitCode::SUCCESS {
+            tell_replaced(store, ui, now, &names)?;
+        }
         return Ok(outcome.status);
     }
     let passphrase = Passphrase::asked(ui);
@@ -91,7 +94,10 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             ));
         } else {
             // A host that cannot be reached is found before the store is changed.
-            let asked = if request.apply && !request.dry_run { ask(store, now, name) } else { Ok(()) };
+            let asked = match request.apply && !request.dry_run {
+                true => ask(store, now, name, request.install_units),
+                false => Ok(()),
+            };
             signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);
         }
     }
@@ -184,7 +190,10 @@ impl Outcome {
             let applied = apply(store, self.ui, now, name, installs_units);
             let undo = store.command(["renew", "--undo", name.as_str()]);
             let says_so = |error| Diagnostic::of(error).is_some_and(|error| error.commands.contains(&undo));
-            if applied.as_ref().is_err_and(|error| !says_so(error)) && store.has_previous(name) {
+            // A host that may have them must not lose their keys.
+            let is_sent = store.sent(name).map_or(true, |sent| !sent.is_empty());
+            let may_undo = store.has_previous(name) && !is_sent;
+            if applied.as_ref().is_err_and(|error| !says_so(error)) && may_undo {
                 self.ui.note_with(
                     format_args!("the new files of `{name}` are in the store, and its host may not have them; to put the old ones back:"),
                     &undo,
@@ -381,6 +390,7 @@ fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
             return Ok(());
         }
     }
+    names.iter().try_for_each(|name| refuse_sent(store, now, name))?;
     store.restore_previous(names)?;
     for name in names {
         ui.note(format_args!(

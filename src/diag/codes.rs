@@ -977,6 +977,11 @@ codes! {
     /// The next step would lock them out. `hostseed client` makes them again with the new CA; each person gets the new files.
     /// `--at-once` goes on without them.
     ClientsOfOldCa = "clients-of-old-ca",
+    /// Another computer has changed a machine's host
+    ///
+    /// The host presents a certificate that this store does not have, so the store is of an earlier time: a step from it would bring
+    /// a CA back that was dropped. Go on where the host was changed last, or import the machine from there.
+    HostChangedElsewhere = "host-changed-elsewhere",
     /// `update` does not change an option
     ///
     /// The type of the keys and the validity belong to the certificates: `hostseed renew` makes new ones with other values. Another

@@ -166,6 +166,41 @@ pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
     done
 }
 
+/// What a host has of earlier changes.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// It has the unit that waits for a set.
+    pub has_units: bool,
+    /// It works on a set, or begins with one in some seconds.
+    pub works: bool,
+    /// The set that it has applied last, if it has not refused another one since.
+    pub applied: Option<String>,
+}
+
+/// Reads what a host has of earlier changes, with the credentials that it accepts now. `set` is for the container's label.
+///
+/// # Errors
+/// Fails if another client changes the host, or if the host does not answer.
+pub fn earlier(engine: &Engine, answer: &Answer, set: &str) -> Result<Earlier, Failure> {
+    let mailbox = Mailbox::open(engine, &answer.api, set, Instant::now() + PREPARATION)?;
+    let read = || -> Result<Earlier, Fault> {
+        // The host removes it only after its verdict.
+        let ready = mailbox.read(engine, paths::NEXT_READY, soon())?;
+        let result = mailbox.read(engine, paths::RESULT, soon())?;
+        let verdict: Option<Verdict> = result.and_then(|json| serde_json::from_slice(&json).ok());
+        let is_in = |state| verdict.as_ref().is_some_and(|verdict| verdict.state == state);
+        Ok(Earlier {
+            has_units: mailbox.read_unit(engine, APPLY_PATH, soon())?.is_some(),
+            works: ready.is_some_and(|ready| ready != WITHDRAWN.as_bytes()) || is_in(State::Working),
+            applied: if is_in(State::Applied) { verdict.map(|verdict| verdict.set) } else { None },
+        })
+    };
+    let earlier = read();
+    // If the host does not answer, the next client removes the container.
+    let _ = mailbox.close(engine, soon());
+    earlier.map_err(Failure::Unreachable)
+}
+
 /// A host with the container.
 struct Host<'a> {
     change: &'a Change<'a>,

@@ -11,7 +11,7 @@ mod mailbox;
 mod tls;
 mod units;
 
-pub use apply::{Change, Failure, Outcome, Step, Watch, apply};
+pub use apply::{Change, Failure, Outcome, Step, Watch, apply, earlier};
 pub use engine::{Answer, Engine, Target};
 pub use fault::{Fault, Said, Which};
 pub use mailbox::Holder;

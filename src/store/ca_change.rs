@@ -18,7 +18,37 @@ pub enum CaChange {
     HasNewCertificate,
 }
 
+/// A change of a machine that no host is known to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pending {
+    /// A step of a change of the CA. None for the last one, which drops the old CA.
+    Step(Option<CaChange>),
+    /// Another CA in one switch.
+    Switch,
+    /// The CA stays.
+    Other,
+}
+
 impl Store {
+    /// The change of a machine that no host is known to have, or None if there is none.
+    ///
+    /// # Errors
+    /// Fails if the machine's files, or the previous ones, cannot be read.
+    pub fn pending(&self, plan: &Plan) -> Result<Option<Pending>> {
+        let name = &plan.name;
+        if !self.has_previous(name) {
+            return Ok(None);
+        }
+        let (state, now) = (self.ca_change(plan)?, self.ca_bundle(name)?);
+        let before = self.ca_bundle_in(&self.previous_dir(name))?;
+        Ok(Some(match state {
+            Some(_) => Pending::Step(state),
+            None if before.old.is_some() && before.current == now.current => Pending::Step(None),
+            None if before.current != now.current => Pending::Switch,
+            None => Pending::Other,
+        }))
+    }
+
     /// How far the change of a machine's CA is. None if there is none, or if `ca.pem` cannot be read, which `renew --authority` mends.
     ///
     /// # Errors

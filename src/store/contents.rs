@@ -40,6 +40,8 @@ pub const IDENTITY: [&str; 9] = [
 pub const FLEET: &str = "fleet";
 /// The folder in a machine's folder with the files from before a change, under the same names.
 pub const PREVIOUS: &str = "previous";
+/// The file in the folder of previous files with the sets that the host may have got.
+pub const SENT: &str = "sent";
 /// The files of a machine's own CA.
 const AUTHORITY: [&str; 2] = ["ca.pem", "ca-key.pem"];
 
@@ -80,7 +82,7 @@ pub fn foreign_to_machine(
     let previous = dir.join(PREVIOUS);
     if is_previous(&previous, PREVIOUS) {
         found.extend(foreign(&previous, |path, file| {
-            (IDENTITY.contains(&file) || AUTHORITY.contains(&file)) && !path.is_dir()
+            (IDENTITY.contains(&file) || AUTHORITY.contains(&file) || file == SENT) && !path.is_dir()
         })?);
     }
     if is_folder(&clients) {

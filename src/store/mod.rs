@@ -27,6 +27,7 @@ mod record;
 mod removal;
 mod rename;
 mod replacement;
+mod sent;
 mod state;
 mod temporary;
 mod transaction;
@@ -39,7 +40,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
-pub use ca_change::CaChange;
+pub use ca_change::{CaChange, Pending};
 pub use client::ClientCa;
 pub use client_only::NEED_THE_MACHINE;
 pub use context::{ContextChange, DockerConfig, MachinesContext, Removal};

@@ -273,7 +273,7 @@ impl Store {
                     refused.hint("put the old CA back for all of them:").run(self.command(words))
                 }
                 false => {
-                    let words = ["renew", "--authority", "--apply", "--yes"].into_iter().chain(names);
+                    let words = ["renew", "--apply"].into_iter().chain(names);
                     refused
                         .hint("a machine with it was created since, or its host has it; bring it to the others, too:")
                         .run(self.command(words))

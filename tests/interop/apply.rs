@@ -233,7 +233,15 @@ fn new_files_are_brought_to_a_real_dockerd() {
     let refused = host.home.fails(1, &["renew", "--apply", "web1"]);
     assert!(refused.contains("error[no-apply-units]"), "{refused}");
     host.assert_clean();
-    assert!(!host.next("").exists() && machine.join("previous").exists());
+    assert!(!host.next("").exists() && !machine.join("previous").exists() && !refused.contains("--undo"));
+    // Nor is a CA replaced for it.
+    for words in [
+        &["renew", "--authority", "--apply", "--yes", "web1"][..],
+        &["renew", "--authority", "--apply", "--at-once", "--yes", "web1"],
+    ] {
+        let refused = host.home.fails(1, words);
+        assert!(refused.contains("error[no-apply-units]") && !machine.join("previous").exists(), "{refused}");
+    }
 
     // The host puts the old files back.
     host.waits();
@@ -305,7 +313,8 @@ fn ctrl_c_leaves_no_container() {
     run(Command::new("kill").args(["-INT", &client.id().to_string()]));
     let output = client.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told(&output).contains("error[outcome-unknown]"), "{}", told(&output));
+    let said = told(&output);
+    assert!(said.contains("error[outcome-unknown]") && !said.contains("--undo"), "{said}");
     host.assert_clean();
 }
 
@@ -444,12 +453,24 @@ fn a_step_that_was_not_proved_is_brought_to_the_host_or_taken_back() {
         killed.kill().unwrap();
         killed.wait().unwrap();
         assert!(machine.join("previous").exists(), "step {step}");
-        // Only one client at a time.
+        // The host may put the files in place at any time, so they are not deleted.
+        let refused = host.home.fails(1, &["renew", "--undo", "web1"]);
+        assert!(refused.contains("error[outcome-unknown]"), "{refused}");
+        host.tells("applied", "");
+        let set = fs::read_to_string(host.next("ready")).unwrap();
+        let recorded = fs::read_to_string(machine.join("previous/sent")).unwrap();
+        assert_eq!(recorded, set);
+        host.removes_set();
+        let refused = host.home.fails(1, &["renew", "--undo", "web1"]);
+        assert!(refused.contains("has put them in place"), "{refused}");
+        fs::write(
+            host.etc("docker/hostseed.result"),
+            format!(r#"{{"set":"{}","state":"refused"}}"#, set.trim()),
+        )
+        .unwrap();
         host.home.ok(&["renew", "--undo", "web1"]);
         assert_eq!(["ca.pem", "cert.pem", "server.pem", "user-data"].map(read), before, "step {step}");
         let mut killed = host.next_step();
-        host.tells("refused", "another set");
-        host.removes_set();
         host.wait_for_set(&mut killed);
         killed.kill().unwrap();
         killed.wait().unwrap();
@@ -477,8 +498,77 @@ fn the_rest_of_a_change_is_done_at_once() {
     let mut client = host.begins(&["renew", "--authority", "--apply", "--at-once", "--yes", "web1"]);
     host.puts_in_place(&mut client);
     let output = client.wait_with_output().unwrap();
-    assert!(output.status.success() && told(&output).contains("step 3 of 3 is done"), "{}", told(&output));
+    assert!(output.status.success() && told(&output).contains("the CA was replaced"), "{}", told(&output));
+    assert!(told(&output).contains("hostseed client web1 --cn alice"));
     assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), fs::read(host.etc("docker/ca.pem")).unwrap());
     assert!(host.answers(&machine) && !machine.join("previous").exists());
     assert!(host.home.ok(&["clients", "web1"]).contains("revoked"));
+}
+
+#[test]
+fn a_pending_change_is_not_taken_for_a_step() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let first = fs::read(machine.join("ca.pem")).unwrap();
+    host.home.ok(&["renew", "web1", "--quiet"]);
+    let said = host.does_next_step();
+    assert!(!said.contains("is done") && said.contains("the CA of `web1` has not been replaced"), "{said}");
+    assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), first);
+    // A new CA for one switch.
+    host.home.ok(&["client", "web1", "--cn", "alice", "--quiet"]);
+    host.home.ok(&["renew", "--authority", "--yes", "web1", "--quiet"]);
+    let refused = host.home.fails(1, &["renew", "--authority", "--apply", "--yes", "web1"]);
+    assert!(
+        refused.contains("error[clients-of-old-ca]") && refused.contains("`alice` of `web1`"),
+        "{refused}"
+    );
+    host.home.ok(&["renew", "--undo", "--yes", "web1"]);
+    assert_eq!(fs::read(machine.join("ca.pem")).unwrap(), first);
+}
+
+#[test]
+fn a_copy_of_the_store_brings_no_dropped_ca_back() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    host.does_next_step();
+    let (store, copied) = (host.home.store(), host.home.path().join("copy"));
+    run(Command::new("cp").arg("-a").args([&store, &copied]));
+    host.does_next_step();
+    let copied = copied.to_str().unwrap();
+    let next = ["--store", copied, "renew", "--authority", "--apply", "--yes", "web1"];
+    let refused = host.home.fails(1, &next);
+    assert!(refused.contains("error[host-changed-elsewhere]"), "{refused}");
+    assert!(!Path::new(copied).join("machines/web1/previous").exists());
+    host.does_next_step();
+    let refused = host.home.fails(1, &next);
+    assert!(refused.contains("error[host-changed-elsewhere]"), "{refused}");
+}
+
+#[test]
+fn at_once_goes_on_to_the_end_from_a_step_that_was_not_proved() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let machine = host.home.machine("web1");
+    let mut killed = host.next_step();
+    host.wait_for_set(&mut killed);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut client = host.begins(&["renew", "--authority", "--apply", "--at-once", "--yes", "web1"]);
+    host.puts_in_place(&mut client);
+    host.puts_in_place(&mut client);
+    let output = client.wait_with_output().unwrap();
+    let said = told(&output);
+    assert!(output.status.success() && said.contains("the CA was replaced"), "{said}");
+    assert!(!said.contains("step 1 of 3") && !machine.join("previous").exists(), "{said}");
+    assert!(host.answers(&machine));
 }
