@@ -1,5 +1,6 @@
 //! `apply`: makes the machines of a fleet file.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,8 +12,10 @@ use time::OffsetDateTime;
 use super::create::ca_failure;
 use super::passphrase::Passphrase;
 use super::{context, install_url_note, password_notes, read_fleet_file};
+use crate::diag::Report;
 use crate::fleet::{Actions, Certificates, Fleet, Update, Work, compare};
 use crate::names::MachineName;
+use crate::pki::AskPassphrase;
 use crate::plan::AuthoritySource;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -72,18 +75,14 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             ui.note("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        let change = || {
-            let created = ui.progress("creating machines", actions.create.len());
-            work.create(&actions.create, |count| created.advance(count))?;
-            drop(created);
-            let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
-            let changed = ui.progress("changing machines", numbers.len());
-            work.update(&numbers, &ask, |count| changed.advance(count))?;
-            drop(changed);
-            let deleted = ui.progress("deleting machines", removed.len());
-            work.remove(removed, |count| deleted.advance(count))
-        };
-        change().map_err(|failure| ca_failure(failure, of_folder()))?;
+        let done = Done::default();
+        if let Err(failure) = change(ui, &work, &actions, removed, &ask, &done) {
+            let failure = ca_failure(failure, of_folder());
+            let Some(state) = done.state(&actions, removed) else { return Err(failure) };
+            ui.error(&failure);
+            ui.note(&state);
+            return Ok(ExitCode::from(if failure.is::<Report>() { 2 } else { 1 }));
+        }
     }
     tell(store, ui, request, &fleet, &actions);
     if request.json {
@@ -91,6 +90,67 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         ui.json(&view)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many machines a run has made, changed and deleted so far.
+#[derive(Default)]
+struct Done {
+    created: Cell<usize>,
+    changed: Cell<usize>,
+    deleted: Cell<usize>,
+}
+
+impl Done {
+    /// What a run that failed has done, and how many machines are left. None if it has done nothing.
+    fn state(&self, actions: &Actions, removed: &[MachineName]) -> Option<String> {
+        let done = [
+            (self.created.get(), "created"),
+            (self.changed.get(), "changed"),
+            (self.deleted.get(), "deleted"),
+        ];
+        let sum: usize = done.iter().map(|(count, _)| count).sum();
+        if sum == 0 {
+            return None;
+        }
+        let left = actions.create.len() + actions.update.len() + removed.len() - sum;
+        let done: Vec<_> = (done.iter().filter(|(count, _)| *count > 0))
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        Some(format!(
+            "machines before this batch: {}; the batch had no effect, and {left} are left: run the same command again for them",
+            done.join(", ")
+        ))
+    }
+}
+
+/// Makes the changes, and counts them in `done`.
+fn change(
+    ui: Ui,
+    work: &Work,
+    actions: &Actions,
+    removed: &[MachineName],
+    ask: AskPassphrase,
+    done: &Done,
+) -> Result<()> {
+    let count = |of: &Cell<usize>, count: usize| of.set(of.get() + count);
+    let progress = ui.progress("creating machines", actions.create.len());
+    work.create(&actions.create, |made| {
+        progress.advance(made);
+        count(&done.created, made);
+    })?;
+    drop(progress);
+    let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
+    let progress = ui.progress("changing machines", numbers.len());
+    work.update(&numbers, ask, |made| {
+        progress.advance(made);
+        count(&done.changed, made);
+    })?;
+    drop(progress);
+    let progress = ui.progress("deleting machines", removed.len());
+    work.remove(removed, |made| {
+        progress.advance(made);
+        count(&done.deleted, made);
+    })
 }
 
 /// Asks before machines are deleted.

@@ -8,7 +8,8 @@ use anyhow::Result;
 use rayon::prelude::*;
 use time::OffsetDateTime;
 
-use super::{Actions, Certificates, ClientUse, Fleet, replacement};
+use super::check::Findings;
+use super::{Actions, Certificates, ClientUse, Fleet, Update, replacement};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, MachineName};
 use crate::pki::{self, AskPassphrase, Identity, Pair};
@@ -37,7 +38,8 @@ impl<'a> Work<'a> {
     /// Loads the CAs of the new machines, or makes the shared one. Writes nothing.
     ///
     /// # Errors
-    /// Fails if a CA or the shared client certificate cannot be used. The report has all machines for which a CA may not sign.
+    /// Fails if a CA or the shared client certificate cannot be used. The report has all machines that cannot be made or changed, because a CA
+    /// may not sign for them, cannot sign, or because a file of them cannot be read.
     pub fn prepare(
         store: &'a Store,
         fleet: &'a Fleet,
@@ -73,12 +75,24 @@ impl<'a> Work<'a> {
             };
             work.client = Some(client);
         }
-        let refused = work.refused(actions);
-        Ok(Report::check(refused).map(|()| work))
+        let mut findings = Findings::default();
+        let refused = work.refused(&actions.create);
+        refused.into_iter().for_each(|(n, problem)| findings.add_of(fleet, n, problem));
+        for update in &actions.update {
+            if let Err(error) = work.check_update(update, ask) {
+                match Diagnostic::of(&error) {
+                    // It is not asked for again for each machine.
+                    Some(problem) if problem.code == Code::CaPassphrase => return Err(error),
+                    Some(problem) => findings.add_of(fleet, update.n, problem),
+                    None => return Err(error),
+                }
+            }
+        }
+        Ok(findings.finish().map(|()| work))
     }
 
     /// The new machines for which a CA may not sign.
-    fn refused(&self, actions: &Actions) -> Vec<Diagnostic> {
+    fn refused(&self, create: &[usize]) -> Vec<(usize, Diagnostic)> {
         let limits =
             |pair: &Pair| pair.certificate.constrains_names() || pair.certificate.path_len().is_some();
         if !self.authorities.iter().any(|(_, pair)| limits(pair)) {
@@ -88,9 +102,21 @@ impl<'a> Work<'a> {
             let authority = self.authority(&self.fleet.members[*n].ca)?;
             let check = || pki::check_may_sign(&self.fleet.plan(*n)?, &authority.certificate, self.now);
             let problem = check().err().and_then(|error| Diagnostic::of(&error))?;
-            Some(self.fleet.about(*n, problem))
+            Some((*n, problem))
         };
-        actions.create.par_iter().filter_map(check).collect()
+        create.par_iter().filter_map(check).collect()
+    }
+
+    /// Checks that a machine has what its change needs: the files that stay, and a CA that may sign the new certificates.
+    fn check_update(&self, update: &Update, ask: AskPassphrase) -> Result<()> {
+        let plan = self.fleet.plan(update.n)?;
+        match update.certificates {
+            Certificates::Kept => self.store.host_identity(&plan).map(|_| ()),
+            Certificates::OfHost | Certificates::All => {
+                let authority = self.store.signing_authority(&plan.name, self.now, ask)?;
+                pki::check_may_sign(&plan, &authority.certificate, self.now)
+            }
+        }
     }
 
     fn authority(&self, source: &AuthoritySource) -> Option<&Pair> {

@@ -211,6 +211,12 @@ impl Findings {
         }
     }
 
+    /// Adds a problem of a machine, with its name.
+    pub(super) fn add_of(&mut self, fleet: &Fleet, n: usize, problem: Diagnostic) {
+        let name = &fleet.members[n].name;
+        self.add(fleet.about(n, problem.about(format_args!("`{name}`:"))));
+    }
+
     pub(super) fn finish(mut self) -> Result<(), Report> {
         self.all.sort_by_key(|(problem, _)| problem.place.position);
         let problems = self.all.into_iter().map(|(mut problem, count)| {

@@ -105,6 +105,41 @@ fn a_change_keeps_all_certificates_that_it_does_not_need() {
 }
 
 #[test]
+fn a_machine_that_cannot_be_changed_stops_everything() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::remove_file(home.store().join("certs/ci-2/ca-key.pem")).unwrap();
+    fs::remove_file(home.store().join("certs/ci-3/ca-key.pem")).unwrap();
+    fs::remove_file(home.machine("db").join("server-key.pem")).unwrap();
+    let before = snapshot(&home);
+    write(
+        &home,
+        "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 6, addresses: 10.0.1.0/24}\n- {name: db, address: db.example.com, engine-label: a=b}\n",
+    );
+    for more in [&["--dry-run"][..], &[]] {
+        let stderr = home.fails(1, &[&["apply", "fleet.yaml"], more].concat());
+        assert!(is_printed(&stderr, "error[no-ca-key] `ci-2`:"), "{stderr}");
+        assert!(stderr.contains("(and 1 more machine)") && stderr.contains("fleet.yaml:3:10"), "{stderr}");
+        assert!(is_printed(&stderr, "error[unreadable-file] `db`:"), "{stderr}");
+        assert!(before == snapshot(&home));
+    }
+}
+
+#[test]
+fn a_ca_that_must_not_sign_for_a_change_stops_everything() {
+    let home = home("fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 3, addresses: 10.0.0.0/24}\n");
+    apply(&home, &[]);
+    let before = snapshot(&home);
+    write(&home, "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 4}\n");
+    for more in [&["--dry-run"][..], &[]] {
+        let stderr = home.fails(1, &[&["apply", "fleet.yaml"], more].concat());
+        assert!(is_printed(&stderr, "error[ca-path-length] `ci-1`:"), "{stderr}");
+        assert!(stderr.contains("(and 2 more machines)") && !stderr.contains("--address"), "{stderr}");
+        assert!(before == snapshot(&home));
+    }
+}
+
+#[test]
 fn only_machines_of_the_fleet_are_pruned() {
     let home = home(FLEET);
     apply(&home, &[]);
