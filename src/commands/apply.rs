@@ -54,9 +54,10 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let passphrase = Passphrase::asked(ui);
     let ask = |key: &Path| passphrase.of(key);
     let of_folder = || fleet.members.iter().any(|member| matches!(member.ca, AuthoritySource::Dir(_)));
-    let work = match Work::prepare(store, &fleet, &actions, now, &ask)
-        .map_err(|failure| ca_failure(failure, of_folder()))?
-    {
+    let prepare = || {
+        Work::prepare(store, &fleet, &actions, now, &ask).map_err(|failure| ca_failure(failure, of_folder()))
+    };
+    let mut work = match prepare()? {
         Ok(work) => work,
         Err(problems) => {
             ui.error(&problems.into());
@@ -74,6 +75,11 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         if !removed.is_empty() && !request.yes && !confirm(store, ui, request, removed)? {
             ui.note("nothing was changed");
             return Ok(ExitCode::FAILURE);
+        }
+        let is_changed = !actions.create.is_empty() || !actions.update.is_empty();
+        while is_changed && !work.put_shared()? {
+            // Another command has made the shared CA or its client since: those are used.
+            work = prepare()??;
         }
         let done = Done::default();
         if let Err(failure) = change(ui, &work, &actions, removed, &ask, &done) {
@@ -211,6 +217,7 @@ fn in_words(update: &Update, name: &MachineName) -> String {
     let certificates = match update.certificates {
         Certificates::Kept => "",
         Certificates::OfHost => "; a new certificate of the host",
+        Certificates::OfClient => "; a new client certificate",
         Certificates::All => "; new certificates",
     };
     format!("{name}: {}{certificates}", changes.collect::<Vec<_>>().join(", "))
@@ -253,10 +260,11 @@ fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actio
         }
     }
     let mut steps = Vec::new();
-    if !update.is_empty() {
+    let of_host: Vec<&Update> = update.iter().filter(|update| update.is_of_host()).collect();
+    if !of_host.is_empty() {
         steps.push("The running hosts are not changed. Replace their VMs with new user-data.".to_owned());
-        if update.len() <= MAX_PASTED && update.iter().all(|update| !update.needs_vm.contains(&true)) {
-            let names = update.iter().map(|update| fleet.members[update.n].name.as_str());
+        if of_host.len() <= MAX_PASTED && of_host.iter().all(|update| !update.needs_vm.contains(&true)) {
+            let names = of_host.iter().map(|update| fleet.members[update.n].name.as_str());
             steps.push("Or bring the changes to the running hosts:".to_owned());
             steps.push(format!("   {}", store.command(["renew", "--apply"].into_iter().chain(names))));
         }
@@ -284,7 +292,7 @@ struct View<'a> {
 struct UpdateView<'a> {
     name: &'a str,
     options: Vec<OptionView<'a>>,
-    /// `none`, `host` or `all`.
+    /// `none`, `host`, `client` or `all`.
     new_certificates: &'static str,
 }
 
@@ -311,6 +319,7 @@ impl<'a> View<'a> {
             new_certificates: match update.certificates {
                 Certificates::Kept => "none",
                 Certificates::OfHost => "host",
+                Certificates::OfClient => "client",
                 Certificates::All => "all",
             },
         };

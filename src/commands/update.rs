@@ -105,11 +105,11 @@ impl Change {
         let certificates = Certificates::of_change(&before.plan, &plan);
         let authority = match certificates {
             Certificates::Kept => None,
-            Certificates::OfHost | Certificates::All => {
+            Certificates::OfHost | Certificates::OfClient | Certificates::All => {
                 Some(store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?)
             }
         };
-        let replacement = fleet::replacement(store, before, plan, authority, now)?;
+        let replacement = fleet::replacement(store, before, plan, (certificates, authority), now)?;
         let has_new_certificate = certificates != Certificates::Kept;
         Ok(Self { replacement, differences, has_new_certificate })
     }

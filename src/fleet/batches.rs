@@ -9,19 +9,17 @@ use rayon::prelude::*;
 use time::OffsetDateTime;
 
 use super::check::Findings;
+use super::comparison::certificates;
 use super::{Actions, Certificates, ClientUse, Fleet, Update, replacement};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, MachineName};
 use crate::pki::{self, AskPassphrase, Identity, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::render;
-use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store};
+use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store, client_files};
 
 /// The machines of one transaction. One has about 50 kB.
 pub const BATCH: usize = 64;
-
-/// The files of a machine's client.
-const CLIENT: [&str; 2] = ["cert.pem", "key.pem"];
 
 /// The changes of a fleet that are to be made.
 pub struct Work<'a> {
@@ -48,7 +46,11 @@ impl<'a> Work<'a> {
         ask: AskPassphrase,
     ) -> Result<Result<Self, Report>> {
         let mut work = Self { store, fleet, now, authorities: Vec::new(), client: None };
-        for n in &actions.create {
+        let is_shared = fleet.client == ClientUse::Shared;
+        let with_client = actions.update.iter().filter(|update| is_shared && update.has_new_client());
+        let signed: Vec<usize> =
+            actions.create.iter().copied().chain(with_client.map(|update| update.n)).collect();
+        for n in &signed {
             let ca = &fleet.members[*n].ca;
             if *ca == AuthoritySource::Own || work.authority(ca).is_some() {
                 continue;
@@ -61,8 +63,8 @@ impl<'a> Work<'a> {
             };
             work.authorities.push((ca.clone(), authority));
         }
-        if fleet.client == ClientUse::Shared
-            && let Some(n) = actions.create.first()
+        if is_shared
+            && let Some(n) = signed.first()
             && let Some(authority) = work.authority(&AuthoritySource::Shared)
         {
             let client = match store.shared_client(&authority.certificate, now)? {
@@ -112,6 +114,10 @@ impl<'a> Work<'a> {
         let plan = self.fleet.plan(update.n)?;
         match update.certificates {
             Certificates::Kept => self.store.host_identity(&plan).map(|_| ()),
+            Certificates::OfClient => {
+                self.store.host_identity(&plan)?;
+                self.store.signing_authority(&plan.name, self.now, ask).map(|_| ())
+            }
             Certificates::OfHost | Certificates::All => {
                 let authority = self.store.signing_authority(&plan.name, self.now, ask)?;
                 pki::check_may_sign(&plan, &authority.certificate, self.now)
@@ -123,20 +129,22 @@ impl<'a> Work<'a> {
         self.authorities.iter().find(|(known, _)| known == source).map(|(_, pair)| pair)
     }
 
+    /// Writes the shared CA and the shared client certificate, if they are new. Returns false, and writes nothing, if another command has made
+    /// other ones since [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// Fails if the store cannot be written.
+    pub fn put_shared(&self) -> Result<bool> {
+        let Some(authority) = self.authority(&AuthoritySource::Shared) else { return Ok(true) };
+        let is_new = |client: &&Pair| !matches!(self.store.shared_client(&authority.certificate, self.now), Ok(Some(there)) if there.certificate == client.certificate);
+        self.store.put_shared(authority, self.client.as_ref().filter(is_new))
+    }
+
     /// Creates machines. `advance` gets the number of machines after each batch.
     ///
     /// # Errors
     /// Fails if a machine cannot be created. The batches before it are in the store then.
     pub fn create(&self, numbers: &[usize], advance: impl Fn(usize)) -> Result<()> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        if let Some(authority) = self.authority(&AuthoritySource::Shared) {
-            let is_new = |client: &&Pair| !matches!(self.store.shared_client(&authority.certificate, self.now), Ok(Some(there)) if there.certificate == client.certificate);
-            if !self.store.put_shared(authority, self.client.as_ref().filter(is_new))? {
-                return Err(shared_ca_changed().into());
-            }
-        }
         thread::scope(|scope| {
             let (issued, batches) = mpsc::sync_channel(1);
             scope.spawn(move || {
@@ -220,20 +228,21 @@ impl<'a> Work<'a> {
         let mut machines = Vec::with_capacity(numbers.len());
         for n in numbers {
             let (plan, before) = (self.fleet.plan(*n)?, self.store.stored(&self.fleet.members[*n].name)?);
-            let authority = match Certificates::of_change(&before.plan, &plan) {
+            let (own, shared) =
+                match (certificates(self.store, self.fleet, &before.plan, &plan), &self.client) {
+                    (Certificates::OfClient, Some(client)) => (Certificates::Kept, Some(client)),
+                    (Certificates::All, Some(client)) => (Certificates::OfHost, Some(client)),
+                    (own, _) => (own, None),
+                };
+            let authority = match own {
                 Certificates::Kept => None,
-                Certificates::OfHost | Certificates::All => {
-                    Some(self.store.signing_authority(&plan.name, self.now, ask)?)
-                }
+                _ => Some(self.store.signing_authority(&plan.name, self.now, ask)?),
             };
-            machines.push((before, plan, authority));
+            machines.push((before, plan, (own, authority), shared));
         }
-        let replace = |(before, plan, authority)| {
-            let mut replacement = replacement(self.store, before, plan, authority, self.now)?;
-            if self.fleet.client == ClientUse::Shared {
-                // The client stays that of all machines.
-                replacement.files.retain(|file| !CLIENT.contains(&file.path.as_str()));
-            }
+        let replace = |(before, plan, new, shared): (_, _, _, Option<&Pair>)| {
+            let mut replacement = replacement(self.store, before, plan, new, self.now)?;
+            replacement.files.extend(shared.into_iter().flat_map(client_files));
             Ok(replacement)
         };
         machines.into_par_iter().map(replace).collect()

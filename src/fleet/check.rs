@@ -26,6 +26,15 @@ impl ClientUse {
         Self::ALL.into_iter().map(|(name, _)| name)
     }
 
+    /// The value of `client` for it.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(_, known)| *known == self)
+            .map(|(name, _)| name)
+            .expect("the list has all")
+    }
+
     fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, found)| found).ok_or_else(|| {
             let text = format!("must be one of `each`, `shared`, got `{}`", text.escape_debug());

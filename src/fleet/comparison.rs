@@ -6,9 +6,10 @@ use anyhow::Result;
 use rayon::prelude::*;
 
 use super::check::Findings;
-use super::{Certificates, Difference, Fleet, differences, needs_vm};
+use super::{Certificates, ClientUse, Difference, Fleet, differences, listed, needs_vm};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
+use crate::plan::Plan;
 use crate::render;
 use crate::store::Store;
 
@@ -30,6 +31,52 @@ pub struct Update {
     /// For each difference whether it needs a new VM.
     pub needs_vm: Vec<bool>,
     pub certificates: Certificates,
+}
+
+impl Update {
+    /// Returns whether the machine gets another client certificate.
+    pub fn has_new_client(&self) -> bool {
+        matches!(self.certificates, Certificates::OfClient | Certificates::All)
+    }
+
+    /// Returns whether the host changes, and not only files of this store.
+    pub fn is_of_host(&self) -> bool {
+        self.differences.iter().any(|difference| ![CLIENT, USER_DATA].contains(&difference.field))
+    }
+}
+
+/// The field of a fleet file with the use of clients, which a plan does not have.
+pub const CLIENT: &str = "client";
+/// A file of a machine that is rendered again if it is missing.
+pub const USER_DATA: &str = "user-data";
+
+/// The certificates that a change of a machine of the fleet replaces.
+pub(super) fn certificates(store: &Store, fleet: &Fleet, before: &Plan, after: &Plan) -> Certificates {
+    let of_change = match Certificates::of_change(before, after) {
+        // The client certificate of all machines stays.
+        Certificates::All if fleet.client == ClientUse::Shared => Certificates::OfHost,
+        certificates => certificates,
+    };
+    match of_change {
+        _ if client_difference(store, fleet, &after.name).is_none() => of_change,
+        Certificates::Kept | Certificates::OfClient => Certificates::OfClient,
+        Certificates::OfHost | Certificates::All => Certificates::All,
+    }
+}
+
+/// The difference between the client certificate that a machine has and that of the file.
+fn client_difference(store: &Store, fleet: &Fleet, name: &MachineName) -> Option<Difference> {
+    let words = |client: ClientUse| listed(&[client.name().to_owned()]);
+    let other = match fleet.client {
+        ClientUse::Each => ClientUse::Shared,
+        ClientUse::Shared => ClientUse::Each,
+    };
+    let is_shared = store.has_shared_client(name);
+    (is_shared != (fleet.client == ClientUse::Shared)).then(|| Difference {
+        field: CLIENT,
+        before: words(other),
+        after: words(fleet.client),
+    })
 }
 
 enum State {
@@ -83,12 +130,21 @@ fn state(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
         }
     }
     let plan = fleet.plan(n)?;
-    if store.has_content(name, &render::render_machine_yaml(&plan)?) {
+    let is_written = store.has_content(name, &render::render_machine_yaml(&plan)?);
+    let of_client = client_difference(store, fleet, name);
+    let has_user_data = store.has_file(name, USER_DATA);
+    if is_written && of_client.is_none() && has_user_data {
         return Ok(State::Right);
     }
     let before = store.plan(name)?;
     store.refuse_open_ca_change(&before)?;
-    let differences = differences(&before, &plan);
+    let mut differences = differences(&before, &plan);
+    differences.extend(of_client);
+    differences.extend((!has_user_data).then(|| Difference {
+        field: USER_DATA,
+        before: listed(&[]),
+        after: "rendered again".to_owned(),
+    }));
     if differences.is_empty() {
         return Ok(State::Right);
     }
@@ -104,7 +160,7 @@ fn state(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
     Ok(State::Differs(Update {
         n,
         needs_vm: differences.iter().map(|difference| needs_vm(difference, &before, &plan)).collect(),
-        certificates: Certificates::of_change(&before, &plan),
+        certificates: certificates(store, fleet, &before, &plan),
         differences,
     }))
 }

@@ -48,6 +48,17 @@ impl Store {
         found.is_ok_and(|text| *text.expose().as_bytes() == **file.bytes)
     }
 
+    /// Returns whether a machine's client certificate is the one that machines share. False if one of them cannot be read.
+    pub fn has_shared_client(&self, name: &MachineName) -> bool {
+        let shared = self.certificate_in(&self.certs(), "cert");
+        shared.is_ok_and(|shared| self.certificate(name, "cert").is_ok_and(|own| own == shared))
+    }
+
+    /// Returns whether a machine's folder has a file of this name.
+    pub fn has_file(&self, name: &MachineName, file: &str) -> bool {
+        self.machine_dir(name).join(file).symlink_metadata().is_ok()
+    }
+
     /// Loads the client certificate that machines with the shared CA share: Docker Machine's `certs/cert.pem` and `certs/key.pem`. Returns `None`
     /// if there is none.
     ///

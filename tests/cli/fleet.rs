@@ -258,6 +258,66 @@ fn machines_with_the_shared_ca_have_one_client() {
 }
 
 #[test]
+fn a_machine_gets_the_client_that_the_file_says() {
+    let fleet = "fleet: pool\ndefaults: {ca: shared}\nmachines:\n- {name: 'p{{ index }}', count: 3, addresses: 10.0.0.0/24}\n";
+    let shared = fleet.replace("defaults", "client: shared\ndefaults");
+    let home = home(fleet);
+    apply(&home, &[]);
+    let certs = home.store().join("certs");
+    let has_shared = |name: &str| {
+        ["cert.pem", "key.pem"]
+            .map(|file| fs::read(home.machine(name).join(file)).ok() == fs::read(certs.join(file)).ok())
+    };
+    let hosts = || ["p1", "p2", "p3"].map(|name| fs::read(home.machine(name).join("server.pem")).unwrap());
+    let before = hosts();
+    // Each to shared.
+    write(&home, &shared);
+    assert_eq!(counts(&apply(&home, &["--dry-run"])), [0, 3, 0, 0]);
+    let json = apply(&home, &[]);
+    assert_eq!(json["update"][0]["new_certificates"], "client");
+    assert_eq!(json["update"][0]["options"][0]["option"], "client");
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[true; 2]; 3]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 3, 0]);
+    // A machine that `renew` gave a client of its own, and new keys for all hosts.
+    home.ok(&["renew", "p2", "--quiet"]);
+    assert_eq!(has_shared("p2"), [false; 2]);
+    assert_eq!(apply(&home, &[])["update"][0]["name"], "p2");
+    assert_eq!(has_shared("p2"), [true; 2]);
+    write(&home, &shared.replace("{ca: shared}", "{key: p384}"));
+    assert_eq!(apply(&home, &[])["update"][0]["new_certificates"], "host");
+    assert_ne!(hosts(), before);
+    write(&home, &shared);
+    apply(&home, &[]);
+    // The shared client is lost.
+    fs::remove_file(certs.join("cert.pem")).unwrap();
+    fs::remove_file(certs.join("key.pem")).unwrap();
+    assert_eq!(counts(&apply(&home, &[])), [0, 3, 0, 0]);
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[true; 2]; 3]);
+    // Shared to each.
+    let before = hosts();
+    write(&home, fleet);
+    assert_eq!(counts(&apply(&home, &[])), [0, 3, 0, 0]);
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[false; 2]; 3]);
+    assert_eq!(hosts(), before);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 3, 0]);
+}
+
+#[test]
+fn user_data_that_is_missing_is_rendered_again() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    let before = snapshot(&home);
+    fs::remove_file(home.machine("db").join("user-data")).unwrap();
+    let json = apply(&home, &[]);
+    assert_eq!(counts(&json), [0, 1, 4, 0]);
+    assert_eq!(json["update"][0]["options"][0]["option"], "user-data");
+    let user_data = home.machine("db").join("user-data");
+    let path = user_data.strip_prefix(home.store()).unwrap();
+    assert_eq!(fs::read(&user_data).unwrap(), before[path].0);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+}
+
+#[test]
 fn the_ca_in_a_folder_is_found_from_the_file() {
     let home = Home::new();
     home.ok(&["--store", "st", "create", "x", "--ca", "shared", "--address", "10.0.0.9", "--quiet"]);
