@@ -34,6 +34,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Delete the machines of the fleet that are not in the file.
     pub prune: bool,
+    /// Take machines of no fleet that are as the file says into the fleet.
+    pub adopt: bool,
     /// Do not ask for confirmation.
     pub yes: bool,
     pub json: bool,
@@ -43,7 +45,7 @@ pub struct Request {
 /// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
 pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
     let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
-    let actions = match compare(store, &fleet)? {
+    let actions = match compare(store, &fleet, request.adopt)? {
         Ok(actions) => actions,
         Err(problems) => {
             ui.error(&problems.into());
@@ -139,6 +141,7 @@ fn change(
     done: &Done,
 ) -> Result<()> {
     let count = |of: &Cell<usize>, count: usize| of.set(of.get() + count);
+    work.adopt(&actions.adopt)?;
     let progress = ui.progress("creating machines", actions.create.len());
     work.create(&actions.create, |made| {
         progress.advance(made);
@@ -190,12 +193,11 @@ fn print(ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions, names: &[&
             ("extra", row(count, format!("{extra}: not in the file; `--prune` deletes {them}")))
         }
     };
-    let rows = [
-        ("create", row(actions.create.len(), of(&actions.create))),
-        ("update", update),
-        ("keep", row(actions.keep.len(), of(&actions.keep))),
-        remove,
-    ];
+    let mut rows = vec![("create", row(actions.create.len(), of(&actions.create))), ("update", update)];
+    if !actions.adopt.is_empty() {
+        rows.push(("adopt", row(actions.adopt.len(), of(&actions.adopt))));
+    }
+    rows.extend([("keep", row(actions.keep.len(), of(&actions.keep))), remove]);
     if request.dry_run {
         return ui.details(&rows);
     }
@@ -232,7 +234,7 @@ fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
 
 /// Notes what the user should know, and prints the next steps.
 fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions) {
-    let Actions { create, update, remove, .. } = actions;
+    let Actions { create, update, adopt, remove, .. } = actions;
     if !create.is_empty() || !update.is_empty() {
         let mut notes = BTreeSet::new();
         for n in fleet.firsts() {
@@ -250,6 +252,9 @@ fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actio
         return ui.note("this is a dry run: nothing was written");
     }
     let mut done = vec![format!("{} created", create.len()), format!("{} changed", update.len())];
+    if !adopt.is_empty() {
+        done.push(format!("{} taken into the fleet", adopt.len()));
+    }
     if request.prune {
         done.push(format!("{} deleted", remove.len()));
         remove.iter().for_each(|name| context::note_left(store, ui, name));
@@ -281,6 +286,8 @@ struct View<'a> {
     dry_run: bool,
     create: Vec<&'a str>,
     update: Vec<UpdateView<'a>>,
+    /// Machines of no fleet that were or would be taken into this one.
+    adopt: Vec<&'a str>,
     keep: Vec<&'a str>,
     /// Machines of the fleet that are not in the file.
     remove: Vec<&'a str>,
@@ -329,6 +336,7 @@ impl<'a> View<'a> {
             dry_run: request.dry_run,
             create: of(&actions.create),
             update: actions.update.iter().map(update).collect(),
+            adopt: of(&actions.adopt),
             keep: of(&actions.keep),
             remove: actions.remove.iter().map(MachineName::as_str).collect(),
             prune: request.prune,

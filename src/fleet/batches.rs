@@ -248,6 +248,18 @@ impl<'a> Work<'a> {
         machines.into_par_iter().map(replace).collect()
     }
 
+    /// Takes machines of no fleet into this one.
+    ///
+    /// # Errors
+    /// Fails if one of them belongs to another fleet by now, or if the store cannot be written. The batches before it are the fleet's then.
+    pub fn adopt(&self, numbers: &[usize]) -> Result<()> {
+        for numbers in numbers.chunks(BATCH) {
+            let names: Vec<_> = numbers.iter().map(|n| &self.fleet.members[*n].name).collect();
+            self.store.adopt(&names, &self.fleet.name)?;
+        }
+        Ok(())
+    }
+
     /// Deletes machines. `advance` gets the number of machines after each batch.
     ///
     /// # Errors

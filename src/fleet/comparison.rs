@@ -18,6 +18,8 @@ use crate::store::Store;
 pub struct Actions {
     pub create: Vec<usize>,
     pub update: Vec<Update>,
+    /// Machines of no fleet that are as the file says, if they are to be taken into this one.
+    pub adopt: Vec<usize>,
     pub keep: Vec<usize>,
     /// Machines of the fleet that are not in the file.
     pub remove: Vec<MachineName>,
@@ -82,21 +84,23 @@ fn client_difference(store: &Store, fleet: &Fleet, name: &MachineName) -> Option
 enum State {
     Missing,
     Differs(Update),
+    OfNoFleet,
     Right,
 }
 
-/// Compares a fleet with the store. Writes nothing.
+/// Compares a fleet with the store. With `adopt`, machines of no fleet that are as the file says can become the fleet's. Writes nothing.
 ///
 /// # Errors
 /// The report has all machines of the file that cannot be made or changed. Fails otherwise if the store cannot be read.
-pub fn compare(store: &Store, fleet: &Fleet) -> Result<Result<Actions, Report>> {
+pub fn compare(store: &Store, fleet: &Fleet, adopt: bool) -> Result<Result<Actions, Report>> {
     let states: Vec<Result<State>> =
-        (0..fleet.members.len()).into_par_iter().map(|n| state(store, fleet, n)).collect();
+        (0..fleet.members.len()).into_par_iter().map(|n| state(store, fleet, n, adopt)).collect();
     let (mut actions, mut findings) = (Actions::default(), Findings::default());
     for (n, state) in states.into_iter().enumerate() {
         match state {
             Ok(State::Missing) => actions.create.push(n),
             Ok(State::Differs(update)) => actions.update.push(update),
+            Ok(State::OfNoFleet) => actions.adopt.push(n),
             Ok(State::Right) => actions.keep.push(n),
             Err(error) => match Diagnostic::of(&error) {
                 Some(problem) => findings.add(fleet.about(n, problem)),
@@ -110,7 +114,7 @@ pub fn compare(store: &Store, fleet: &Fleet) -> Result<Result<Actions, Report>> 
     Ok(findings.finish().map(|()| actions))
 }
 
-fn state(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
+fn state(store: &Store, fleet: &Fleet, n: usize, adopt: bool) -> Result<State> {
     let member = &fleet.members[n];
     let name = &member.name;
     if !store.has(name) {
@@ -119,16 +123,26 @@ fn state(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
     }
     store.require(name)?;
     match store.fleet_of(name)? {
-        Some(of) if of == fleet.name => {}
-        of => {
-            let of = of.map_or("no fleet".to_owned(), |of| format!("the fleet `{of}`"));
-            let text = format!("machine `{name}` already exists, and belongs to {of}");
-            return Err(Diagnostic::error(Code::NotOfThisFleet, text)
-                .hint("choose another name, or delete the machine:")
-                .run(store.command(["rm", name.as_str()]))
-                .into());
-        }
+        Some(of) if of == fleet.name => state_of_member(store, fleet, n),
+        None if adopt => match state_of_member(store, fleet, n)? {
+            State::Differs(update) => {
+                let fields: Vec<_> = update.differences.iter().map(|of| format!("`{}`", of.field)).collect();
+                let text = format!(
+                    "machine `{name}` cannot be taken into the fleet, because it differs from the file in {}",
+                    fields.join(", ")
+                );
+                let hint = "change the file, or change the machine with `hostseed update` first";
+                Err(Diagnostic::error(Code::NotOfThisFleet, text).hint(hint).into())
+            }
+            _ => Ok(State::OfNoFleet),
+        },
+        of => Err(store.of_another_fleet(name, of.as_ref()).into()),
     }
+}
+
+/// Compares a machine that exists with the file.
+fn state_of_member(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
+    let name = &fleet.members[n].name;
     let plan = fleet.plan(n)?;
     let is_written = store.has_content(name, &render::render_machine_yaml(&plan)?);
     let of_client = client_difference(store, fleet, name);

@@ -11,7 +11,7 @@ use super::files::{self, Action};
 use super::replacement::authority_files;
 use super::transaction::Change;
 use super::trust::Role;
-use super::{CERTS, Store, unusable};
+use super::{CERTS, MACHINES, Store, unusable};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{FleetName, MachineName};
@@ -40,6 +40,43 @@ impl Store {
     pub fn fleet_members(&self, fleet: &FleetName) -> Result<Vec<MachineName>> {
         let is_member = |name: &MachineName| matches!(self.fleet_of(name), Ok(Some(of)) if of == *fleet);
         Ok(self.names()?.into_iter().filter(is_member).collect())
+    }
+
+    /// Takes machines of no fleet into a fleet: all or none.
+    ///
+    /// # Errors
+    /// Fails if one of them does not exist or belongs to another fleet by now, or if the store cannot be written.
+    pub fn adopt(&self, names: &[&MachineName], fleet: &FleetName) -> Result<()> {
+        let transaction = self.begin()?;
+        let mark = Artifact::private(FLEET, format!("{fleet}\n"));
+        let mut changes = Vec::new();
+        for name in names {
+            self.require(name)?;
+            match self.fleet_of(name)? {
+                Some(of) if of == *fleet => {}
+                Some(of) => return Err(self.of_another_fleet(name, Some(&of)).into()),
+                None => {
+                    changes.push(Change::NewFile(Path::new(MACHINES).join(name.as_str()).join(FLEET), &mark));
+                }
+            }
+        }
+        if changes.is_empty() { Ok(()) } else { transaction.commit(&changes) }
+    }
+
+    /// The error for a machine of another fleet or of none.
+    pub fn of_another_fleet(&self, name: &MachineName, of: Option<&FleetName>) -> Diagnostic {
+        let (belongs, hint) = match of {
+            None => (
+                "no fleet".to_owned(),
+                "if it is the machine of the file, take it into the fleet with `apply --adopt`; otherwise choose another name, or delete the machine with its keys and CA:",
+            ),
+            Some(of) => (
+                format!("the fleet `{of}`"),
+                "choose another name, or delete the machine with its keys and CA:",
+            ),
+        };
+        let text = format!("machine `{name}` already exists, and belongs to {belongs}");
+        Diagnostic::error(Code::NotOfThisFleet, text).hint(hint).run(self.command(["rm", name.as_str()]))
     }
 
     /// Returns whether a file of a machine's folder has this content. False if it cannot be read.

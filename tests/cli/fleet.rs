@@ -303,6 +303,47 @@ fn a_machine_gets_the_client_that_the_file_says() {
 }
 
 #[test]
+fn machines_of_no_fleet_are_adopted_if_they_are_as_the_file_says() {
+    let home = home(FLEET);
+    home.ok(&["create", "ci-2", "--address", "10.0.0.2", "--quiet"]);
+    home.ok(&["create", "db", "--address", "db2.example.com", "--quiet"]);
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    assert!(stderr.contains("apply --adopt"), "{stderr}");
+    let before = snapshot(&home);
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--adopt"]);
+    let refused = "error[not-of-this-fleet] machine `db` cannot be taken into the fleet, because it differs from the file in `address`";
+    assert!(is_printed(&stderr, refused), "{stderr}");
+    assert!(before == snapshot(&home));
+    home.ok(&["rm", "--yes", "db", "--quiet"]);
+    let before = snapshot(&home);
+    let json = apply(&home, &["--adopt"]);
+    assert_eq!((counts(&json), &json["adopt"]), ([4, 0, 0, 0], &serde_json::json!(["ci-2"])));
+    let after = snapshot(&home);
+    assert!(before.iter().all(|(file, content)| file.ends_with(".cache") || after[file] == *content));
+    assert_eq!(mode(&home.machine("ci-2").join("fleet")), 0o600);
+    assert_eq!(counts(&apply(&home, &["--adopt"])), [0, 0, 5, 0]);
+    // A machine of another fleet is never adopted.
+    write(&home, "fleet: other\nmachines: {db: {address: db.example.com}}\n");
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--adopt"]);
+    assert!(stderr.contains("belongs to the fleet `ci`") && !stderr.contains("--adopt"), "{stderr}");
+}
+
+#[test]
+fn a_fleet_moves_to_another_store() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    for name in ["ci-1", "ci-2", "ci-3", "ci-4", "db"] {
+        home.ok(&["export", name, "-o", name, "--quiet"]);
+        home.ok(&["--store", "other", "import", name, "--quiet"]);
+    }
+    let json: Value =
+        serde_json::from_str(&home.ok(&["--store", "other", "apply", "fleet.yaml", "--json", "--quiet"]))
+            .unwrap();
+    assert_eq!(counts(&json), [0, 0, 5, 0]);
+    assert_eq!(mode(&home.path().join("other/machines/db/fleet")), 0o600);
+}
+
+#[test]
 fn user_data_that_is_missing_is_rendered_again() {
     let home = home(FLEET);
     apply(&home, &[]);
