@@ -306,8 +306,8 @@ struct UpdateView<'a> {
 #[derive(Serialize)]
 struct OptionView<'a> {
     option: &'static str,
-    before: &'a str,
-    after: &'a str,
+    before: &'a [String],
+    after: &'a [String],
     needs_vm: bool,
 }
 
@@ -316,8 +316,8 @@ impl<'a> View<'a> {
         let of = |numbers: &[usize]| numbers.iter().map(|n| names[*n].as_str()).collect();
         let option = |(difference, needs_vm): (&'a crate::fleet::Difference, &bool)| OptionView {
             option: difference.field,
-            before: &difference.before,
-            after: &difference.after,
+            before: &difference.values[0],
+            after: &difference.values[1],
             needs_vm: *needs_vm,
         };
         let update = |update: &'a Update| UpdateView {

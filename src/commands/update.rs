@@ -183,7 +183,7 @@ impl Change {
 /// Refuses changes of what belongs to the machine's identity.
 fn refuse_fixed(store: &Store, differences: &[Difference], name: &MachineName) -> Result<()> {
     let mut refused = Vec::new();
-    for Difference { field, before, after } in differences {
+    for Difference { field, before, after, .. } in differences {
         let text =
             format!("`update` does not change `{field}`, which is {before} in `{name}`; nothing was changed");
         let error = Diagnostic::error(Code::NotUpdatable, text);

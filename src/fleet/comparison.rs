@@ -1,6 +1,6 @@
 //! Compares a fleet with the store: which machines are missing, differ, are right, or are no longer in the file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use rayon::prelude::*;
@@ -78,6 +78,7 @@ fn client_difference(store: &Store, fleet: &Fleet, name: &MachineName) -> Option
         field: CLIENT,
         before: words(other),
         after: words(fleet.client),
+        values: [other, fleet.client].map(|client| vec![client.name().to_owned()]),
     })
 }
 
@@ -93,8 +94,10 @@ enum State {
 /// # Errors
 /// The report has all machines of the file that cannot be made or changed. Fails otherwise if the store cannot be read.
 pub fn compare(store: &Store, fleet: &Fleet, adopt: bool) -> Result<Result<Actions, Report>> {
-    let states: Vec<Result<State>> =
-        (0..fleet.members.len()).into_par_iter().map(|n| state(store, fleet, n, adopt)).collect();
+    let existing: HashMap<String, MachineName> =
+        store.names()?.into_iter().map(|name| (name.as_str().to_ascii_lowercase(), name)).collect();
+    let state = |n: usize| state(store, fleet, n, adopt, &existing);
+    let states: Vec<Result<State>> = (0..fleet.members.len()).into_par_iter().map(state).collect();
     let (mut actions, mut findings) = (Actions::default(), Findings::default());
     for (n, state) in states.into_iter().enumerate() {
         match state {
@@ -114,10 +117,22 @@ pub fn compare(store: &Store, fleet: &Fleet, adopt: bool) -> Result<Result<Actio
     Ok(findings.finish().map(|()| actions))
 }
 
-fn state(store: &Store, fleet: &Fleet, n: usize, adopt: bool) -> Result<State> {
+/// Compares a machine with the store, whose machines are in `existing` by their names in lower case.
+fn state(
+    store: &Store,
+    fleet: &Fleet,
+    n: usize,
+    adopt: bool,
+    existing: &HashMap<String, MachineName>,
+) -> Result<State> {
     let member = &fleet.members[n];
     let name = &member.name;
     if !store.has(name) {
+        if let Some(other) = existing.get(&name.as_str().to_ascii_lowercase()) {
+            let text = format!("machine `{other}` already exists, and `{name}` differs from it only in case");
+            let hint = "choose another name: such names are the same on many computers";
+            return Err(Diagnostic::error(Code::MachineExists, text).hint(hint).into());
+        }
         store.refuse_taken(name, &member.ca)?;
         return Ok(State::Missing);
     }
@@ -144,6 +159,13 @@ fn state(store: &Store, fleet: &Fleet, n: usize, adopt: bool) -> Result<State> {
 fn state_of_member(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
     let name = &fleet.members[n].name;
     let plan = fleet.plan(n)?;
+    if let Some(missing) = store.missing_identity(name) {
+        let text = format!("`{}` of machine `{name}` does not exist", missing.display());
+        return Err(Diagnostic::error(Code::UnreadableFile, text)
+            .hint("restore the file, or make new keys and certificates:")
+            .run(store.command(["renew", name.as_str()]))
+            .into());
+    }
     let is_written = store.has_content(name, &render::render_machine_yaml(&plan)?);
     let of_client = client_difference(store, fleet, name);
     let has_user_data = store.has_file(name, USER_DATA);
@@ -158,6 +180,7 @@ fn state_of_member(store: &Store, fleet: &Fleet, n: usize) -> Result<State> {
         field: USER_DATA,
         before: listed(&[]),
         after: "rendered again".to_owned(),
+        values: [Vec::new(), Vec::new()],
     }));
     if differences.is_empty() {
         return Ok(State::Right);

@@ -1,7 +1,7 @@
 //! The fleet that a machine belongs to: a file in the machine's folder, which Docker Machine leaves alone. And the client certificate that the
 //! machines of a fleet can share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use time::OffsetDateTime;
@@ -89,6 +89,15 @@ impl Store {
     pub fn has_shared_client(&self, name: &MachineName) -> bool {
         let shared = self.certificate_in(&self.certs(), "cert");
         shared.is_ok_and(|shared| self.certificate(name, "cert").is_ok_and(|own| own == shared))
+    }
+
+    /// A certificate or key that is not in a machine's folder.
+    pub fn missing_identity(&self, name: &MachineName) -> Option<PathBuf> {
+        let stem = self.host_role(name).file_stem();
+        let host = [format!("{stem}.pem"), format!("{stem}-key.pem")];
+        let files = ["ca.pem", "cert.pem", "key.pem"].into_iter().chain(host.iter().map(String::as_str));
+        let mut paths = files.map(|file| self.machine_dir(name).join(file));
+        paths.find(|path| path.symlink_metadata().is_err())
     }
 
     /// Returns whether a machine's folder has a file of this name.

@@ -110,7 +110,6 @@ fn a_machine_that_cannot_be_changed_stops_everything() {
     apply(&home, &[]);
     fs::remove_file(home.store().join("certs/ci-2/ca-key.pem")).unwrap();
     fs::remove_file(home.store().join("certs/ci-3/ca-key.pem")).unwrap();
-    fs::remove_file(home.machine("db").join("server-key.pem")).unwrap();
     let before = snapshot(&home);
     write(
         &home,
@@ -120,8 +119,55 @@ fn a_machine_that_cannot_be_changed_stops_everything() {
         let stderr = home.fails(1, &[&["apply", "fleet.yaml"], more].concat());
         assert!(is_printed(&stderr, "error[no-ca-key] `ci-2`:"), "{stderr}");
         assert!(stderr.contains("(and 1 more machine)") && stderr.contains("fleet.yaml:3:10"), "{stderr}");
-        assert!(is_printed(&stderr, "error[unreadable-file] `db`:"), "{stderr}");
         assert!(before == snapshot(&home));
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_is_an_error() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::remove_file(home.machine("db").join("server-key.pem")).unwrap();
+    fs::remove_file(home.machine("ci-3").join("key.pem")).unwrap();
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--dry-run"]);
+    assert!(stderr.contains("machines/db/server-key.pem` of machine `db` does not exist"), "{stderr}");
+    assert!(stderr.contains("hostseed renew ci-3"), "{stderr}");
+    home.ok(&["renew", "db", "ci-3", "--quiet"]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+}
+
+#[test]
+fn a_name_that_differs_only_in_case_from_a_machine_is_refused() {
+    let home = home("fleet: ci\nmachines: {Web: {address: 10.0.0.1}}\n");
+    home.ok(&["create", "web", "--address", "10.0.0.2", "--quiet"]);
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    let refused =
+        "error[machine-exists] machine `web` already exists, and `Web` differs from it only in case";
+    assert!(is_printed(&stderr, refused), "{stderr}");
+}
+
+#[test]
+fn a_problem_of_several_machines_names_the_first_and_counts_the_others() {
+    let home = home("fleet: ci\nclient: shared\nmachines: [{name: 'ci-{{ index }}', count: 3}]\n");
+    let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+    assert!(is_printed(&stderr, "error[shared-boot-issuer] `ci-1`: `ca`"), "{stderr}");
+    assert!(stderr.contains("(and 2 more machines)"), "{stderr}");
+}
+
+#[test]
+fn templates_make_booleans_and_addresses_and_need_quotes() {
+    let home = home(
+        "fleet: ci\nmachines: [{name: 'ci-{{ index }}', count: 2, addresses: '{{ name }}.example.com', boot-issuer: '{{ index == 1 }}'}]\n",
+    );
+    apply(&home, &[]);
+    assert_eq!(home.ok(&["url", "ci-2"]), "tcp://ci-2.example.com:2376\n");
+    let has = |name: &str| home.machine(name).join("issuer.pem").exists();
+    assert_eq!(["ci-1", "ci-2"].map(has), [true, false]);
+    for machine in ["name: {{ index }}", "name: {{ index }}-a", "name: a{{ index }}: b"] {
+        write(&home, &format!("fleet: ci\nmachines:\n- {machine}\n  count: 2\n"));
+        let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+        assert!(stderr.contains("hint: put a text with a template in quotes"), "{machine}: {stderr}");
+        assert!(!stderr.contains("templatefile"), "{machine}: {stderr}");
     }
 }
 
