@@ -1,7 +1,7 @@
 //! `apply`: makes the machines of a fleet file.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,7 +45,7 @@ pub struct Request {
 /// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
 pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
     let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
-    let actions = match compare(store, &fleet, request.adopt)? {
+    let mut actions = match compare(store, &fleet, request.adopt)? {
         Ok(actions) => actions,
         Err(problems) => {
             ui.error(&problems.into());
@@ -56,10 +56,10 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let passphrase = Passphrase::asked(ui);
     let ask = |key: &Path| passphrase.of(key);
     let of_folder = || fleet.members.iter().any(|member| matches!(member.ca, AuthoritySource::Dir(_)));
-    let prepare = || {
-        Work::prepare(store, &fleet, &actions, now, &ask).map_err(|failure| ca_failure(failure, of_folder()))
+    let prepare = |actions: &Actions| {
+        Work::prepare(store, &fleet, actions, now, &ask).map_err(|failure| ca_failure(failure, of_folder()))
     };
-    let mut work = match prepare()? {
+    let mut work = match prepare(&actions)? {
         Ok(work) => work,
         Err(problems) => {
             ui.error(&problems.into());
@@ -81,7 +81,7 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         let is_changed = !actions.create.is_empty() || !actions.update.is_empty();
         while is_changed && !work.put_shared()? {
             // Another command has made the shared CA or its client since: those are used.
-            work = prepare()??;
+            work = prepare(&actions)??;
         }
         let done = Done::default();
         if let Err(failure) = change(ui, &work, &actions, removed, &ask, &done) {
@@ -91,6 +91,10 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             ui.note(&state);
             return Ok(ExitCode::from(if failure.is::<Report>() { 2 } else { 1 }));
         }
+        // Those that another run of this fleet has made at the same time.
+        let made = done.created.into_inner();
+        actions.keep.extend(actions.create.extract_if(.., |n| !made.contains(names[*n])));
+        actions.keep.sort_unstable();
     }
     tell(store, ui, request, &fleet, &actions);
     if request.json {
@@ -103,7 +107,7 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
 /// How many machines a run has made, changed and deleted so far.
 #[derive(Default)]
 struct Done {
-    created: Cell<usize>,
+    created: RefCell<HashSet<MachineName>>,
     changed: Cell<usize>,
     deleted: Cell<usize>,
 }
@@ -112,7 +116,7 @@ impl Done {
     /// What a run that failed has done, and how many machines are left. None if it has done nothing.
     fn state(&self, actions: &Actions, removed: &[MachineName]) -> Option<String> {
         let done = [
-            (self.created.get(), "created"),
+            (self.created.borrow().len(), "created"),
             (self.changed.get(), "changed"),
             (self.deleted.get(), "deleted"),
         ];
@@ -144,8 +148,8 @@ fn change(
     work.adopt(&actions.adopt)?;
     let progress = ui.progress("creating machines", actions.create.len());
     work.create(&actions.create, |made| {
-        progress.advance(made);
-        count(&done.created, made);
+        progress.advance(made.len());
+        done.created.borrow_mut().extend(made.iter().cloned());
     })?;
     drop(progress);
     let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();

@@ -140,11 +140,11 @@ impl<'a> Work<'a> {
         self.store.put_shared(authority, self.client.as_ref().filter(is_new))
     }
 
-    /// Creates machines. `advance` gets the number of machines after each batch.
+    /// Creates machines. `advance` gets the names of those that were made after each batch, without those that another run made.
     ///
     /// # Errors
     /// Fails if a machine cannot be created. The batches before it are in the store then.
-    pub fn create(&self, numbers: &[usize], advance: impl Fn(usize)) -> Result<()> {
+    pub fn create(&self, numbers: &[usize], mut advance: impl FnMut(&[MachineName])) -> Result<()> {
         thread::scope(|scope| {
             let (issued, batches) = mpsc::sync_channel(1);
             scope.spawn(move || {
@@ -157,10 +157,7 @@ impl<'a> Work<'a> {
                 }
             });
             for machines in batches {
-                let machines = machines?;
-                let count = machines.len();
-                self.put(machines)?;
-                advance(count);
+                advance(&self.put(machines?)?);
             }
             Ok(())
         })
@@ -185,17 +182,19 @@ impl<'a> Work<'a> {
         Ok(NewMachine { plan, identity, seed, fleet: Some(self.fleet.name.clone()) })
     }
 
-    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are.
-    fn put(&self, mut machines: Vec<NewMachine>) -> Result<()> {
+    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are. Returns the names of the others.
+    fn put(&self, mut machines: Vec<NewMachine>) -> Result<Vec<MachineName>> {
         loop {
             match self.store.put_machines(&machines) {
-                Ok(Creation::Created) => return Ok(()),
+                Ok(Creation::Created) => {
+                    return Ok(machines.into_iter().map(|machine| machine.plan.name).collect());
+                }
                 Ok(Creation::SharedCaAppeared) => return Err(shared_ca_changed().into()),
                 Err(error) => {
                     let before = machines.len();
                     machines.retain(|machine| !self.is_there(&machine.plan));
                     match machines.len() {
-                        0 => return Ok(()),
+                        0 => return Ok(Vec::new()),
                         after if after < before => {}
                         _ => return Err(error),
                     }

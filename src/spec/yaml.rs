@@ -94,7 +94,10 @@ pub(super) fn fields(
             |node: &Node, diagnostic: Diagnostic| problems.push(diagnostic.at(document.place(node.start)));
         match spec.slot(&field) {
             None => {
-                let hint = nearest(&field).map(|near| format!("did you mean `{near}`?"));
+                let hint = match field.as_str() {
+                    "fleet" | "machines" => Some("`hostseed apply FILE` reads fleet files".to_owned()),
+                    _ => nearest(&field).map(|near| format!("did you mean `{near}`?")),
+                };
                 let message = format!("unknown field `{}`", field.escape_debug());
                 report(&key, Diagnostic::error(Code::UnknownField, message).maybe_hint(hint));
             }

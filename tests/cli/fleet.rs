@@ -124,6 +124,16 @@ fn a_machine_that_cannot_be_changed_stops_everything() {
 }
 
 #[test]
+fn the_file_of_another_command_gets_a_hint() {
+    let home = home(FLEET);
+    let stderr = home.fails(2, &["create", "-f", "fleet.yaml"]);
+    assert!(stderr.contains("hostseed apply FILE"), "{stderr}");
+    write(&home, "name: web1\naddress: 10.0.0.1\n");
+    let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+    assert!(stderr.contains("hostseed create -f FILE"), "{stderr}");
+}
+
+#[test]
 fn a_key_that_is_missing_is_an_error() {
     let home = home(FLEET);
     apply(&home, &[]);
@@ -264,14 +274,18 @@ fn a_ca_that_cannot_be_read_stops_everything() {
 fn two_runs_at_once_make_one_fleet() {
     let home = home(&FLEET.replace("count: 4", "count: 80"));
     let run = || {
-        let mut command = home.command(&["apply", "fleet.yaml", "--quiet"]);
+        let mut command = home.command(&["apply", "fleet.yaml", "--json", "--quiet"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let runs = [run(), run()];
-    for run in runs {
+    let made = runs.map(|run| {
         let output = run.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
+        counts(&serde_json::from_slice(&output.stdout).unwrap())
+    });
+    // Each counts only what it has made itself.
+    assert_eq!(made[0][0] + made[1][0], 81, "{made:?}");
+    assert_eq!(made.map(|[create, _, keep, _]| create + keep), [81, 81]);
     assert_eq!(counts(&apply(&home, &[])), [0, 0, 81, 0]);
     assert_eq!(home.ok(&["ls", "-q"]).lines().count(), 81);
 }

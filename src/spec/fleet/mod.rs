@@ -184,11 +184,17 @@ impl Reader<'_> {
             }
         }
         let has = |field: &str| given.iter().any(|given| given == field);
+        let is_spec = !has("fleet") && !has("machines") && has("name");
         for (field, hint) in [
             ("fleet", "a line like `fleet: ci` names the fleet, so that the store knows its machines"),
             ("machines", "`machines: {}` is a fleet without machines"),
         ] {
             if !has(field) {
+                let hint = if is_spec {
+                    "`hostseed create -f FILE` reads the spec file of one machine"
+                } else {
+                    hint
+                };
                 let missing =
                     Diagnostic::error(Code::MissingField, format!("`{field}` is missing")).hint(hint);
                 self.problems.push(missing.at(self.document.place(None)));
