@@ -1,6 +1,7 @@
 //! `apply`: makes the machines of a fleet file.
 
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,8 +12,10 @@ use time::OffsetDateTime;
 use super::create::ca_failure;
 use super::passphrase::Passphrase;
 use super::{context, install_url_note, password_notes, read_fleet_file};
+use crate::diag::Report;
 use crate::fleet::{Actions, Certificates, Fleet, Update, Work, compare};
 use crate::names::MachineName;
+use crate::pki::AskPassphrase;
 use crate::plan::AuthoritySource;
 use crate::store::Store;
 use crate::ui::Ui;
@@ -31,6 +34,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Delete the machines of the fleet that are not in the file.
     pub prune: bool,
+    /// Take machines of no fleet that are as the file says into the fleet.
+    pub adopt: bool,
     /// Do not ask for confirmation.
     pub yes: bool,
     pub json: bool,
@@ -40,7 +45,7 @@ pub struct Request {
 /// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
 pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
     let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
-    let actions = match compare(store, &fleet)? {
+    let mut actions = match compare(store, &fleet, request.adopt)? {
         Ok(actions) => actions,
         Err(problems) => {
             ui.error(&problems.into());
@@ -51,9 +56,10 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     let passphrase = Passphrase::asked(ui);
     let ask = |key: &Path| passphrase.of(key);
     let of_folder = || fleet.members.iter().any(|member| matches!(member.ca, AuthoritySource::Dir(_)));
-    let work = match Work::prepare(store, &fleet, &actions, now, &ask)
-        .map_err(|failure| ca_failure(failure, of_folder()))?
-    {
+    let prepare = |actions: &Actions| {
+        Work::prepare(store, &fleet, actions, now, &ask).map_err(|failure| ca_failure(failure, of_folder()))
+    };
+    let mut work = match prepare(&actions)? {
         Ok(work) => work,
         Err(problems) => {
             ui.error(&problems.into());
@@ -72,18 +78,23 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
             ui.note("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        let change = || {
-            let created = ui.progress("creating machines", actions.create.len());
-            work.create(&actions.create, |count| created.advance(count))?;
-            drop(created);
-            let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
-            let changed = ui.progress("changing machines", numbers.len());
-            work.update(&numbers, &ask, |count| changed.advance(count))?;
-            drop(changed);
-            let deleted = ui.progress("deleting machines", removed.len());
-            work.remove(removed, |count| deleted.advance(count))
-        };
-        change().map_err(|failure| ca_failure(failure, of_folder()))?;
+        let is_changed = !actions.create.is_empty() || !actions.update.is_empty();
+        while is_changed && !work.put_shared()? {
+            // Another command has made the shared CA or its client since: those are used.
+            work = prepare(&actions)??;
+        }
+        let done = Done::default();
+        if let Err(failure) = change(ui, &work, &actions, removed, &ask, &done) {
+            let failure = ca_failure(failure, of_folder());
+            let Some(state) = done.state(&actions, removed) else { return Err(failure) };
+            ui.error(&failure);
+            ui.note(&state);
+            return Ok(ExitCode::from(if failure.is::<Report>() { 2 } else { 1 }));
+        }
+        // Those that another run of this fleet has made at the same time.
+        let made = done.created.into_inner();
+        actions.keep.extend(actions.create.extract_if(.., |n| !made.contains(names[*n])));
+        actions.keep.sort_unstable();
     }
     tell(store, ui, request, &fleet, &actions);
     if request.json {
@@ -91,6 +102,68 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         ui.json(&view)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many machines a run has made, changed and deleted so far.
+#[derive(Default)]
+struct Done {
+    created: RefCell<HashSet<MachineName>>,
+    changed: Cell<usize>,
+    deleted: Cell<usize>,
+}
+
+impl Done {
+    /// What a run that failed has done, and how many machines are left. None if it has done nothing.
+    fn state(&self, actions: &Actions, removed: &[MachineName]) -> Option<String> {
+        let done = [
+            (self.created.borrow().len(), "created"),
+            (self.changed.get(), "changed"),
+            (self.deleted.get(), "deleted"),
+        ];
+        let sum: usize = done.iter().map(|(count, _)| count).sum();
+        if sum == 0 {
+            return None;
+        }
+        let left = actions.create.len() + actions.update.len() + removed.len() - sum;
+        let done: Vec<_> = (done.iter().filter(|(count, _)| *count > 0))
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        Some(format!(
+            "machines before this batch: {}; the batch had no effect, and {left} are left: run the same command again for them",
+            done.join(", ")
+        ))
+    }
+}
+
+/// Makes the changes, and counts them in `done`.
+fn change(
+    ui: Ui,
+    work: &Work,
+    actions: &Actions,
+    removed: &[MachineName],
+    ask: AskPassphrase,
+    done: &Done,
+) -> Result<()> {
+    let count = |of: &Cell<usize>, count: usize| of.set(of.get() + count);
+    work.adopt(&actions.adopt)?;
+    let progress = ui.progress("creating machines", actions.create.len());
+    work.create(&actions.create, |made| {
+        progress.advance(made.len());
+        done.created.borrow_mut().extend(made.iter().cloned());
+    })?;
+    drop(progress);
+    let numbers: Vec<usize> = actions.update.iter().map(|update| update.n).collect();
+    let progress = ui.progress("changing machines", numbers.len());
+    work.update(&numbers, ask, |made| {
+        progress.advance(made);
+        count(&done.changed, made);
+    })?;
+    drop(progress);
+    let progress = ui.progress("deleting machines", removed.len());
+    work.remove(removed, |made| {
+        progress.advance(made);
+        count(&done.deleted, made);
+    })
 }
 
 /// Asks before machines are deleted.
@@ -124,12 +197,11 @@ fn print(ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions, names: &[&
             ("extra", row(count, format!("{extra}: not in the file; `--prune` deletes {them}")))
         }
     };
-    let rows = [
-        ("create", row(actions.create.len(), of(&actions.create))),
-        ("update", update),
-        ("keep", row(actions.keep.len(), of(&actions.keep))),
-        remove,
-    ];
+    let mut rows = vec![("create", row(actions.create.len(), of(&actions.create))), ("update", update)];
+    if !actions.adopt.is_empty() {
+        rows.push(("adopt", row(actions.adopt.len(), of(&actions.adopt))));
+    }
+    rows.extend([("keep", row(actions.keep.len(), of(&actions.keep))), remove]);
     if request.dry_run {
         return ui.details(&rows);
     }
@@ -151,6 +223,7 @@ fn in_words(update: &Update, name: &MachineName) -> String {
     let certificates = match update.certificates {
         Certificates::Kept => "",
         Certificates::OfHost => "; a new certificate of the host",
+        Certificates::OfClient => "; a new client certificate",
         Certificates::All => "; new certificates",
     };
     format!("{name}: {}{certificates}", changes.collect::<Vec<_>>().join(", "))
@@ -165,7 +238,7 @@ fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
 
 /// Notes what the user should know, and prints the next steps.
 fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actions) {
-    let Actions { create, update, remove, .. } = actions;
+    let Actions { create, update, adopt, remove, .. } = actions;
     if !create.is_empty() || !update.is_empty() {
         let mut notes = BTreeSet::new();
         for n in fleet.firsts() {
@@ -183,6 +256,9 @@ fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actio
         return ui.note("this is a dry run: nothing was written");
     }
     let mut done = vec![format!("{} created", create.len()), format!("{} changed", update.len())];
+    if !adopt.is_empty() {
+        done.push(format!("{} taken into the fleet", adopt.len()));
+    }
     if request.prune {
         done.push(format!("{} deleted", remove.len()));
         remove.iter().for_each(|name| context::note_left(store, ui, name));
@@ -193,10 +269,11 @@ fn tell(store: &Store, ui: Ui, request: &Request, fleet: &Fleet, actions: &Actio
         }
     }
     let mut steps = Vec::new();
-    if !update.is_empty() {
+    let of_host: Vec<&Update> = update.iter().filter(|update| update.is_of_host()).collect();
+    if !of_host.is_empty() {
         steps.push("The running hosts are not changed. Replace their VMs with new user-data.".to_owned());
-        if update.len() <= MAX_PASTED && update.iter().all(|update| !update.needs_vm.contains(&true)) {
-            let names = update.iter().map(|update| fleet.members[update.n].name.as_str());
+        if of_host.len() <= MAX_PASTED && of_host.iter().all(|update| !update.needs_vm.contains(&true)) {
+            let names = of_host.iter().map(|update| fleet.members[update.n].name.as_str());
             steps.push("Or bring the changes to the running hosts:".to_owned());
             steps.push(format!("   {}", store.command(["renew", "--apply"].into_iter().chain(names))));
         }
@@ -213,6 +290,8 @@ struct View<'a> {
     dry_run: bool,
     create: Vec<&'a str>,
     update: Vec<UpdateView<'a>>,
+    /// Machines of no fleet that were or would be taken into this one.
+    adopt: Vec<&'a str>,
     keep: Vec<&'a str>,
     /// Machines of the fleet that are not in the file.
     remove: Vec<&'a str>,
@@ -224,15 +303,15 @@ struct View<'a> {
 struct UpdateView<'a> {
     name: &'a str,
     options: Vec<OptionView<'a>>,
-    /// `none`, `host` or `all`.
+    /// `none`, `host`, `client` or `all`.
     new_certificates: &'static str,
 }
 
 #[derive(Serialize)]
 struct OptionView<'a> {
     option: &'static str,
-    before: &'a str,
-    after: &'a str,
+    before: &'a [String],
+    after: &'a [String],
     needs_vm: bool,
 }
 
@@ -241,8 +320,8 @@ impl<'a> View<'a> {
         let of = |numbers: &[usize]| numbers.iter().map(|n| names[*n].as_str()).collect();
         let option = |(difference, needs_vm): (&'a crate::fleet::Difference, &bool)| OptionView {
             option: difference.field,
-            before: &difference.before,
-            after: &difference.after,
+            before: &difference.values[0],
+            after: &difference.values[1],
             needs_vm: *needs_vm,
         };
         let update = |update: &'a Update| UpdateView {
@@ -251,6 +330,7 @@ impl<'a> View<'a> {
             new_certificates: match update.certificates {
                 Certificates::Kept => "none",
                 Certificates::OfHost => "host",
+                Certificates::OfClient => "client",
                 Certificates::All => "all",
             },
         };
@@ -260,6 +340,7 @@ impl<'a> View<'a> {
             dry_run: request.dry_run,
             create: of(&actions.create),
             update: actions.update.iter().map(update).collect(),
+            adopt: of(&actions.adopt),
             keep: of(&actions.keep),
             remove: actions.remove.iter().map(MachineName::as_str).collect(),
             prune: request.prune,

@@ -118,11 +118,11 @@ impl Change {
         let certificates = Certificates::of_change(&before.plan, &plan);
         let authority = match certificates {
             Certificates::Kept => None,
-            Certificates::OfHost | Certificates::All => {
+            Certificates::OfHost | Certificates::OfClient | Certificates::All => {
                 Some(store.signing_authority(&before.plan.name, now, &|key| passphrase.of(key))?)
             }
         };
-        let replacement = fleet::replacement(store, before, plan, authority, now)?;
+        let replacement = fleet::replacement(store, before, plan, (certificates, authority), now)?;
         let has_new_certificate = certificates != Certificates::Kept;
         Ok(Self { replacement, differences, has_new_certificate })
     }
@@ -196,7 +196,7 @@ impl Change {
 /// Refuses changes of what belongs to the machine's identity.
 fn refuse_fixed(store: &Store, differences: &[Difference], name: &MachineName) -> Result<()> {
     let mut refused = Vec::new();
-    for Difference { field, before, after } in differences {
+    for Difference { field, before, after, .. } in differences {
         let text =
             format!("`update` does not change `{field}`, which is {before} in `{name}`; nothing was changed");
         let error = Diagnostic::error(Code::NotUpdatable, text);

@@ -33,10 +33,11 @@ pub const CA: &str = "ca/";
 const CLIENTS: &str = "clients/";
 
 /// Files of a machine's folder that can be in an archive. `user-data` and `env` are made anew.
-pub const MACHINE_FILES: [&str; 11] = [
+pub const MACHINE_FILES: [&str; 12] = [
     "ca.pem",
     "cert.pem",
     "config.json",
+    "fleet",
     "id_rsa",
     "id_rsa.pub",
     "issuer-key.pem",

@@ -8,19 +8,18 @@ use anyhow::Result;
 use rayon::prelude::*;
 use time::OffsetDateTime;
 
-use super::{Actions, Certificates, ClientUse, Fleet, replacement};
+use super::check::Findings;
+use super::comparison::certificates;
+use super::{Actions, Certificates, ClientUse, Fleet, Update, replacement};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, MachineName};
 use crate::pki::{self, AskPassphrase, Identity, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::render;
-use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store};
+use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store, client_files};
 
 /// The machines of one transaction. One has about 50 kB.
 pub const BATCH: usize = 64;
-
-/// The files of a machine's client.
-const CLIENT: [&str; 2] = ["cert.pem", "key.pem"];
 
 /// The changes of a fleet that are to be made.
 pub struct Work<'a> {
@@ -37,7 +36,8 @@ impl<'a> Work<'a> {
     /// Loads the CAs of the new machines, or makes the shared one. Writes nothing.
     ///
     /// # Errors
-    /// Fails if a CA or the shared client certificate cannot be used. The report has all machines for which a CA may not sign.
+    /// Fails if a CA or the shared client certificate cannot be used. The report has all machines that cannot be made or changed, because a CA
+    /// may not sign for them, cannot sign, or because a file of them cannot be read.
     pub fn prepare(
         store: &'a Store,
         fleet: &'a Fleet,
@@ -46,7 +46,11 @@ impl<'a> Work<'a> {
         ask: AskPassphrase,
     ) -> Result<Result<Self, Report>> {
         let mut work = Self { store, fleet, now, authorities: Vec::new(), client: None };
-        for n in &actions.create {
+        let is_shared = fleet.client == ClientUse::Shared;
+        let with_client = actions.update.iter().filter(|update| is_shared && update.has_new_client());
+        let signed: Vec<usize> =
+            actions.create.iter().copied().chain(with_client.map(|update| update.n)).collect();
+        for n in &signed {
             let ca = &fleet.members[*n].ca;
             if *ca == AuthoritySource::Own || work.authority(ca).is_some() {
                 continue;
@@ -59,8 +63,8 @@ impl<'a> Work<'a> {
             };
             work.authorities.push((ca.clone(), authority));
         }
-        if fleet.client == ClientUse::Shared
-            && let Some(n) = actions.create.first()
+        if is_shared
+            && let Some(n) = signed.first()
             && let Some(authority) = work.authority(&AuthoritySource::Shared)
         {
             let client = match store.shared_client(&authority.certificate, now)? {
@@ -73,12 +77,24 @@ impl<'a> Work<'a> {
             };
             work.client = Some(client);
         }
-        let refused = work.refused(actions);
-        Ok(Report::check(refused).map(|()| work))
+        let mut findings = Findings::default();
+        let refused = work.refused(&actions.create);
+        refused.into_iter().for_each(|(n, problem)| findings.add_of(fleet, n, problem));
+        for update in &actions.update {
+            if let Err(error) = work.check_update(update, ask) {
+                match Diagnostic::of(&error) {
+                    // It is not asked for again for each machine.
+                    Some(problem) if problem.code == Code::CaPassphrase => return Err(error),
+                    Some(problem) => findings.add_of(fleet, update.n, problem),
+                    None => return Err(error),
+                }
+            }
+        }
+        Ok(findings.finish().map(|()| work))
     }
 
     /// The new machines for which a CA may not sign.
-    fn refused(&self, actions: &Actions) -> Vec<Diagnostic> {
+    fn refused(&self, create: &[usize]) -> Vec<(usize, Diagnostic)> {
         let limits =
             |pair: &Pair| pair.certificate.constrains_names() || pair.certificate.path_len().is_some();
         if !self.authorities.iter().any(|(_, pair)| limits(pair)) {
@@ -88,29 +104,47 @@ impl<'a> Work<'a> {
             let authority = self.authority(&self.fleet.members[*n].ca)?;
             let check = || pki::check_may_sign(&self.fleet.plan(*n)?, &authority.certificate, self.now);
             let problem = check().err().and_then(|error| Diagnostic::of(&error))?;
-            Some(self.fleet.about(*n, problem))
+            Some((*n, problem))
         };
-        actions.create.par_iter().filter_map(check).collect()
+        create.par_iter().filter_map(check).collect()
+    }
+
+    /// Checks that a machine has what its change needs: the files that stay, and a CA that may sign the new certificates.
+    fn check_update(&self, update: &Update, ask: AskPassphrase) -> Result<()> {
+        let plan = self.fleet.plan(update.n)?;
+        match update.certificates {
+            Certificates::Kept => self.store.host_identity(&plan).map(|_| ()),
+            Certificates::OfClient => {
+                self.store.host_identity(&plan)?;
+                self.store.signing_authority(&plan.name, self.now, ask).map(|_| ())
+            }
+            Certificates::OfHost | Certificates::All => {
+                let authority = self.store.signing_authority(&plan.name, self.now, ask)?;
+                pki::check_may_sign(&plan, &authority.certificate, self.now)
+            }
+        }
     }
 
     fn authority(&self, source: &AuthoritySource) -> Option<&Pair> {
         self.authorities.iter().find(|(known, _)| known == source).map(|(_, pair)| pair)
     }
 
-    /// Creates machines. `advance` gets the number of machines after each batch.
+    /// Writes the shared CA and the shared client certificate, if they are new. Returns false, and writes nothing, if another command has made
+    /// other ones since [`prepare`](Self::prepare).
+    ///
+    /// # Errors
+    /// Fails if the store cannot be written.
+    pub fn put_shared(&self) -> Result<bool> {
+        let Some(authority) = self.authority(&AuthoritySource::Shared) else { return Ok(true) };
+        let is_new = |client: &&Pair| !matches!(self.store.shared_client(&authority.certificate, self.now), Ok(Some(there)) if there.certificate == client.certificate);
+        self.store.put_shared(authority, self.client.as_ref().filter(is_new))
+    }
+
+    /// Creates machines. `advance` gets the names of those that were made after each batch, without those that another run made.
     ///
     /// # Errors
     /// Fails if a machine cannot be created. The batches before it are in the store then.
-    pub fn create(&self, numbers: &[usize], advance: impl Fn(usize)) -> Result<()> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
-        if let Some(authority) = self.authority(&AuthoritySource::Shared) {
-            let is_new = |client: &&Pair| !matches!(self.store.shared_client(&authority.certificate, self.now), Ok(Some(there)) if there.certificate == client.certificate);
-            if !self.store.put_shared(authority, self.client.as_ref().filter(is_new))? {
-                return Err(shared_ca_changed().into());
-            }
-        }
+    pub fn create(&self, numbers: &[usize], mut advance: impl FnMut(&[MachineName])) -> Result<()> {
         thread::scope(|scope| {
             let (issued, batches) = mpsc::sync_channel(1);
             scope.spawn(move || {
@@ -123,10 +157,7 @@ impl<'a> Work<'a> {
                 }
             });
             for machines in batches {
-                let machines = machines?;
-                let count = machines.len();
-                self.put(machines)?;
-                advance(count);
+                advance(&self.put(machines?)?);
             }
             Ok(())
         })
@@ -151,17 +182,19 @@ impl<'a> Work<'a> {
         Ok(NewMachine { plan, identity, seed, fleet: Some(self.fleet.name.clone()) })
     }
 
-    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are.
-    fn put(&self, mut machines: Vec<NewMachine>) -> Result<()> {
+    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are. Returns the names of the others.
+    fn put(&self, mut machines: Vec<NewMachine>) -> Result<Vec<MachineName>> {
         loop {
             match self.store.put_machines(&machines) {
-                Ok(Creation::Created) => return Ok(()),
+                Ok(Creation::Created) => {
+                    return Ok(machines.into_iter().map(|machine| machine.plan.name).collect());
+                }
                 Ok(Creation::SharedCaAppeared) => return Err(shared_ca_changed().into()),
                 Err(error) => {
                     let before = machines.len();
                     machines.retain(|machine| !self.is_there(&machine.plan));
                     match machines.len() {
-                        0 => return Ok(()),
+                        0 => return Ok(Vec::new()),
                         after if after < before => {}
                         _ => return Err(error),
                     }
@@ -194,23 +227,36 @@ impl<'a> Work<'a> {
         let mut machines = Vec::with_capacity(numbers.len());
         for n in numbers {
             let (plan, before) = (self.fleet.plan(*n)?, self.store.stored(&self.fleet.members[*n].name)?);
-            let authority = match Certificates::of_change(&before.plan, &plan) {
+            let (own, shared) =
+                match (certificates(self.store, self.fleet, &before.plan, &plan), &self.client) {
+                    (Certificates::OfClient, Some(client)) => (Certificates::Kept, Some(client)),
+                    (Certificates::All, Some(client)) => (Certificates::OfHost, Some(client)),
+                    (own, _) => (own, None),
+                };
+            let authority = match own {
                 Certificates::Kept => None,
-                Certificates::OfHost | Certificates::All => {
-                    Some(self.store.signing_authority(&plan.name, self.now, ask)?)
-                }
+                _ => Some(self.store.signing_authority(&plan.name, self.now, ask)?),
             };
-            machines.push((before, plan, authority));
+            machines.push((before, plan, (own, authority), shared));
         }
-        let replace = |(before, plan, authority)| {
-            let mut replacement = replacement(self.store, before, plan, authority, self.now)?;
-            if self.fleet.client == ClientUse::Shared {
-                // The client stays that of all machines.
-                replacement.files.retain(|file| !CLIENT.contains(&file.path.as_str()));
-            }
+        let replace = |(before, plan, new, shared): (_, _, _, Option<&Pair>)| {
+            let mut replacement = replacement(self.store, before, plan, new, self.now)?;
+            replacement.files.extend(shared.into_iter().flat_map(client_files));
             Ok(replacement)
         };
         machines.into_par_iter().map(replace).collect()
+    }
+
+    /// Takes machines of no fleet into this one.
+    ///
+    /// # Errors
+    /// Fails if one of them belongs to another fleet by now, or if the store cannot be written. The batches before it are the fleet's then.
+    pub fn adopt(&self, numbers: &[usize]) -> Result<()> {
+        for numbers in numbers.chunks(BATCH) {
+            let names: Vec<_> = numbers.iter().map(|n| &self.fleet.members[*n].name).collect();
+            self.store.adopt(&names, &self.fleet.name)?;
+        }
+        Ok(())
     }
 
     /// Deletes machines. `advance` gets the number of machines after each batch.

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 
-use super::Difference;
+use super::{CLIENT, Difference, USER_DATA};
 use crate::pki::{self, HostIdentity, Pair};
 use crate::plan::{HostRole, Plan};
 use crate::render;
-use crate::store::{Replacement, Store, Stored, host_files, identity_files};
+use crate::store::{Replacement, Store, Stored, client_files, host_files, identity_files};
 
 /// The options that are only in Docker's drop-in on the host.
 const IN_DROP_IN: [&str; 7] = [
@@ -27,7 +27,9 @@ pub enum Certificates {
     Kept,
     /// The server certificate or the boot issuer, because the names or the role of the host change.
     OfHost,
-    /// Also the client certificate, because the type of the keys or the validity changes.
+    /// The client certificate of the machine, because it is or is no longer that of all machines.
+    OfClient,
+    /// That of the host and that of the client, because the type of the keys or the validity changes.
     All,
 }
 
@@ -50,8 +52,8 @@ impl Certificates {
     }
 }
 
-/// Makes the files of a machine with another plan. The machine keeps its CA, and all certificates that the new plan does not change.
-/// `authority` is the machine's CA, if there are new certificates.
+/// Makes the files of a machine with another plan. The machine keeps its CA, and all certificates that are not to be replaced. `authority` is
+/// the machine's CA, if there are new certificates.
 ///
 /// # Errors
 /// Fails if the CA may not sign what the plan needs, or if a file of the machine cannot be read.
@@ -59,13 +61,17 @@ pub fn replacement(
     store: &Store,
     before: Stored,
     plan: Plan,
-    authority: Option<Pair>,
+    (certificates, authority): (Certificates, Option<Pair>),
     now: OffsetDateTime,
 ) -> Result<Replacement> {
     let needed = || authority.clone().context("new certificates need their CA");
     let mut files = Vec::new();
-    let host = match Certificates::of_change(&before.plan, &plan) {
+    let host = match certificates {
         Certificates::Kept => store.host_identity(&before.plan)?,
+        Certificates::OfClient => {
+            files.extend(client_files(&pki::issue_identity(&plan, needed()?, now)?.client));
+            store.host_identity(&before.plan)?
+        }
         Certificates::OfHost => {
             let authority = needed()?;
             let host = pki::issue_host(&plan, &authority, now)?;
@@ -88,7 +94,7 @@ pub fn replacement(
 pub fn needs_vm(difference: &Difference, before: &Plan, after: &Plan) -> bool {
     match difference.field {
         "address" | "tls-san" => [before, after].map(Plan::host_role) != [HostRole::Server; 2],
-        "key" | "valid-for" => false,
+        "key" | "valid-for" | CLIENT | USER_DATA => false,
         field => !IN_DROP_IN.contains(&field),
     }
 }

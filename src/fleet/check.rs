@@ -26,6 +26,15 @@ impl ClientUse {
         Self::ALL.into_iter().map(|(name, _)| name)
     }
 
+    /// The value of `client` for it.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .into_iter()
+            .find(|(_, known)| *known == self)
+            .map(|(name, _)| name)
+            .expect("the list has all")
+    }
+
     fn parse(text: &str) -> Result<Self, Diagnostic> {
         Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, found)| found).ok_or_else(|| {
             let text = format!("must be one of `each`, `shared`, got `{}`", text.escape_debug());
@@ -89,7 +98,7 @@ impl Fleet {
             let (ca, of_machine) = match plan {
                 Ok(plan) => plan,
                 Err(problems) => {
-                    problems.into_iter().for_each(|problem| findings.add(problem));
+                    problems.into_iter().for_each(|problem| findings.add_of_spec(&file.nth(n), problem));
                     continue;
                 }
             };
@@ -201,14 +210,32 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn add(&mut self, problem: Diagnostic) {
-        let position = problem.place.position;
         // Without a place, a problem is the same if its text is.
-        let text = position.is_none().then(|| problem.message.clone());
+        let text = problem.place.position.is_none().then(|| problem.message.clone());
+        self.add_as(problem, text);
+    }
+
+    /// Adds a problem of a machine. If it has no place, it gets that of the machine's name, and the name.
+    fn add_of_spec(&mut self, spec: &Spec, problem: Diagnostic) {
+        let (None, Some(name)) = (problem.place.position, &spec.name) else { return self.add(problem) };
+        let place = spec.about("name", Some(name), problem.clone()).place;
+        let text = problem.message.clone();
+        self.add_as(problem.about(format_args!("`{}`:", name.text.escape_debug())).at(place), Some(text));
+    }
+
+    fn add_as(&mut self, problem: Diagnostic, text: Option<String>) {
+        let position = problem.place.position;
         let index = *self.known.entry((problem.code, position, text)).or_insert(self.all.len());
         match self.all.get_mut(index) {
             Some((_, count)) => *count += 1,
             None => self.all.push((problem, 1)),
         }
+    }
+
+    /// Adds a problem of a machine, with its name.
+    pub(super) fn add_of(&mut self, fleet: &Fleet, n: usize, problem: Diagnostic) {
+        let name = &fleet.members[n].name;
+        self.add(fleet.about(n, problem.about(format_args!("`{name}`:"))));
     }
 
     pub(super) fn finish(mut self) -> Result<(), Report> {

@@ -12,6 +12,8 @@ pub struct Difference {
     pub field: &'static str,
     pub before: String,
     pub after: String,
+    /// The values themselves, before and after; `set` instead of values that can contain a password.
+    pub values: [Vec<String>; 2],
 }
 
 /// The differences of two plans, in the order of the options.
@@ -21,7 +23,16 @@ pub fn differences(before: &Plan, after: &Plan) -> Vec<Difference> {
         let (old, new) = (values(&old, field), values(&new, field));
         // A password is not shown, but that it changes is.
         let words = |values: &[String]| if values.is_empty() { listed(values) } else { shown(field, values) };
-        (!is_same(field, old, new)).then(|| Difference { field, before: words(old), after: words(new) })
+        let plain = |values: &[String]| match CONFIDENTIAL.contains(&field) && !values.is_empty() {
+            true => vec!["set".to_owned()],
+            false => values.to_vec(),
+        };
+        (!is_same(field, old, new)).then(|| Difference {
+            field,
+            before: words(old),
+            after: words(new),
+            values: [old, new].map(plain),
+        })
     };
     Spec::fields().filter_map(|definition| difference(definition.name)).collect()
 }

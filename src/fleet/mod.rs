@@ -10,5 +10,5 @@ mod difference;
 pub use batches::{BATCH, Work};
 pub use change::{Certificates, needs_vm, replacement};
 pub use check::{ClientUse, Fleet};
-pub use comparison::{Actions, Update, compare};
+pub use comparison::{Actions, CLIENT, USER_DATA, Update, compare};
 pub use difference::{CONFIDENTIAL, Difference, differences, is_same, listed, shown, values};

@@ -126,7 +126,7 @@ fn rejected(what: &str, by: &str, why: Unsound) -> Diagnostic {
         Code::CaRejected,
         format!("{by} would not accept the {what} certificate under this CA: {why}; nothing was written"),
     )
-    .hint("use another CA, or leave out `--ca` for a new one")
+    .hint("use another CA, or give no CA for a new one")
 }
 
 /// The SANs of the server certificate: the plan's names, without the default ones that the CA's name constraints
@@ -148,7 +148,7 @@ fn server_names(plan: &Plan, authority: &Certificate) -> Result<Vec<Address>> {
                 asked.join(", ")
             ),
         )
-        .hint("leave that name out, use another CA, or leave out `--ca` for a new one")
+        .hint("leave that name out, use another CA, or give no CA for a new one")
         .into());
     }
     names.retain(|name| !forbidden.contains(name));
@@ -204,7 +204,7 @@ fn host_profile(
                 "the CA must not sign a boot issuer: its certificate has path length 0",
             )
             .hint(
-                "give `--address`, so that the CA signs the server certificate itself, or use `--ca shared`",
+                "give the machine an address, so that the CA signs the server certificate itself, or use the shared CA",
             )
             .into());
         }
@@ -213,7 +213,7 @@ fn host_profile(
         HostRole::BootIssuer if authority.constrains_names() => {
             return Err(Diagnostic::error(Code::CaNameConstraints, "the CA must not sign a boot issuer: it has name constraints, and the host's names are not known before boot",
             )
-            .hint("give `--address`, so that the CA signs the server certificate itself")
+            .hint("give the machine an address, so that the CA signs the server certificate itself")
             .into());
         }
         HostRole::BootIssuer => profile::boot_issuer(plan, validity, now),

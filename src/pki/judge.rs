@@ -189,7 +189,7 @@ pub(super) fn forbidden_names(authority: &Certificate, names: &[Address]) -> Res
                 let message =
                     format!("the CA's name constraints cannot be read: {error:?}; nothing was written");
                 return Err(Diagnostic::error(Code::UnusableCa, message)
-                    .hint("use another CA, or leave out `--ca` for a new one")
+                    .hint("use another CA, or give no CA for a new one")
                     .into());
             }
         }

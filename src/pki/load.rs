@@ -164,7 +164,7 @@ fn check_authority(certificate: &Certificate, key: &Secret, now: OffsetDateTime)
         return refuse("its private key does not belong to its certificate".into());
     }
     if let Some(unsupported) = certificate.unsupported() {
-        let hint = "use a CA without that, or leave out `--ca` for a new one";
+        let hint = "use a CA without that, or give no CA for a new one";
         return Err(unusable(format!("its certificate has {unsupported}")).hint(hint).into());
     }
     let validity = certificate.validity();

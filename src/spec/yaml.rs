@@ -12,6 +12,9 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Maximum depth of `[` and `{`. A spec needs two, and its texts contain few brackets.
 const MAX_FLOW_DEPTH: usize = 32;
 
+/// The hint for a template without quotes.
+pub(super) const QUOTE_TEMPLATES: &str = "put a text with a template in quotes";
+
 /// The name and text of a spec file.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -91,7 +94,10 @@ pub(super) fn fields(
             |node: &Node, diagnostic: Diagnostic| problems.push(diagnostic.at(document.place(node.start)));
         match spec.slot(&field) {
             None => {
-                let hint = nearest(&field).map(|near| format!("did you mean `{near}`?"));
+                let hint = match field.as_str() {
+                    "fleet" | "machines" => Some("`hostseed apply FILE` reads fleet files".to_owned()),
+                    _ => nearest(&field).map(|near| format!("did you mean `{near}`?")),
+                };
                 let message = format!("unknown field `{}`", field.escape_debug());
                 report(&key, Diagnostic::error(Code::UnknownField, message).maybe_hint(hint));
             }
@@ -235,6 +241,12 @@ pub(super) fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, D
         other => {
             let mut complaint =
                 Diagnostic::error(Code::FieldType, format!("{expected}, got {}", other.kind()));
+            // `{{ index }}` is a map whose key is a map.
+            if let Value::Map(entries) = other
+                && matches!(entries[..], [(Node { value: Value::Map(_), .. }, _)])
+            {
+                complaint = complaint.hint(QUOTE_TEMPLATES);
+            }
             if matches!(other, Value::Bool(_) | Value::Number(_)) {
                 complaint = complaint.hint("put it in quotes");
             }

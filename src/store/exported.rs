@@ -1,12 +1,13 @@
 //! Checks the content of an exported machine, before it is written to a file and before it is written to a store.
 
 use super::client::{CLIENTS, FILES};
+use super::contents::FLEET;
 use super::machine;
 use super::record::{self, Record};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::export::{Export, Kind, MACHINE};
-use crate::names::{Address, host_of};
+use crate::names::{Address, FleetName, host_of};
 use crate::pki::{self, CaBundle, Certificate, HostIdentity, Purpose};
 use crate::plan::{DEFAULT_PORT, HostRole, Plan};
 use crate::secret::Secret;
@@ -61,6 +62,7 @@ impl Checked {
             let found = export.file(&format!("{MACHINE}{file}"));
             files.extend(found.map(|found| Artifact { path: file.to_owned(), ..found.clone() }));
         }
+        files.extend(fleet(export)?);
         let authority = authority(export, &ca.current)?;
         Ok(Self { ca, host, plan, files, authority })
     }
@@ -107,6 +109,17 @@ pub(super) fn client_files(export: &Export, prefix: &str, ca: &CaBundle) -> Resu
     let private = key_of(export, &key, &chain[0])?;
     judge(&certificate, &chain[0], &chain[1..], ca, Purpose::Client)?;
     Ok([Artifact::public(certificate, pem(&chain)), Artifact::private(key, private.expose())])
+}
+
+/// The file with the name of the machine's fleet, if it belongs to one.
+fn fleet(export: &Export) -> Result<Option<Artifact>, Diagnostic> {
+    if export.file(&format!("{MACHINE}{FLEET}")).is_none() {
+        return Ok(None);
+    }
+    let text = text_of(export, &format!("{MACHINE}{FLEET}"))?;
+    let fleet = FleetName::parse(text.expose().trim_end())
+        .map_err(|problem| damaged(format!("`{FLEET}` {}", problem.message)))?;
+    Ok(Some(Artifact::private(FLEET, format!("{fleet}\n"))))
 }
 
 /// The files of the CA, if the export has its key.

@@ -1,7 +1,7 @@
 //! The fleet that a machine belongs to: a file in the machine's folder, which Docker Machine leaves alone. And the client certificate that the
 //! machines of a fleet can share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use time::OffsetDateTime;
@@ -11,7 +11,7 @@ use super::files::{self, Action};
 use super::replacement::authority_files;
 use super::transaction::Change;
 use super::trust::Role;
-use super::{CERTS, Store, unusable};
+use super::{CERTS, MACHINES, Store, unusable};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{FleetName, MachineName};
@@ -42,10 +42,67 @@ impl Store {
         Ok(self.names()?.into_iter().filter(is_member).collect())
     }
 
+    /// Takes machines of no fleet into a fleet: all or none.
+    ///
+    /// # Errors
+    /// Fails if one of them does not exist or belongs to another fleet by now, or if the store cannot be written.
+    pub fn adopt(&self, names: &[&MachineName], fleet: &FleetName) -> Result<()> {
+        let transaction = self.begin()?;
+        let mark = Artifact::private(FLEET, format!("{fleet}\n"));
+        let mut changes = Vec::new();
+        for name in names {
+            self.require(name)?;
+            match self.fleet_of(name)? {
+                Some(of) if of == *fleet => {}
+                Some(of) => return Err(self.of_another_fleet(name, Some(&of)).into()),
+                None => {
+                    changes.push(Change::NewFile(Path::new(MACHINES).join(name.as_str()).join(FLEET), &mark));
+                }
+            }
+        }
+        if changes.is_empty() { Ok(()) } else { transaction.commit(&changes) }
+    }
+
+    /// The error for a machine of another fleet or of none.
+    pub fn of_another_fleet(&self, name: &MachineName, of: Option<&FleetName>) -> Diagnostic {
+        let (belongs, hint) = match of {
+            None => (
+                "no fleet".to_owned(),
+                "if it is the machine of the file, take it into the fleet with `apply --adopt`; otherwise choose another name, or delete the machine with its keys and CA:",
+            ),
+            Some(of) => (
+                format!("the fleet `{of}`"),
+                "choose another name, or delete the machine with its keys and CA:",
+            ),
+        };
+        let text = format!("machine `{name}` already exists, and belongs to {belongs}");
+        Diagnostic::error(Code::NotOfThisFleet, text).hint(hint).run(self.command(["rm", name.as_str()]))
+    }
+
     /// Returns whether a file of a machine's folder has this content. False if it cannot be read.
     pub fn has_content(&self, name: &MachineName, file: &Artifact) -> bool {
         let found = files::read(&self.machine_dir(name).join(&file.path));
         found.is_ok_and(|text| *text.expose().as_bytes() == **file.bytes)
+    }
+
+    /// Returns whether a machine's client certificate is the one that machines share. False if one of them cannot be read.
+    pub fn has_shared_client(&self, name: &MachineName) -> bool {
+        let shared = self.certificate_in(&self.certs(), "cert");
+        shared.is_ok_and(|shared| self.certificate(name, "cert").is_ok_and(|own| own == shared))
+    }
+
+    /// A certificate or key that is not in a machine's folder.
+    pub fn missing_identity(&self, name: &MachineName) -> Option<PathBuf> {
+        let stem = self.host_role(name).file_stem();
+        let host = [format!("{stem}.pem"), format!("{stem}-key.pem")];
+        let files = ["ca.pem", "cert.pem", "key.pem"].into_iter().chain(host.iter().map(String::as_str));
+        let mut paths = files.map(|file| self.machine_dir(name).join(file));
+        paths.find(|path| path.symlink_metadata().is_err())
+    }
+
+    /// Returns whether a machine's folder has a file of this name.
+    pub fn has_file(&self, name: &MachineName, file: &str) -> bool {
+        self.machine_dir(name).join(file).symlink_metadata().is_ok()
     }
 
     /// Loads the client certificate that machines with the shared CA share: Docker Machine's `certs/cert.pem` and `certs/key.pem`. Returns `None`

@@ -105,6 +105,97 @@ fn a_change_keeps_all_certificates_that_it_does_not_need() {
 }
 
 #[test]
+fn a_machine_that_cannot_be_changed_stops_everything() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::remove_file(home.store().join("certs/ci-2/ca-key.pem")).unwrap();
+    fs::remove_file(home.store().join("certs/ci-3/ca-key.pem")).unwrap();
+    let before = snapshot(&home);
+    write(
+        &home,
+        "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 6, addresses: 10.0.1.0/24}\n- {name: db, address: db.example.com, engine-label: a=b}\n",
+    );
+    for more in [&["--dry-run"][..], &[]] {
+        let stderr = home.fails(1, &[&["apply", "fleet.yaml"], more].concat());
+        assert!(is_printed(&stderr, "error[no-ca-key] `ci-2`:"), "{stderr}");
+        assert!(stderr.contains("(and 1 more machine)") && stderr.contains("fleet.yaml:3:10"), "{stderr}");
+        assert!(before == snapshot(&home));
+    }
+}
+
+#[test]
+fn the_file_of_another_command_gets_a_hint() {
+    let home = home(FLEET);
+    let stderr = home.fails(2, &["create", "-f", "fleet.yaml"]);
+    assert!(stderr.contains("hostseed apply FILE"), "{stderr}");
+    write(&home, "name: web1\naddress: 10.0.0.1\n");
+    let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+    assert!(stderr.contains("hostseed create -f FILE"), "{stderr}");
+}
+
+#[test]
+fn a_key_that_is_missing_is_an_error() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    fs::remove_file(home.machine("db").join("server-key.pem")).unwrap();
+    fs::remove_file(home.machine("ci-3").join("key.pem")).unwrap();
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--dry-run"]);
+    assert!(stderr.contains("machines/db/server-key.pem` of machine `db` does not exist"), "{stderr}");
+    assert!(stderr.contains("hostseed renew ci-3"), "{stderr}");
+    home.ok(&["renew", "db", "ci-3", "--quiet"]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
+}
+
+#[test]
+fn a_name_that_differs_only_in_case_from_a_machine_is_refused() {
+    let home = home("fleet: ci\nmachines: {Web: {address: 10.0.0.1}}\n");
+    home.ok(&["create", "web", "--address", "10.0.0.2", "--quiet"]);
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    let refused =
+        "error[machine-exists] machine `web` already exists, and `Web` differs from it only in case";
+    assert!(is_printed(&stderr, refused), "{stderr}");
+}
+
+#[test]
+fn a_problem_of_several_machines_names_the_first_and_counts_the_others() {
+    let home = home("fleet: ci\nclient: shared\nmachines: [{name: 'ci-{{ index }}', count: 3}]\n");
+    let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+    assert!(is_printed(&stderr, "error[shared-boot-issuer] `ci-1`: `ca`"), "{stderr}");
+    assert!(stderr.contains("(and 2 more machines)"), "{stderr}");
+}
+
+#[test]
+fn templates_make_booleans_and_addresses_and_need_quotes() {
+    let home = home(
+        "fleet: ci\nmachines: [{name: 'ci-{{ index }}', count: 2, addresses: '{{ name }}.example.com', boot-issuer: '{{ index == 1 }}'}]\n",
+    );
+    apply(&home, &[]);
+    assert_eq!(home.ok(&["url", "ci-2"]), "tcp://ci-2.example.com:2376\n");
+    let has = |name: &str| home.machine(name).join("issuer.pem").exists();
+    assert_eq!(["ci-1", "ci-2"].map(has), [true, false]);
+    for machine in ["name: {{ index }}", "name: {{ index }}-a", "name: a{{ index }}: b"] {
+        write(&home, &format!("fleet: ci\nmachines:\n- {machine}\n  count: 2\n"));
+        let stderr = home.fails(2, &["apply", "fleet.yaml"]);
+        assert!(stderr.contains("hint: put a text with a template in quotes"), "{machine}: {stderr}");
+        assert!(!stderr.contains("templatefile"), "{machine}: {stderr}");
+    }
+}
+
+#[test]
+fn a_ca_that_must_not_sign_for_a_change_stops_everything() {
+    let home = home("fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 3, addresses: 10.0.0.0/24}\n");
+    apply(&home, &[]);
+    let before = snapshot(&home);
+    write(&home, "fleet: ci\nmachines:\n- {name: 'ci-{{ index }}', count: 4}\n");
+    for more in [&["--dry-run"][..], &[]] {
+        let stderr = home.fails(1, &[&["apply", "fleet.yaml"], more].concat());
+        assert!(is_printed(&stderr, "error[ca-path-length] `ci-1`:"), "{stderr}");
+        assert!(stderr.contains("(and 2 more machines)") && !stderr.contains("--address"), "{stderr}");
+        assert!(before == snapshot(&home));
+    }
+}
+
+#[test]
 fn only_machines_of_the_fleet_are_pruned() {
     let home = home(FLEET);
     apply(&home, &[]);
@@ -183,14 +274,18 @@ fn a_ca_that_cannot_be_read_stops_everything() {
 fn two_runs_at_once_make_one_fleet() {
     let home = home(&FLEET.replace("count: 4", "count: 80"));
     let run = || {
-        let mut command = home.command(&["apply", "fleet.yaml", "--quiet"]);
+        let mut command = home.command(&["apply", "fleet.yaml", "--json", "--quiet"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let runs = [run(), run()];
-    for run in runs {
+    let made = runs.map(|run| {
         let output = run.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
+        counts(&serde_json::from_slice(&output.stdout).unwrap())
+    });
+    // Each counts only what it has made itself.
+    assert_eq!(made[0][0] + made[1][0], 81, "{made:?}");
+    assert_eq!(made.map(|[create, _, keep, _]| create + keep), [81, 81]);
     assert_eq!(counts(&apply(&home, &[])), [0, 0, 81, 0]);
     assert_eq!(home.ok(&["ls", "-q"]).lines().count(), 81);
 }
@@ -220,6 +315,107 @@ fn machines_with_the_shared_ca_have_one_client() {
         fs::read(home.machine("p4").join("key.pem")).unwrap(),
         fs::read(certs.join("key.pem")).unwrap()
     );
+}
+
+#[test]
+fn a_machine_gets_the_client_that_the_file_says() {
+    let fleet = "fleet: pool\ndefaults: {ca: shared}\nmachines:\n- {name: 'p{{ index }}', count: 3, addresses: 10.0.0.0/24}\n";
+    let shared = fleet.replace("defaults", "client: shared\ndefaults");
+    let home = home(fleet);
+    apply(&home, &[]);
+    let certs = home.store().join("certs");
+    let has_shared = |name: &str| {
+        ["cert.pem", "key.pem"]
+            .map(|file| fs::read(home.machine(name).join(file)).ok() == fs::read(certs.join(file)).ok())
+    };
+    let hosts = || ["p1", "p2", "p3"].map(|name| fs::read(home.machine(name).join("server.pem")).unwrap());
+    let before = hosts();
+    // Each to shared.
+    write(&home, &shared);
+    assert_eq!(counts(&apply(&home, &["--dry-run"])), [0, 3, 0, 0]);
+    let json = apply(&home, &[]);
+    assert_eq!(json["update"][0]["new_certificates"], "client");
+    assert_eq!(json["update"][0]["options"][0]["option"], "client");
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[true; 2]; 3]);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 3, 0]);
+    // A machine that `renew` gave a client of its own, and new keys for all hosts.
+    home.ok(&["renew", "p2", "--quiet"]);
+    assert_eq!(has_shared("p2"), [false; 2]);
+    assert_eq!(apply(&home, &[])["update"][0]["name"], "p2");
+    assert_eq!(has_shared("p2"), [true; 2]);
+    write(&home, &shared.replace("{ca: shared}", "{key: p384}"));
+    assert_eq!(apply(&home, &[])["update"][0]["new_certificates"], "host");
+    assert_ne!(hosts(), before);
+    write(&home, &shared);
+    apply(&home, &[]);
+    // The shared client is lost.
+    fs::remove_file(certs.join("cert.pem")).unwrap();
+    fs::remove_file(certs.join("key.pem")).unwrap();
+    assert_eq!(counts(&apply(&home, &[])), [0, 3, 0, 0]);
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[true; 2]; 3]);
+    // Shared to each.
+    let before = hosts();
+    write(&home, fleet);
+    assert_eq!(counts(&apply(&home, &[])), [0, 3, 0, 0]);
+    assert_eq!(["p1", "p2", "p3"].map(has_shared), [[false; 2]; 3]);
+    assert_eq!(hosts(), before);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 3, 0]);
+}
+
+#[test]
+fn machines_of_no_fleet_are_adopted_if_they_are_as_the_file_says() {
+    let home = home(FLEET);
+    home.ok(&["create", "ci-2", "--address", "10.0.0.2", "--quiet"]);
+    home.ok(&["create", "db", "--address", "db2.example.com", "--quiet"]);
+    let stderr = home.fails(1, &["apply", "fleet.yaml"]);
+    assert!(stderr.contains("apply --adopt"), "{stderr}");
+    let before = snapshot(&home);
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--adopt"]);
+    let refused = "error[not-of-this-fleet] machine `db` cannot be taken into the fleet, because it differs from the file in `address`";
+    assert!(is_printed(&stderr, refused), "{stderr}");
+    assert!(before == snapshot(&home));
+    home.ok(&["rm", "--yes", "db", "--quiet"]);
+    let before = snapshot(&home);
+    let json = apply(&home, &["--adopt"]);
+    assert_eq!((counts(&json), &json["adopt"]), ([4, 0, 0, 0], &serde_json::json!(["ci-2"])));
+    let after = snapshot(&home);
+    assert!(before.iter().all(|(file, content)| file.ends_with(".cache") || after[file] == *content));
+    assert_eq!(mode(&home.machine("ci-2").join("fleet")), 0o600);
+    assert_eq!(counts(&apply(&home, &["--adopt"])), [0, 0, 5, 0]);
+    // A machine of another fleet is never adopted.
+    write(&home, "fleet: other\nmachines: {db: {address: db.example.com}}\n");
+    let stderr = home.fails(1, &["apply", "fleet.yaml", "--adopt"]);
+    assert!(stderr.contains("belongs to the fleet `ci`") && !stderr.contains("--adopt"), "{stderr}");
+}
+
+#[test]
+fn a_fleet_moves_to_another_store() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    for name in ["ci-1", "ci-2", "ci-3", "ci-4", "db"] {
+        home.ok(&["export", name, "-o", name, "--quiet"]);
+        home.ok(&["--store", "other", "import", name, "--quiet"]);
+    }
+    let json: Value =
+        serde_json::from_str(&home.ok(&["--store", "other", "apply", "fleet.yaml", "--json", "--quiet"]))
+            .unwrap();
+    assert_eq!(counts(&json), [0, 0, 5, 0]);
+    assert_eq!(mode(&home.path().join("other/machines/db/fleet")), 0o600);
+}
+
+#[test]
+fn user_data_that_is_missing_is_rendered_again() {
+    let home = home(FLEET);
+    apply(&home, &[]);
+    let before = snapshot(&home);
+    fs::remove_file(home.machine("db").join("user-data")).unwrap();
+    let json = apply(&home, &[]);
+    assert_eq!(counts(&json), [0, 1, 4, 0]);
+    assert_eq!(json["update"][0]["options"][0]["option"], "user-data");
+    let user_data = home.machine("db").join("user-data");
+    let path = user_data.strip_prefix(home.store()).unwrap();
+    assert_eq!(fs::read(&user_data).unwrap(), before[path].0);
+    assert_eq!(counts(&apply(&home, &[])), [0, 0, 5, 0]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::extent::{is_full, sample, sample_in_full};
 /// Outside CI only one of this many system calls is tested.
 const ONE_IN: usize = 41;
 
-const APPLY: [&str; 5] = ["apply", "fleet.yaml", "--prune", "--yes", "--quiet"];
+const APPLY: [&str; 4] = ["apply", "fleet.yaml", "--prune", "--yes"];
 
 /// The calls of `apply` that change something. Which of its threads reads a file can differ from run to run.
 fn changes(home: &Home) -> Vec<Call> {
@@ -77,6 +77,28 @@ fn a_full_disk_at_any_moment_leaves_whole_machines_and_the_next_run_makes_the_re
         let at = format!("ENOSPC at {}: {}", call.line, String::from_utf8_lossy(&output.stderr));
         assert!(matches!(output.status.code(), Some(0 | 1)), "{at}");
         check(&home, &at);
+    }
+}
+
+#[test]
+fn a_failure_says_what_was_done_before() {
+    if !may_trace() {
+        return;
+    }
+    let journals: Vec<_> = (calls(&home(), &APPLY).into_iter())
+        .filter(|call| call.name.starts_with("rename") && call.line.contains("journal"))
+        .collect();
+    // The new machines, the one that changes, and the one that is deleted.
+    assert_eq!(journals.len(), 3);
+    for (n, state) in [(1, "2 created; "), (2, "2 created, 1 changed; ")] {
+        let home = home();
+        let output = tamper(&home, &journals[n], "error=ENOSPC", &APPLY);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let note =
+            format!("machines before this batch: {state}the batch had no effect, and {} are left", 3 - n);
+        assert!(stderr.contains(&note), "{stderr}");
+        check(&home, state);
     }
 }
 

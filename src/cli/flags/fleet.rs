@@ -23,6 +23,10 @@ pub struct Apply {
     #[arg(long)]
     prune: bool,
 
+    /// Take machines of no fleet into this one, if they are as the file says
+    #[arg(long)]
+    adopt: bool,
+
     /// With `--prune`: do not ask for confirmation
     #[arg(short, long)]
     yes: bool,
@@ -35,8 +39,8 @@ pub struct Apply {
 impl Apply {
     /// The request that the flags make.
     pub fn request(self) -> ApplyRequest {
-        let Self { file, dry_run, prune, yes, json } = self;
-        ApplyRequest { file, dry_run, prune, yes, json }
+        let Self { file, dry_run, prune, adopt, yes, json } = self;
+        ApplyRequest { file, dry_run, prune, adopt, yes, json }
     }
 }
 

@@ -65,9 +65,14 @@ impl Addresses {
         self.items.iter().any(|item| matches!(item, Item::Range { .. }))
     }
 
+    /// Returns whether there is one template, which makes the addresses of all machines.
+    pub fn is_template(&self) -> bool {
+        matches!(&self.items[..], [Item::One(word)] if word.text.contains("{{") || word.text.contains("{%"))
+    }
+
     /// The address of the machine `n`, counted from 0.
     pub fn nth(&self, n: usize) -> Option<Word> {
-        let mut n = n as u128;
+        let mut n = if self.is_template() { 0 } else { n as u128 };
         for item in &self.items {
             match (n.checked_sub(item.len()), item) {
                 (Some(rest), _) => n = rest,

@@ -59,9 +59,7 @@ impl FleetFile {
                 .to_owned()
         };
         let syntax = |line: &str| {
-            let value = line.split_once(": ").map_or(line, |(_, value)| value);
-            let value = value.trim_start().trim_start_matches("- ").trim_start();
-            value.starts_with("{{").then_some("put a text that begins with `{{` in quotes")
+            ["{{", "{%"].iter().any(|start| line.contains(start)).then_some(yaml::QUOTE_TEMPLATES)
         };
         let (document, entries) = read_map(file, text, "fleet file", hint, syntax)?;
         let mut reader = Reader { document: &document, problems: Vec::new(), resolve: &mut resolve };
@@ -186,11 +184,17 @@ impl Reader<'_> {
             }
         }
         let has = |field: &str| given.iter().any(|given| given == field);
+        let is_spec = !has("fleet") && !has("machines") && has("name");
         for (field, hint) in [
             ("fleet", "a line like `fleet: ci` names the fleet, so that the store knows its machines"),
             ("machines", "`machines: {}` is a fleet without machines"),
         ] {
             if !has(field) {
+                let hint = if is_spec {
+                    "`hostseed create -f FILE` reads the spec file of one machine"
+                } else {
+                    hint
+                };
                 let missing =
                     Diagnostic::error(Code::MissingField, format!("`{field}` is missing")).hint(hint);
                 self.problems.push(missing.at(self.document.place(None)));
@@ -357,7 +361,7 @@ impl Reader<'_> {
         }
         *left -= number;
         let addresses = addresses.map(|(position, addresses)| {
-            if addresses.is_complete && addresses.len() < number as u128 {
+            if addresses.is_complete && !addresses.is_template() && addresses.len() < number as u128 {
                 let text = format!("`addresses` has {}, and `count` is {number}", addresses.len());
                 self.problems
                     .push(Diagnostic::error(Code::TooFewAddresses, text).at(self.document.place(position)));

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, value::ValueKind};
 
 use crate::diag::{Code, Diagnostic};
 
@@ -19,6 +19,11 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the usual syntax"));
     engine.set_fuel(Some(FUEL));
+    // YAML's and Docker's booleans, not Python's.
+    engine.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
     engine
 });
 
@@ -70,6 +75,7 @@ mod tests {
         assert_eq!(rendered("ci-{{ '%03d'|format(index) }}").unwrap(), "ci-007");
         assert_eq!(rendered("10.0.{{ index // 4 }}.{{ index % 4 }}").unwrap(), "10.0.1.3");
         assert_eq!(rendered("{{ name }}{{ '{{' }}.X}}").unwrap(), "a<b{{.X}}");
+        assert_eq!(rendered("{{ index == 7 }} {{ index == 8 }}").unwrap(), "true false");
         assert_eq!(rendered("{# a } %}").unwrap(), "{# a } %}");
     }
 
