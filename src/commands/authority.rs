@@ -222,7 +222,10 @@ pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &
         lines.append(&mut again);
     }
     ui.steps(
-        format_args!("{}: the CA was replaced: hosts and clients trust only the new CA", listed(names)),
+        format_args!(
+            "{}: the CA was replaced: the hosts and this computer trust only the new CA",
+            listed(names)
+        ),
         &lines,
     );
     note_docker_machine(store, ui, names);

@@ -467,7 +467,7 @@ fn tell(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
             for name in names {
                 lines.push(format!("   {}", export_whole(store, name)));
             }
-            format!("{all}: step 3 of 3 is done: hosts and clients trust only the new CA")
+            format!("{all}: step 3 of 3 is done: the hosts and this computer trust only the new CA")
         }
         Some(CaChange::TrustsBoth) => {
             lines.push("1. Give each other client its new files. They work from now on. With the old ones no client can connect after step 2.".to_owned());
