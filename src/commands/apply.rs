@@ -45,13 +45,14 @@ pub struct Request {
 /// nothing before all of them are checked. If one cannot be made or changed, the exit status is 1.
 pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<ExitCode> {
     let fleet = Fleet::check(read_fleet_file(&request.file)?)?;
+    let refused = |problems: Report| {
+        ui.error(&problems.into());
+        ui.note("nothing was changed");
+        Ok(ExitCode::FAILURE)
+    };
     let mut actions = match compare(store, &fleet, request.adopt)? {
         Ok(actions) => actions,
-        Err(problems) => {
-            ui.error(&problems.into());
-            ui.note("nothing was changed");
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(problems) => return refused(problems),
     };
     let passphrase = Passphrase::asked(ui);
     let ask = |key: &Path| passphrase.of(key);
@@ -61,11 +62,7 @@ pub fn apply(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
     };
     let mut work = match prepare(&actions)? {
         Ok(work) => work,
-        Err(problems) => {
-            ui.error(&problems.into());
-            ui.note("nothing was changed");
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(problems) => return refused(problems),
     };
     let names: Vec<&MachineName> = fleet.members.iter().map(|member| &member.name).collect();
     if !request.json {
@@ -113,7 +110,7 @@ struct Done {
 }
 
 impl Done {
-    /// What a run that failed has done, and how many machines are left. None if it has done nothing.
+    /// The work of a run that failed, and how many machines are left. None if it has done nothing.
     fn state(&self, actions: &Actions, removed: &[MachineName]) -> Option<String> {
         let done = [
             (self.created.borrow().len(), "created"),

@@ -15,7 +15,7 @@ use crate::names::MachineName;
 use crate::pki::{self, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::shell::Command;
-use crate::store::{Replaced, Replacement, SHARED, Store};
+use crate::store::{ClientCa, Replaced, Replacement, SHARED, Store};
 use crate::ui::Ui;
 
 /// Replaces the CAs of machines: all or none, because machines can have the same CA. Without `--yes` it only prints what would be done: the
@@ -208,13 +208,8 @@ pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &
     ];
     let mut again = Vec::new();
     for name in names {
-        for (client, read) in store.clients(name)? {
-            if store.is_revoked(name, &client) && read.is_ok_and(|read| !read.validity().is_expired(now)) {
-                again.push(format!(
-                    "   {}",
-                    store.command(["client", name.as_str(), "--cn", client.as_str()])
-                ));
-            }
+        for client in store.valid_clients(name, now, &[ClientCa::Earlier])? {
+            again.push(format!("   {}", store.command(["client", name.as_str(), "--cn", client.as_str()])));
         }
     }
     if !again.is_empty() {

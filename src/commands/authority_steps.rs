@@ -8,10 +8,11 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::apply_to_host::{ask, presents_another};
-use super::authority::{Signed, as_typed, listed, note_docker_machine, sign, tell_replaced};
+use super::as_usage;
+use super::authority::{Signed, as_typed, listed, sign, tell_replaced};
+use super::authority_view::{print, question, tell};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};
-use super::{as_usage, context};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{ClientName, MachineName};
@@ -19,12 +20,14 @@ use crate::pki::{self, CaBundle, HostIdentity, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::render;
 use crate::shell::Command;
-use crate::store::{CaChange, Pending, Replaced, Replacement, Store, Stored, client_files, host_files};
+use crate::store::{
+    CaChange, ClientCa, Pending, Replaced, Replacement, Store, Stored, client_files, host_files,
+};
 use crate::ui::Ui;
 
 /// A step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+pub(super) enum Step {
     /// Hosts and clients trust both CAs, and the machine gets a client certificate of the new one.
     TrustBoth,
     /// The host gets a certificate of the new CA.
@@ -34,9 +37,9 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 3] = [Self::TrustBoth, Self::NewCertificate, Self::DropOld];
+    pub const ALL: [Self; 3] = [Self::TrustBoth, Self::NewCertificate, Self::DropOld];
 
-    fn number(self) -> usize {
+    pub fn number(self) -> usize {
         1 + Self::ALL.iter().take_while(|step| **step < self).count()
     }
 
@@ -49,7 +52,7 @@ impl Step {
         }
     }
 
-    fn in_words(self) -> &'static str {
+    pub fn in_words(self) -> &'static str {
         match self {
             Self::TrustBoth => {
                 "host and clients trust both CAs; the machine gets a client certificate of the new CA"
@@ -181,11 +184,8 @@ fn refuse_switch(
     }
     let mut clients = vec!["all other clients".to_owned()];
     for name in &names {
-        let lost = store.clients(name)?.into_iter().filter(|(client, read)| {
-            let is_valid = read.as_ref().is_ok_and(|certificate| !certificate.validity().is_expired(now));
-            is_valid && store.is_revoked(name, client)
-        });
-        clients.extend(lost.map(|(client, _)| format!("`{client}` of `{name}`")));
+        let lost = store.valid_clients(name, now, &[ClientCa::Earlier])?;
+        clients.extend(lost.iter().map(|client| format!("`{client}` of `{name}`")));
     }
     let text = format!(
         "{} has a new CA that was made for one switch, which locks out {} (nothing was changed)",
@@ -279,7 +279,9 @@ fn refuse_old_clients(
 ) -> Result<()> {
     let mut old = Vec::new();
     for name in names {
-        old.extend(store.clients_of_old_ca(name, now)?.into_iter().map(|client| (name, client)));
+        old.extend(
+            store.valid_clients(name, now, &[ClientCa::Old])?.into_iter().map(|client| (name, client)),
+        );
     }
     if old.is_empty() {
         return Ok(());
@@ -295,12 +297,12 @@ fn refuse_old_clients(
     Err(error.into())
 }
 
-fn make_again(store: &Store, name: &MachineName, client: &ClientName) -> Command {
+pub(super) fn make_again(store: &Store, name: &MachineName, client: &ClientName) -> Command {
     store.command(["client", name.as_str(), "--cn", client.as_str()])
 }
 
 /// The command that does the next step.
-fn command(store: &Store, names: &[MachineName], request: &Request) -> Command {
+pub(super) fn command(store: &Store, names: &[MachineName], request: &Request) -> Command {
     let options =
         [request.at_once.then_some("--at-once"), request.install_units.then_some("--install-units")];
     let words = ["renew", "--authority", "--apply", "--yes"].into_iter();
@@ -371,145 +373,4 @@ fn replacement(
     files.push(render::render_user_data(&plan, host)?);
     files.push(render::render_machine_yaml(&plan)?);
     Ok(Replacement { before, plan, files, authority: None })
-}
-
-/// Prints how far machines are, and who is left to get new files. `step` is None if the last step is not on each host.
-fn print(
-    store: &Store,
-    ui: Ui,
-    now: OffsetDateTime,
-    names: &[MachineName],
-    step: Option<Step>,
-    request: &Request,
-) -> Result<()> {
-    let mut rows = vec![("machines", names.iter().map(MachineName::to_string).collect())];
-    // Unproved, the files are already those of the step that is brought to the host.
-    let state = names.iter().filter_map(|name| store.ca_change(&store.plan(name).ok()?).ok()?).min();
-    let next = step.unwrap_or(match state {
-        None => Step::DropOld,
-        Some(CaChange::TrustsBoth) => Step::TrustBoth,
-        Some(CaChange::HasNewCertificate) => Step::NewCertificate,
-    });
-    for (one, title) in Step::ALL.into_iter().zip(["step 1", "step 2", "step 3"]) {
-        let state = match one.cmp(&next) {
-            std::cmp::Ordering::Less => "done",
-            std::cmp::Ordering::Equal if step.is_none() => "in the store, and its host may not have it",
-            std::cmp::Ordering::Equal => "next",
-            std::cmp::Ordering::Greater if request.at_once => "next, at once",
-            std::cmp::Ordering::Greater => "later",
-        };
-        rows.push((title, vec![one.in_words().to_owned(), state.to_owned()]));
-    }
-    let mut clients = Vec::new();
-    for name in names {
-        let old = match step {
-            Some(Step::TrustBoth) => valid_clients(store, name, now)?,
-            _ => store.clients_of_old_ca(name, now)?,
-        };
-        clients.extend(old.into_iter().map(|client| format!("{client} of {name}")));
-    }
-    if !clients.is_empty() {
-        rows.push(("clients", clients));
-        rows.push(("", vec!["they need new files after step 1, before step 2".to_owned()]));
-    }
-    ui.details(&rows)
-}
-
-/// The clients that `hostseed client` made, and that have not expired.
-fn valid_clients(store: &Store, name: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientName>> {
-    let clients = store.clients(name)?.into_iter();
-    let is_valid = |(client, read): (ClientName, Result<pki::Certificate>)| {
-        let is_accepted = !store.is_revoked(name, &client);
-        read.is_ok_and(|certificate| is_accepted && !certificate.validity().is_expired(now)).then_some(client)
-    };
-    Ok(clients.filter_map(is_valid).collect())
-}
-
-fn question(step: Option<Step>, names: &[MachineName], request: &Request) -> String {
-    let listed = listed(names);
-    match step {
-        None => format!(
-            "Bring the files of {listed} that are in the store to the running hosts? Docker restarts there."
-        ),
-        Some(step) if request.at_once => {
-            format!(
-                "Do all steps from {} for {listed} at once? Docker restarts there, and other clients lose access.",
-                step.number()
-            )
-        }
-        Some(step) => format!("Do step {} for {listed} now? Docker restarts there.", step.number()),
-    }
-}
-
-/// Prints which step is done, what to do before the next one, and its command.
-fn tell(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], request: &Request) -> Result<()> {
-    let all = listed(names);
-    let states: Vec<_> =
-        names.iter().map(|name| store.ca_change(&store.plan(name)?)).collect::<Result<_>>()?;
-    let next = command(store, names, &Request { at_once: false, install_units: false, ..request.clone() });
-    let mut lines = Vec::new();
-    let heading = match states.into_iter().flatten().min() {
-        None => {
-            lines.push("Certificates of an old CA have no access any more.".to_owned());
-            lines.push(
-                "Clients that got files before this step still trust the old CA. Give each of them new files:"
-                    .to_owned(),
-            );
-            for name in names {
-                for client in valid_clients(store, name, now)? {
-                    let file = format!("{name}-{client}.hostseed");
-                    let words =
-                        ["export", name.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
-                    lines.push(format!("   {}", store.command(words)));
-                }
-            }
-            lines.push(format!("   {WHOLE}"));
-            for name in names {
-                lines.push(format!("   {}", export_whole(store, name)));
-            }
-            format!("{all}: step 3 of 3 is done: the hosts and this computer trust only the new CA")
-        }
-        Some(CaChange::TrustsBoth) => {
-            lines.push("1. Give each other client its new files. They work from now on. With the old ones no client can connect after step 2.".to_owned());
-            for name in names {
-                lines.extend(new_files(store, name, now)?.iter().map(|line| format!("   {line}")));
-            }
-            lines.push(format!("   {WHOLE}"));
-            lines.extend(names.iter().map(|name| format!("   {}", export_whole(store, name))));
-            lines.push("2. Then give the hosts certificates of the new CA, which is step 2:".to_owned());
-            lines.push(format!("   {next}"));
-            format!("{all}: step 1 of 3 is done: hosts and clients trust both CAs")
-        }
-        Some(CaChange::HasNewCertificate) => {
-            lines.push(
-                "The host still trusts the old CA, too. If each other client connects with its new files, drop the old CA, which is step 3:"
-                    .to_owned(),
-            );
-            lines.push(format!("   {next}"));
-            format!("{all}: step 2 of 3 is done: the hosts have certificates of the new CA")
-        }
-    };
-    ui.steps(heading, &lines);
-    note_docker_machine(store, ui, names);
-    names.iter().try_for_each(|name| context::note_stale(store, ui, name))
-}
-
-/// The commands that make new files for those who have copies of a machine's files.
-fn new_files(store: &Store, name: &MachineName, now: OffsetDateTime) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    for client in store.clients_of_old_ca(name, now)? {
-        let file = format!("{name}-{client}.hostseed");
-        lines.push(make_again(store, name, &client).to_string());
-        let export = ["export", name.as_str(), "--client", client.as_str(), "--passphrase", "-o", &file];
-        lines.push(store.command(export).to_string());
-    }
-    Ok(lines)
-}
-
-/// Introduces the commands of [`export_whole`].
-const WHOLE: &str = "For another computer with the whole machine (there first `hostseed rm`, then `import`):";
-
-fn export_whole(store: &Store, name: &MachineName) -> Command {
-    let file = format!("{name}.hostseed");
-    store.command(["export", name.as_str(), "--passphrase", "-o", &file])
 }

@@ -52,7 +52,7 @@ pub struct Request {
     pub replace: Replace,
 }
 
-/// What a program needs to create a machine's VM and to connect to it.
+/// The facts with which a program creates a machine's VM and connects to it.
 #[derive(Serialize)]
 struct Member {
     user_data: String,

@@ -110,15 +110,14 @@ fn note_ca_key(store: &Store, ui: Ui, name: &MachineName, plan: Option<&Plan>, c
             certs()
         )),
         CaKeyHere::Missing => {
-            let until = match plan.map(|plan| &plan.ca) {
+            let way_out = match plan.map(|plan| &plan.ca) {
                 Some(AuthoritySource::Dir(dir)) => {
-                    format!("until its `ca.pem` and `ca-key.pem` are in `{}`", dir.display())
+                    format!(", until its `ca.pem` and `ca-key.pem` are in `{}`", dir.display())
                 }
-                _ => "use the computer that has the key, or export it there with `--ca-key`".to_owned(),
+                _ => "; use the computer that has the key, or export it there with `--ca-key`".to_owned(),
             };
-            let separator = if until.starts_with("until") { "," } else { ";" };
             ui.note(format_args!(
-                "the key of the CA of `{name}` was not in the file: `client` and `renew` do not work here{separator} {until}"
+                "the key of the CA of `{name}` was not in the file: `client` and `renew` do not work here{way_out}"
             ));
         }
     }

@@ -5,6 +5,7 @@ mod apply;
 mod apply_to_host;
 mod authority;
 mod authority_steps;
+mod authority_view;
 mod bake;
 mod check;
 mod check_view;

@@ -105,7 +105,7 @@ pub fn fleet_schema(ui: Ui, create: &clap::Command) -> Result<()> {
     }))
 }
 
-/// Whether texts can be templates, which stand for any value.
+/// The kind of texts: in a fleet file they can be templates, which stand for any value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Templates {
     Yes,

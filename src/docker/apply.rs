@@ -166,7 +166,7 @@ pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
     done
 }
 
-/// What a host has of earlier changes.
+/// The traces of earlier changes on a host.
 #[derive(Debug, Clone)]
 pub struct Earlier {
     /// It has the unit that waits for a set.

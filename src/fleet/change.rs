@@ -1,4 +1,4 @@
-//! What a machine needs whose plan changes: new certificates or none, and a new VM or none.
+//! The needs of a machine whose plan changes: new certificates or none, and a new VM or none.
 
 use anyhow::{Context, Result};
 use time::OffsetDateTime;

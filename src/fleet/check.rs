@@ -60,7 +60,7 @@ pub struct Member {
     pub ca: AuthoritySource,
 }
 
-/// What the check of one machine finds.
+/// The result of the check of one machine.
 struct Checked {
     /// The name, also if other settings are wrong.
     name: Option<MachineName>,

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::render;
 use crate::store::Store;
 
-/// What has to be done to make the store as the file says. Machines are given by their number in the fleet.
+/// The work that makes the store as the file says. Machines are given by their number in the fleet.
 #[derive(Debug, Default)]
 pub struct Actions {
     pub create: Vec<usize>,

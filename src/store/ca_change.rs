@@ -80,20 +80,19 @@ impl Store {
             .into())
     }
 
-    /// The clients that `hostseed client` made with the CA that a machine's CA replaces, and that have not expired.
+    /// The clients that `hostseed client` made with one of these CAs, and that have not expired. One that cannot be read is left out.
     ///
     /// # Errors
-    /// Fails if the clients cannot be read.
-    pub fn clients_of_old_ca(&self, name: &MachineName, now: OffsetDateTime) -> Result<Vec<ClientName>> {
+    /// Fails if the machine's clients cannot be listed.
+    pub fn valid_clients(
+        &self,
+        name: &MachineName,
+        now: OffsetDateTime,
+        cas: &[ClientCa],
+    ) -> Result<Vec<ClientName>> {
+        let is_valid = |read: Result<Certificate>| read.is_ok_and(|read| !read.validity().is_expired(now));
         let clients = self.clients(name)?.into_iter();
-        let is_valid = |certificate: &Result<Certificate>| {
-            certificate.as_ref().is_ok_and(|certificate| !certificate.validity().is_expired(now))
-        };
-        Ok(clients
-            .filter(|(client, certificate)| {
-                is_valid(certificate) && self.client_ca(name, client) == ClientCa::Old
-            })
-            .map(|(client, _)| client)
-            .collect())
+        let valid = clients.filter_map(|(client, read)| is_valid(read).then_some(client));
+        Ok(valid.filter(|client| cas.contains(&self.client_ca(name, client))).collect())
     }
 }

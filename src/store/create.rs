@@ -35,7 +35,7 @@ pub enum Creation {
 pub struct NewMachine {
     pub plan: Plan,
     pub identity: Identity,
-    /// What is rendered from them.
+    /// The files that are rendered from them.
     pub seed: Vec<Artifact>,
     /// The fleet that the machine belongs to.
     pub fleet: Option<FleetName>,

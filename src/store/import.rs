@@ -36,7 +36,7 @@ pub enum CaKeyHere {
     Missing,
 }
 
-/// What an import did to the store.
+/// The effect of an import on the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     Added,

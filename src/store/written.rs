@@ -30,7 +30,7 @@ const MAX_FILE: u64 = crate::userdata::budget::MAX_BYTES as u64;
 const MACHINE: &str = "# Machine: ";
 const CLIENT: &str = "# Client: ";
 
-/// Whose files are in a folder: a machine's, or those of one client of it.
+/// The owner of the files in a folder: a machine, or one client of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// None for an image.

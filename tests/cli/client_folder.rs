@@ -11,7 +11,7 @@ fn home() -> Home {
     home
 }
 
-/// What a shell has for DOCKER_CERT_PATH after it has read `env`, or its error.
+/// The value of DOCKER_CERT_PATH in a shell after it has read `env`, or its error.
 fn cert_path(home: &Home, shell: &str, folder: &str, env: &str) -> Result<String, String> {
     let script =
         format!(". {env} && echo \"$DOCKER_CERT_PATH $DOCKER_HOST $DOCKER_TLS_VERIFY $DOCKER_MACHINE_NAME\"");

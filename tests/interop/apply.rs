@@ -137,7 +137,7 @@ impl Host {
         told(&output)
     }
 
-    /// Whether Docker answers a client with the files of a folder.
+    /// Returns whether Docker answers a client with the files of a folder.
     fn answers(&self, files: &Path) -> bool {
         let file = |name: &str| files.join(name).display().to_string();
         let (ca, certificate, key) = (file("ca.pem"), file("cert.pem"), file("key.pem"));

@@ -84,7 +84,7 @@ fn state(dir: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
     files_below(dir).into_iter().map(state).collect()
 }
 
-/// Whether strace is installed and allowed.
+/// Returns whether strace is installed and allowed.
 pub fn may_trace() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();
     need("strace")
@@ -185,7 +185,7 @@ fn assert_private(store: &Path, at: &str) {
     }
 }
 
-/// Whether the machine exists. If it does, checks that it is complete, and that the commands that read it agree.
+/// Returns whether the machine exists. If it does, checks that it is complete, and that the commands that read it agree.
 fn is_whole_or_missing(home: &Home, name: &str, at: &str) -> bool {
     let dir = home.machine(name);
     let listed = home.ok(&["ls", "-q"]).lines().any(|line| line == name);

@@ -28,7 +28,7 @@ const NOT_TEMPLATES: [&str; 1] = ["daemon-json"];
 #[derive(Debug, Clone, Default)]
 pub struct FleetFile {
     pub name: Option<Word>,
-    /// Whether the machines have one client certificate together.
+    /// The choice of one client certificate for all machines or one for each.
     pub client: Option<Word>,
     entries: Vec<Entry>,
     /// For each entry the number of machines up to its last one.
