@@ -44,9 +44,17 @@ fn the_docker_cli_connects_with_a_client_until_it_expires() {
     let works = docker(&home, "alice");
     assert_eq!(String::from_utf8_lossy(&works.stdout).trim(), r#"["role=web"]"#, "{works:?}");
     for refused in ["bob", "foreign"] {
-        let output = docker(&home, refused);
-        assert!(!output.status.success(), "{refused}: {output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("tls: "), "{refused}: {output:?}");
+        // In TLS 1.3 the CLI writes its request before it reads the refusal. If dockerd has closed the connection by then,
+        // the CLI reports only that, and is asked again.
+        let refusal = (0..20).find_map(|_| {
+            let output = docker(&home, refused);
+            assert!(!output.status.success(), "{refused}: {output:?}");
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let is_reset = told.contains("connection reset by peer") || told.contains("broken pipe");
+            (!is_reset).then_some(told)
+        });
+        let refusal = refusal.unwrap_or_else(|| panic!("{refused}: the connection is reset each time"));
+        assert!(refusal.contains("tls: "), "{refused}: {refusal}");
     }
     // Another computer, with nothing but the archive.
     home.ok(&["client", "web1", "--cn", "carol", "--out", "carol.tar", "--quiet"]);
