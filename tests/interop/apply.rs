@@ -1,6 +1,7 @@
 //! `renew --apply` with a real dockerd. The test plays the host's part after the upload, which `host/apply.rs` and the boots test.
 
 use std::fs;
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -107,13 +108,9 @@ impl Host {
         self.home.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Puts the files of a client's set in place, and restarts Docker with them.
-    fn puts_in_place(&mut self, client: &mut Child) {
-        // There can be a set of a client that was killed.
-        let process = format!("\"{}\"", client.id());
-        let containers = || self.api(&[], "/containers/json?all=1");
-        let mut ended = || client.try_wait().unwrap().map(|status| status.to_string()).unwrap_or_default();
-        wait_for("the client's container", || containers().contains(&process), &mut ended);
+    /// Puts the files of a client's set in place, and restarts Docker with them. Returns what the client has said before.
+    fn puts_in_place(&mut self, client: &mut Child) -> String {
+        let said = wait_until_it_waits(client);
         self.wait_for_set(client);
         self.tells("working", "");
         self.stop();
@@ -123,18 +120,19 @@ impl Host {
         self.tells("applied", "");
         self.removes_set();
         self.start();
+        said
     }
 
     /// Does the next step, and returns what the command said.
     #[track_caller]
     fn does_next_step(&mut self) -> String {
         let mut client = self.next_step();
-        self.puts_in_place(&mut client);
+        let said = self.puts_in_place(&mut client);
         let output = client.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", told(&output));
         self.assert_clean();
         assert!(!self.home.machine("web1").join("previous").exists());
-        told(&output)
+        said + &told(&output)
     }
 
     /// Returns whether Docker answers a client with the files of a folder.
@@ -213,6 +211,20 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool, mut otherwise: impl 
     }
 }
 
+/// Waits until a client has seen that the host has its set. There can be one of a client that was killed, and Docker must not restart before
+/// this client has found it. Returns what it has said.
+#[track_caller]
+fn wait_until_it_waits(client: &mut Child) -> String {
+    let stderr = client.stderr.as_mut().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("the host has the new files, and begins") {
+        let mut byte = [0];
+        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&said));
+        said.extend(byte);
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -285,6 +297,7 @@ fn new_files_are_brought_to_a_real_dockerd() {
     let process = format!("\"{}\"", client.id());
     let containers = || host.api(&[], "/containers/json?all=1");
     wait_for("container of the next client", || containers().contains(&process), containers);
+    wait_until_it_waits(&mut client);
     host.tells("working", "");
     host.stop();
     for file in ["ca.pem", "server.pem", "server-key.pem"] {
