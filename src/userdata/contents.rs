@@ -35,7 +35,7 @@ pub struct Contents {
 /// The differences between a cloud-config and a script.
 pub struct Form {
     pub template: &'static str,
-    /// True if the manifest names the encoding of the files.
+    /// True if the manifest names the encoding of all files. Otherwise each file has its own.
     pub names_encoding: bool,
 }
 
@@ -58,11 +58,17 @@ impl Contents {
     ) -> Result<String> {
         let setup = Payload::of_script(&self.setup, encoding);
         let settings = Payload::new(self.settings.expose().as_bytes(), encoding);
-        let carried: Vec<Value> = self
-            .payloads
-            .iter()
-            .map(|file| carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path)))
-            .collect();
+        // Texts first, and certificates and keys last: this is the order that compresses best as a whole.
+        let (pem, texts): (Vec<_>, _) = self.payloads.iter().partition(|file| file.path.ends_with(".pem"));
+        // Compressing PEM saves nothing, and whoever reads the user-data can pass it to openssl.
+        let pem_encoding = if form.names_encoding { encoding } else { PayloadEncoding::Plain };
+        let staged = |file: &Artifact, encoding| {
+            carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path), 0o600)
+        };
+        let mut files = vec![carry(&setup, SETUP, 0o755)];
+        files.extend(texts.into_iter().map(|file| staged(file, encoding)));
+        files.push(carry(&settings, SETTINGS, 0o600));
+        files.extend(pem.into_iter().map(|file| staged(file, pem_encoding)));
         // The manifest has one entry for `setup`: its SHA-256 covers the files inside the script. User-data has little room, so other files
         // are not listed twice: the settings list the payloads, and the commands that check `setup` also check the settings.
         let own = Entry { sha256: setup.sha256.clone(), mode: 0o755, path: SETUP.to_owned() };
@@ -79,9 +85,7 @@ impl Contents {
             packed => encoding == PayloadEncoding::GzipBase64,
             has_identity => self.has_identity,
             issues => self.issues,
-            payloads => carried,
-            settings => carry(&settings, SETTINGS),
-            setup => carry(&setup, SETUP),
+            files,
             run_setup => format!("echo {checked} | sha256sum -c && exec {SETUP}"),
         };
         let render = |manifest: &Manifest| {
@@ -94,14 +98,17 @@ impl Contents {
     }
 }
 
-fn carry(payload: &Payload, staged: &str) -> Value {
+/// A file for the template, which puts it at `path`.
+fn carry(payload: &Payload, path: &str, mode: u32) -> Value {
     let end = match payload.encoding {
         PayloadEncoding::GzipBase64 => "END".to_owned(),
         // No file contains a line with its own name, so this line cannot occur in the file.
-        PayloadEncoding::Plain => format!("END OF {}", paths::file_name(staged)),
+        PayloadEncoding::Plain => format!("END OF {}", paths::file_name(path)),
     };
     context! {
-        staged,
+        path,
+        mode => format!("{mode:04o}"),
+        packed => payload.encoding == PayloadEncoding::GzipBase64,
         end,
         sha256 => payload.sha256.as_str(),
         text => payload.text.expose(),

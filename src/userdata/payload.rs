@@ -15,7 +15,7 @@ const LONGEST_LINE: usize = 512;
 /// The encoding of the files inside a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PayloadEncoding {
-    /// gzip and base64 for each file. A PEM file, which is base64 itself, keeps about its size; other files become smaller.
+    /// gzip and base64 for each file. For a PEM file, which is base64 itself, this saves nothing.
     #[serde(rename = "gz+b64")]
     GzipBase64,
     /// No encoding, for a seed that is compressed as a whole. This is smaller, because compressing twice does not help.

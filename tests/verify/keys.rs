@@ -211,7 +211,7 @@ fn the_hosts_key_must_be_accessible_only_to_root() {
         &["error[readable-key] `/var/lib/hostseed/seed/server-key.pem` contains a private key and is accessible to other users"],
     );
     let foreign =
-        format!("{}{}", &seed[..at], seed[at..].replacen("  encoding:", "  owner: ops:ops\n  encoding:", 1));
+        format!("{}{}", &seed[..at], seed[at..].replacen("  content:", "  owner: ops:ops\n  content:", 1));
     verify_bytes(&home, foreign.as_bytes(), &["--strict"])
         .assert_reports("owner", &["warning[key-owner] belongs to `ops`, not to root"]);
     let ignition = String::from_utf8(render(&home, "web1", &["--format", "ignition"])).unwrap();
