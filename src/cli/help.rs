@@ -60,6 +60,7 @@ prints the commands for that. Until the end `renew` and `update` are refused.
 
 A client certificate that was lost or leaked works until it expires or the last step is done, so replace the CA at once: \
 `hostseed renew --authority --apply --yes --at-once NAME`. All other clients lose access then. \
+If several machines have the CA and one of their hosts is down, the others go on without it; `renew --apply` brings it the new files later. \
 With `--authority` and without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
 machines with one shared CA must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 
