@@ -14,6 +14,7 @@ use std::time::Duration;
 use rayon::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use tempfile::TempDir;
 
 use measured::{Usage, is_measuring, measure};
 
@@ -37,6 +38,8 @@ fn main() {
     let most = std::env::var("HOSTSEED_BENCH_MACHINES")
         .map_or(MACHINES[2], |number| number.parse().expect("HOSTSEED_BENCH_MACHINES is a number"));
     let disk = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // They stay until the end: ext4 does not use the inode of a deleted file for some seconds, and takes longer to find a free one then.
+    let mut dirs = Vec::new();
     for (place, on) in [(disk, "a disk"), (Path::new("/dev/shm"), "a tmpfs")] {
         if !place.is_dir() {
             println!("{} is not there: nothing on {on}", place.display());
@@ -47,16 +50,16 @@ fn main() {
             format!("apply on {on}")
         );
         for machines in MACHINES.into_iter().filter(|machines| *machines <= most) {
-            compare(place, machines, "address", "    addresses: 10.0.0.0/8\n");
+            compare(place, machines, "address", "    addresses: 10.0.0.0/8\n", &mut dirs);
         }
         for machines in MACHINES.into_iter().filter(|machines| *machines <= most) {
-            compare(place, machines, "boot issuer", "");
+            compare(place, machines, "boot issuer", "", &mut dirs);
         }
     }
 }
 
 /// Measures `apply` and its limit in turn, and prints a row for each.
-fn compare(place: &Path, machines: usize, kind: &str, option: &str) {
+fn compare(place: &Path, machines: usize, kind: &str, option: &str, dirs: &mut Vec<TempDir>) {
     let names = ["keys and signatures alone", "files alone", "keys, signatures and files"];
     let parts = ["keys", "files", "keys+files"];
     let mut usages: [Vec<Usage>; 4] = Default::default();
@@ -79,6 +82,7 @@ fn compare(place: &Path, machines: usize, kind: &str, option: &str) {
             sync(place);
             usages.push(measure(&bare, &out));
         }
+        dirs.push(dir);
         if usages[0][0].time > LONG {
             break;
         }
