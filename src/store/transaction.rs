@@ -344,7 +344,7 @@ impl<'a> Transaction<'a> {
         let shown = self.shown.join(JOURNAL);
         let folder = fs::metadata(&self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
         let journal = Journal::new(&folder, self.renames.clone(), self.delete.clone());
-        let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&journal)?);
+        let journal = journal.file(self.scope).map_err(|error| failed(Action::Write, &shown, &error))?;
         let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
