@@ -71,8 +71,11 @@ fn double_quoted(text: &str, is_plain: impl Fn(char) -> bool) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     let mut rest = text;
-    // Most of user-data is one long base64 text, which is copied as a whole.
-    while let Some(at) = rest.find(|c| !stays(c)) {
+    loop {
+        // Most of user-data is one long base64 text, which is copied as a whole.
+        let is_usual = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+        let usual = rest.bytes().position(|b| !is_usual(&b)).unwrap_or(rest.len());
+        let Some(at) = rest[usual..].find(|c| !stays(c)).map(|at| usual + at) else { break };
         let (plain, special) = rest.split_at(at);
         quoted.push_str(plain);
         let mut characters = special.chars();
