@@ -1,5 +1,6 @@
 //! `swarm up`: forms the swarm of a fleet file, and changes what differs.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,9 +12,9 @@ use time::OffsetDateTime;
 use super::check::side_by_side;
 use super::swarm::{ANSWER, Part, Sight, check, no_manager, nodes, parts, settled};
 use super::verify::ProblemView;
-use crate::diag::{Code, Diagnostic, counted};
-use crate::docker::{Node, SWARM_PORT, SwarmRole, Unfit};
-use crate::fleet::{Formation, Obstacle, SwarmAction, formation, manager, unlisted};
+use crate::diag::{Code, Diagnostic, Severity, counted};
+use crate::docker::{Fault, Node, SWARM_PORT, SwarmRole, Unfit};
+use crate::fleet::{Formation, Obstacle, SwarmAction, formation, unlisted};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -38,6 +39,16 @@ struct Done {
     action: SwarmAction,
 }
 
+/// How far a run has come.
+#[derive(Default)]
+struct Progress {
+    done: Vec<Done>,
+    /// True if a change was tried. One that fails can have an effect: Docker goes on with a join.
+    has_begun: bool,
+    /// The identifiers of the hosts' nodes.
+    members: Vec<Option<String>>,
+}
+
 /// Forms the swarm once all machines are well. What is right stays, so the same command goes on where another run stopped. The exit
 /// status is 1 if a machine is not up or a step fails.
 ///
@@ -48,23 +59,22 @@ pub fn swarm_up(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -
     let checked = check(store, ui, now, &mut parts, request.wait);
     let mut problems: Vec<Diagnostic> =
         checked.into_iter().filter(|one| !one.is_up()).flat_map(|one| one.problems).collect();
-    let mut done = Vec::new();
-    let mut sight = None;
+    let mut progress = Progress::default();
     if problems.is_empty() {
-        problems = form(store, ui, request, &parts, &mut done, &mut sight);
+        problems = form(store, ui, request, &parts, &mut progress);
     }
+    let Progress { done, has_begun, members } = progress;
     problems.iter().for_each(|problem| match problem.severity {
-        crate::diag::Severity::Error => ui.error(&problem.clone().into()),
-        crate::diag::Severity::Warning => ui.warning(problem),
+        Severity::Error => ui.error(&problem.clone().into()),
+        Severity::Warning => ui.warning(problem),
     });
-    let failed = problems.iter().any(|problem| problem.severity == crate::diag::Severity::Error);
+    let failed = problems.iter().any(|problem| problem.severity == Severity::Error);
     if request.json {
-        let nodes = sight.as_ref().map(|sight| &sight.nodes[..]).unwrap_or_default();
-        ui.json(&View::new(fleet.name.to_string(), request, &parts, &done, nodes, &problems))?;
+        ui.json(&View::new(fleet.name.to_string(), request, &parts, &done, &members, &problems))?;
     } else if !failed {
         ui.verdict(true, summary(request, parts.len(), &done))?;
     }
-    if failed && done.is_empty() {
+    if failed && !has_begun {
         ui.note("nothing was changed");
     } else if failed {
         ui.note("what was done stays: run the same command again to go on");
@@ -78,14 +88,15 @@ fn form(
     ui: Ui,
     request: &Request,
     parts: &[Part],
-    done: &mut Vec<Done>,
-    last: &mut Option<Sight>,
+    progress: &mut Progress,
 ) -> Vec<Diagnostic> {
     loop {
         let sight = match settled(store, parts) {
-            Ok(sight) => last.insert(sight),
+            Ok(sight) => sight,
             Err(problem) => return vec![problem],
         };
+        let ids = sight.hosts.iter().map(|host| Some(host.member()?.node.clone()));
+        progress.members = ids.collect();
         let Formation { manager, actions } = match formation(&sight.hosts, &sight.nodes) {
             Ok(formation) => formation,
             Err(obstacles) => {
@@ -94,16 +105,17 @@ fn form(
         };
         // Each change is made once: another client may undo it at the same time.
         let is_new = |(host, action): &(usize, SwarmAction)| {
-            done.iter().all(|done| done.host != *host || done.action != *action)
+            progress.done.iter().all(|done| done.host != *host || done.action != *action)
         };
         let actions: Vec<_> = actions.into_iter().filter(is_new).collect();
         if request.dry_run || actions.is_empty() {
             for (host, action) in actions {
                 tell(ui, request, &parts[host], &action);
-                done.push(Done { host, action });
+                progress.done.push(Done { host, action });
             }
-            return strangers(sight);
+            return strangers(&sight);
         }
+        progress.has_begun = true;
         let phase = actions[0].1.phase();
         let (mut one_by_one, mut at_once) = (Vec::new(), Vec::new());
         for one in actions.into_iter().filter(|(_, action)| action.phase() == phase) {
@@ -112,7 +124,7 @@ fn form(
             if is_join { at_once.push(one) } else { one_by_one.push(one) }
         }
         let step = |(host, action): &(usize, SwarmAction)| {
-            let result = act(store, parts, sight, manager, *host, action);
+            let result = act(store, parts, &sight, manager, *host, action);
             if result.is_ok() {
                 tell(ui, request, &parts[*host], action);
             }
@@ -123,7 +135,7 @@ fn form(
         let mut problems = Vec::new();
         for ((host, action), result) in one_by_one.into_iter().chain(at_once).zip(results) {
             match result {
-                Ok(()) => done.push(Done { host, action }),
+                Ok(()) => progress.done.push(Done { host, action }),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -149,11 +161,10 @@ fn act(
         SwarmAction::Init => {
             let made = part.machine.engine.init_swarm(part.api(), advertise, deadline);
             made.map_err(|fault| {
+                let hint = "if the host has several addresses, choose one with `advertise` below `swarm:`";
+                let hint = (advertise.is_none() && matches!(fault, Fault::Daemon { .. })).then_some(hint);
                 let error = part.error(store, Code::SwarmRefused, &fault);
-                advertise.is_none().then_some(()).map_or(error.clone(), |()| {
-                    error
-                        .hint("if the host has several addresses, choose one with `advertise` below `swarm:`")
-                })
+                if hint.is_some() { error.maybe_hint(hint) } else { error }
             })
         }
         SwarmAction::Join(role) => {
@@ -245,7 +256,7 @@ fn obstacle(store: &Store, request: &Request, obstacle: Obstacle) -> Diagnostic 
                 Unfit::Joining => (
                     "is still joining its swarm",
                     format!(
-                        "allow between the nodes TCP port {SWARM_PORT}, TCP and UDP port 7946 and UDP port 4789; `docker swarm leave --force` gives up"
+                        "allow between the nodes TCP port {SWARM_PORT}, TCP and UDP port 7946 and UDP port 4789; `docker swarm leave`, after `hostseed env`, gives up the attempt"
                     ),
                 ),
                 Unfit::Locked => (
@@ -319,7 +330,7 @@ fn tell(ui: Ui, request: &Request, part: &Part, action: &SwarmAction) {
 
 fn summary(request: &Request, count: usize, done: &[Done]) -> String {
     let nodes = counted(count as u64, "node");
-    let changed: std::collections::BTreeSet<usize> = done.iter().map(|done| done.host).collect();
+    let changed: BTreeSet<usize> = done.iter().map(|done| done.host).collect();
     match (changed.len(), request.dry_run) {
         (0, _) => format!("the swarm is as the file says: {nodes}, nothing to change"),
         (changed, true) => format!("{nodes}, {changed} would be changed"),
@@ -340,6 +351,8 @@ struct View<'a> {
 struct NodeView<'a> {
     name: &'a str,
     role: &'static str,
+    /// The node's identifier. None if the host is in no swarm.
+    id: Option<&'a str>,
     /// The changes that were made, or would be with `--dry-run`.
     changes: Vec<&'static str>,
 }
@@ -350,12 +363,13 @@ impl<'a> View<'a> {
         request: &Request,
         parts: &'a [Part],
         done: &[Done],
-        _nodes: &[Node],
+        members: &'a [Option<String>],
         problems: &'a [Diagnostic],
     ) -> Self {
         let nodes = parts.iter().enumerate().map(|(n, part)| NodeView {
             name: part.machine.name.as_str(),
             role: part.wanted.role.name(),
+            id: members.get(n).and_then(Option::as_deref),
             changes: done.iter().filter(|done| done.host == n).map(|done| done.action.name()).collect(),
         });
         Self {

@@ -72,6 +72,7 @@ pub struct Member {
 }
 
 /// The secrets that let a host join.
+#[derive(Debug)]
 pub struct Tokens {
     pub manager: Secret,
     pub worker: Secret,
@@ -324,6 +325,17 @@ impl Engine {
 }
 
 impl Node {
+    /// A node that is up, for tests.
+    #[cfg(test)]
+    pub fn for_test(id: &str, role: Role, labels: BTreeMap<String, String>) -> Self {
+        let spec = json!({ "Role": role.name(), "Labels": labels, "Availability": "active" });
+        let version = NodeVersion { index: 1 };
+        let status = NodeStatus { state: Some("ready".to_owned()) };
+        let json =
+            NodeJson { id: id.to_owned(), version, spec, description: None, status, manager_status: None };
+        Self::of(json).expect("a role is given")
+    }
+
     fn of(json: NodeJson) -> Result<Self, Fault> {
         let text = |name: &str| json.spec.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let labels = json.spec.get("Labels").and_then(Value::as_object).into_iter().flatten();
@@ -357,4 +369,30 @@ impl Node {
 /// The address on which a manager listens: each of the host's own.
 fn listen() -> String {
     format!("0.0.0.0:{PORT}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_in_no_debug_output() {
+        let answer = r#"{"JoinTokens": {"Worker": "SWMTKN-1-w", "Manager": "SWMTKN-1-m"}, "ID": "x"}"#;
+        let swarm: Swarm = serde_json::from_str(answer).unwrap();
+        let tokens = Tokens { manager: swarm.join_tokens.manager, worker: swarm.join_tokens.worker };
+        assert_eq!((tokens.manager.expose(), tokens.worker.expose()), ("SWMTKN-1-m", "SWMTKN-1-w"));
+        assert!(!format!("{tokens:?}").contains("SWMTKN"));
+    }
+
+    #[test]
+    fn an_update_keeps_what_is_not_known_here() {
+        let json = r#"{"ID": "a", "Version": {"Index": 9}, "Spec": {"Role": "worker", "Availability": "drain", "Labels": null, "New": 1}, "Status": {"State": "down"}}"#;
+        let node = Node::of(serde_json::from_str(json).unwrap()).unwrap();
+        assert_eq!(
+            (node.role, node.state.as_str(), node.availability.as_str()),
+            (Role::Worker, "down", "drain")
+        );
+        assert_eq!((node.index, &node.spec["New"]), (9, &json!(1)));
+        assert!(node.labels.is_empty() && node.reachability.is_none());
+    }
 }

@@ -166,7 +166,10 @@ fn obstacles(hosts: &[SwarmHost], nodes: &[Node], exists: bool, has_manager: boo
         let firsts: BTreeSet<usize> = swarms.values().copied().collect();
         obstacles.push(Obstacle::SeveralSwarms(firsts.into_iter().map(|n| hosts[n].name.clone()).collect()));
     } else {
-        let is_known = |member: &Member| exists && nodes.iter().any(|node| node.id == member.node);
+        // A swarm in which no manager of the file takes part is not this fleet's.
+        let mut managers = hosts.iter().filter(|host| host.wanted.role == SwarmRole::Manager);
+        let is_own = exists && managers.any(|host| host.member().is_some());
+        let is_known = |member: &Member| is_own && nodes.iter().any(|node| node.id == member.node);
         let strangers = hosts.iter().filter(|host| host.member().is_some_and(|member| !is_known(member)));
         obstacles.extend(strangers.map(|host| Obstacle::OtherSwarm(host.name.clone())));
     }
@@ -174,4 +177,114 @@ fn obstacles(hosts: &[SwarmHost], nodes: &[Node], exists: bool, has_manager: boo
         obstacles.push(Obstacle::NoManager);
     }
     obstacles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANAGER: SwarmRole = SwarmRole::Manager;
+    const WORKER: SwarmRole = SwarmRole::Worker;
+
+    fn name(name: &str) -> MachineName {
+        MachineName::parse(name).unwrap()
+    }
+
+    fn host(machine: &str, role: SwarmRole, now: Membership) -> SwarmHost {
+        let wanted = SwarmPart { role, labels: BTreeMap::new(), advertise: None };
+        SwarmHost { name: name(machine), wanted, now }
+    }
+
+    fn member(node: &str, swarm: Option<&str>) -> Membership {
+        let role = if swarm.is_some() { MANAGER } else { WORKER };
+        let managers = vec!["203.0.113.1:2377".to_owned()];
+        Membership::Member(Member { node: node.into(), role, swarm: swarm.map(str::to_owned), managers })
+    }
+
+    fn node(id: &str, machine: &str, role: SwarmRole) -> Node {
+        Node::for_test(id, role, BTreeMap::from([(MACHINE_LABEL.to_owned(), machine.to_owned())]))
+    }
+
+    fn without_labels(formation: Formation) -> Vec<(usize, SwarmAction)> {
+        formation.actions.into_iter().filter(|(_, action)| !matches!(action, SwarmAction::Label(_))).collect()
+    }
+
+    #[test]
+    fn the_first_manager_makes_the_swarm_and_managers_join_before_workers() {
+        let hosts = [
+            host("w1", WORKER, Membership::None),
+            host("m1", MANAGER, Membership::None),
+            host("w2", WORKER, Membership::None),
+            host("m2", MANAGER, Membership::None),
+        ];
+        let formation = formation(&hosts, &[]).unwrap();
+        assert_eq!(formation.manager, 1);
+        let labels = formation.actions.iter().filter(|(_, action)| matches!(action, SwarmAction::Label(_)));
+        assert_eq!(labels.count(), 4);
+        let join = SwarmAction::Join;
+        let expected = [(1, SwarmAction::Init), (3, join(MANAGER)), (0, join(WORKER)), (2, join(WORKER))];
+        assert_eq!(without_labels(formation), expected);
+    }
+
+    #[test]
+    fn a_swarm_that_is_as_the_file_says_stays() {
+        let hosts = [host("m1", MANAGER, member("a", Some("s"))), host("w1", WORKER, member("b", None))];
+        let nodes = [node("a", "m1", MANAGER), node("b", "w1", WORKER)];
+        assert_eq!(formation(&hosts, &nodes), Ok(Formation { manager: 0, actions: Vec::new() }));
+        // A host that was made again has no node, and its former one stays.
+        let hosts = [hosts[0].clone(), host("w1", WORKER, Membership::None)];
+        assert_eq!(without_labels(formation(&hosts, &nodes).unwrap()), [(1, SwarmAction::Join(WORKER))]);
+    }
+
+    #[test]
+    fn new_managers_come_before_former_ones_go() {
+        let hosts = [host("w1", WORKER, member("a", Some("s"))), host("m1", MANAGER, member("b", None))];
+        let nodes = [node("a", "w1", MANAGER), node("b", "m1", WORKER)];
+        let formation = formation(&hosts, &nodes).unwrap();
+        assert_eq!(formation.actions, [(1, SwarmAction::Promote), (0, SwarmAction::Demote)]);
+        assert_eq!(formation.manager, 0);
+    }
+
+    #[test]
+    fn labels_of_the_file_are_added_and_others_stay() {
+        let mut hosts = [host("m1", MANAGER, member("a", Some("s")))];
+        let mut nodes = [node("a", "m1", MANAGER)];
+        nodes[0].labels.insert("own".into(), "1".into());
+        assert_eq!(formation(&hosts, &nodes).unwrap().actions, []);
+        hosts[0].wanted.labels.insert("zone".into(), "b".into());
+        let labels = [(MACHINE_LABEL, "m1"), ("zone", "b")].map(|(key, value)| (key.into(), value.into()));
+        assert_eq!(formation(&hosts, &nodes).unwrap().actions, [(0, SwarmAction::Label(labels.into()))]);
+    }
+
+    #[test]
+    fn all_obstacles_are_found() {
+        let unfit = Membership::Unfit { state: Unfit::Locked, error: "locked".into() };
+        let hosts = [
+            host("w1", WORKER, member("a", Some("s"))),
+            host("w2", WORKER, member("b", Some("t"))),
+            host("w3", WORKER, unfit),
+            host("w4", WORKER, Membership::LiveRestore),
+        ];
+        let expected = vec![
+            Obstacle::Unfit(name("w3"), Unfit::Locked, "locked".into()),
+            Obstacle::LiveRestore(name("w4")),
+            Obstacle::SeveralSwarms(vec![name("w1"), name("w2")]),
+            Obstacle::NoManager,
+        ];
+        assert_eq!(formation(&hosts, &[]), Err(expected));
+        let hosts = [host("m1", MANAGER, Membership::None), host("w1", WORKER, member("c", None))];
+        assert_eq!(formation(&hosts, &[]), Err(vec![Obstacle::OtherSwarm(name("w1"))]));
+        // The swarm of a worker is not this fleet's, although its manager answers.
+        let hosts = [host("m1", MANAGER, Membership::None), host("w1", WORKER, member("c", Some("s")))];
+        let nodes = [node("c", "w1", MANAGER)];
+        assert_eq!(formation(&hosts, &nodes), Err(vec![Obstacle::OtherSwarm(name("w1"))]));
+    }
+
+    #[test]
+    fn nodes_of_no_machine_are_found() {
+        let hosts = [host("m1", MANAGER, member("a", Some("s")))];
+        let nodes = [node("a", "m1", MANAGER), node("b", "m1", WORKER), node("c", "x", WORKER)];
+        let ids: Vec<_> = unlisted(&hosts, &nodes).iter().map(|node| node.id.as_str()).collect();
+        assert_eq!(ids, ["b", "c"]);
+    }
 }
