@@ -76,7 +76,7 @@ pub enum Command {
     #[command(after_help = help::APPLY)]
     Apply(Apply),
     /// Form the Docker Swarm of a fleet file, or print its nodes
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::SWARM)]
     Swarm(Swarm),
     /// Print a machine's user-data in any format, always the same bytes
     Render(Render),

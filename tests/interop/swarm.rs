@@ -53,7 +53,7 @@ struct Hosts {
 
 fn can_run() -> bool {
     need_root()
-        && ["unshare", "nsenter", "ip", "iptables"].iter().all(|program| need(program))
+        && ["unshare", "nsenter", "ip", "nft"].iter().all(|program| need(program))
         && (PathBuf::from(DEBIAN).join("usr/sbin/dockerd").is_file() || skip("tests/interop/dockerd/install"))
 }
 
@@ -186,10 +186,13 @@ impl Hosts {
         told["nodes"].as_array().unwrap().iter().map(|node| texts(&node["changes"])).collect()
     }
 
-    fn firewall(&self, words: &[&str]) {
-        let mut iptables = Command::new("iptables");
-        iptables.args(words);
-        assert!(self.inside(1, &iptables).status().unwrap().success());
+    /// Drops the packets of `m3` to the managers' port of `m1`.
+    fn close_port(&self) {
+        let rules = "table inet closed { chain input { type filter hook input priority 0; ip saddr 10.213.0.3 tcp dport 2377 drop; } }";
+        fs::write(self.home.path().join("rules"), rules).unwrap();
+        let mut nft = Command::new("nft");
+        nft.arg("-f").arg(self.home.path().join("rules"));
+        assert!(self.inside(1, &nft).status().unwrap().success());
     }
 }
 
@@ -281,7 +284,7 @@ fn a_fleets_hosts_form_a_swarm() {
     // A port that is closed between the nodes: the join does not end.
     hosts.replace(3, &[]);
     hosts.write("fleet.yaml", "manager", "worker");
-    hosts.firewall(&["-A", "INPUT", "-p", "tcp", "--dport", "2377", "-s", "10.213.0.3", "-j", "DROP"]);
+    hosts.close_port();
     let said = hosts.fails(&["swarm", "up", "fleet.yaml"]);
     assert!(is_printed(&said, "error[swarm-join] `m3`") && said.contains("2377"), "{said}");
     let said = hosts.fails(&["swarm", "up", "fleet.yaml"]);
