@@ -44,16 +44,17 @@ pub struct Sight {
 /// Fails if no machine has a part, none is a manager, or one is not in the store.
 pub fn parts(store: &Store, ui: Ui, file: &Path) -> Result<(Fleet, Vec<Part>)> {
     let fleet = Fleet::check(read_fleet_file(file)?)?;
+    let wanted: Vec<_> = (0..fleet.members.len()).filter_map(|n| fleet.swarm(n)).collect();
+    let managers = wanted.iter().filter(|part| part.role == SwarmRole::Manager).count();
+    if managers == 0 {
+        return Err(no_manager(file, wanted.is_empty()).into());
+    }
     let mut parts = Vec::new();
     for (n, member) in fleet.members.iter().enumerate() {
         let Some(wanted) = fleet.swarm(n) else { continue };
         let machine =
             machine(store, member.name.as_str()).map_err(|error| not_applied(store, file, error))?;
         parts.push(Part { machine, wanted, api: None });
-    }
-    let managers = parts.iter().filter(|part| part.wanted.role == SwarmRole::Manager).count();
-    if managers == 0 {
-        return Err(no_manager(file, parts.is_empty()).into());
     }
     if managers % 2 == 0 {
         let text = format!(
