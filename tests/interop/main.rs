@@ -24,4 +24,6 @@ mod packer;
 mod pki;
 mod played_host;
 mod renew;
+#[cfg(target_os = "linux")]
+mod swarm;
 mod terraform;
