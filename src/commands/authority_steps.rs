@@ -354,10 +354,7 @@ pub(super) fn make_again(store: &Store, name: &MachineName, client: &ClientName)
 
 /// The command that does the next step.
 pub(super) fn command(store: &Store, names: &[MachineName], request: &Request) -> Command {
-    let options =
-        [request.at_once.then_some("--at-once"), request.install_units.then_some("--install-units")];
-    let words = ["renew", "--authority", "--apply", "--yes"].into_iter();
-    store.command(words.chain(options.into_iter().flatten()).chain(names.iter().map(MachineName::as_str)))
+    as_typed(store, names, &Request { apply: true, yes: true, dry_run: false, ..request.clone() })
 }
 
 /// New files that are not in the store yet.

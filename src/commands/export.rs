@@ -17,7 +17,7 @@ use crate::pki::Certificate;
 use crate::plan::AuthoritySource;
 use crate::secret::Secret;
 use crate::shell::Command;
-use crate::store::{self, CaKey, Exported, LeftOut, Replace, Store};
+use crate::store::{self, CaKey, ClientCa, Exported, LeftOut, Replace, Store};
 use crate::ui::Ui;
 
 /// The part of a machine to export.
@@ -151,6 +151,14 @@ fn read(
         Part::Client(name) if name == machine.as_str() || is_imported(store, machine, name) => None,
         Part::Client(name) => Some(client::parse_name("--client", name).map_err(Report::from)?),
     };
+    if let Some(client) =
+        client_name.as_ref().filter(|client| store.client_ca(machine, client) == ClientCa::Old)
+    {
+        ui.note_with(
+            format_args!("`{client}` is of the old CA, and loses access when the change of the CA of `{machine}` ends; to make it again:"),
+            &store.command(["client", machine.as_str(), "--cn", client.as_str()]),
+        );
+    }
     let (export, certificate) = store.export_client(machine, client_name.as_ref())?;
     Ok((export, access(&certificate)))
 }

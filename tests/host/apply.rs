@@ -539,13 +539,13 @@ fn killed_between_any_two_steps(drop_in_has: &str, state: &str) {
         let left = host.leftovers();
         let ended = if state == "applied" { new } else { old };
         let problem = if host.verdict(set).is_none_or(|verdict| verdict.0 != state) {
-            "no verdict"
+            "no verdict".to_owned()
         } else if host.in_place() != *ended {
-            "the files are neither the old nor the new ones"
+            "the files are neither the old nor the new ones".to_owned()
         } else if !presented.is_empty() && presented != host.fingerprint() {
-            "docker does not answer with them"
+            format!("docker does not answer with them, but with `{presented}`")
         } else if left.iter().any(|path| !path.contains("hostseed.done/")) {
-            "something is left"
+            "something is left".to_owned()
         } else {
             return Some(Vec::new());
         };
