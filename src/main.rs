@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{self, Cli, Command};
+use hostseed::cli::{self, Cli, Command, SwarmRequest};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
@@ -75,6 +75,11 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Apply(apply) => {
             commands::apply(store()?, ui, now, &apply.request()).map(|done| status = done)
         }
+        Command::Swarm(swarm) => match swarm.request() {
+            SwarmRequest::Up(request) => commands::swarm_up(store()?, ui, now, &request),
+            SwarmRequest::Status(request) => commands::swarm_status(store()?, ui, now, &request),
+        }
+        .map(|done| status = done),
         Command::Render(render) => commands::render(store()?, ui, now, render.request()),
         Command::Bake(bake) => {
             let (file, out, format, replace) =

@@ -8,7 +8,7 @@ use crate::names::Address;
 const NO_DRIVERS: &str = "hostseed creates no VMs: `hostseed create NAME --for CLOUD` makes the user-data and shows how to create the VM with it";
 const NO_SSH: &str = "hostseed uses no SSH: the host sets itself up from its user-data";
 const NO_VM: &str = "hostseed does not control VMs: use your cloud's console or command line";
-const NO_SWARM: &str = "hostseed does not set up Swarm: run `docker swarm init` on the machine";
+const NO_SWARM: &str = "Docker's old standalone Swarm has ended: `hostseed swarm up FLEET` forms a swarm of Docker's swarm mode from a fleet file with `swarm:`";
 const NO_LOGIN: &str = "hostseed uses no SSH: `docker`, after `hostseed env`, runs commands in containers; for a shell on the host use your cloud's console";
 const NO_COPY: &str = "hostseed uses no SSH: `docker cp` and volumes, after `hostseed env`, bring files to the host, or a `--part` of `hostseed render --format mime`";
 const NO_TEMPLATE: &str = "hostseed has no templates: `--json` prints JSON for programs such as jq";

@@ -23,6 +23,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "swarm",
+        &[
+            "hostseed swarm up fleet.yaml --dry-run",
+            "hostseed swarm up fleet.yaml --wait=10m",
+            "hostseed swarm status fleet.yaml",
+            "hostseed swarm status fleet.yaml --json | jq '.nodes[].state'",
+        ],
+    ),
+    (
         "render",
         &[
             "hostseed render web1 -o web1.user-data",

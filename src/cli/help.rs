@@ -22,6 +22,16 @@ no longer in the file, and no others.
 
 Exit status: 0 success, 1 failure, 2 wrong usage or an invalid file; then nothing was written.";
 
+pub(super) const SWARM: &str = "\
+Machines with `swarm: manager` or `swarm: worker` in the fleet file are its nodes; `swarm:` can also be a map with `role`, `advertise` (the \
+address or network interface at which other nodes reach the host) and `labels`. `up` begins when Docker answers on all of them: the first \
+manager makes the swarm, the others join it, roles and labels follow the file, and each node gets the label hostseed.machine. \
+The same command goes on after an interruption. No node leaves: nodes that are not in the file stay, with a warning.
+
+The nodes have to reach each other at TCP port 2377 (managers), TCP and UDP port 7946 and UDP port 4789. Autolock is not supported.
+
+Exit status: 0 the swarm is as the file says, 3 (`status`) it is, and a certificate expires soon, 1 it is not, 2 wrong usage or an invalid file.";
+
 pub(super) const CHECK: &str = "\
 Exit status: 0 Docker answers on all machines, 3 it does, and a certificate expires soon, 1 it does not, 2 wrong usage. Soon is within 30 \
 days, or within a third of the certificate's validity if that is less.";
@@ -60,6 +70,7 @@ prints the commands for that. Until the end `renew` and `update` are refused.
 
 A client certificate that was lost or leaked works until it expires or the last step is done, so replace the CA at once: \
 `hostseed renew --authority --apply --yes --at-once NAME`. All other clients lose access then. \
+If several machines have the CA and one of their hosts is down, the others go on without it; `renew --apply` brings it the new files later. \
 With `--authority` and without `--apply` the running host does not trust the new CA, so it is out of reach until the VM is replaced, except with the previous files. All \
 machines with one shared CA must be named. For a CA in a folder of yours (`--ca DIR`), first put the new CA into that folder.";
 

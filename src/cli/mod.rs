@@ -20,7 +20,8 @@ use crate::diag::Code;
 use crate::options;
 use crate::plan::{self, DEFAULT_PORT, ValidFor};
 use crate::render::Shell;
-use flags::{Apply, Bake, Client, Context, Create, Export, Import, Init, Render, Renew, Update};
+pub use flags::SwarmRequest;
+use flags::{Apply, Bake, Client, Context, Create, Export, Import, Init, Render, Renew, Swarm, Update};
 use values::{cloud, code, consent, duration, names};
 
 /// Create remote Docker hosts without SSH.
@@ -74,6 +75,9 @@ pub enum Command {
     /// Create and change the machines of a fleet file, and leave alone what is right
     #[command(after_help = help::APPLY)]
     Apply(Apply),
+    /// Form the Docker Swarm of a fleet file, or print its nodes
+    #[command(subcommand, after_help = help::SWARM)]
+    Swarm(Swarm),
     /// Print a machine's user-data in any format, always the same bytes
     Render(Render),
     /// Print the script that installs Docker into an image

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::diagnosis::Diagnosis;
 use crate::diag::{Code, Diagnostic};
-use crate::docker::{self, Change, Engine, Failure, Fault, Holder, Outcome, Step, Target, Watch};
+use crate::docker::{self, Answer, Change, Engine, Failure, Fault, Holder, Outcome, Step, Target, Watch};
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, ClientIdentity};
 use crate::plan::HostRole;
@@ -93,17 +93,31 @@ pub fn apply(
     }
 }
 
+/// The certificate that a host presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented {
+    /// One that the store has for it.
+    Known,
+    /// One that the store does not have.
+    Another,
+}
+
 /// Asks a host whether it answers, with the files that it has now, and whether it can put new ones in place, unless it gets the units for that.
 ///
 /// # Errors
-/// Fails with the cause if it does not.
-pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName, installs_units: bool) -> Result<()> {
+/// Fails with the cause if it does not: [`Code::NoApplyUnits`] if it answers, and lacks only the units.
+pub fn ask(
+    store: &Store,
+    now: OffsetDateTime,
+    name: &MachineName,
+    installs_units: bool,
+) -> Result<Presented> {
     let machine = Machine::load(store, name)?;
     let asked = machine.old.check(now, Instant::now() + ASKING);
     let answer = asked.map_err(|fault| machine.diagnosis(&fault))?;
     let earlier = docker::earlier(&machine.old, &answer, &machine.set.id);
     match earlier.map_err(|failure| machine.failed(&failure))?.has_units || installs_units {
-        true => Ok(()),
+        true => machine.presented(&answer),
         false => Err(machine.failed(&Failure::NoUnits)),
     }
 }
@@ -150,19 +164,15 @@ pub fn refuse_sent(store: &Store, now: OffsetDateTime, name: &MachineName) -> Re
     Ok(())
 }
 
-/// Returns whether a machine's host answers, and presents none of the certificates that the store has for it.
+/// Asks a host that may have the new files for the certificate that it presents. None if it does not answer.
 ///
 /// # Errors
 /// Fails if the machine cannot be read.
-pub fn presents_another(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<bool> {
+pub fn presented(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<Option<Presented>> {
     let machine = Machine::load(store, name)?;
     let check = |engine: &Engine| engine.check(now, Instant::now() + ASKING);
-    let Ok(answer) = check(&machine.old).or_else(|_| check(&machine.new)) else { return Ok(false) };
-    let mut known = vec![machine.presents];
-    if store.has_previous(name) {
-        known.push(store.previous_certificate(name)?);
-    }
-    Ok(!known.iter().any(|certificate| answer.presented.contains(certificate)))
+    let answer = check(&machine.old).or_else(|_| check(&machine.new)).ok();
+    answer.map(|answer| machine.presented(&answer)).transpose()
 }
 
 /// A machine with its connections.
@@ -216,6 +226,15 @@ impl<'a> Machine<'a> {
         let accepted = client.chain.first().context("cert.pem has no certificate")?.clone();
         let new = Engine::new(&target(address, client, plan.host.port))?;
         Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents, accepted })
+    }
+
+    fn presented(&self, answer: &Answer) -> Result<Presented> {
+        let mut known = vec![self.presents.clone()];
+        if self.store.has_previous(self.name) {
+            known.push(self.store.previous_certificate(self.name)?);
+        }
+        let is_known = known.iter().any(|certificate| answer.presented.contains(certificate));
+        Ok(if is_known { Presented::Known } else { Presented::Another })
     }
 
     /// The error for files that the host did not keep.

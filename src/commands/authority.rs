@@ -202,6 +202,9 @@ pub(super) fn note_docker_machine(store: &Store, ui: Ui, names: &[MachineName]) 
 
 /// Tells that the CAs of machines were replaced at once, and who has no access any more.
 pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let mut lines = vec![
         "Certificates of the old CA have no access any more, also those on other computers with a copy of the machine."
             .to_owned(),

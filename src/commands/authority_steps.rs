@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply_to_host::{ask, presents_another};
+use super::apply_to_host::{Presented, ask, presented};
 use super::as_usage;
 use super::authority::{Signed, as_typed, listed, sign, tell_replaced};
 use super::authority_view::{print, question, tell};
@@ -124,20 +124,32 @@ pub(super) fn next_step(
             return Ok(ExitCode::SUCCESS);
         }
     }
+    let mut answering = machines.clone();
     if let (Some(step), Some(new)) = (step, &mut new) {
         if step != Step::TrustBoth && !request.at_once {
             refuse_old_clients(store, now, &machines, request)?;
         }
-        machines.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
-        machines.iter().try_for_each(|name| refuse_other_host(store, now, name))?;
+        answering = answering_hosts(store, ui, now, &machines, request)?;
         while store.replace(&new.replacements, new.shared.as_ref())? == Replaced::ChangedMeanwhile {
             *new = sign(step)?;
         }
     } else {
-        machines.iter().try_for_each(|name| refuse_other_host(store, now, name))?;
+        for name in &machines {
+            if presented(store, now, name)? == Some(Presented::Another) {
+                return Err(other_host(store, name).into());
+            }
+        }
     }
-    outcome.apply(store, now, &machines, request.install_units)?;
+    outcome.apply(store, now, &answering, request.install_units)?;
+    if answering.len() < machines.len() {
+        outcome.status = ExitCode::FAILURE;
+    }
     if outcome.status != ExitCode::SUCCESS {
+        if request.at_once {
+            let is_done = |name: &&MachineName| !store.has_previous(name) && !unrelated.contains(name);
+            let done: Vec<_> = answering.iter().filter(is_done).cloned().collect();
+            tell_replaced(store, ui, now, &done)?;
+        }
         return Ok(outcome.status);
     }
     if request.at_once && step.is_none() && is_open(store, &names)? {
@@ -202,22 +214,61 @@ fn refuse_switch(
         .into())
 }
 
-/// Refuses to change a host that presents another certificate than this store has: another computer has gone on with the change, and what
-/// this store has is of an earlier step.
-fn refuse_other_host(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
-    if !presents_another(store, now, name)? {
-        return Ok(());
+/// Asks the hosts of machines before their CA is replaced, and returns the machines whose hosts can get the new files now. A host that is down does
+/// not keep a leaked key on the others: with `--at-once` they go on without it.
+///
+/// # Errors
+/// Fails if a host does not answer, with `--at-once` if none does, and if one cannot put new files in place or presents another certificate.
+pub(super) fn answering_hosts(
+    store: &Store,
+    ui: Ui,
+    now: OffsetDateTime,
+    names: &[MachineName],
+    request: &Request,
+) -> Result<Vec<MachineName>> {
+    let (mut answering, mut down) = (Vec::new(), Vec::new());
+    for name in names {
+        match ask(store, now, name, request.install_units) {
+            Ok(Presented::Known) => answering.push(name.clone()),
+            Ok(Presented::Another) => return Err(other_host(store, name).into()),
+            Err(error) if is_down(&error) && request.at_once => down.push((name, error)),
+            Err(error) => return Err(error),
+        }
     }
+    if answering.is_empty()
+        && let Some((_, error)) = down.pop()
+    {
+        return Err(error);
+    }
+    for (name, error) in down {
+        ui.error(&error);
+        ui.note_with(
+            format_args!(
+                "the others go on without `{name}`: its host accepts clients of the old CA until it has the new files; when it answers again:"
+            ),
+            &store.command(["renew", "--apply", name.as_str()]),
+        );
+    }
+    Ok(answering)
+}
+
+/// Returns whether a host did not answer, rather than answer that it cannot put new files in place.
+fn is_down(error: &anyhow::Error) -> bool {
+    Diagnostic::of(error).is_some_and(|error| error.code != Code::NoApplyUnits)
+}
+
+/// The error for a host that presents another certificate than this store has: another computer has gone on with the change, and what this
+/// store has is of an earlier step.
+fn other_host(store: &Store, name: &MachineName) -> Diagnostic {
     let text = format!(
         "the host of `{name}` presents a certificate that is not in this store: another computer has changed the host (nothing was changed)"
     );
     let file = format!("{name}.hostseed");
-    Err(Diagnostic::error(Code::HostChangedElsewhere, text)
+    Diagnostic::error(Code::HostChangedElsewhere, text)
         .hint("export the machine on that computer, and replace it here by that file:")
         .run(store.command(["export", name.as_str(), "--passphrase", "-o", &file]))
         .run(store.command(["rm", name.as_str()]))
         .run(store.command(["import", &file]))
-        .into())
 }
 
 /// The next step of machines, and those of them that it is for.

@@ -23,7 +23,7 @@ use crate::store::Store;
 use crate::ui::{Line, Ui};
 
 /// The exit status if all machines are up, and a certificate of one expires soon.
-const EXPIRING: u8 = 3;
+pub(super) const EXPIRING: u8 = 3;
 /// The most machines at a time.
 const AT_A_TIME: usize = 64;
 /// The longest attempt, and the longest one when the wait is over.
@@ -42,11 +42,11 @@ pub struct Watch<'a> {
 }
 
 /// A machine of the store with its connection.
-struct Machine {
-    name: MachineName,
-    url: String,
-    target: Target,
-    engine: Engine,
+pub(super) struct Machine {
+    pub name: MachineName,
+    pub url: String,
+    pub target: Target,
+    pub engine: Engine,
     /// The certificate that the host has until it gets a new one, which is in the store.
     old: Option<Certificate>,
     /// True if the host accepts the client only when it has the new files.
@@ -144,7 +144,11 @@ impl Watch<'_> {
     }
 }
 
-fn machine(store: &Store, name: &str) -> Result<Machine> {
+/// Prepares the connection to a machine.
+///
+/// # Errors
+/// Fails if the machine does not exist, has no address or its files cannot be used.
+pub(super) fn machine(store: &Store, name: &str) -> Result<Machine> {
     let name = machine_name(name)?;
     let record = store.record(&name)?;
     let address = Address::parse(&record.host).map_err(|_| {
@@ -182,7 +186,7 @@ impl Machine {
 
 /// Asks a host until it answers, with its new certificate if it has a new one, until waiting cannot help, or until `end`. Without `end` it
 /// asks once.
-fn attempts(
+pub(super) fn attempts(
     machine: &Machine,
     line: &Line,
     end: Option<Instant>,
@@ -211,7 +215,7 @@ fn attempts(
 }
 
 /// Calls `work` for each item on a thread of its own, and returns the results in the order of the items.
-fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn side_by_side<T: Sync, R: Send + Sync>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<OnceLock<R>> = items.iter().map(|_| OnceLock::new()).collect();
     thread::scope(|scope| {

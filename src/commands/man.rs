@@ -15,16 +15,20 @@ pub fn man(ui: Ui, now: OffsetDateTime, dir: Option<&Path>, mut command: clap::C
     // Subcommands get their names for display, `hostseed-create`.
     command.build();
     let Some(dir) = dir.filter(|dir| *dir != Path::new("-")) else { return ui.out(page(&command)?) };
-    let subcommands = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
-    let pages: Vec<Artifact> = [&command]
+    let pages: Vec<Artifact> = commands(&command)
         .into_iter()
-        .chain(subcommands)
         .map(|command| {
             let name = command.get_display_name().unwrap_or(command.get_name());
             Ok(Artifact::public(format!("{name}.1"), page(command)?))
         })
         .collect::<Result<_>>()?;
     store::put_pages(dir, pages, now)
+}
+
+/// A command and those below it.
+fn commands(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
+    [command].into_iter().chain(below.flat_map(commands)).collect()
 }
 
 /// A page in roff, for section 1.

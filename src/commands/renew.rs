@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::apply_to_host::{apply, ask, refuse_sent};
 use super::authority::{renew_authority, tell_replaced};
-use super::authority_steps::next_step;
+use super::authority_steps::{answering_hosts, next_step};
 use super::create::about_names;
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
@@ -58,7 +58,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         return next_step(store, ui, now, &mut outcome, request);
     }
     if request.authority {
-        let mut unproved = Vec::new();
+        let (mut unproved, mut answering) = (Vec::new(), names.clone());
         for name in &names {
             unproved.extend(store.has_unproved_authority(name)?.then_some(name));
         }
@@ -69,18 +69,17 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
                 return Err(unproved_authority(store, name).into());
             }
             if request.apply && request.yes && !request.dry_run {
-                names.iter().try_for_each(|name| ask(store, now, name, request.install_units))?;
+                answering = answering_hosts(store, ui, now, &names, request)?;
             }
             let status = renew_authority(store, ui, now, &names, request)?;
             if !request.apply || !request.yes || request.dry_run {
                 return Ok(status);
             }
         }
-        outcome.apply(store, now, &names, request.install_units)?;
-        if outcome.status == ExitCode::SUCCESS {
-            tell_replaced(store, ui, now, &names)?;
-        }
-        return Ok(outcome.status);
+        outcome.apply(store, now, &answering, request.install_units)?;
+        let done: Vec<_> = names.iter().filter(|name| !store.has_previous(name)).cloned().collect();
+        tell_replaced(store, ui, now, &done)?;
+        return Ok(if done.len() < names.len() { ExitCode::FAILURE } else { outcome.status });
     }
     let passphrase = Passphrase::asked(ui);
     let sign = |name: &MachineName| Renewal::sign(store, now, name, request, &passphrase);
@@ -95,7 +94,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         } else {
             // A host that cannot be reached is found before the store is changed.
             let asked = match request.apply && !request.dry_run {
-                true => ask(store, now, name, request.install_units),
+                true => ask(store, now, name, request.install_units).map(drop),
                 false => Ok(()),
             };
             signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);

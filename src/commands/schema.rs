@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::{check_view, clients, machine_view};
-use crate::fleet::ClientUse;
+use crate::fleet::{ClientUse, SwarmPart};
 use crate::options::Kind;
 use crate::plan;
 use crate::spec::{MAX_MACHINES, Spec};
@@ -44,6 +44,7 @@ pub fn fleet_schema(ui: Ui, create: &clap::Command) -> Result<()> {
     let options = properties(create, Templates::Yes);
     let mut defaults = options.clone();
     defaults.remove("name");
+    defaults.insert("swarm".into(), swarm());
     let mut in_map = defaults.clone();
     let text = json!({ "type": ["string", "integer"] });
     in_map.insert("count".into(), json!({
@@ -103,6 +104,38 @@ pub fn fleet_schema(ui: Ui, create: &clap::Command) -> Result<()> {
             },
         },
     }))
+}
+
+/// A machine's part in the swarm.
+fn swarm() -> Value {
+    let text = json!({ "type": ["string", "integer"] });
+    let template = json!({ "type": "string", "pattern": "\\{[{%]" });
+    let role = json!({ "anyOf": [{ "enum": SwarmPart::ROLES }, template] });
+    json!({
+        "description": "The machine's part in the swarm that `hostseed swarm up` forms: its role, or a map",
+        "anyOf": [
+            role,
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "role": { "description": "[default: worker]", "anyOf": role["anyOf"] },
+                    "advertise": {
+                        "description": "IP address or network interface at which other nodes reach the host [default: Docker's choice]",
+                        "type": "string",
+                    },
+                    "labels": {
+                        "description": "Labels of the node",
+                        "anyOf": [
+                            { "type": "object", "additionalProperties": text },
+                            { "type": "string", "pattern": "=" },
+                            { "type": "array", "items": { "type": "string", "pattern": "=" } },
+                        ],
+                    },
+                },
+            },
+        ],
+    })
 }
 
 /// The kind of texts: in a fleet file they can be templates, which stand for any value.

@@ -1022,6 +1022,50 @@ codes! {
     /// The docker CLI would refuse the connection. Make a server certificate for the address with `hostseed update`, or
     /// record the address anyway with `--force`.
     AddressNotCovered = "address-not-covered",
+
+    // The swarm of a fleet.
+    /// A machine of a swarm would run Docker with live-restore
+    ///
+    /// Docker does not support live-restore on a node of a swarm, and refuses to let the host join one. Set it to false, and put the change
+    /// on the host.
+    SwarmLiveRestore = "swarm-live-restore",
+    /// No machine of the fleet is a manager of the swarm
+    ///
+    /// A swarm needs a manager: the other nodes join it. Give a machine `swarm: manager`; three or five managers survive the
+    /// failure of one or two.
+    SwarmNoManager = "swarm-no-manager",
+    /// The number of managers of the swarm is even
+    ///
+    /// More than half of the managers have to be up. An even number survives no more failures than one manager less, and needs one
+    /// more machine.
+    SwarmEvenManagers = "swarm-even-managers",
+    /// A host is in another swarm
+    ///
+    /// A host can be in one swarm. hostseed takes none out of a swarm, because its services would end. Look at the host with `docker node ls`;
+    /// if the swarm is not needed, `docker swarm leave --force` takes the host out of it.
+    SwarmOther = "swarm-other",
+    /// A host is a member of a swarm and takes no part in it
+    ///
+    /// Either it is still joining, often because a firewall closes a port between the nodes, or the swarm is locked
+    /// (autolock, which hostseed neither sets nor unlocks), or Docker reports an error. The message has Docker's own words.
+    SwarmUnfit = "swarm-unfit",
+    /// Docker refused a change of the swarm
+    ///
+    /// The message has Docker's own words. Steps that were done before stay; the same command goes on from there.
+    SwarmRefused = "swarm-refused",
+    /// A host did not join the swarm
+    ///
+    /// The nodes have to reach each other: managers at TCP port 2377, all nodes at TCP and UDP port 7946 and at UDP port 4789. The address at
+    /// which they reach a manager is its `advertise` address. The same command tries it again.
+    SwarmJoin = "swarm-join",
+    /// A node of the swarm belongs to no machine of the fleet file
+    ///
+    /// hostseed leaves it alone. Add the machine to the file with `swarm:`, or take the node out of the swarm with `docker node rm`.
+    SwarmUnlisted = "swarm-unlisted",
+    /// A node of the swarm differs from the fleet file, or is down
+    ///
+    /// `hostseed swarm up` lets machines join, and changes roles and labels. A node that is down has to be started, or its network repaired.
+    SwarmDiffers = "swarm-differs",
 }
 
 #[cfg(test)]

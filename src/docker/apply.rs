@@ -223,7 +223,7 @@ impl Host<'_> {
             let started = written.and_then(|()| units::start(engine, &self.mailbox, &self.arch, deadline));
             started.map_err(Failure::UnitsNotStarted)?;
         }
-        if self.wait_for_earlier()? {
+        if self.wait_for_earlier()? || self.has_it() {
             return Ok(());
         }
         (self.watch.step)(Step::Uploading);
@@ -257,6 +257,15 @@ impl Host<'_> {
                 return Err(Failure::Stopped);
             }
         }
+    }
+
+    /// Returns whether the host has put this set in place, for a client that was killed before the proof, and answers with it. Docker need not
+    /// restart once more then.
+    fn has_it(&self) -> bool {
+        let is_applied = matches!(self.verdict(), Ok(Some(Verdict { state: State::Applied, .. })));
+        is_applied
+            && (self.change.then.check((self.watch.clock)(), soon()))
+                .is_ok_and(|answer| answer.presented.contains(self.change.presents))
     }
 
     /// Waits for the host's verdict, and proves it.

@@ -8,6 +8,7 @@ mod connection;
 mod engine;
 mod fault;
 mod mailbox;
+mod swarm;
 mod tls;
 mod units;
 
@@ -15,3 +16,4 @@ pub use apply::{Change, Failure, Outcome, Step, Watch, apply, earlier};
 pub use engine::{Answer, Engine, Target};
 pub use fault::{Fault, Said, Which};
 pub use mailbox::Holder;
+pub use swarm::{Member, Membership, Node, PORT as SWARM_PORT, Role as SwarmRole, Tokens, Unfit};

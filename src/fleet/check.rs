@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
+use super::swarm_part::{self, SwarmPart};
 use crate::diag::{Code, Diagnostic, Position, Report};
 use crate::names::{Address, FleetName, MachineName};
 use crate::plan::{AuthoritySource, Plan};
@@ -85,7 +86,7 @@ impl Fleet {
         read("client", &file.client, client.as_ref().err().cloned());
         let client = client.ok().flatten().unwrap_or(ClientUse::Each);
 
-        let check = |n: usize| check(file.nth(n), client);
+        let check = |n: usize| check(&file, n, client);
         let checked: Vec<Checked> = (0..file.len()).into_par_iter().map(check).collect();
         let mut members = Vec::with_capacity(checked.len());
         let (mut names, mut addresses) = (HashMap::new(), HashMap::new());
@@ -116,7 +117,12 @@ impl Fleet {
 
     /// The spec of a machine, counted from 0.
     pub fn spec(&self, n: usize) -> Spec {
-        spec_of(self.file.nth(n), self.client)
+        spec_of(self.file.nth(n), self.client, self.swarm(n).is_some())
+    }
+
+    /// The part of a machine in the swarm. None if it has none.
+    pub fn swarm(&self, n: usize) -> Option<SwarmPart> {
+        swarm_of(&self.file, n).ok().flatten()
     }
 
     /// The plan of a machine, counted from 0.
@@ -140,16 +146,21 @@ impl Fleet {
     }
 }
 
-/// The spec with what follows from the use of clients.
-fn spec_of(mut spec: Spec, client: ClientUse) -> Spec {
+/// The spec with what follows from the use of clients, and from a part in the swarm.
+fn spec_of(mut spec: Spec, client: ClientUse, is_node: bool) -> Spec {
     if client == ClientUse::Shared && !spec.given.iter().any(|field| field == "ca") {
         spec.set("ca", ["shared".to_owned()]);
+    }
+    if is_node {
+        swarm_part::without_live_restore(&mut spec);
     }
     spec
 }
 
-fn check(spec: Spec, client: ClientUse) -> Checked {
-    let mut spec = spec_of(spec, client);
+fn check(file: &FleetFile, n: usize, client: ClientUse) -> Checked {
+    let swarm = swarm_of(file, n);
+    let is_node = matches!(swarm, Ok(Some(_)));
+    let mut spec = spec_of(file.nth(n), client, is_node);
     let name = spec.name.as_ref().and_then(|word| MachineName::parse(&word.text).ok());
     if spec.name.is_none() {
         // A template that fails in the name leaves the others as they are written.
@@ -166,11 +177,32 @@ fn check(spec: Spec, client: ClientUse) -> Checked {
             let problem = Diagnostic::error(Code::ConflictingValues, text);
             return Err(vec![spec.about("ca", spec.identity.ca.as_ref(), problem)]);
         }
+        if is_node && let Some(problem) = swarm_part::live_restore(&plan) {
+            return Err(vec![problem]);
+        }
         let port = plan.host.port;
         let with_port = |address: &Address| format!("{}:{port}", address.in_url().to_ascii_lowercase());
         Ok((plan.ca, plan.addresses.iter().map(with_port).collect()))
     };
-    Checked { plan: plan(), name }
+    let plan = match (plan(), swarm) {
+        (Ok(_), Err(problems)) => Err(problems),
+        (Err(problems), Err(others)) => Err([problems, others].concat()),
+        (plan, Ok(_)) => plan,
+    };
+    Checked { plan, name }
+}
+
+/// The part of a machine in the swarm.
+fn swarm_of(file: &FleetFile, n: usize) -> Result<Option<SwarmPart>, Vec<Diagnostic>> {
+    if !file.has_swarm(n) {
+        return Ok(None);
+    }
+    let name = file.nth(n).name.map(|word| word.text).unwrap_or_default();
+    match file.swarm(n, &name) {
+        (None, _) => Ok(None),
+        (Some(words), problems) if problems.is_empty() => SwarmPart::of(file, &words),
+        (Some(_), problems) => Err(problems),
+    }
 }
 
 /// The name of a machine as written.

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Place, Report};
 use crate::options::{self, Definition, Host, Identity, Kind, Slot};
 
 pub use crate::options::Word;
-pub use fleet::{FleetFile, MAX_MACHINES};
+pub use fleet::{FleetFile, MAX_MACHINES, SwarmWords};
 pub use yaml::{Document, MAX_BYTES};
 
 /// The source of a spec.

@@ -134,7 +134,7 @@ pub(super) fn field_name(
 }
 
 /// Stores a field's values, and reports each value of the wrong type.
-fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) {
+pub(super) fn fill((kind, slot): (Kind, Slot), value: Node, complain: &mut dyn FnMut(&Node, Diagnostic)) {
     match slot {
         Slot::One(one) => {
             *one = match (kind, &value.value) {

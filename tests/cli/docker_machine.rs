@@ -88,7 +88,10 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["create", "--generic-ip-address", "203.0.113.7", "web1"], "tip: use `--address IP`"),
         (&["create", "--generic-ssh-key=k", "web1"], "tip: hostseed uses no SSH"),
         (&["create", "--amazonec2-region", "x", "web1"], "tip: hostseed creates no VMs: "),
-        (&["create", "--swarm-master", "web1"], "tip: hostseed does not set up Swarm"),
+        (
+            &["create", "--swarm-master", "web1"],
+            "tip: Docker's old standalone Swarm has ended: `hostseed swarm up FLEET`",
+        ),
         (&["create", "--hetzner-api-token=t", "web1"], "tip: hostseed creates no VMs: "),
         (&["create", "--vultr-region-id", "1", "web1"], "tip: hostseed creates no VMs: "),
         (&["create", "--kvm-memory", "1024", "web1"], "tip: hostseed creates no VMs: "),
@@ -124,7 +127,10 @@ fn what_only_docker_machine_has_gets_a_tip() {
         (&["--github-api-token", "t", "ls"], "tip: hostseed downloads nothing from GitHub"),
         (&["create", "web1", "203.0.113.7"], "tip: give the VM's address as an option"),
         (&["rm", "-d", "web1"], "tip: hostseed deletes no VMs"),
-        (&["config", "--swarm", "web1"], "tip: hostseed does not set up Swarm"),
+        (
+            &["config", "--swarm", "web1"],
+            "tip: Docker's old standalone Swarm has ended: `hostseed swarm up FLEET`",
+        ),
     ] {
         let stderr = home.fails(2, args);
         assert!(stderr.contains(tip), "{args:?}: {stderr}");

@@ -525,6 +525,19 @@ const FLEETS: &[(&str, bool)] = &[
     ("fleet: ci\nmachines: [{name: a, key: dsa}]\n", false),
     ("fleet: ci\nmachines: [{name: a, engine-label: [{}]}]\n", false),
     ("fleet: ci\nmachines: a\n", false),
+    (
+        "fleet: ci\ndefaults: {swarm: worker}\nmachines: {a: {swarm: manager}, b: {swarm: none}, c: {}}\n",
+        true,
+    ),
+    (
+        "fleet: ci\nmachines: {a: {swarm: {role: manager, advertise: eth1, labels: {zone: a, rack: 1}}}}\n",
+        true,
+    ),
+    ("fleet: ci\nmachines: {a: {swarm: {advertise: '10.0.0.{{ index }}', labels: [zone=a]}}}\n", true),
+    ("fleet: ci\nmachines: {a: {swarm: boss}}\n", false),
+    ("fleet: ci\nmachines: {a: {swarm: [manager]}}\n", false),
+    ("fleet: ci\nmachines: {a: {swarm: {rol: manager}}}\n", false),
+    ("fleet: ci\nmachines: {a: {swarm: {labels: [zone]}}}\n", false),
 ];
 
 #[test]

@@ -41,12 +41,12 @@ fn the_commands_of_the_readme_work_in_order() {
     assert!(commands.len() >= 25, "{commands:#?}");
     // No VM boots here.
     let asks_a_host = |command: &&String| {
-        let begins = ["wait ", "renew --apply ", "renew --authority --apply --yes "];
+        let begins = ["wait ", "swarm ", "renew --apply ", "renew --authority --apply --yes "];
         command
             .strip_prefix("hostseed ")
             .is_some_and(|words| begins.iter().any(|begin| words.starts_with(begin)))
     };
-    assert_eq!(commands.iter().filter(asks_a_host).count(), 4);
+    assert_eq!(commands.iter().filter(asks_a_host).count(), 6);
     let mut secret = String::new();
     fs::write(home.path().join("passphrase"), "correct horse battery staple\n").unwrap();
     for command in commands.iter().filter(|command| !asks_a_host(command)) {

@@ -8,6 +8,7 @@ mod support;
 mod age;
 mod apply;
 mod authority;
+mod authority_steps;
 #[cfg(target_os = "linux")]
 mod clients;
 mod context;
@@ -21,5 +22,8 @@ mod judge;
 mod mime;
 mod packer;
 mod pki;
+mod played_host;
 mod renew;
+#[cfg(target_os = "linux")]
+mod swarm;
 mod terraform;

@@ -5,12 +5,14 @@ mod fleet;
 mod render;
 mod renew;
 mod share;
+mod swarm;
 
 pub use create::{Bake, Create, Update};
 pub use fleet::{Apply, Init};
 pub use render::Render;
 pub use renew::Renew;
 pub use share::{Client, Context, Export, Import};
+pub use swarm::{Swarm, SwarmRequest};
 
 use crate::store::Replace;
 

@@ -2,6 +2,7 @@
 //! and a list of addresses.
 
 mod addresses;
+mod swarm;
 mod template;
 
 use std::collections::HashMap;
@@ -12,6 +13,8 @@ use crate::diag::{Code, Diagnostic, Report};
 use crate::yaml::{Node, Value};
 use addresses::Addresses;
 
+pub use swarm::SwarmWords;
+
 /// Maximum number of machines of a fleet. A larger number is more likely a slip.
 pub const MAX_MACHINES: usize = 100_000;
 
@@ -20,6 +23,7 @@ const FIELDS: [&str; 4] = ["fleet", "client", "defaults", "machines"];
 /// Fields of a machine in a fleet file that a spec does not have.
 const COUNT: &str = "count";
 const ADDRESSES: &str = "addresses";
+const SWARM: &str = "swarm";
 
 /// Values that are no templates: Docker's own templates, such as `{{.Name}}`, are usual in this file.
 const NOT_TEMPLATES: [&str; 1] = ["daemon-json"];
@@ -45,6 +49,7 @@ struct Entry {
     spec: Spec,
     count: usize,
     addresses: Option<Addresses>,
+    swarm: Option<SwarmWords>,
 }
 
 impl FleetFile {
@@ -84,9 +89,51 @@ impl FleetFile {
     /// # Panics
     /// Panics if there are not so many machines.
     pub fn nth(&self, n: usize) -> Spec {
+        let (entry, index) = self.entry(n);
+        self.spec(entry, index)
+    }
+
+    /// Returns whether the machine `n` has a value for its part in the swarm.
+    pub fn has_swarm(&self, n: usize) -> bool {
+        self.entries[self.entry(n).0].swarm.is_some()
+    }
+
+    /// The part in the swarm of the machine `n`, and what is wrong with its templates.
+    ///
+    /// # Panics
+    /// Panics if there are not so many machines.
+    pub fn swarm(&self, n: usize, name: &str) -> (Option<SwarmWords>, Vec<Diagnostic>) {
+        let (entry, index) = self.entry(n);
+        let (mut problems, mut swarm) = (Vec::new(), self.entries[entry].swarm.clone());
+        let Some(words) = &mut swarm else { return (None, problems) };
+        let mut values = self.values(entry, index);
+        values.insert("name", minijinja::Value::from(name));
+        words.change_words(|field, word| match template::render(&word.text, &values) {
+            Ok(text) => {
+                if let std::borrow::Cow::Owned(text) = text {
+                    word.text = text;
+                }
+            }
+            Err(problem) => problems.push(self.about(field, Some(word), problem)),
+        });
+        (swarm, problems)
+    }
+
+    /// The entry of the machine `n`, and the machine's number in it, both counted from 0.
+    fn entry(&self, n: usize) -> (usize, usize) {
         let entry = self.ends.partition_point(|end| *end <= n);
         let before = entry.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.spec(entry, n - before)
+        (entry, n - before)
+    }
+
+    /// The values that templates can use, besides the name.
+    fn values(&self, entry: usize, index: usize) -> HashMap<&'static str, minijinja::Value> {
+        let fleet = self.name.as_ref().map(|word| word.text.as_str()).unwrap_or_default();
+        HashMap::from([
+            ("fleet", minijinja::Value::from(fleet)),
+            ("index", minijinja::Value::from(index + 1)),
+            ("count", minijinja::Value::from(self.entries[entry].count)),
+        ])
     }
 
     /// The numbers of the machines that are the first of their entry.
@@ -101,14 +148,9 @@ impl FleetFile {
     }
 
     fn spec(&self, entry: usize, index: usize) -> Spec {
-        let Entry { spec, count, addresses } = &self.entries[entry];
+        let Entry { spec, addresses, .. } = &self.entries[entry];
         let mut spec = spec.clone();
-        let fleet = self.name.as_ref().map(|word| word.text.as_str()).unwrap_or_default();
-        let mut values = HashMap::from([
-            ("fleet", minijinja::Value::from(fleet)),
-            ("index", minijinja::Value::from(index + 1)),
-            ("count", minijinja::Value::from(*count)),
-        ]);
+        let mut values = self.values(entry, index);
         let mut problems = Vec::new();
         if let Some(word) = &mut spec.name {
             match template::render(&word.text, &values) {
@@ -160,7 +202,7 @@ impl Reader<'_> {
 
     fn read(&mut self, entries: Entries) -> FleetFile {
         let mut fleet = FleetFile::default();
-        let mut defaults = self.empty_spec();
+        let (mut defaults, mut swarm) = (self.empty_spec(), None);
         let (mut given, mut machines) = (Vec::new(), None);
         for (key, value) in entries {
             let Some(field) = field_name(&key, &mut given, self.document, &mut self.problems) else {
@@ -169,10 +211,10 @@ impl Reader<'_> {
             match field.as_str() {
                 "fleet" => fleet.name = self.word("fleet", value),
                 "client" => fleet.client = self.word("client", value),
-                "defaults" => self.read_defaults(&mut defaults, value),
+                "defaults" => self.read_defaults(&mut defaults, &mut swarm, value),
                 "machines" => machines = Some(value),
                 other => {
-                    let is_of_spec = Spec::fields().any(|known| known.name == other);
+                    let is_of_spec = other == SWARM || Spec::fields().any(|known| known.name == other);
                     let near = || FIELDS.into_iter().find(|known| strsim::jaro_winkler(known, other) > 0.8);
                     let hint = match is_of_spec {
                         true => Some("put it below `defaults:`, or below a machine".to_owned()),
@@ -201,7 +243,7 @@ impl Reader<'_> {
             }
         }
         if let Some(machines) = machines {
-            fleet.entries = self.read_machines(machines, &defaults);
+            fleet.entries = self.read_machines(machines, &defaults, swarm.as_ref());
             fleet.ends = fleet
                 .entries
                 .iter()
@@ -225,7 +267,7 @@ impl Reader<'_> {
         Spec { origin: Origin::File(self.document.clone()), ..Spec::default() }
     }
 
-    fn read_defaults(&mut self, defaults: &mut Spec, value: Node) {
+    fn read_defaults(&mut self, defaults: &mut Spec, swarm: &mut Option<SwarmWords>, value: Node) {
         let entries = match value.value {
             Value::Map(entries) => entries,
             Value::Null => return,
@@ -241,8 +283,13 @@ impl Reader<'_> {
                 problems.push(Diagnostic::error(Code::UnknownField, text).at(document.place(key.start)));
                 None
             }
+            Value::Text(field) if field == SWARM => {
+                *swarm = Some(SwarmWords::read(value, document, problems));
+                None
+            }
             _ => Some(value),
         });
+        defaults.given.retain(|field| field != SWARM);
         self.resolve(defaults);
     }
 
@@ -252,7 +299,7 @@ impl Reader<'_> {
         self.problems.append(&mut spec.problems);
     }
 
-    fn read_machines(&mut self, machines: Node, defaults: &Spec) -> Vec<Entry> {
+    fn read_machines(&mut self, machines: Node, defaults: &Spec, swarm: Option<&SwarmWords>) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut left = MAX_MACHINES;
         match machines.value {
@@ -260,13 +307,13 @@ impl Reader<'_> {
                 for (key, value) in machines {
                     // A name that is no text is a problem.
                     if let Some(name) = self.word("machines", key) {
-                        entries.extend(self.read_machine(Some(name), value, defaults, &mut left));
+                        entries.extend(self.read_machine(Some(name), value, (defaults, swarm), &mut left));
                     }
                 }
             }
             Value::List(machines) => {
                 for value in machines {
-                    entries.extend(self.read_machine(None, value, defaults, &mut left));
+                    entries.extend(self.read_machine(None, value, (defaults, swarm), &mut left));
                 }
             }
             ref other => {
@@ -282,7 +329,7 @@ impl Reader<'_> {
         &mut self,
         key: Option<Word>,
         value: Node,
-        defaults: &Spec,
+        (defaults, default_swarm): (&Spec, Option<&SwarmWords>),
         left: &mut usize,
     ) -> Option<Entry> {
         let is_in_map = key.is_some();
@@ -298,7 +345,7 @@ impl Reader<'_> {
             }
         };
         let mut spec = self.empty_spec();
-        let (mut count, mut addresses) = (None, None);
+        let (mut count, mut addresses, mut swarm) = (None, None, None::<SwarmWords>);
         let document = self.document;
         fields(&mut spec, document, entries, |key, value, problems| match &key.value {
             Value::Text(field) if field == COUNT => {
@@ -309,6 +356,10 @@ impl Reader<'_> {
                 addresses = Some((key.clone(), value));
                 None
             }
+            Value::Text(field) if field == SWARM => {
+                swarm = Some(SwarmWords::read(value, document, problems));
+                None
+            }
             Value::Text(field) if field == "name" && is_in_map => {
                 let text = "`name` is not a field here: in a map the name of a machine is the key";
                 problems.push(Diagnostic::error(Code::UnknownField, text).at(document.place(key.start)));
@@ -316,7 +367,7 @@ impl Reader<'_> {
             }
             _ => Some(value),
         });
-        spec.given.retain(|field| field != COUNT && field != ADDRESSES);
+        spec.given.retain(|field| ![COUNT, ADDRESSES, SWARM].contains(&field.as_str()));
         if is_in_map {
             spec.name = key;
             spec.given.push("name".to_owned());
@@ -370,7 +421,12 @@ impl Reader<'_> {
             addresses
         });
         spec.inherit(defaults);
-        Some(Entry { spec, count: number, addresses })
+        match (&mut swarm, default_swarm) {
+            (Some(own), Some(defaults)) => own.inherit(defaults),
+            (own @ None, Some(defaults)) => *own = Some(defaults.clone()),
+            (_, None) => {}
+        }
+        Some(Entry { spec, count: number, addresses, swarm })
     }
 
     /// Reads a number of machines. Reports another value.
