@@ -567,3 +567,22 @@ fn the_schema_accepts_what_apply_accepts() {
         assert_eq!(valid, *is_good, "{text}");
     }
 }
+
+#[test]
+fn slips_in_a_fleet_file_and_around_it_have_a_hint() {
+    let home = Home::new();
+    let write = |text: &str| fs::write(home.path().join("fleet.yaml"), text).unwrap();
+    let apply = ["apply", "fleet.yaml", "--dry-run"];
+    write("fleet: ci\nmachines: [{name: a, <<: {port: 2377}}]\n");
+    assert!(home.fails(2, &apply).contains("hint: hostseed does not merge maps"));
+    for value in ["{{ fleet }}", "{pool: {{ fleet }}}"] {
+        write(&format!("fleet: ci\nmachines: [{{name: a, engine-label: {value}}}]\n"));
+        let stderr = home.fails(2, &apply);
+        assert_eq!(stderr.matches("error[field-type]").count(), 1, "{stderr}");
+        assert!(stderr.contains("hint: put a text with a template in quotes"), "{stderr}");
+    }
+    let stderr = home.fails(1, &["export", "fleet.yaml"]);
+    assert!(stderr.contains("export fleet.yaml --format terraform-json"), "{stderr}");
+    let stderr = home.fails(2, &["init", "fleet.yaml"]);
+    assert!(stderr.contains("`--out FILE`"), "{stderr}");
+}
