@@ -506,6 +506,12 @@ const FLEETS: &[(&str, bool)] = &[
         "fleet: ci\nmachines: [{name: a, address: [10.0.0.1, '{{ name }}.example.com'], engine-env: {A: 1}, port: 2377}]\n",
         true,
     ),
+    (
+        "fleet: ci\nmachines: [{name: a, port: '{{ 2376 + index }}'}, {name: 'b{{ index }}', port: '2378'}]\n",
+        true,
+    ),
+    ("fleet: ci\nmachines: [{name: a_b}]\n", false),
+    ("fleet: ci\nmachines: {a: {port: 65536}}\n", false),
     ("fleet: CI\nmachines: {}\n", false),
     ("machines: {}\n", false),
     ("fleet: ci\n", false),
