@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::passphrase::{self, From};
 use super::{client, machine_name};
 use crate::artifact::Artifact;
-use crate::diag::Report;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::export::{self, Export};
 use crate::names::{ClientName, MachineName};
 use crate::pki::Certificate;
@@ -44,7 +44,16 @@ pub struct Request {
 
 /// Prints or writes the file, and notes what its reader can do.
 pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
-    let machine = machine_name(&request.machine)?;
+    let machine = machine_name(&request.machine);
+    if !machine.as_ref().is_ok_and(|name| store.has(name)) && Path::new(&request.machine).is_file() {
+        let text = format!("`{}` is a file, and not the name of a machine", request.machine);
+        let format = ["export", &request.machine, "--format", "terraform-json"];
+        return Err(Diagnostic::error(Code::NoSuchMachine, text)
+            .hint("a fleet file is exported in a format, which can be json and csv, too:")
+            .run(store.command(format))
+            .into());
+    }
+    let machine = machine?;
     let (export, note) = read(store, ui, now, &machine, &request.part)?;
     let passphrase = request.passphrase.as_ref().map(|from| passphrase::new(ui, from)).transpose()?;
     let archive = export::write(&export)?;

@@ -506,6 +506,12 @@ const FLEETS: &[(&str, bool)] = &[
         "fleet: ci\nmachines: [{name: a, address: [10.0.0.1, '{{ name }}.example.com'], engine-env: {A: 1}, port: 2377}]\n",
         true,
     ),
+    (
+        "fleet: ci\nmachines: [{name: a, port: '{{ 2376 + index }}'}, {name: 'b{{ index }}', port: '2378'}]\n",
+        true,
+    ),
+    ("fleet: ci\nmachines: [{name: a_b}]\n", false),
+    ("fleet: ci\nmachines: {a: {port: 65536}}\n", false),
     ("fleet: CI\nmachines: {}\n", false),
     ("machines: {}\n", false),
     ("fleet: ci\n", false),
@@ -566,4 +572,23 @@ fn the_schema_accepts_what_apply_accepts() {
     for ((text, is_good), valid) in all.iter().zip(valid) {
         assert_eq!(valid, *is_good, "{text}");
     }
+}
+
+#[test]
+fn slips_in_a_fleet_file_and_around_it_have_a_hint() {
+    let home = Home::new();
+    let write = |text: &str| fs::write(home.path().join("fleet.yaml"), text).unwrap();
+    let apply = ["apply", "fleet.yaml", "--dry-run"];
+    write("fleet: ci\nmachines: [{name: a, <<: {port: 2377}}]\n");
+    assert!(home.fails(2, &apply).contains("hint: hostseed does not merge maps"));
+    for value in ["{{ fleet }}", "{pool: {{ fleet }}}"] {
+        write(&format!("fleet: ci\nmachines: [{{name: a, engine-label: {value}}}]\n"));
+        let stderr = home.fails(2, &apply);
+        assert_eq!(stderr.matches("error[field-type]").count(), 1, "{stderr}");
+        assert!(stderr.contains("hint: put a text with a template in quotes"), "{stderr}");
+    }
+    let stderr = home.fails(1, &["export", "fleet.yaml"]);
+    assert!(stderr.contains("export fleet.yaml --format terraform-json"), "{stderr}");
+    let stderr = home.fails(2, &["init", "fleet.yaml"]);
+    assert!(stderr.contains("`--out FILE`"), "{stderr}");
 }
