@@ -180,19 +180,11 @@ fn signed(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphra
     store.check_authority(&plan.ca)?;
     let authority = match store.authority(&plan.ca, now, &|key| passphrase.of(key))? {
         Some(authority) => authority,
-        None => issue_authority(plan, now)?,
+        None if plan.ca == AuthoritySource::Own => return pki::issue_own_identity(plan, now),
+        // A later machine with the shared CA may have a boot issuer.
+        None => pki::issue_authority(SHARED, plan.key, true, now)?,
     };
     pki::issue_identity(plan, authority, now)
-}
-
-fn issue_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
-    match plan.ca {
-        AuthoritySource::Own => pki::issue_own_authority(plan, now),
-        // A later machine with the shared CA may have a boot issuer.
-        AuthoritySource::Shared | AuthoritySource::Dir(_) => {
-            pki::issue_authority(SHARED, plan.key, true, now)
-        }
-    }
 }
 
 /// A note about the usual names that the server certificate lacks because of the CA's name constraints.

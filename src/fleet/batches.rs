@@ -166,16 +166,13 @@ impl<'a> Work<'a> {
     /// Makes the keys and certificates of a machine, and renders its seed.
     fn issue(&self, n: usize) -> Result<NewMachine> {
         let plan = self.fleet.plan(n)?;
-        let authority = match self.authority(&plan.ca) {
-            Some(authority) => authority.clone(),
-            None => pki::issue_own_authority(&plan, self.now)?,
-        };
-        let identity = match &self.client {
-            Some(client) => {
+        let identity = match (self.authority(&plan.ca).cloned(), &self.client) {
+            (None, _) => pki::issue_own_identity(&plan, self.now)?,
+            (Some(authority), None) => pki::issue_identity(&plan, authority, self.now)?,
+            (Some(authority), Some(client)) => {
                 let host = pki::issue_host(&plan, &authority, self.now)?;
                 Identity { authority, host, client: client.clone() }
             }
-            None => pki::issue_identity(&plan, authority, self.now)?,
         };
         let seed =
             vec![render::render_user_data(&plan, &identity.for_host())?, render::render_machine_yaml(&plan)?];

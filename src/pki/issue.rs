@@ -56,6 +56,20 @@ pub fn issue_identity(plan: &Plan, authority: Pair, now: OffsetDateTime) -> Resu
     Ok(identity)
 }
 
+/// Makes a machine's own CA, and the keys and certificates that it signs, as [`issue_identity`] does. It does not ask whether docker and dockerd
+/// accept the result: everything in these certificates is hostseed's, and nothing is of a CA that somebody else made.
+pub fn issue_own_identity(plan: &Plan, now: OffsetDateTime) -> Result<Identity> {
+    let key = generate(plan.key)?;
+    let params = with_serial(profile::authority(plan.name.as_str(), plan.boot_issuer.is_some(), now))?;
+    let authority = pair(&params.self_signed(&key)?, &key)?;
+    let issuer = Issuer::new(params, key);
+    let names = plan.sans();
+    let host = sign(host_profile(plan, &names, &authority.certificate, now)?, plan.key, &issuer)?;
+    let client = profile::client(plan, &names, authority.certificate.validity(), now);
+    let client = sign(client, plan.key, &issuer)?;
+    Ok(Identity { authority, host, client })
+}
+
 /// Makes a client certificate besides the machine's own, signed by `authority`, and its key. It is not valid longer than the CA.
 ///
 /// # Errors
@@ -267,4 +281,35 @@ fn generate_rsa(bits: usize) -> Result<KeyPair> {
     let der = key.to_pkcs8_der().context("cannot encode an RSA key")?;
     let der = PrivatePkcs8KeyDer::from(der.as_bytes());
     Ok(KeyPair::from_pkcs8_der_and_sign_algo(&der, &rcgen::PKCS_RSA_SHA256)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Spec;
+
+    /// A machine's own CA is not verified when it is made.
+    #[test]
+    fn docker_and_dockerd_accept_what_an_own_ca_signs() {
+        let now = OffsetDateTime::now_utc();
+        for key in ["p256", "p384", "ed25519", "rsa2048"] {
+            for address in [&["203.0.113.7", "web1.example.com", "2001:db8::7"][..], &[]] {
+                let mut spec = Spec::default();
+                spec.set("name", ["web1".to_owned()]);
+                spec.set("key", [key.to_owned()]);
+                spec.set("address", address.iter().map(|text| (*text).to_owned()));
+                let plan = Plan::from_spec(&spec).unwrap();
+                let identity = issue_own_identity(&plan, now).unwrap();
+                check_accepted(&plan, &identity, now).unwrap();
+                let other = issue_own_identity(&plan, now).unwrap();
+                let mixed = Identity { host: other.host, ..identity.clone() };
+                assert!(check_accepted(&plan, &mixed, now).is_err());
+                let mixed = Identity { client: other.client, ..identity.clone() };
+                assert!(check_accepted(&plan, &mixed, now).is_err());
+                check_issuer(&identity.host, &identity.authority).unwrap();
+                let names = if address.is_empty() { 0 } else { plan.sans().len() };
+                assert_eq!(identity.host.certificate.sans().len(), names);
+            }
+        }
+    }
 }

@@ -343,7 +343,7 @@ mod tests {
 
         #[test]
         fn a_quoted_text_is_read_unchanged(text in "\\PC{0,60}") {
-            let yaml = format!("engine-label: [{}]\n", serde_json::to_string(&text).unwrap());
+            let yaml = format!("engine-label: [{}]\n", crate::templates::quote::yaml(&text));
             if let Ok(spec) = read("s.yaml", &yaml) && spec.problems.is_empty() {
                 prop_assert_eq!(&spec.host.engine_labels[0].text, &text);
             } else {

@@ -188,18 +188,22 @@ pub fn write_new(path: &Path, file: &Artifact) -> io::Result<()> {
     write_unsynced(path, file)?.sync_all()
 }
 
-/// Creates a file with its mode, and starts to write it to the disk. It is there for certain only after the caller has synced it. Fails
-/// if the file exists.
+/// Creates a file with its mode. It is there for certain only after the caller has synced it. Fails if the file exists.
 pub fn write_unsynced(path: &Path, file: &Artifact) -> io::Result<File> {
     // `create_new` does not follow a symbolic link that another user has planted.
     let mut new = private_options().create_new(true).write(true).open(path)?;
     new.write_all(&file.bytes)?;
     set_mode(&new, file.mode)?;
-    // Linux starts to write the pages that it is advised to drop (posix_fadvise(2)). So the disk writes several files at the same time,
-    // and the first `fsync` makes the metadata of all of them durable. It is only advice: the files are synced in any case.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::fs::fadvise(&new, 0, None, rustix::fs::Advice::DontNeed);
     Ok(new)
+}
+
+/// Starts to write a file to the disk. Linux does that with the pages that it is advised to drop (posix_fadvise(2)). So the disk writes several
+/// files at the same time, and the first `fsync` makes the metadata of all of them durable. It is only advice: the file must be synced in
+/// any case.
+pub fn start_sync(file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    let _ = file;
 }
 
 /// Gives a file without a private key the wider mode `mode`.

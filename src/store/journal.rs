@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Action, failed};
 use super::temporary;
 use super::trust::Trust;
+use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 
 /// File name of the journal. It is not a temporary name, so [`temporary::sweep`] does not remove it.
@@ -21,8 +22,10 @@ pub const JOURNAL: &str = ".hostseed.journal";
 
 const VERSION: u32 = 1;
 
-/// Maximum size in bytes. hostseed does not write longer journals.
-const MAX_JOURNAL: u64 = 1 << 20;
+/// Maximum size in bytes of the journal of a store. The removal of a machine takes less than 1 KiB, and a fleet has at most 100 000 machines.
+const MAX_OF_STORE: u64 = 100 << 20;
+/// Maximum size in bytes of the journal of another folder, in which a change has few files.
+const MAX_OF_OTHERS: u64 = 1 << 20;
 
 /// The rest of a change. All paths are relative to the journal's folder.
 #[derive(Serialize, Deserialize)]
@@ -66,6 +69,19 @@ impl Journal {
     /// Makes a journal for the folder with this metadata.
     pub fn new(folder: &fs::Metadata, renames: Vec<Rename>, delete: Vec<PathBuf>) -> Self {
         Self { version: VERSION, folder: inode(folder), renames, delete }
+    }
+
+    /// The journal as a file.
+    ///
+    /// # Errors
+    /// Fails if it has more bytes than [`load`] reads.
+    pub fn file(&self, scope: Scope) -> io::Result<Artifact> {
+        let bytes = serde_json::to_vec(self)?;
+        let max = scope.max_journal();
+        if bytes.len() as u64 > max {
+            return Err(io::Error::other(format!("it would have more than {} MiB", max >> 20)));
+        }
+        Ok(Artifact::private(JOURNAL, bytes))
     }
 
     /// All temporary names in the journal.
@@ -154,6 +170,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Maximum size of the journal in bytes.
+    fn max_journal(self) -> u64 {
+        match self {
+            Self::Store => MAX_OF_STORE,
+            Self::DockerConfig | Self::Output => MAX_OF_OTHERS,
+        }
+    }
+
     /// Returns whether a path is allowed in this scope. In an output folder a subfolder can be a link to any other folder, so
     /// hostseed never writes into subfolders.
     fn allows(self, name: &Path) -> bool {
@@ -187,7 +211,7 @@ pub fn load(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<Opt
     let file = files::without_following(fs::File::options().read(true)).open(&path);
     let file = file.map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     let metadata = file.metadata().map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
-    if !metadata.is_file() || metadata.len() > MAX_JOURNAL {
+    if !metadata.is_file() || metadata.len() > scope.max_journal() {
         return Err(unusable("is not a journal").into());
     }
     trust.check_file(&shown.join(JOURNAL), &metadata)?;
@@ -197,7 +221,7 @@ pub fn load(base: &Path, shown: &Path, trust: Trust, scope: Scope) -> Result<Opt
         return Err(unusable("can be read by other users, so hostseed did not write it").into());
     }
     let mut text = String::new();
-    file.take(MAX_JOURNAL)
+    file.take(scope.max_journal())
         .read_to_string(&mut text)
         .map_err(|error| failed(Action::Read, &shown.join(JOURNAL), &error))?;
     let journal: Journal =
@@ -243,4 +267,32 @@ fn is_inside_folder(name: &Path) -> bool {
 /// Returns whether the last component of a path is a temporary name.
 fn is_temporary(name: &Path) -> bool {
     is_inside_folder(name) && name.file_name().and_then(OsStr::to_str).is_some_and(temporary::is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_of_thousands_of_removals_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = fs::metadata(dir.path()).unwrap();
+        let (mut renames, mut delete) = (Vec::new(), Vec::new());
+        for n in 0..10_000 {
+            let within = PathBuf::from("machines").join(temporary::new_name().unwrap());
+            let name = format!("machine-with-a-long-name-{n}");
+            let (from, to) = (Path::new("machines").join(&name), within.join(&name));
+            renames.push(Rename { what: u64::MAX - n, from, to, kind: Kind::Remove, before: None });
+            delete.push(within);
+        }
+        let journal = Journal::new(&folder, renames, delete);
+        let file = journal.file(Scope::Store).unwrap();
+        assert!(file.bytes.len() > 1 << 20);
+        files::write_new(&dir.path().join(JOURNAL), &file).unwrap();
+        let found = load(dir.path(), dir.path(), Trust::Checked, Scope::Store).unwrap().unwrap();
+        assert_eq!((found.renames.len(), found.delete.len()), (10_000, 10_000));
+        // What cannot be read is not written.
+        assert!(load(dir.path(), dir.path(), Trust::Checked, Scope::Output).is_err());
+        assert!(journal.file(Scope::Output).is_err());
+    }
 }

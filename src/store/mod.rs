@@ -13,6 +13,7 @@ mod current_context;
 mod docker_machine;
 mod export;
 mod exported;
+mod file_system;
 mod files;
 mod fleet;
 mod import;

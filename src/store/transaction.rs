@@ -3,7 +3,8 @@
 //! A [`Transaction`] is the only guard of the store: it holds the lock on its folder, keeps the folder open where another
 //! user could replace it, and releases both when dropped.
 //!
-//! New files and folders are first written under temporary names near their targets, on the same file system, and then synced together.
+//! New files and folders are first written under temporary names near their targets, on the same file system, and then synced together: each
+//! of a few, or the whole file system for many.
 //! Then a journal is renamed into place. This one rename commits the change. So after a power cut a change is whole or has no effect, and
 //! it is whole if the command ended. The journal lists the renames that move everything
 //! to its target, and the files to delete afterwards. The next command that finds a journal finishes the change with
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Store;
+use super::file_system::FileSystem;
 use super::files::{self, Action, cannot, failed};
 use super::journal::{self, JOURNAL, Journal, Kind, Rename, Scope, inode};
 use super::lock;
@@ -52,11 +54,14 @@ pub struct Transaction<'a> {
     temporary: Vec<PathBuf>,
     /// Files that are written and not synced yet, with their names in errors.
     unsynced: Vec<(PathBuf, File)>,
+    /// The file system, if it is synced as a whole after the last file.
+    file_system: Option<FileSystem>,
     /// Temporary folders whose names are not synced yet.
     unsynced_folders: BTreeSet<PathBuf>,
 }
 
-/// Maximum number of files that are open until they are synced. Most systems allow 256 open files or more.
+/// Maximum number of files that are open until they are synced. Most systems allow 256 open files or more. A change with more files syncs
+/// the whole file system once, which takes less time than a thousand files one by one.
 const MAX_UNSYNCED: usize = 64;
 
 /// A part of a change. Paths are relative to the transaction's folder.
@@ -143,6 +148,7 @@ impl<'a> Transaction<'a> {
             delete: Vec::new(),
             temporary: Vec::new(),
             unsynced: Vec::new(),
+            file_system: None,
             unsynced_folders: BTreeSet::new(),
         }
     }
@@ -203,6 +209,7 @@ impl<'a> Transaction<'a> {
 
     /// Writes the new files under temporary names, and then the journal, if the change needs one.
     fn prepare(&mut self, changes: &[Change]) -> Result<()> {
+        self.file_system = self.file_system_of(changes);
         for change in changes {
             match change {
                 Change::NewFolder(target, artifacts) => self.put_dir(target, artifacts)?,
@@ -212,14 +219,39 @@ impl<'a> Transaction<'a> {
                 Change::Remove(target) => self.remove(target)?,
             }
         }
-        self.sync_files()?;
-        self.unsynced_folders.iter().for_each(|folder| files::sync_dir(folder));
+        match &self.file_system {
+            Some(file_system) => {
+                file_system.sync().map_err(|error| failed(Action::Write, self.shown, &error))?;
+            }
+            None => {
+                self.sync_files()?;
+                self.unsynced_folders.iter().for_each(|folder| files::sync_dir(folder));
+            }
+        }
         let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
         if !is_one_rename {
             self.write_journal()?;
             self.is_journaled = true;
         }
         Ok(())
+    }
+
+    /// The file system of a change with so many files that it is synced as a whole.
+    fn file_system_of(&self, changes: &[Change]) -> Option<FileSystem> {
+        let (mut count, mut folders) = (0, BTreeSet::new());
+        for change in changes {
+            let (target, files) = match change {
+                Change::NewFolder(target, files) => (target, files.len()),
+                Change::NewFile(target, _) | Change::File(target, _) => (target, 1),
+                Change::Move(..) | Change::Remove(_) => continue,
+            };
+            count += files;
+            folders.insert(folder_of_temporary(target));
+        }
+        let folders: Vec<_> = folders.iter().map(|folder| self.base.join(folder)).collect();
+        (count > MAX_UNSYNCED)
+            .then(|| FileSystem::of(&self.base, folders.iter().map(PathBuf::as_path)))
+            .flatten()
     }
 
     fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
@@ -248,10 +280,14 @@ impl<'a> Transaction<'a> {
         self.rename(from, target.to_owned(), kind)
     }
 
-    /// Creates a file, which [`sync_files`](Self::sync_files) syncs. `shown` is its name in errors.
+    /// Creates a file, which [`prepare`](Self::prepare) syncs. `shown` is its name in errors.
     fn write(&mut self, path: &Path, artifact: &Artifact, shown: PathBuf) -> Result<()> {
-        let file =
-            files::write_unsynced(path, artifact).map_err(|error| failed(Action::Write, &shown, &error))?;
+        let file = files::write_unsynced(path, artifact);
+        let file = file.map_err(|error| failed(Action::Write, &shown, &error))?;
+        if self.file_system.is_some() {
+            return Ok(());
+        }
+        files::start_sync(&file);
         self.unsynced.push((shown, file));
         if self.unsynced.len() >= MAX_UNSYNCED { self.sync_files() } else { Ok(()) }
     }
@@ -286,10 +322,7 @@ impl<'a> Transaction<'a> {
     fn temporary_beside(&mut self, target: &Path) -> Result<(PathBuf, PathBuf)> {
         let name =
             temporary::new_name().map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
-        // Temporary names are at most one level deep, because [`temporary::sweep`] looks only in the store's folder and
-        // its direct subfolders.
-        let folder = target.parent().and_then(|folder| folder.components().next());
-        let name = folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str())).join(name);
+        let name = folder_of_temporary(target).join(name);
         self.temporary.push(name.clone());
         let path = self.base.join(&name);
         Ok((name, path))
@@ -303,13 +336,15 @@ impl<'a> Transaction<'a> {
             }
         }
         // The temporary files are synced to the disk before the journal that lists them.
-        for folder in self.folders_of(|rename| vec![&rename.from]) {
-            files::sync_dir(&folder);
+        if self.file_system.is_none() {
+            for folder in self.folders_of(|rename| vec![&rename.from]) {
+                files::sync_dir(&folder);
+            }
         }
         let shown = self.shown.join(JOURNAL);
         let folder = fs::metadata(&self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
         let journal = Journal::new(&folder, self.renames.clone(), self.delete.clone());
-        let journal = Artifact::private(JOURNAL, serde_json::to_vec_pretty(&journal)?);
+        let journal = journal.file(self.scope).map_err(|error| failed(Action::Write, &shown, &error))?;
         let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
@@ -456,6 +491,13 @@ impl Drop for Transaction<'_> {
             let _ = rustix::process::fchdir(back);
         }
     }
+}
+
+/// The folder of the temporary name of a file or folder, relative to the transaction's folder. Temporary names are at most one level deep,
+/// because [`temporary::sweep`] looks only in the store's folder and its direct subfolders.
+fn folder_of_temporary(target: &Path) -> PathBuf {
+    let folder = target.parent().and_then(|folder| folder.components().next());
+    folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str()))
 }
 
 /// An error that does not say whether something was changed.

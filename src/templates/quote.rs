@@ -54,31 +54,47 @@ fn unit_string(text: &str) -> String {
 /// §5.1: printable characters; §5.4: line breaks). Every scalar is quoted, because cloud-init's reader does not read `no`, `1:30`
 /// and `0644` as texts.
 pub fn yaml(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    for c in serde_json::Value::from(text).to_string().chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                write!(quoted, "\\u{:04x}", c as u32).expect("writing to a string does not fail");
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted
+    double_quoted(text, |c| {
+        !matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    })
 }
 
 /// As [`yaml`], with only ASCII characters, for readers that do not know the encoding of the text.
 pub fn yaml_ascii(text: &str) -> String {
+    double_quoted(text, |c| c < '\u{7f}')
+}
+
+/// Writes a JSON string (RFC 8259 §7), in which the characters above U+001F stay for which `is_plain` is true.
+fn double_quoted(text: &str, is_plain: impl Fn(char) -> bool) -> String {
+    const ESCAPED: &str = "writing to a string does not fail";
+    let stays = |c: char| c >= ' ' && !matches!(c, '"' | '\\') && is_plain(c);
     let mut quoted = String::with_capacity(text.len() + 2);
-    for c in yaml(text).chars() {
-        match u32::from(c) {
-            ..0x80 => quoted.push(c),
+    quoted.push('"');
+    let mut rest = text;
+    loop {
+        // Most of user-data is one long base64 text, which is copied as a whole.
+        let is_usual = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+        let usual = rest.bytes().position(|b| !is_usual(&b)).unwrap_or(rest.len());
+        let Some(at) = rest[usual..].find(|c| !stays(c)).map(|at| usual + at) else { break };
+        let (plain, special) = rest.split_at(at);
+        quoted.push_str(plain);
+        let mut characters = special.chars();
+        let c = characters.next().expect("a character was found there");
+        rest = characters.as_str();
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{c}' => quoted.push_str("\\f"),
             // YAML does not join surrogate pairs (1.1, §5.6), so characters above U+FFFF have a longer escape.
-            code @ 0x80..0x1_0000 => {
-                write!(quoted, "\\u{code:04x}").expect("writing to a string does not fail")
-            }
-            code => write!(quoted, "\\U{code:08x}").expect("writing to a string does not fail"),
+            c if u32::from(c) > 0xffff => write!(quoted, "\\U{:08x}", u32::from(c)).expect(ESCAPED),
+            c => write!(quoted, "\\u{:04x}", u32::from(c)).expect(ESCAPED),
         }
     }
+    quoted.push_str(rest);
+    quoted.push('"');
     quoted
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use minijinja::{Value, context};
 
 use super::manifest::{Entry, Manifest};
@@ -88,13 +88,13 @@ impl Contents {
             files,
             run_setup => format!("echo {checked} | sha256sum -c && exec {SETUP}"),
         };
-        let render = |manifest: &Manifest| {
-            let manifest = Value::from_safe_string(manifest.to_line());
-            templates::render(form.template, context! { manifest, ..values.clone() })
-        };
-        // The number of lines does not depend on the value of `lines`, so a first rendering is enough to count them.
-        manifest.lines = Some(Secret::new(render(&manifest)?).expose().lines().count());
-        render(&manifest)
+        let line = manifest.to_line();
+        let values = context! { manifest => Value::from_safe_string(line.clone()), ..values };
+        let text = Secret::new(templates::render(form.template, values)?);
+        // The number of lines does not depend on the value of `lines`, so they are counted before it is there.
+        manifest.lines = Some(text.expose().lines().count());
+        let (before, after) = text.expose().split_once(&line).context("the template has the manifest")?;
+        Ok([before, &manifest.to_line(), after].concat())
     }
 }
 

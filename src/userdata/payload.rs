@@ -47,7 +47,7 @@ impl Payload {
             PayloadEncoding::GzipBase64 => encoding::base64(&script.gzip),
             PayloadEncoding::Plain => script.text.clone().into_owned(),
         };
-        Self { text: Secret::new(text), encoding, sha256: sha256(script.text.as_bytes()) }
+        Self { text: Secret::new(text), encoding, sha256: script.sha256() }
     }
 
     /// The lines of the text, for a here-document. Templates insert them without escaping.

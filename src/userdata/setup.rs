@@ -2,6 +2,7 @@
 //! the files that the script contains and installs.
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 use super::budget::Budget;
 use super::host_state::{File, HostState};
@@ -10,6 +11,7 @@ use super::paths::{ISSUE, LIB, OPT, SETTINGS};
 use super::problems::Problems;
 use super::script::here_documents;
 use crate::diag::Place;
+use crate::digest::sha256;
 use crate::secret::Secret;
 
 /// The script `setup`, rendered and compressed by the build script. Its text is the same for each machine of the same kind.
@@ -38,6 +40,20 @@ impl Script {
             (true, true) => built!("setup-image-issues"),
         };
         Self { text: text.into(), gzip: gzip.into() }
+    }
+
+    /// The SHA-256 of the text, in hexadecimal. Each of hostseed's own scripts is hashed once.
+    pub fn sha256(&self) -> String {
+        static KNOWN: Mutex<Vec<(&str, String)>> = Mutex::new(Vec::new());
+        let Cow::Borrowed(text) = self.text else { return sha256(self.text.as_bytes()) };
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.iter().find(|(of, _)| std::ptr::eq(*of, text)) {
+            Some((_, sum)) => sum.clone(),
+            None => {
+                known.push((text, sha256(text.as_bytes())));
+                known[known.len() - 1].1.clone()
+            }
+        }
     }
 
     /// A script with this text.

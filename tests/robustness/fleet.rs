@@ -1,10 +1,11 @@
 //! `apply` that is killed at any moment, and stores that cannot be written.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::interruption::{Call, calls, may_trace, tamper};
+use super::interruption::{Call, calls, may_trace, tamper, unfinished};
 use crate::support::Home;
 use crate::support::extent::{is_full, sample, sample_in_full};
 
@@ -100,6 +101,43 @@ fn a_failure_says_what_was_done_before() {
         assert!(stderr.contains(&note), "{stderr}");
         check(&home, state);
     }
+}
+
+#[test]
+fn a_batch_is_on_the_disk_before_its_journal() {
+    if !may_trace() {
+        return;
+    }
+    // So many files that the file system is synced as a whole.
+    let new = || {
+        let home = Home::new();
+        let fleet = "fleet: ci\nmachines: [{name: 'ci-{{ index }}', count: 6, addresses: 10.0.0.0/24}]\n";
+        fs::write(home.path().join("fleet.yaml"), fleet).unwrap();
+        home
+    };
+    let calls = calls(&new(), &APPLY);
+    let at = |name: &str, part: &str| -> Vec<usize> {
+        let is_it = |call: &Call| call.name.starts_with(name) && call.line.contains(part);
+        calls.iter().enumerate().filter(|(_, call)| is_it(call)).map(|(n, _)| n).collect()
+    };
+    let syncs = at("syncfs", "");
+    if syncs.is_empty() {
+        // Linux before 5.8 does not tell whether it has succeeded.
+        return assert!(at("fsync", "/machines/.hostseed-").len() > 6);
+    }
+    let (written, journal) = (at("write", "/machines/.hostseed-"), at("rename", "journal"));
+    assert_eq!((syncs.len(), journal.len()), (1, 1));
+    assert!(written.len() >= 6 * 10, "{}", written.len());
+    assert!(written.iter().chain(&at("mkdir", "/.hostseed-")).all(|n| *n < syncs[0]));
+    assert!(syncs[0] < journal[0]);
+
+    let home = new();
+    let output = tamper(&home, &calls[syncs[0]], "error=EIO", &APPLY);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(home.ok(&["ls", "-q"]), "");
+    assert_eq!(unfinished(&home.store()), Vec::<PathBuf>::new());
+    home.ok(&APPLY);
+    assert_eq!(home.ok(&["ls", "-q"]).lines().count(), 6);
 }
 
 #[test]

@@ -32,7 +32,7 @@ const FILES: [(&str, u32); 9] = [
 /// write a file.
 const ONE_IN: usize = 29;
 /// System calls that change files, sync them or lock them.
-const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,fchmod,fchmodat,chmod,flock,\
+const CHANGES: &str = "openat,mkdir,mkdirat,write,pwrite64,fsync,fdatasync,syncfs,fchmod,fchmodat,chmod,flock,\
     rename,renameat,renameat2,link,linkat,unlink,unlinkat,rmdir,ftruncate";
 
 /// A home folder that is as it was before each interruption. A copy takes a fraction of the time of the commands that made it.
