@@ -592,3 +592,38 @@ fn slips_in_a_fleet_file_and_around_it_have_a_hint() {
     let stderr = home.fails(2, &["init", "fleet.yaml"]);
     assert!(stderr.contains("`--out FILE`"), "{stderr}");
 }
+
+#[test]
+fn a_node_of_a_swarm_that_issues_its_certificates_runs_without_live_restore() {
+    let home = Home::new();
+    write(
+        &home,
+        "fleet: ci\ndefaults: {swarm: worker}\nmachines:\n  a: {swarm: manager}\n  b: {address: 203.0.113.2}\n  c: {swarm: none}\n",
+    );
+    home.ok(&["apply", "fleet.yaml", "--quiet"]);
+    let has_option = |name: &str| {
+        fs::read_to_string(home.machine(name).join("machine.yaml")).unwrap().contains("live-restore=false")
+    };
+    assert_eq!(["a", "b", "c"].map(has_option), [true, false, false]);
+    // A second run has nothing to change.
+    let json: Value = serde_json::from_str(&home.ok(&["apply", "fleet.yaml", "--json"])).unwrap();
+    assert_eq!(json["keep"].as_array().map(Vec::len), Some(3), "{json}");
+}
+
+#[test]
+fn problems_of_a_machines_part_in_the_swarm_are_reported_at_once() {
+    let home = Home::new();
+    let fleet = |swarm: &str| {
+        let text = format!(
+            "fleet: ci\nmachines: [{{name: 'm{{{{ index }}}}', count: 2, addresses: 203.0.113.1/24, swarm: {swarm}}}]\n"
+        );
+        write(&home, &text);
+        home.fails(2, &["apply", "fleet.yaml"])
+    };
+    let stderr = fleet("{role: manager, advertise: '{{ nam }}'}");
+    assert!(stderr.contains("`swarm.advertise` uses `nam`"), "{stderr}");
+    let stderr = fleet("{role: boss, advertise: 10.0.0, labels: [x]}");
+    for problem in ["`swarm.role` must be", "`swarm.advertise` must be", "`swarm.labels` must be"] {
+        assert!(stderr.contains(problem), "{problem}: {stderr}");
+    }
+}
