@@ -1,7 +1,7 @@
 //! `check` and `wait`: each reason why a host does not answer, against servers of the test's own. `interop/dockerd.rs` asks a real dockerd.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -765,13 +765,13 @@ fn waiting_ends_when_the_host_is_up() {
     let port = free_port();
     record_port(&home, port);
     let mut command = home.command(&["wait", "web1"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    thread::sleep(Duration::from_millis(300));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waits = said.find(|line| line.contains("waiting for Docker to be installed"));
+    assert!(waits.is_some(), "it ended");
     listen(("127.0.0.1", port), speak(config, docker));
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains("waiting for Docker to be installed"), "{stderr}");
+    let rest: Vec<_> = said.collect();
+    assert!(child.wait().unwrap().success(), "{rest:?}");
 }
 
 #[test]
