@@ -55,6 +55,9 @@ fn value(argument: &str, typed: &str) -> Option<(Option<&'static str>, &'static 
         });
         return Some((nearest(typed, names), "`hostseed clouds` lists the clouds"));
     }
+    if is("EXAMPLE") {
+        return Some((None, "`--out FILE` gives the example another file"));
+    }
     let codes = || Code::ALL.iter().map(|code| (code.name(), code.name()));
     is("CODE").then(|| (nearest(typed, codes()), "`hostseed explain` lists the codes"))
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::apply_to_host::{Presented, ask, presented};
 use super::as_usage;
-use super::authority::{Signed, as_typed, certificate_options, listed, sign, tell_replaced};
+use super::authority::{Signed, as_typed, listed, sign, tell_replaced};
 use super::authority_view::{print, question, tell};
 use super::passphrase::Passphrase;
 use super::renew::{Outcome, Renewal, Request};
@@ -359,11 +359,7 @@ pub(super) fn make_again(store: &Store, name: &MachineName, client: &ClientName)
 
 /// The command that does the next step.
 pub(super) fn command(store: &Store, names: &[MachineName], request: &Request) -> Command {
-    let options =
-        [request.at_once.then_some("--at-once"), request.install_units.then_some("--install-units")];
-    let words = ["renew", "--authority", "--apply", "--yes"].into_iter();
-    let words = words.chain(options.into_iter().flatten()).map(str::to_owned);
-    store.command(words.chain(certificate_options(request)).chain(names.iter().map(MachineName::to_string)))
+    as_typed(store, names, &Request { apply: true, yes: true, dry_run: false, ..request.clone() })
 }
 
 /// New files that are not in the store yet.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use time::OffsetDateTime;
 
 use super::passphrase::Passphrase;
-use super::{as_usage, ending, machine_name};
+use super::{as_usage, ending, machine_name, pending};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, ContextName, MachineName};
@@ -71,6 +71,7 @@ pub fn client(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> 
     store.put_client(&machine, &client, signed, (request.force, now), deliver)?;
     let owns = plan.is_some_and(|plan| plan.ca == AuthoritySource::Own);
     note(store, ui, (&machine, &client), (&authority, &pair), owns);
+    pending::note(store, ui, &machine);
     tell(store, ui, (&machine, &client), out.as_ref(), &connection);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{expiry, machine_name, refuse_unsafe};
+use super::{expiry, machine_name, pending, refuse_unsafe};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -14,6 +14,7 @@ pub fn config(store: &Store, ui: Ui, now: OffsetDateTime, name: &str) -> Result<
     let name = machine_name(name)?;
     let url = store.connection(&name)?.url;
     expiry::note(store, ui, now, &name);
+    pending::note(store, ui, &name);
     let dir = store.machine_path(&name)?;
     refuse_unsafe([url.as_str(), &dir])?;
     // JSON's quotes serve for the shell's, as Go's do in Docker Machine.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::{address, expiry, machine_name};
+use super::{address, expiry, machine_name, pending};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ContextName, MachineName};
 use crate::pki::ClientIdentity;
@@ -39,6 +39,7 @@ pub fn context(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) ->
     let (connection, client) = connect(store, &machine)?;
     address::note_missing(store, ui, &machine, &store.record(&machine)?.host);
     expiry::note(store, ui, now, &machine);
+    pending::note(store, ui, &machine);
     let context = Context { name: &name, connection: &connection, client: &client };
     if let Some(path) = &request.out {
         return write(store, ui, now, request, path, &context);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::address::refuse_uncovered;
-use super::{expiry, machine_name, refuse_unsafe};
+use super::{expiry, machine_name, pending, refuse_unsafe};
 use crate::names::host_of;
 use crate::render::Shell;
 use crate::store::Store;
@@ -34,6 +34,7 @@ pub fn env(
     };
     super::address::note_missing(store, ui, &name, &host);
     expiry::note(store, ui, now, &name);
+    pending::note(store, ui, &name);
     let mut variables = connection.variables();
     if no_proxy {
         variables.push(with_no_proxy(host));

@@ -10,14 +10,14 @@ use time::OffsetDateTime;
 use super::passphrase::{self, From};
 use super::{client, machine_name};
 use crate::artifact::Artifact;
-use crate::diag::Report;
+use crate::diag::{Code, Diagnostic, Report};
 use crate::export::{self, Export};
 use crate::names::{ClientName, MachineName};
 use crate::pki::Certificate;
 use crate::plan::AuthoritySource;
 use crate::secret::Secret;
 use crate::shell::Command;
-use crate::store::{self, CaKey, Exported, LeftOut, Replace, Store};
+use crate::store::{self, CaKey, ClientCa, Exported, LeftOut, Replace, Store};
 use crate::ui::Ui;
 
 /// The part of a machine to export.
@@ -44,7 +44,16 @@ pub struct Request {
 
 /// Prints or writes the file, and notes what its reader can do.
 pub fn export(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> Result<()> {
-    let machine = machine_name(&request.machine)?;
+    let machine = machine_name(&request.machine);
+    if !machine.as_ref().is_ok_and(|name| store.has(name)) && Path::new(&request.machine).is_file() {
+        let text = format!("`{}` is a file, and not the name of a machine", request.machine);
+        let format = ["export", &request.machine, "--format", "terraform-json"];
+        return Err(Diagnostic::error(Code::NoSuchMachine, text)
+            .hint("a fleet file is exported in a format, which can be json and csv, too:")
+            .run(store.command(format))
+            .into());
+    }
+    let machine = machine?;
     let (export, note) = read(store, ui, now, &machine, &request.part)?;
     let passphrase = request.passphrase.as_ref().map(|from| passphrase::new(ui, from)).transpose()?;
     let archive = export::write(&export)?;
@@ -151,6 +160,14 @@ fn read(
         Part::Client(name) if name == machine.as_str() || is_imported(store, machine, name) => None,
         Part::Client(name) => Some(client::parse_name("--client", name).map_err(Report::from)?),
     };
+    if let Some(client) =
+        client_name.as_ref().filter(|client| store.client_ca(machine, client) == ClientCa::Old)
+    {
+        ui.note_with(
+            format_args!("`{client}` is of the old CA, and loses access when the change of the CA of `{machine}` ends; to make it again:"),
+            &store.command(["client", machine.as_str(), "--cn", client.as_str()]),
+        );
+    }
     let (export, certificate) = store.export_client(machine, client_name.as_ref())?;
     Ok((export, access(&certificate)))
 }

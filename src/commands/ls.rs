@@ -7,7 +7,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::expiry;
-use super::machine_view::{CertificateView, HostCertificateView, MachineView, VERSION, left};
+use super::machine_view::{CertificateView, ExpiringView, HostCertificateView, MachineView, VERSION, left};
 use crate::names::host_of;
 use crate::plan::{HostRole, ValidFor};
 use crate::store::{HostCertificate, Listing, Store};
@@ -35,7 +35,7 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
     for listing in store.list(now)? {
         let soonest = selection.expiring.map(|within| (within, expiry::soonest(store, &listing.name, now)));
         let is_unaddressed = is_unaddressed(&listing);
-        let view = view(store, listing, now, &environment);
+        let mut view = view(store, listing, now, &environment);
         let of_client = || Some(format!("{} (client)", left(view.only_client.as_ref()?.days_left)));
         let mut state =
             view.host.as_ref().map(HostCertificateView::left).or_else(of_client).unwrap_or_default();
@@ -43,6 +43,7 @@ pub fn ls(store: &Store, ui: Ui, now: OffsetDateTime, selection: &Selection) -> 
             _ if view.error.is_some() => {}
             Some((within, Some((which, validity)))) if validity.not_after <= now + within.duration() => {
                 state = format!("{} ({which})", left(validity.days_left(now)));
+                view.expiring = Some(ExpiringView::new(&which, validity, now)?);
             }
             Some(_) => continue,
             None => {}
@@ -109,6 +110,7 @@ fn view(store: &Store, listing: Listing, now: OffsetDateTime, environment: &Envi
         details: None,
         host: host.ok(),
         only_client,
+        expiring: None,
         delivery: None,
         error,
     }

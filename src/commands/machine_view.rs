@@ -41,12 +41,32 @@ pub struct MachineView {
     /// `ls`: the client's certificate, if the store has nothing else of the machine.
     #[serde(rename = "client", skip_serializing_if = "Option::is_none")]
     pub only_client: Option<CertificateView>,
+    /// `ls --expiring`: the certificate that expires first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiring: Option<ExpiringView>,
     /// The user-data's format, encoding and size for `--for`.
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryView>,
     /// Why the machine cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// The certificate of a machine that expires first.
+#[derive(Serialize)]
+pub struct ExpiringView {
+    /// `server certificate`, `boot issuer's certificate`, `CA certificate`, `client certificate`, or ``client `CN` `` for one that `client` made.
+    pub certificate: String,
+    /// RFC 3339.
+    pub not_after: String,
+    pub days_left: i64,
+}
+
+impl ExpiringView {
+    pub fn new(certificate: &str, validity: Validity, now: OffsetDateTime) -> Result<Self> {
+        let not_after = validity.not_after.format(&Rfc3339)?;
+        Ok(Self { certificate: certificate.to_owned(), not_after, days_left: validity.days_left(now) })
+    }
 }
 
 /// The fields that `create` and `inspect` show and `ls` does not read.
@@ -118,6 +138,7 @@ impl MachineView {
             details: Some(details),
             host: host.as_ref().map(view).transpose()?.map(|view| HostCertificateView::new(role, view)),
             only_client: None,
+            expiring: None,
             delivery: None,
             error: None,
         })
@@ -149,6 +170,7 @@ impl MachineView {
             details: Some(details),
             host: None,
             only_client: None,
+            expiring: None,
             delivery: None,
             error: None,
         })
@@ -319,6 +341,17 @@ pub fn schema() -> Value {
                 "limit": { "type": ["integer", "null"] },
             },
             "required": ["cloud", "gzip", "base64", "size", "limit"],
+            "additionalProperties": false,
+        },
+        "expiring": {
+            "type": "object",
+            "description": "ls --expiring: the certificate that expires first",
+            "properties": {
+                "certificate": { "type": "string", "description": "Which one it is: of the server, the boot issuer, the CA or a client" },
+                "not_after": { "type": "string", "format": "date-time" },
+                "days_left": { "type": "integer" },
+            },
+            "required": ["certificate", "not_after", "days_left"],
             "additionalProperties": false,
         },
         "error": text("ls: why the machine cannot be read"),

@@ -36,6 +36,7 @@ mod ls;
 mod machine_view;
 mod man;
 mod passphrase;
+mod pending;
 mod rename;
 pub mod render;
 mod renew;

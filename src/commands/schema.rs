@@ -168,9 +168,19 @@ fn values(field: &str, kind: Kind, templates: Templates) -> Value {
         Templates::Yes => json!({ "anyOf": [choices, { "type": "string", "pattern": "\\{[{%]" }] }),
         Templates::No => choices,
     };
-    let one = match plan::choices(field) {
-        Some(choices) => or_template(json!({ "enum": choices })),
-        None => json!({ "type": ["string", "integer"] }),
+    let one = match (field, plan::choices(field)) {
+        (_, Some(choices)) => or_template(json!({ "enum": choices })),
+        // Of the names that Docker Machine accepts, `create` refuses some more.
+        ("name", None) => or_template(
+            json!({ "type": ["string", "integer"], "minimum": 0, "pattern": "^[a-zA-Z0-9][a-zA-Z0-9.-]*$" }),
+        ),
+        ("port", None) => or_template(json!({
+            "type": ["string", "integer"],
+            "minimum": 1,
+            "maximum": u16::MAX,
+            "pattern": r"^\+?[0-9]+$",
+        })),
+        (_, None) => json!({ "type": ["string", "integer"] }),
     };
     let list = json!({ "type": "array", "items": one });
     match kind {

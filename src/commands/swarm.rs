@@ -11,7 +11,7 @@ use super::check::{Machine, attempts, machine, side_by_side};
 use super::check_view::Checked;
 use super::diagnosis::Diagnosis;
 use super::read_fleet_file;
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Report};
 use crate::docker::{Fault, Membership, Node, SwarmRole, Unfit};
 use crate::fleet::{Fleet, SwarmHost, SwarmPart, manager};
 use crate::store::Store;
@@ -47,7 +47,7 @@ pub fn parts(store: &Store, ui: Ui, file: &Path) -> Result<(Fleet, Vec<Part>)> {
     let wanted: Vec<_> = (0..fleet.members.len()).filter_map(|n| fleet.swarm(n)).collect();
     let managers = wanted.iter().filter(|part| part.role == SwarmRole::Manager).count();
     if managers == 0 {
-        return Err(no_manager(file, wanted.is_empty()).into());
+        return Err(Report::from(no_manager(file, wanted.is_empty())).into());
     }
     let mut parts = Vec::new();
     for (n, member) in fleet.members.iter().enumerate() {
@@ -58,11 +58,11 @@ pub fn parts(store: &Store, ui: Ui, file: &Path) -> Result<(Fleet, Vec<Part>)> {
     }
     if managers % 2 == 0 {
         let text = format!(
-            "the swarm has {managers} managers: it stops when {} are down, as with {} managers",
-            managers / 2,
+            "the swarm has {managers} managers: it survives no more failures than with {}",
             managers - 1
         );
-        ui.warning(&Diagnostic::warning(Code::SwarmEvenManagers, text).hint("use an odd number"));
+        let hint = "use an odd number: more than half of the managers have to be up";
+        ui.warning(&Diagnostic::warning(Code::SwarmEvenManagers, text).hint(hint));
     }
     Ok((fleet, parts))
 }

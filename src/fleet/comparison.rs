@@ -129,9 +129,7 @@ fn state(
     let name = &member.name;
     if !store.has(name) {
         if let Some(other) = existing.get(&name.as_str().to_ascii_lowercase()) {
-            let text = format!("machine `{other}` already exists, and `{name}` differs from it only in case");
-            let hint = "choose another name: such names are the same on many computers";
-            return Err(Diagnostic::error(Code::MachineExists, text).hint(hint).into());
+            return Err(Store::in_other_case(name, other).into());
         }
         store.refuse_taken(name, &member.ca)?;
         return Ok(State::Missing);

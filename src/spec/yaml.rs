@@ -15,6 +15,10 @@ const MAX_FLOW_DEPTH: usize = 32;
 /// The hint for a template without quotes.
 pub(super) const QUOTE_TEMPLATES: &str = "put a text with a template in quotes";
 
+/// The hint for a merge key of YAML (https://yaml.org/type/merge.html).
+const NO_MERGE_KEYS: &str =
+    "hostseed does not merge maps: write the fields here, or for all machines of a fleet below `defaults:`";
+
 /// The name and text of a spec file.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -95,6 +99,7 @@ pub(super) fn fields(
         match spec.slot(&field) {
             None => {
                 let hint = match field.as_str() {
+                    "<<" => Some(NO_MERGE_KEYS.to_owned()),
                     "fleet" | "machines" => Some("`hostseed apply FILE` reads fleet files".to_owned()),
                     _ => nearest(&field).map(|near| format!("did you mean `{near}`?")),
                 };
@@ -195,9 +200,19 @@ fn json(node: &Node, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Option<serd
     })
 }
 
+/// Returns whether a map is a template without quotes: in `{{ index }}` the only key is a map.
+fn is_template(entries: &[(Node, Node)]) -> bool {
+    matches!(entries, [(Node { value: Value::Map(_), .. }, _)])
+}
+
 /// Converts the entries of a map to `K=V`.
 fn pairs(entries: Vec<(Node, Node)>, complain: &mut dyn FnMut(&Node, Diagnostic)) -> Vec<Word> {
     let (mut names, mut pairs) = (Vec::new(), Vec::new());
+    if is_template(&entries) {
+        let problem = Diagnostic::error(Code::FieldType, "must have texts for names, got a map");
+        complain(&entries[0].0, problem.hint(QUOTE_TEMPLATES));
+        return pairs;
+    }
     for (key, value) in entries {
         if let Value::Text(name) = &key.value {
             if names.contains(name) {
@@ -241,9 +256,8 @@ pub(super) fn word(node: Node, expected: &str, complain: &mut dyn FnMut(&Node, D
         other => {
             let mut complaint =
                 Diagnostic::error(Code::FieldType, format!("{expected}, got {}", other.kind()));
-            // `{{ index }}` is a map whose key is a map.
             if let Value::Map(entries) = other
-                && matches!(entries[..], [(Node { value: Value::Map(_), .. }, _)])
+                && is_template(entries)
             {
                 complaint = complaint.hint(QUOTE_TEMPLATES);
             }

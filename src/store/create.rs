@@ -135,6 +135,27 @@ impl Store {
         self.refuse_taken_authority(name, ca)
     }
 
+    /// Refuses a name that differs only in case from that of a machine other than `itself`: on many computers both would be one folder.
+    ///
+    /// # Errors
+    /// Fails if there is such a machine, or if the store cannot be read.
+    pub fn refuse_other_case(&self, name: &MachineName, itself: Option<&MachineName>) -> Result<()> {
+        let is_similar = |other: &&MachineName| {
+            *other != name && Some(*other) != itself && other.as_str().eq_ignore_ascii_case(name.as_str())
+        };
+        match self.names()?.iter().find(is_similar) {
+            Some(other) => Err(Self::in_other_case(name, other).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The error for a name that differs only in case from that of an existing machine.
+    pub fn in_other_case(name: &MachineName, other: &MachineName) -> Diagnostic {
+        let text = format!("machine `{other}` already exists, and `{name}` differs from it only in case");
+        let hint = "choose another name: such names are the same on many computers";
+        Diagnostic::error(Code::MachineExists, text).hint(hint)
+    }
+
     /// Refuses a new machine whose own CA needs a folder that exists already.
     pub(super) fn refuse_taken_authority(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         let dir = self.authority_dir(name);

@@ -203,6 +203,7 @@ impl Store {
     ) -> Result<(Done, Vec<Change<'a>>)> {
         let folder = Path::new(MACHINES).join(name.as_str());
         if !self.has(name) {
+            self.refuse_other_case(name, None)?;
             return Ok((Done::Added, vec![Change::NewFolder(folder, files)]));
         }
         let is_client_only = self.is_client_only(name);

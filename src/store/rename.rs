@@ -45,6 +45,7 @@ impl Store {
         let mut transaction = self.begin()?;
         self.require(old)?;
         self.refuse_name(new)?;
+        self.refuse_other_case(new, Some(old))?;
         let record = self.read_record(old)?;
         self.refuse_vm_in_folder(old, &record)?;
         let plan = if self.has_plan(old) { Some(self.read_plan(old)?) } else { None };

@@ -148,6 +148,10 @@ for path in sys.argv[1:]:
         "port: [1]\nname: [web1]",
         "block-metadata: maybe",
         "engine-label: [[a]]",
+        "name: web_1",
+        "port: 65536",
+        "port: 0",
+        "port: https",
     ]
     .into_iter()
     .enumerate()

@@ -506,6 +506,12 @@ const FLEETS: &[(&str, bool)] = &[
         "fleet: ci\nmachines: [{name: a, address: [10.0.0.1, '{{ name }}.example.com'], engine-env: {A: 1}, port: 2377}]\n",
         true,
     ),
+    (
+        "fleet: ci\nmachines: [{name: a, port: '{{ 2376 + index }}'}, {name: 'b{{ index }}', port: '2378'}]\n",
+        true,
+    ),
+    ("fleet: ci\nmachines: [{name: a_b}]\n", false),
+    ("fleet: ci\nmachines: {a: {port: 65536}}\n", false),
     ("fleet: CI\nmachines: {}\n", false),
     ("machines: {}\n", false),
     ("fleet: ci\n", false),
@@ -565,5 +571,59 @@ fn the_schema_accepts_what_apply_accepts() {
     let valid: Vec<bool> = serde_json::from_slice(&output.stdout).unwrap();
     for ((text, is_good), valid) in all.iter().zip(valid) {
         assert_eq!(valid, *is_good, "{text}");
+    }
+}
+
+#[test]
+fn slips_in_a_fleet_file_and_around_it_have_a_hint() {
+    let home = Home::new();
+    let write = |text: &str| fs::write(home.path().join("fleet.yaml"), text).unwrap();
+    let apply = ["apply", "fleet.yaml", "--dry-run"];
+    write("fleet: ci\nmachines: [{name: a, <<: {port: 2377}}]\n");
+    assert!(home.fails(2, &apply).contains("hint: hostseed does not merge maps"));
+    for value in ["{{ fleet }}", "{pool: {{ fleet }}}"] {
+        write(&format!("fleet: ci\nmachines: [{{name: a, engine-label: {value}}}]\n"));
+        let stderr = home.fails(2, &apply);
+        assert_eq!(stderr.matches("error[field-type]").count(), 1, "{stderr}");
+        assert!(stderr.contains("hint: put a text with a template in quotes"), "{stderr}");
+    }
+    let stderr = home.fails(1, &["export", "fleet.yaml"]);
+    assert!(stderr.contains("export fleet.yaml --format terraform-json"), "{stderr}");
+    let stderr = home.fails(2, &["init", "fleet.yaml"]);
+    assert!(stderr.contains("`--out FILE`"), "{stderr}");
+}
+
+#[test]
+fn a_node_of_a_swarm_that_issues_its_certificates_runs_without_live_restore() {
+    let home = Home::new();
+    write(
+        &home,
+        "fleet: ci\ndefaults: {swarm: worker}\nmachines:\n  a: {swarm: manager}\n  b: {address: 203.0.113.2}\n  c: {swarm: none}\n",
+    );
+    home.ok(&["apply", "fleet.yaml", "--quiet"]);
+    let has_option = |name: &str| {
+        fs::read_to_string(home.machine(name).join("machine.yaml")).unwrap().contains("live-restore=false")
+    };
+    assert_eq!(["a", "b", "c"].map(has_option), [true, false, false]);
+    // A second run has nothing to change.
+    let json: Value = serde_json::from_str(&home.ok(&["apply", "fleet.yaml", "--json"])).unwrap();
+    assert_eq!(json["keep"].as_array().map(Vec::len), Some(3), "{json}");
+}
+
+#[test]
+fn problems_of_a_machines_part_in_the_swarm_are_reported_at_once() {
+    let home = Home::new();
+    let fleet = |swarm: &str| {
+        let text = format!(
+            "fleet: ci\nmachines: [{{name: 'm{{{{ index }}}}', count: 2, addresses: 203.0.113.1/24, swarm: {swarm}}}]\n"
+        );
+        write(&home, &text);
+        home.fails(2, &["apply", "fleet.yaml"])
+    };
+    let stderr = fleet("{role: manager, advertise: '{{ nam }}'}");
+    assert!(stderr.contains("`swarm.advertise` uses `nam`"), "{stderr}");
+    let stderr = fleet("{role: boss, advertise: 10.0.0, labels: [x]}");
+    for problem in ["`swarm.role` must be", "`swarm.advertise` must be", "`swarm.labels` must be"] {
+        assert!(stderr.contains(problem), "{problem}: {stderr}");
     }
 }

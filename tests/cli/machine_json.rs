@@ -37,6 +37,9 @@ fn printed(home: &Home) -> Vec<(&'static str, Value)> {
     fs::create_dir(home.machine("broken")).unwrap();
     fs::write(home.machine("broken").join("config.json"), "{").unwrap();
     printed.push(("listed", json(&["ls", "--json"])));
+    let expiring = home.run(&["ls", "--expiring", "1000d", "--json"]);
+    assert_eq!(expiring.status.code(), Some(3));
+    printed.push(("expiring", serde_json::from_slice(&expiring.stdout).unwrap()));
     printed
 }
 
@@ -67,6 +70,9 @@ fn the_shape_is_the_same_in_each_command() {
     }
     assert_eq!((&listed[0]["name"], &listed[0]["docker_host"]), (&json!("broken"), &Value::Null));
     assert!(listed[0]["error"].is_string() && listed[1]["error"].is_null());
+    let expiring = &printed["expiring"][1]["expiring"];
+    assert_eq!(expiring["certificate"], "server certificate");
+    assert_eq!(expiring["not_after"], created["server"]["not_after"]);
     assert_eq!(listed[2]["issuer"], printed["with a boot issuer"]["issuer"]);
     for key in ["name", "docker_host", "cert_path"] {
         assert_eq!(printed["answered"][key], created[key], "{key}");

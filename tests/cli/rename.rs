@@ -292,3 +292,24 @@ fn fields_of_other_programs_stay_when_options_change() {
     let labels = json(&path).pointer("/HostOptions/EngineOptions/Labels").cloned();
     assert_eq!(labels, Some(serde_json::json!(["role=db"])));
 }
+
+/// On macOS and Windows both names are one folder.
+#[test]
+fn a_name_that_differs_only_in_case_is_refused() {
+    let home = home();
+    home.ok(&["create", "db", "--address", "203.0.113.8", "--quiet"]);
+    home.ok(&["export", "db", "-o", "db.hostseed", "--quiet"]);
+    let before = store(&home);
+    for command in [
+        &["create", "Web1", "--address", "203.0.113.9"][..],
+        &["rename", "db", "WEB1"],
+        &["import", "db.hostseed", "--name", "weB1"],
+    ] {
+        let stderr = home.fails(1, command);
+        assert!(stderr.contains("error[machine-exists]: machine `web1` already exists"), "{stderr}");
+        assert!(stderr.contains("only in case"), "{stderr}");
+        assert_eq!(store(&home), before, "{command:?}");
+    }
+    home.ok(&["rename", "web1", "Web1"]);
+    assert_eq!(home.ok(&["ls", "-q"]), "Web1\ndb\n");
+}

@@ -42,8 +42,10 @@ const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "systemctl $*" >>/var/calls
 case $* in
     'restart docker.service')
-        [ ! -e /run/docker.pid ] || kill "$(cat /run/docker.pid)" 2>/dev/null
+        [ ! -e /run/docker.pid ] || kill -KILL "$(cat /run/docker.pid)" 2>/dev/null
         rm -f /run/docker.pid
+        # The old process keeps the port for a moment. Nothing else listens in this network.
+        while ss -Hltn | grep -q .; do sleep; done
         drop_in=/etc/systemd/system/docker.service.d/10-machine.conf
         ! grep -q unknown-flag $drop_in || exit 1
         port=$(sed -n 's|.*tcp://[^ ]*:\([0-9]*\).*|\1|p' $drop_in)
@@ -51,9 +53,8 @@ case $* in
         openssl s_server -accept "$port" -www -cert /etc/docker/server.pem -cert_chain /etc/docker/server.pem \
             -key /etc/docker/server-key.pem </dev/null >/dev/null 2>&1 &
         echo $! >/run/docker.pid
-        for try in $(seq 500); do
-            kill -0 $! 2>/dev/null || exit 1
-            ss -Hltn "sport = :$port" | grep -q . && exit
+        while kill -0 $! 2>/dev/null; do
+            ! ss -Hltn "sport = :$port" | grep -q . || exit 0
             sleep
         done
         exit 1
@@ -539,13 +540,13 @@ fn killed_between_any_two_steps(drop_in_has: &str, state: &str) {
         let left = host.leftovers();
         let ended = if state == "applied" { new } else { old };
         let problem = if host.verdict(set).is_none_or(|verdict| verdict.0 != state) {
-            "no verdict"
+            "no verdict".to_owned()
         } else if host.in_place() != *ended {
-            "the files are neither the old nor the new ones"
+            "the files are neither the old nor the new ones".to_owned()
         } else if !presented.is_empty() && presented != host.fingerprint() {
-            "docker does not answer with them"
+            format!("docker does not answer with them, but with `{presented}`")
         } else if left.iter().any(|path| !path.contains("hostseed.done/")) {
-            "something is left"
+            "something is left".to_owned()
         } else {
             return Some(Vec::new());
         };

@@ -132,13 +132,21 @@ impl Hosts {
         if let Some(mut docker) = self.docker[n - 1].take() {
             let _ = docker.kill();
             let _ = docker.wait();
+            // The processes of the host end after its first one, and until then dockerd takes connections.
+            let mut connect = Command::new("bash");
+            connect.args(["-c", &format!(": </dev/tcp/10.213.0.{n}/2376")]);
+            let end = Instant::now() + Duration::from_secs(10);
+            let takes = |mut connect: Command| connect.output().is_ok_and(|output| output.status.success());
+            while takes(self.inside(0, &connect)) && Instant::now() < end {
+                thread::sleep(Duration::from_millis(20));
+            }
         }
     }
 
     /// Starts the host again, without its former data.
     fn replace(&mut self, n: usize, options: &[&str]) {
         self.stop(n);
-        // The processes of the host end after its first one.
+        // Another process of the host may still write there.
         let end = Instant::now() + Duration::from_secs(10);
         while fs::remove_dir_all(self.data(n)).is_err() {
             assert!(Instant::now() < end, "{} cannot be deleted", self.data(n).display());
@@ -186,13 +194,15 @@ impl Hosts {
         told["nodes"].as_array().unwrap().iter().map(|node| texts(&node["changes"])).collect()
     }
 
-    /// Drops the packets of `m3` to the managers' port of `m1`.
+    /// Drops the packets of `m3` to the managers' ports of `m1` and `m2`. Docker joins by any manager.
     fn close_port(&self) {
-        let rules = "table inet closed { chain input { type filter hook input priority 0; ip saddr 10.213.0.3 tcp dport 2377 drop; } }";
+        let rules = "table inet closed {\nchain input {\ntype filter hook input priority 0\nip saddr 10.213.0.3 tcp dport 2377 drop\n}\n}\n";
         fs::write(self.home.path().join("rules"), rules).unwrap();
         let mut nft = Command::new("nft");
         nft.arg("-f").arg(self.home.path().join("rules"));
-        assert!(self.inside(1, &nft).status().unwrap().success());
+        for n in [1, 2] {
+            assert!(self.inside(n, &nft).status().unwrap().success());
+        }
     }
 }
 
