@@ -93,13 +93,18 @@ pub fn apply(
     }
 }
 
-/// The certificate that a host presents.
+/// The most CAs that hostseed gives a host: two, during a change. One that trusts more has them from elsewhere, for example from the system.
+const MOST_CAS: usize = 2;
+
+/// The certificates that a host shows, compared with those that the store has for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented {
-    /// One that the store has for it.
+    /// The store has them.
     Known,
-    /// One that the store does not have.
+    /// The store does not have the host's certificate.
     Another,
+    /// The store does not have a CA whose clients the host accepts.
+    AnotherCa,
 }
 
 /// Asks a host whether it answers, with the files that it has now, and whether it can put new ones in place, unless it gets the units for that.
@@ -233,8 +238,16 @@ impl<'a> Machine<'a> {
         if self.store.has_previous(self.name) {
             known.push(self.store.previous_certificate(self.name)?);
         }
-        let is_known = known.iter().any(|certificate| answer.presented.contains(certificate));
-        Ok(if is_known { Presented::Known } else { Presented::Another })
+        if !known.iter().any(|certificate| answer.presented.contains(certificate)) {
+            return Ok(Presented::Another);
+        }
+        let mut cas = self.store.known_cas(self.name)?;
+        // Two CAs can have the same subject, so each stands for one.
+        let mut is_known = |subject: &Vec<u8>| {
+            cas.iter().position(|ca| ca.subject_der() == *subject).map(|n| cas.swap_remove(n)).is_some()
+        };
+        let trusts_other = answer.accepts.len() <= MOST_CAS && !answer.accepts.iter().all(&mut is_known);
+        Ok(if trusts_other { Presented::AnotherCa } else { Presented::Known })
     }
 
     /// The error for files that the host did not keep.

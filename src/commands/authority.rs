@@ -42,7 +42,9 @@ pub(super) fn renew_authority(
         let words = ["renew", "--authority", "--yes"]
             .into_iter()
             .chain(options.into_iter().flatten())
-            .chain(names.iter().map(MachineName::as_str));
+            .map(str::to_owned)
+            .chain(certificate_options(request))
+            .chain(names.iter().map(MachineName::to_string));
         ui.note_with("nothing was written; this replaces the CA:", &store.command(words));
         return Ok(ExitCode::SUCCESS);
     }
@@ -154,12 +156,17 @@ pub(super) fn as_typed(store: &Store, names: &[MachineName], request: &Request) 
     ];
     let options = options.into_iter().filter_map(|(is_given, option)| is_given.then_some(option));
     let words = ["renew", "--authority"].into_iter().chain(options);
+    let words = words.map(str::to_owned).chain(certificate_options(request));
+    store.command(words.chain(names.iter().map(MachineName::to_string)))
+}
+
+/// The options for new certificates that the user gave.
+pub(super) fn certificate_options(request: &Request) -> impl Iterator<Item = String> + use<> {
     let values = [
         request.valid_for.map(|valid_for| format!("--valid-for={valid_for}")),
         request.key.map(|key| format!("--key={}", key.name())),
     ];
-    let words = words.map(str::to_owned).chain(values.into_iter().flatten());
-    store.command(words.chain(names.iter().map(MachineName::to_string)))
+    values.into_iter().flatten()
 }
 
 /// Names of machines, for a sentence.

@@ -135,8 +135,8 @@ pub(super) fn next_step(
         }
     } else {
         for name in &machines {
-            if presented(store, now, name)? == Some(Presented::Another) {
-                return Err(other_host(store, name).into());
+            if let Some(other) = presented(store, now, name)?.filter(|shown| *shown != Presented::Known) {
+                return Err(other_host(store, name, other).into());
             }
         }
     }
@@ -218,7 +218,8 @@ fn refuse_switch(
 /// not keep a leaked key on the others: with `--at-once` they go on without it.
 ///
 /// # Errors
-/// Fails if a host does not answer, with `--at-once` if none does, and if one cannot put new files in place or presents another certificate.
+/// Fails if a host does not answer, with `--at-once` if none does, and if one cannot put new files in place, presents another certificate or
+/// trusts another CA.
 pub(super) fn answering_hosts(
     store: &Store,
     ui: Ui,
@@ -230,7 +231,7 @@ pub(super) fn answering_hosts(
     for name in names {
         match ask(store, now, name, request.install_units) {
             Ok(Presented::Known) => answering.push(name.clone()),
-            Ok(Presented::Another) => return Err(other_host(store, name).into()),
+            Ok(other) => return Err(other_host(store, name, other).into()),
             Err(error) if is_down(&error) && request.at_once => down.push((name, error)),
             Err(error) => return Err(error),
         }
@@ -257,11 +258,15 @@ fn is_down(error: &anyhow::Error) -> bool {
     Diagnostic::of(error).is_some_and(|error| error.code != Code::NoApplyUnits)
 }
 
-/// The error for a host that presents another certificate than this store has: another computer has gone on with the change, and what this
-/// store has is of an earlier step.
-fn other_host(store: &Store, name: &MachineName) -> Diagnostic {
+/// The error for a host that presents another certificate than this store has, or trusts another CA: another computer has gone on with the
+/// change, and what this store has is of an earlier step.
+fn other_host(store: &Store, name: &MachineName, shown: Presented) -> Diagnostic {
+    let what = match shown {
+        Presented::AnotherCa => "accepts clients of a CA",
+        Presented::Another | Presented::Known => "presents a certificate",
+    };
     let text = format!(
-        "the host of `{name}` presents a certificate that is not in this store: another computer has changed the host (nothing was changed)"
+        "the host of `{name}` {what} that is not in this store: another computer has changed the host (nothing was changed)"
     );
     let file = format!("{name}.hostseed");
     Diagnostic::error(Code::HostChangedElsewhere, text)

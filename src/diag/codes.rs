@@ -979,8 +979,8 @@ codes! {
     ClientsOfOldCa = "clients-of-old-ca",
     /// Another computer has changed a machine's host
     ///
-    /// The host presents a certificate that this store does not have, so the store is of an earlier time: a step from it would bring
-    /// a CA back that was dropped. Go on where the host was changed last, or import the machine from there.
+    /// The host presents a certificate that this store does not have, or accepts clients of a CA that it does not have. So the store is of
+    /// an earlier time: a step from it would bring a CA back that was dropped, or drop one that clients have. Go on where the host was changed last, or import the machine from there.
     HostChangedElsewhere = "host-changed-elsewhere",
     /// `update` does not change an option
     ///

@@ -72,6 +72,8 @@ pub struct Answer {
     pub clock: Option<OffsetDateTime>,
     /// The certificates that the host presented: the server's, then those between it and the CA.
     pub presented: Vec<Certificate>,
+    /// The subjects of the CAs whose client certificates the host accepts, in DER. Empty if it has not told them.
+    pub accepts: Vec<Vec<u8>>,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +188,7 @@ impl Engine {
             labels: info.labels.unwrap_or_default(),
             clock,
             presented: self.handshake.presented(),
+            accepts: self.handshake.accepts(),
         })
     }
 

@@ -28,6 +28,8 @@ struct Shown {
     /// The CA that the certificates lead to.
     authority: Option<Certificate>,
     asked: bool,
+    /// The subjects of the CAs whose clients the host accepts, in DER.
+    accepts: Vec<Vec<u8>>,
 }
 
 impl Handshake {
@@ -43,6 +45,11 @@ impl Handshake {
     /// Returns whether the host asked for a client certificate.
     pub fn asked(&self) -> bool {
         self.shown().asked
+    }
+
+    /// The subjects of the CAs whose client certificates the host accepts, in DER. Empty if it has not told them.
+    pub fn accepts(&self) -> Vec<Vec<u8>> {
+        self.shown().accepts.clone()
     }
 
     /// The CA that the host's certificates lead to, or if they lead to none, the current one.
@@ -107,15 +114,18 @@ pub fn configuration(client: &ClientIdentity, handshake: &Handshake) -> Result<C
     Ok(configuration)
 }
 
-/// Presents the client certificate, and keeps that the host asked for it.
+/// Presents the client certificate, and keeps that the host asked for it, and of which CAs.
 struct Client {
     key: Arc<CertifiedKey>,
     handshake: Handshake,
 }
 
 impl ResolvesClientCert for Client {
-    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.handshake.shown().asked = true;
+    fn resolve(&self, accepts: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let mut shown = self.handshake.shown();
+        shown.asked = true;
+        shown.accepts = accepts.iter().map(|subject| subject.to_vec()).collect();
+        drop(shown);
         self.key.key.choose_scheme(schemes).map(|_| self.key.clone())
     }
 

@@ -116,6 +116,11 @@ impl Certificate {
         self.parsed().subject().to_string()
     }
 
+    /// The subject in DER, as in the list of CAs that a server asks client certificates of (RFC 8446 §4.2.4).
+    pub fn subject_der(&self) -> Vec<u8> {
+        self.parsed().subject().as_raw().to_vec()
+    }
+
     /// The subject of the CA that signed it, on one line.
     pub fn issuer(&self) -> String {
         self.parsed().issuer().to_string()

@@ -190,6 +190,19 @@ impl Store {
         self.ca_bundle_in(&self.machine_dir(name))
     }
 
+    /// The CAs of a machine's `ca.pem` and, if it has previous files, of theirs, each once.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read, or contains anything else.
+    pub fn known_cas(&self, name: &MachineName) -> Result<Vec<Certificate>> {
+        let mut known = self.ca_bundle(name)?.anchors();
+        if self.has_previous(name) {
+            let previous = self.ca_bundle_in(&self.previous_dir(name))?.anchors();
+            known.extend(previous.into_iter().filter(|ca| !known.contains(ca)).collect::<Vec<_>>());
+        }
+        Ok(known)
+    }
+
     /// Does the same as [`ca_bundle`](Self::ca_bundle) for the folder `dir`.
     pub(super) fn ca_bundle_in(&self, dir: &Path) -> Result<CaBundle> {
         let path = dir.join("ca.pem");

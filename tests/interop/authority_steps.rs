@@ -183,8 +183,21 @@ fn a_copy_of_the_store_brings_no_dropped_ca_back() {
     }
     let mut host = Host::new();
     host.waits();
-    host.does_next_step();
+    // A copy from before the change has the same certificate of the host, and another CA than it trusts.
     let (store, copied) = (host.home.store(), host.home.path().join("copy"));
+    let before = host.home.path().join("before");
+    run(Command::new("cp").arg("-a").args([&store, &before]));
+    host.does_next_step();
+    let before = before.to_str().unwrap();
+    for at_once in [&[][..], &["--at-once"]] {
+        let next = ["--store", before, "renew", "--authority", "--apply", "--yes", "web1"];
+        let refused = host.home.fails(1, &[&next, at_once].concat());
+        assert!(
+            refused.contains("error[host-changed-elsewhere]") && refused.contains("a CA that"),
+            "{refused}"
+        );
+        assert!(!Path::new(before).join("machines/web1/previous").exists());
+    }
     run(Command::new("cp").arg("-a").args([&store, &copied]));
     host.does_next_step();
     let copied = copied.to_str().unwrap();
