@@ -165,7 +165,7 @@ const WRONG_CA: [Code; 7] = [
 /// sign, is wrong usage.
 fn issue(store: &Store, plan: &Plan, now: OffsetDateTime, passphrase: &Passphrase) -> Result<Identity> {
     store.refuse_taken(&plan.name, &plan.ca)?;
-    store.refuse_other_case(&plan.name, None)?;
+    store.refuse_capitals_of(&plan.name)?;
     let of_folder = matches!(plan.ca, AuthoritySource::Dir(_));
     signed(store, plan, now, passphrase).map_err(|failure| ca_failure(failure, of_folder))
 }
