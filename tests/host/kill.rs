@@ -1,11 +1,14 @@
 //! Kills a script of the host between any two of its steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// A program for `bash -c` that runs the script in `$0`. Before each step it reads a byte from a pipe, from which all subshells read.
 pub const COUNTED: &str = "set -T; exec 7<&0; trap 'read -r -n 1 -u 7 || kill -KILL 0' DEBUG; . \"$0\"";
@@ -18,7 +21,25 @@ pub fn killed_after(mut command: Command, steps: usize, log: impl Fn() -> String
     let status = child.wait().unwrap();
     let is_killed = status.signal() == Some(9) || status.code() == Some(137);
     assert!(status.success() || is_killed, "{status}: {}", log());
+    if is_killed {
+        wait_until_gone(child.id());
+    }
     !status.success()
+}
+
+/// Waits until no process of a group that was killed is left: one in a system call, such as a rename, ends the call first.
+fn wait_until_gone(group: u32) {
+    let is_left = |stat: &str| {
+        // proc_pid_stat(5): the name in parentheses, then the state, the parent and the group.
+        let mut fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+        let is_dead = matches!(fields.next(), Some("Z" | "X") | None);
+        !is_dead && fields.nth(1).and_then(|number| number.parse().ok()) == Some(group)
+    };
+    let processes =
+        || fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path().join("stat")));
+    while processes().any(|stat| fs::read_to_string(stat).is_ok_and(|stat| is_left(&stat))) {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Calls `attempt` with a growing number of steps, `stride` apart, until it returns `None`, because the script ended before it could be
@@ -32,7 +53,7 @@ pub fn between_any_two_steps<W, S: Ord + Send>(
     let (next, end) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
     let seen: Mutex<BTreeSet<S>> = Mutex::default();
     let wrong: Mutex<BTreeMap<usize, Vec<String>>> = Mutex::default();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 let worker = begin();
