@@ -192,8 +192,7 @@ impl Sight {
                 let node = self.nodes.iter().find(|node| node.id == member.node);
                 node.is_none_or(|node| {
                     node.role == member.role
-                        && (node.role == SwarmRole::Worker
-                            || node.reachability.as_deref() == Some("reachable"))
+                        && (node.role == SwarmRole::Worker || node.is_reachable_manager())
                 })
             }
         })

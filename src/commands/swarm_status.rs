@@ -13,7 +13,7 @@ use super::swarm_up::stranger;
 use super::verify::ProblemView;
 use crate::diag::{Code, Diagnostic, Severity, counted};
 use crate::docker::{Membership, Node, SwarmRole};
-use crate::fleet::{MACHINE_LABEL, SwarmHost, is_node_of, manager};
+use crate::fleet::{SwarmHost, is_node_of, manager};
 use crate::store::Store;
 use crate::ui::Ui;
 
@@ -129,15 +129,11 @@ impl<'a> Row<'a> {
                 if node.state != "ready" {
                     differences.push(format!("is {}", node.state));
                 }
-                if node.role == SwarmRole::Manager && node.reachability.as_deref() != Some("reachable") {
+                if node.role == SwarmRole::Manager && !node.is_reachable_manager() {
                     differences.push("is not reachable as a manager".to_owned());
                 }
-                let machine = (MACHINE_LABEL.to_owned(), name.to_string());
-                let labels = wanted.labels.clone().into_iter().chain([machine]);
-                let missing: Vec<_> = labels
-                    .filter(|(key, value)| node.labels.get(key) != Some(value))
-                    .map(|(key, value)| format!("`{key}={value}`"))
-                    .collect();
+                let missing = wanted.missing_labels(name, &node.labels);
+                let missing: Vec<_> = missing.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
                 if !missing.is_empty() {
                     differences.push(format!("has not the labels {}", missing.join(", ")));
                 }
@@ -212,7 +208,7 @@ struct View<'a> {
 struct NodeView<'a> {
     name: &'a str,
     id: Option<&'a str>,
-    /// Whether the host answers this computer.
+    /// True if the host answers this computer.
     answers: bool,
     wanted_role: &'static str,
     role: Option<&'static str>,

@@ -161,10 +161,13 @@ fn act(
         SwarmAction::Init => {
             let made = part.machine.engine.init_swarm(part.api(), advertise, deadline);
             made.map_err(|fault| {
-                let hint = "if the host has several addresses, choose one with `advertise` below `swarm:`";
-                let hint = (advertise.is_none() && matches!(fault, Fault::Daemon { .. })).then_some(hint);
                 let error = part.error(store, Code::SwarmRefused, &fault);
-                if hint.is_some() { error.maybe_hint(hint) } else { error }
+                match fault {
+                    Fault::Daemon { .. } if advertise.is_none() => error.hint(
+                        "if the host has several addresses, choose one with `advertise` below `swarm:`",
+                    ),
+                    _ => error,
+                }
             })
         }
         SwarmAction::Join(role) => {
@@ -292,7 +295,7 @@ pub(super) fn stranger(node: &Node) -> Diagnostic {
 }
 
 impl SwarmAction {
-    /// What was done, or what would be.
+    /// The change in words, as done or as it would be.
     fn text(&self, dry_run: bool) -> String {
         let (would, past) = match self {
             Self::Init => ("make the swarm", "made the swarm"),

@@ -336,6 +336,11 @@ impl Node {
         Self::of(json).expect("a role is given")
     }
 
+    /// Returns whether the other managers reach the node as a manager.
+    pub fn is_reachable_manager(&self) -> bool {
+        self.reachability.as_deref() == Some("reachable")
+    }
+
     fn of(json: NodeJson) -> Result<Self, Fault> {
         let text = |name: &str| json.spec.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let labels = json.spec.get("Labels").and_then(Value::as_object).into_iter().flatten();

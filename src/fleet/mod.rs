@@ -14,7 +14,5 @@ pub use change::{Certificates, needs_vm, replacement};
 pub use check::{ClientUse, Fleet};
 pub use comparison::{Actions, CLIENT, USER_DATA, Update, compare};
 pub use difference::{CONFIDENTIAL, Difference, differences, is_same, listed, shown, values};
-pub use swarm::{
-    Formation, MACHINE_LABEL, Obstacle, SwarmAction, SwarmHost, formation, is_node_of, manager, unlisted,
-};
+pub use swarm::{Formation, Obstacle, SwarmAction, SwarmHost, formation, is_node_of, manager, unlisted};
 pub use swarm_part::SwarmPart;

@@ -76,13 +76,6 @@ impl SwarmHost {
             Membership::None | Membership::LiveRestore | Membership::Unfit { .. } => None,
         }
     }
-
-    /// All labels that the node is to have.
-    fn labels(&self) -> BTreeMap<String, String> {
-        let mut labels = self.wanted.labels.clone();
-        labels.insert(MACHINE_LABEL.to_owned(), self.name.to_string());
-        labels
-    }
 }
 
 /// The manager to ask: one that stays a manager, if there is one.
@@ -105,7 +98,7 @@ pub fn formation(hosts: &[SwarmHost], nodes: &[Node]) -> Result<Formation, Vec<O
     for (n, host) in hosts.iter().enumerate() {
         let wanted = host.wanted.role;
         let node = host.member().and_then(|member| nodes.iter().find(|node| node.id == member.node));
-        let labels = host.labels();
+        let labels = host.wanted.node_labels(&host.name);
         match (&host.now, node) {
             (Membership::Member(_), Some(node)) => {
                 match (node.role, wanted) {
@@ -113,7 +106,7 @@ pub fn formation(hosts: &[SwarmHost], nodes: &[Node]) -> Result<Formation, Vec<O
                     (SwarmRole::Manager, SwarmRole::Worker) => actions.push((n, SwarmAction::Demote)),
                     _ => {}
                 }
-                if labels.iter().any(|(key, value)| node.labels.get(key) != Some(value)) {
+                if !host.wanted.missing_labels(&host.name, &node.labels).is_empty() {
                     actions.push((n, SwarmAction::Label(labels)));
                 }
             }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::swarm::MACHINE_LABEL;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::SwarmRole;
+use crate::names::MachineName;
 use crate::plan::{Engine, Plan};
 use crate::spec::{FleetFile, Spec, SwarmWords, Word};
 
@@ -26,6 +28,24 @@ pub struct SwarmPart {
 }
 
 impl SwarmPart {
+    /// All labels that the node of the machine `name` is to have.
+    pub fn node_labels(&self, name: &MachineName) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.insert(MACHINE_LABEL.to_owned(), name.to_string());
+        labels
+    }
+
+    /// The labels of [`node_labels`](Self::node_labels) that are not in `now`, those that the node has.
+    pub fn missing_labels(
+        &self,
+        name: &MachineName,
+        now: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let mut labels = self.node_labels(name);
+        labels.retain(|key, value| now.get(key) != Some(value));
+        labels
+    }
+
     /// The values of `role`.
     pub const ROLES: [&str; 3] = ["manager", "worker", NO_PART];
 

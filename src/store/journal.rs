@@ -291,7 +291,7 @@ mod tests {
         files::write_new(&dir.path().join(JOURNAL), &file).unwrap();
         let found = load(dir.path(), dir.path(), Trust::Checked, Scope::Store).unwrap().unwrap();
         assert_eq!((found.renames.len(), found.delete.len()), (10_000, 10_000));
-        // What cannot be read is not written.
+        // A journal that cannot be read is not written.
         assert!(load(dir.path(), dir.path(), Trust::Checked, Scope::Output).is_err());
         assert!(journal.file(Scope::Output).is_err());
     }

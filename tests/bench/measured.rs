@@ -11,7 +11,7 @@ use nix::sys::time::TimeValLike;
 /// First argument of the process that runs a command and prints its [`Usage`].
 const MEASURE: &str = "measure-command";
 
-/// What a command used.
+/// The use of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub time: Duration,

@@ -269,7 +269,7 @@ fn a_fleets_hosts_form_a_swarm() {
     assert!(is_printed(&said, "error[swarm-differs] `m1` is in no swarm"), "{said}");
     let planned = [&["init", "label"][..], &["join-worker", "label"], &["join-worker", "label"]];
     assert_eq!(hosts.changes(&["fleet.yaml", "--dry-run"]), planned);
-    // What Docker refuses.
+    // Docker refuses this interface.
     let wrong = "fleet: test\nclient: shared\nmachines:\n  m1: {address: 10.213.0.1, swarm: {role: manager, advertise: nosuch0}}\n";
     fs::write(hosts.home.path().join("wrong.yaml"), wrong).unwrap();
     let said = hosts.fails(&["swarm", "up", "wrong.yaml"]);
