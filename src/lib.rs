@@ -22,6 +22,8 @@ pub mod names;
 pub mod options;
 pub mod pki;
 pub mod plan;
+#[cfg(feature = "terraform")]
+pub mod provider;
 pub mod render;
 pub mod secret;
 pub mod shell;

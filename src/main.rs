@@ -11,7 +11,7 @@ use hostseed::cli::{self, Cli, Command, SwarmRequest};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
-use hostseed::store::{Store, Trust};
+use hostseed::store::{self, Store, Trust};
 use hostseed::ui::Ui;
 use hostseed::verify;
 use hostseed::{clipboard, commands};
@@ -138,7 +138,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Import(import) if import.is_of_file() => commands::import(store()?, ui, now, &import.file()),
         Command::Import(import) => {
             let (dir, names) = import.source();
-            let dir = dir.map_or_else(default_store, Ok)?;
+            let dir = dir.map_or_else(store::default_root, Ok)?;
             commands::check_store(&dir)?;
             let store = store()?;
             let source = Store::open(dir, true, trust)?;
@@ -215,26 +215,11 @@ fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
 
 /// Opens the store that was given, or Docker Machine's default store.
 fn open_store(given: Option<PathBuf>, trust: Trust) -> Result<Store> {
-    let named = given.is_some() && given != path_in_environment();
+    let named = given.is_some() && given != store::path_in_environment();
     let asked = given.is_some();
-    let root = given.map_or_else(default_store, Ok)?;
+    let root = given.map_or_else(store::default_root, Ok)?;
     let wrong_path: &[Code] = if asked { &[Code::UnreadableFile] } else { &[] };
     Store::open(root, named, trust).map_err(|failure| commands::as_usage(failure, wrong_path))
-}
-
-/// Docker Machine's default store: that of `MACHINE_STORAGE_PATH`, or in the home folder.
-fn default_store() -> Result<PathBuf> {
-    let usual = || std::env::home_dir().map(|home| home.join(".docker").join("machine"));
-    path_in_environment().or_else(usual).ok_or_else(|| {
-        let problem =
-            Diagnostic::error(Code::NoHome, "cannot tell where machines are kept: there is no home folder");
-        Report::from(problem.hint("give `--store DIR` or set MACHINE_STORAGE_PATH")).into()
-    })
-}
-
-/// The folder in `MACHINE_STORAGE_PATH`. Empty means none.
-fn path_in_environment() -> Option<PathBuf> {
-    std::env::var_os("MACHINE_STORAGE_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {

@@ -98,7 +98,7 @@ fn example(spec: &Spec, field: &Field) -> String {
         Field::Many(name, values) => Field::Many(name, values.iter().map(hidden).collect()),
     };
     match (&spec.origin, &field) {
-        (Origin::Query, field) => format!("`{}`", in_query(field)),
+        (Origin::Query | Origin::Resource, field) => format!("`{}`", in_query(field)),
         (_, Field::One(name, value)) => spec.flag(name, value),
         (Origin::File(_), Field::Many(name, values)) => spec.flag(name, &format!("[{}]", values.join(", "))),
         (Origin::CommandLine, Field::Many(name, values)) => {

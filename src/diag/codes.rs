@@ -922,6 +922,11 @@ codes! {
     /// It has no `machine.yaml`, so hostseed does not know what to render. `check`, `env`, `config`, `url`, `ip`
     /// and `inspect` work. `hostseed import --docker-machine NAME` takes the machine over.
     NotMadeByHostseed = "not-made-by-hostseed",
+    /// A provider was not started by Terraform
+    ///
+    /// `terraform-provider-hostseed` is a program that Terraform or OpenTofu starts and ends, and with which it speaks over an encrypted
+    /// connection. It has no use without one of them. `hostseed terraform install` puts it where they find it.
+    NotStartedByTerraform = "not-started-by-terraform",
     /// A machine of Docker Machine cannot be taken over
     ///
     /// Docker Machine has not finished creating it, wrote its record in a format that hostseed does not read,

@@ -37,6 +37,8 @@ pub struct Diagnostic {
     pub code: Code,
     pub severity: Severity,
     pub place: Place,
+    /// The field of the spec that is at fault, if it is one.
+    pub field: Option<String>,
     /// One sentence, lower case, without a full stop.
     pub message: String,
     /// An action for the user, in the same form.
@@ -49,7 +51,8 @@ impl Diagnostic {
     /// An error without a place or a hint.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         let (message, place) = (message.into(), Place::default());
-        Self { code, severity: Severity::Error, place, message, hint: None, commands: Vec::new() }
+        let (field, hint) = (None, None);
+        Self { code, severity: Severity::Error, place, field, message, hint, commands: Vec::new() }
     }
 
     /// The diagnostic of an error. Its message has the error's context, in which the place is.
@@ -91,6 +94,11 @@ impl Diagnostic {
     /// Sets the place.
     pub fn at(self, place: Place) -> Self {
         Self { place, ..self }
+    }
+
+    /// Sets the field of the spec that is at fault.
+    pub fn of_field(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
     }
 
     /// Puts the subject in front of the message: `` `port` `` and `must be a number` make `` `port` must be a number ``.

@@ -1,5 +1,6 @@
 //! Every option of a machine and of an image, defined once. A definition makes the flag of `create` and `bake` with its help, the
-//! field of a spec file, the key of a query to `external`, and the field of the JSON Schema. `plan/` checks the values.
+//! field of a spec file, the key of a query to `external`, the attribute of Terraform's resources, and the field of the JSON Schema. `plan/`
+//! checks the values.
 
 use clap::{Args, ValueHint};
 
@@ -35,11 +36,13 @@ pub enum Kind {
     Object,
 }
 
-/// An option's name and kind.
+/// An option's names and kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Definition {
     /// The flag without its hyphens, and the field of a spec file.
     pub name: &'static str,
+    /// The attribute of Terraform's resources. That of a list is in the plural.
+    pub attribute: &'static str,
     pub kind: Kind,
 }
 
@@ -86,7 +89,9 @@ macro_rules! options {
 
         impl $Group {
             /// The options of this group, in the order of the help.
-            pub const DEFINITIONS: &[Definition] = &[$(Definition { name: $name, kind: Kind::$kind }),*];
+            pub const DEFINITIONS: &[Definition] = &[
+                $(Definition { name: $name, attribute: stringify!($field), kind: Kind::$kind }),*
+            ];
 
             /// The field of the option `name`; none if it is not in this group.
             pub fn slot(&mut self, name: &str) -> Option<Slot<'_>> {
@@ -249,6 +254,13 @@ pub fn all() -> impl Iterator<Item = &'static Definition> {
     Identity::DEFINITIONS.iter().chain(Host::DEFINITIONS)
 }
 
+/// The help of an option.
+pub fn help(name: &str) -> String {
+    let command = Host::augment_args(Identity::augment_args(clap::Command::new("create")));
+    let argument = command.get_arguments().find(|argument| argument.get_long() == Some(name));
+    argument.and_then(clap::Arg::get_help).map(ToString::to_string).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,7 +268,7 @@ mod tests {
     #[test]
     fn a_definitions_kind_is_that_of_its_field() {
         let (mut identity, mut host) = (Identity::default(), Host::default());
-        for Definition { name, kind } in all() {
+        for Definition { name, kind, .. } in all() {
             let slot = identity.slot(name).or_else(|| host.slot(name)).unwrap();
             let is_one = matches!(kind, Kind::One | Kind::Switch | Kind::Object);
             assert_eq!(matches!(slot, Slot::One(_)), is_one, "{name}");

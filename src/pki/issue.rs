@@ -28,6 +28,12 @@ pub fn issue_own_authority(plan: &Plan, now: OffsetDateTime) -> Result<Pair> {
     issue_authority(plan.name.as_str(), plan.key, plan.boot_issuer.is_some(), now)
 }
 
+/// Makes a self-signed certificate of `localhost` for a connection between two programs of this computer.
+pub fn issue_loopback(now: OffsetDateTime) -> Result<Pair> {
+    let key = generate(KeyType::P256)?;
+    pair(&with_serial(profile::loopback(now)?)?.self_signed(&key)?, &key)
+}
+
 /// Makes the certificate of a shared CA for an existing key. The CA can sign boot issuers.
 pub fn certify_authority(name: &str, key: Secret, now: OffsetDateTime) -> Result<Pair> {
     let certificate =

@@ -14,7 +14,7 @@ pub use bundle::CaBundle;
 pub use certificate::{Certificate, Unsupported};
 pub use issue::{
     certify_authority, certify_host, check_may_sign, issue_authority, issue_client, issue_host,
-    issue_identity, issue_own_authority, issue_own_identity,
+    issue_identity, issue_loopback, issue_own_authority, issue_own_identity,
 };
 pub use judge::{Purpose, Unsound, judge, trial_leaf, within_validity};
 pub use load::{AskPassphrase, is_encrypted, is_key_of, load_authority, private_key};

@@ -1,5 +1,6 @@
 //! The contents of hostseed's certificates. Uses no keys, no random numbers and no clock.
 
+use anyhow::Result;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyUsagePurpose, SanType,
@@ -21,6 +22,9 @@ const AUTHORITY: &str = "hostseed authority";
 const SERVER: &str = "hostseed server";
 const CLIENT: &str = "hostseed client";
 const BOOT_ISSUER: &str = "hostseed boot issuer";
+const LOOPBACK: &str = "hostseed";
+/// Validity of the certificate for a connection within this computer, longer than any run of a program.
+const LOOPBACK_LIFE: Duration = Duration::days(90);
 
 /// The validity of a certificate. Both times are inclusive (RFC 5280 §4.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,15 @@ pub(super) fn authority(name: &str, boot_issuers: bool, now: OffsetDateTime) -> 
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(u8::from(boot_issuers)));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
+}
+
+/// The profile of a server on this computer that serves one program.
+pub(super) fn loopback(now: OffsetDateTime) -> Result<CertificateParams> {
+    let mut params = params("localhost", LOOPBACK, Validity::new(now, LOOPBACK_LIFE));
+    no_ca(&mut params);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.subject_alt_names = vec![SanType::DnsName("localhost".try_into()?)];
+    Ok(params)
 }
 
 /// The profile of dockerd's certificate, with `names` as its SANs.

@@ -91,7 +91,7 @@ pub enum KeyType {
 }
 
 impl KeyType {
-    const ALL: [(&str, Self); 5] = [
+    pub const ALL: [(&str, Self); 5] = [
         ("p256", Self::P256),
         ("p384", Self::P384),
         ("ed25519", Self::Ed25519),
@@ -164,6 +164,13 @@ pub fn split_unit(text: &str) -> Option<(&str, char)> {
     let unit = text.chars().next_back()?;
     let number = text.strip_suffix(unit)?;
     number.bytes().all(|b| b.is_ascii_digit()).then_some((number, unit))
+}
+
+impl Default for ValidFor {
+    /// The validity of a certificate for which none is asked: 730 days.
+    fn default() -> Self {
+        DEFAULT_VALID_FOR
+    }
 }
 
 impl std::fmt::Display for ValidFor {
@@ -302,8 +309,7 @@ impl Plan {
         let addresses = check.many("address", &spec.identity.addresses, Address::parse);
         let tls_sans = check.many("tls-san", &spec.identity.tls_sans, Address::parse_san);
         let key = check.choice("key", &spec.identity.key, &KeyType::ALL, KeyType::P256);
-        let valid_for =
-            check.one("valid-for", &spec.identity.valid_for, ValidFor::parse).unwrap_or(DEFAULT_VALID_FOR);
+        let valid_for = check.one("valid-for", &spec.identity.valid_for, ValidFor::parse).unwrap_or_default();
         let ca = check.one("ca", &spec.identity.ca, AuthoritySource::parse).unwrap_or(AuthoritySource::Own);
         let boot_issuer = boot_issuer(&mut check, spec, &ca);
         let host = host_plan(&mut check, spec, is_new);

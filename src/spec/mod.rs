@@ -23,6 +23,8 @@ pub enum Origin {
     File(Document),
     /// A query of Terraform's external data source.
     Query,
+    /// A resource of Terraform.
+    Resource,
 }
 
 /// A request for a machine or an image: the name and the [options](crate::options).
@@ -41,7 +43,7 @@ pub struct Spec {
 }
 
 /// The machine's name. On the command line it is an argument of `create` and not an option.
-const NAME: Definition = Definition { name: "name", kind: Kind::One };
+const NAME: Definition = Definition { name: "name", attribute: "name", kind: Kind::One };
 
 impl Spec {
     /// Makes the spec of an image from its flags.
@@ -68,6 +70,16 @@ impl Spec {
     /// [`problems`](Self::problems).
     pub fn from_query(query: &BTreeMap<String, String>) -> Self {
         query::read(query)
+    }
+
+    /// Makes the spec of a resource of Terraform: the values of each field that has some.
+    pub fn of_resource(fields: impl IntoIterator<Item = (&'static str, Vec<String>)>) -> Self {
+        let mut spec = Self { origin: Origin::Resource, ..Self::default() };
+        for (field, values) in fields {
+            spec.set(field, values);
+            spec.given.push(field.to_owned());
+        }
+        spec
     }
 
     /// Sets a field to values, which have no positions. Ignores a field that does not exist.
@@ -144,6 +156,8 @@ impl Spec {
         match (&self.origin, value) {
             (Origin::File(_), _) => format!("`{field}: {value}`"),
             (Origin::Query, _) => format!("`{field} = \"{value}\"`"),
+            (Origin::Resource, "true" | "false") => format!("`{} = {value}`", attribute(field)),
+            (Origin::Resource, _) => format!("`{} = \"{value}\"`", attribute(field)),
             (Origin::CommandLine, "true") => format!("`--{field}`"),
             (Origin::CommandLine, _) => format!("`--{field} {value}`"),
         }
@@ -154,6 +168,7 @@ impl Spec {
         match self.origin {
             Origin::File(_) => "in the spec",
             Origin::Query => "in the query",
+            Origin::Resource => "in the configuration",
             Origin::CommandLine => "on the command line",
         }
     }
@@ -164,6 +179,7 @@ impl Spec {
             (Origin::CommandLine, "name") => "NAME".to_owned(),
             (Origin::CommandLine, _) => format!("--{field}"),
             (Origin::File(_) | Origin::Query, _) => field.to_owned(),
+            (Origin::Resource, _) => attribute(field).to_owned(),
         }
     }
 
@@ -172,10 +188,17 @@ impl Spec {
         let name = self.name_of(field);
         let place = match &self.origin {
             Origin::File(document) => document.place(word.and_then(|word| word.position)),
-            Origin::CommandLine | Origin::Query => Place::default(),
+            Origin::CommandLine | Origin::Query | Origin::Resource => Place::default(),
         };
-        diagnostic.about(format_args!("`{name}`")).at(place)
+        diagnostic.about(format_args!("`{name}`")).at(place).of_field(field)
     }
+}
+
+/// The attribute of Terraform's resources for a field.
+fn attribute(field: &str) -> &str {
+    Spec::fields()
+        .find(|definition| definition.name == field)
+        .map_or(field, |definition| definition.attribute)
 }
 
 /// The known field with the most similar name, if one is similar enough.

@@ -1,0 +1,179 @@
+//! The user-data of a machine in its formats and encodings, and the limit of the cloud.
+
+use anyhow::Result;
+
+use super::schema::{Attribute, Type};
+use super::value::Object;
+use crate::clouds::{Cloud, Delivery};
+use crate::delivery::{self, SizeHints};
+use crate::diag::{Code, Diagnostic, Report};
+use crate::pki::HostIdentity;
+use crate::plan::Plan;
+use crate::render::{Form, Format, Packing};
+use crate::userdata::encoding::base64;
+
+const CLOUD: &str = "cloud";
+const FORMAT: &str = "format";
+
+/// The user-data as text, in base64, and compressed in base64.
+const TEXT: &str = "user_data";
+const BASE64: &str = "user_data_base64";
+const GZIP: &str = "user_data_gzip_base64";
+/// The user-data in the encoding for the cloud.
+const FOR_CLOUD: &str = "user_data_for_cloud";
+
+/// The names of [`outputs`].
+pub const OUTPUTS: [&str; 4] = [TEXT, BASE64, GZIP, FOR_CLOUD];
+
+/// The formats that can be user-data on their own.
+const FORMATS: [Format; 3] = [Format::CloudConfig, Format::Script, Format::Ignition];
+
+/// The attributes that choose a format and a cloud.
+pub fn inputs() -> Vec<Attribute> {
+    let clouds: Vec<_> = Cloud::ALL.iter().map(|cloud| format!("`{}`", cloud.name)).collect();
+    let formats = FORMATS.map(|format| format!("`{}`", format.name()));
+    vec![
+        Attribute::optional(
+            CLOUD,
+            Type::Text,
+            format!(
+                "Cloud for which `{FOR_CLOUD}` is made. User-data above its limit is an error. One of {}.",
+                clouds.join(", ")
+            ),
+        ),
+        Attribute::optional(
+            FORMAT,
+            Type::Text,
+            format!("Format of the user-data: {} [default: `cloud-config`].", formats.join(", ")),
+        ),
+    ]
+}
+
+/// The attributes with the user-data, which contains the private key of the host.
+pub fn outputs() -> Vec<Attribute> {
+    [
+        (TEXT, "User-data as text."),
+        (BASE64, "User-data in base64."),
+        (GZIP, "User-data compressed with gzip, in base64. Null for Ignition, which does not support it."),
+        (
+            FOR_CLOUD,
+            "User-data in the simplest encoding in which `cloud` accepts it: text, base64, or compressed in base64. Null without `cloud`.",
+        ),
+    ]
+    .map(|(name, description)| Attribute::computed(name, description).sensitive())
+    .into()
+}
+
+/// A format, and the cloud whose limit it must keep.
+pub struct Seed {
+    pub cloud: Option<&'static Cloud>,
+    format: Format,
+}
+
+/// The user-data in each encoding.
+pub struct Texts {
+    text: String,
+    base64: String,
+    gzip: Option<String>,
+    for_cloud: Option<String>,
+}
+
+impl Seed {
+    /// Reads the attributes. What is not known yet counts as not given.
+    ///
+    /// # Errors
+    /// Fails if there is no such cloud or format.
+    pub fn of(config: &Object) -> Result<Self, Report> {
+        let mut problems = Vec::new();
+        let cloud = config.text(CLOUD).and_then(|name| {
+            let cloud = Cloud::named(name);
+            if cloud.is_none() {
+                let names: Vec<_> = Cloud::ALL.iter().map(|cloud| cloud.name).collect();
+                problems.push(unknown(CLOUD, name, &names));
+            }
+            cloud
+        });
+        let format = config.text(FORMAT).and_then(|name| {
+            let format = FORMATS.into_iter().find(|format| format.name() == name);
+            if format.is_none() {
+                problems.push(unknown(FORMAT, name, &FORMATS.map(Format::name)));
+            }
+            format
+        });
+        Report::check(problems)?;
+        Ok(Self { cloud, format: format.unwrap_or(Format::CloudConfig) })
+    }
+
+    /// Renders the user-data in each encoding.
+    ///
+    /// # Errors
+    /// Fails if it exceeds the limit of the cloud in each encoding that the cloud accepts.
+    pub fn texts(&self, plan: &Plan, host: &HostIdentity) -> Result<Texts> {
+        let form = match self.format {
+            Format::Script => Form::Script,
+            Format::Ignition => Form::Ignition(Vec::new()),
+            _ => Form::CloudConfig,
+        };
+        let plain = delivery::rendered(plan, host, &form, false)?.bytes;
+        let text = String::from_utf8(plain.to_vec())?;
+        let gzip = match self.format {
+            Format::Ignition => None,
+            _ => Some(base64(&delivery::rendered(plan, host, &form, true)?.bytes)),
+        };
+        let base64 = base64(&plain);
+        let for_cloud = match self.cloud {
+            None => None,
+            Some(cloud) => {
+                let delivery = self.delivery(cloud, plan, host, &form)?;
+                Some(match (delivery.gzip, delivery.base64) {
+                    (true, _) => gzip.clone().unwrap_or_default(),
+                    (false, true) => base64.clone(),
+                    (false, false) => text.clone(),
+                })
+            }
+        };
+        Ok(Texts { text, base64, gzip, for_cloud })
+    }
+
+    /// The simplest delivery in which the user-data fits a cloud.
+    ///
+    /// # Errors
+    /// Fails if it fits in none.
+    fn delivery(
+        &self,
+        cloud: &'static Cloud,
+        plan: &Plan,
+        host: &HostIdentity,
+        form: &Form,
+    ) -> Result<&'static Delivery> {
+        let hints = || SizeHints {
+            gzip: None,
+            small_key: "`key = \"p256\"`".into(),
+            address: None,
+            image: "`docker = \"none\"`".into(),
+        };
+        let render = |gzip| {
+            let delivery = delivery::delivery(cloud, self.format, Packing { gzip, base64: false })?;
+            delivery::render_for(cloud, delivery, (plan, host), form, delivery.base64, &hints())?;
+            anyhow::Ok(delivery)
+        };
+        let can_compress = self.format != Format::Ignition && cloud.delivery(true).is_some();
+        let plain = render(false);
+        if plain.is_ok() || !can_compress { plain } else { render(true) }
+    }
+}
+
+fn unknown(field: &str, name: &str, names: &[&str]) -> Diagnostic {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let text = format!("`{field}` must be one of {}, got `{}`", names.join(", "), name.escape_debug());
+    Diagnostic::error(Code::InvalidChoice, text).of_field(field)
+}
+
+impl Texts {
+    pub fn set(self, state: &mut Object) {
+        state.set(TEXT, self.text);
+        state.set(BASE64, self.base64);
+        state.set(GZIP, self.gzip);
+        state.set(FOR_CLOUD, self.for_cloud);
+    }
+}
