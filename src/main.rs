@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::{Date, Month, OffsetDateTime};
 
-use hostseed::cli::{self, Cli, Command, SwarmRequest};
+use hostseed::cli::{self, Cli, Command, SwarmRequest, Terraform};
 use hostseed::diag::{Code, Diagnostic, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
@@ -150,6 +150,9 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Explain { code, json } => commands::explain(ui, code, json),
         Command::Completions { shell } => commands::completions(ui, shell, cli::described()),
         Command::Man { dir } => commands::man(ui, now, dir.as_deref(), cli::described()),
+        Command::Terraform(Terraform::Install { dir }) => {
+            commands::terraform_install(ui, now, dir.as_deref())
+        }
         Command::Schema { subject } if subject == "machine" => commands::machine_schema(ui),
         Command::Schema { subject } if subject == "check" => commands::check_schema(ui),
         Command::Schema { subject } if subject == "clients" => commands::clients_schema(ui),

@@ -65,6 +65,17 @@ const DEFAULT_MACHINE: &str = "default";
 /// How long `wait` waits: most VMs boot and install Docker in less than half of it.
 const WAIT: &str = "10m";
 
+/// The commands for Terraform.
+#[derive(Debug, Subcommand)]
+pub enum Terraform {
+    /// Put the provider where Terraform and OpenTofu find it, and print what a configuration needs
+    Install {
+        /// Folder for providers, which Terraform's configuration file names [default: ~/.terraform.d/plugins, where Terraform looks first]
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -277,6 +288,9 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Install the provider for Terraform
+    #[command(subcommand)]
+    Terraform(Terraform),
     /// Print the manual page, or write the pages of all commands into a folder
     Man {
         /// The folder; without it hostseed(1) is printed

@@ -922,6 +922,11 @@ codes! {
     /// It has no `machine.yaml`, so hostseed does not know what to render. `check`, `env`, `config`, `url`, `ip`
     /// and `inspect` work. `hostseed import --docker-machine NAME` takes the machine over.
     NotMadeByHostseed = "not-made-by-hostseed",
+    /// The provider for Terraform is not installed
+    ///
+    /// `terraform install` copies the program `terraform-provider-hostseed` from the folder of hostseed itself. It is built only with the
+    /// cargo feature `terraform`.
+    NoProvider = "no-provider",
     /// A provider was not started by Terraform
     ///
     /// `terraform-provider-hostseed` is a program that Terraform or OpenTofu starts and ends, and with which it speaks over an encrypted

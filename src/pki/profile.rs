@@ -23,7 +23,8 @@ const SERVER: &str = "hostseed server";
 const CLIENT: &str = "hostseed client";
 const BOOT_ISSUER: &str = "hostseed boot issuer";
 const LOOPBACK: &str = "hostseed";
-/// Validity of the certificate for a connection within this computer, longer than any run of a program.
+/// Validity of the certificate for a connection within this computer, before and after its issue. It is longer than any run of a program, and
+/// any step of the clock.
 const LOOPBACK_LIFE: Duration = Duration::days(90);
 
 /// The validity of a certificate. Both times are inclusive (RFC 5280 §4.1.2.5).
@@ -81,7 +82,8 @@ pub(super) fn authority(name: &str, boot_issuers: bool, now: OffsetDateTime) -> 
 
 /// The profile of a server on this computer that serves one program.
 pub(super) fn loopback(now: OffsetDateTime) -> Result<CertificateParams> {
-    let mut params = params("localhost", LOOPBACK, Validity::new(now, LOOPBACK_LIFE));
+    let validity = Validity { not_before: now - LOOPBACK_LIFE, not_after: now + LOOPBACK_LIFE };
+    let mut params = params("localhost", LOOPBACK, validity);
     no_ca(&mut params);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.subject_alt_names = vec![SanType::DnsName("localhost".try_into()?)];

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use time::OffsetDateTime;
 
-use super::identity::{self, CA, CA_PEM, EARLY_RENEWAL, EXPIRES};
+use super::identity::{self, CA, CA_PEM, EARLY_RENEWAL, EXPIRES, VALID_FOR};
 use super::resource::{Planned, Resource};
 use super::schema::{Attribute, Role, Schema, Type};
 use super::value::{Object, Value};
@@ -20,7 +20,6 @@ pub const TYPE_NAME: &str = "hostseed_client";
 
 const CN: &str = "cn";
 const KEY: &str = "key";
-const VALID_FOR: &str = "valid_for";
 const CERT_PEM: &str = "cert_pem";
 const KEY_PEM: &str = "key_pem";
 const FINGERPRINT: &str = "fingerprint";
@@ -45,6 +44,9 @@ impl Resource for Client {
 
     fn plan(&self, prior: Option<&Object>, proposed: Object, now: OffsetDateTime) -> Result<Planned> {
         let computed: Vec<_> = self.schema().computed().collect();
+        if !proposed.is_unknown(CA) {
+            identity::given_ca(&proposed, now)?;
+        }
         let Some(prior) = prior else { return Ok(Planned::update(proposed.with_unknown(computed))) };
         let is_of_ca = match proposed.get(CA) {
             Value::Object(ca) => !ca.differs(prior, CA_PEM),
@@ -89,10 +91,8 @@ pub fn validate(config: &Object) -> Result<()> {
     if let Some(cn) = config.text(CN) {
         problems.extend(parse_cn(cn).err());
     }
-    match valid_for(config) {
-        Err(problem) => problems.push(problem),
-        Ok(valid_for) => problems.extend(identity::check_early_renewal(config, Some(valid_for)).err()),
-    }
+    problems.extend(valid_for(config).err());
+    problems.extend(identity::check_early_renewal(config).err());
     Ok(Report::check(problems)?)
 }
 

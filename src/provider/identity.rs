@@ -20,6 +20,7 @@ pub const CA_KEY_PEM: &str = "ca_key_pem";
 /// The end of the certificate that expires first, in RFC 3339.
 pub const EXPIRES: &str = "expires";
 pub const EARLY_RENEWAL: &str = "early_renewal_days";
+pub const VALID_FOR: &str = "valid_for";
 
 /// The input for a CA.
 pub fn ca_attribute(description: &str) -> Attribute {
@@ -111,13 +112,19 @@ pub fn expiry_warning(what: &str, certificate: &Certificate, now: OffsetDateTime
     Some(Diagnostic::warning(Code::CertificateTime, text).hint(hint))
 }
 
-/// Checks the days of [`EARLY_RENEWAL`]: a renewed certificate must not be due again at once.
-pub fn check_early_renewal(config: &Object, valid_for: Option<ValidFor>) -> Result<(), Diagnostic> {
+/// Checks the days of [`EARLY_RENEWAL`]: a renewed certificate must not be due again at once. A validity that is not known or not valid
+/// counts as the longest.
+pub fn check_early_renewal(config: &Object) -> Result<(), Diagnostic> {
     let Value::Number(days) = config.get(EARLY_RENEWAL) else { return Ok(()) };
-    let longest = valid_for.map(|valid_for| valid_for.duration().whole_days());
-    let why = match longest {
-        _ if *days < 1 => "must be at least 1".to_owned(),
-        Some(longest) if *days >= longest => {
+    let valid_for = match config.get(VALID_FOR) {
+        Value::Null => Some(ValidFor::default()),
+        Value::Text(text) => ValidFor::parse(text).ok(),
+        _ => None,
+    };
+    let longest = valid_for.map_or(i64::MAX, |valid_for| valid_for.duration().whole_days());
+    let why = match *days {
+        ..1 => "must be at least 1".to_owned(),
+        days if days >= longest => {
             format!("must be less than the {longest} days for which the certificates are valid")
         }
         _ => return Ok(()),

@@ -80,6 +80,7 @@ impl Resource for Machine {
         };
         collect(plan_of(&known_spec(config), true).map(|_| ()));
         collect(user_data::Seed::of(config).map(|_| ()).map_err(Into::into));
+        collect(identity::check_early_renewal(config).map_err(Into::into));
         if is_unknown(config) {
             // What is not known yet can be what the others need.
             problems.retain(|problem| problem.code != Code::NoEffect);
@@ -125,7 +126,9 @@ impl Resource for Machine {
             let state = asked.state(proposed, &keys)?;
             return Ok(Planned { warnings: warning.into_iter().collect(), ..Planned::update(state) });
         }
-        Ok(Planned::update(fresh.unknown(proposed)))
+        let mut state = fresh.unknown(proposed);
+        state.set(DOCKER_HOST, docker_host(&asked.plan));
+        Ok(Planned::update(state))
     }
 
     fn apply(&self, prior: Option<&Object>, planned: Object, now: OffsetDateTime) -> Result<Object> {
@@ -239,7 +242,7 @@ fn later(proposed: Object, prior: &Object) -> Object {
 impl Asked {
     fn read(config: &Object, is_new: bool, now: OffsetDateTime) -> Result<Self> {
         let plan = plan_of(&known_spec(config), is_new)?;
-        identity::check_early_renewal(config, Some(plan.valid_for)).map_err(Report::from)?;
+        identity::check_early_renewal(config).map_err(Report::from)?;
         let ca = identity::given_ca(config, now)?;
         let seed = Seed::of(config)?;
         Ok(Self { plan, ca, seed })
@@ -397,7 +400,7 @@ impl Fresh {
 
     /// The planned state, with what changes known only later.
     fn unknown(self, proposed: Object) -> Object {
-        let mut names = vec![DOCKER_HOST, EXPIRES];
+        let mut names = vec![EXPIRES];
         names.extend(user_data::OUTPUTS);
         if self.ca {
             names.extend([CA_PEM, CA_KEY_PEM, FINGERPRINTS[0]]);

@@ -8,6 +8,8 @@
 mod ca;
 mod calls;
 mod client;
+#[cfg(test)]
+mod docs;
 mod functions;
 mod handshake;
 mod identity;

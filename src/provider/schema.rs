@@ -47,24 +47,6 @@ impl Type {
             Self::Any => json!("dynamic"),
         }
     }
-
-    /// The type in Terraform's language, for documentation.
-    pub fn name(&self) -> String {
-        let object = |names: &[&str]| {
-            let attributes: Vec<_> = names.iter().map(|name| format!("{name} = string")).collect();
-            format!("object({{ {} }})", attributes.join(", "))
-        };
-        match self {
-            Self::Text => "string".to_owned(),
-            Self::Bool => "bool".to_owned(),
-            Self::Number => "number".to_owned(),
-            Self::Texts => "list(string)".to_owned(),
-            Self::TextMap => "map(string)".to_owned(),
-            Self::Object(names) => object(names),
-            Self::Objects(names) => format!("list({})", object(names)),
-            Self::Any => "any".to_owned(),
-        }
-    }
 }
 
 /// The side that sets an attribute.

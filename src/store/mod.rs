@@ -52,7 +52,7 @@ pub use export::{CaKey, Exported, LeftOut};
 pub use import::{CaKeyHere, Done, Imported};
 pub use list::{HostCertificate, Listing};
 pub use location::{default_root, path_in_environment};
-pub use output::{Replace, put_artifact, put_folder, put_pages};
+pub use output::{Replace, put_artifact, put_folder, put_pages, put_program};
 pub use record::{Record, url};
 pub use rename::Renamed;
 pub use replacement::{Replaced, Replacement, Stored, client_files, host_files, identity_files};

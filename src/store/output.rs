@@ -77,6 +77,16 @@ pub fn put_artifact(path: &Path, artifact: &Artifact, replace: Replace, now: Off
     transaction.commit(&[Change::File(name, artifact)])
 }
 
+/// Writes a program to a file of the user's choice, with its mode, in place of one that is there. Creates missing folders.
+///
+/// # Errors
+/// Fails for the reasons of [`put_artifact`].
+pub fn put_program(path: &Path, artifact: &Artifact, now: OffsetDateTime) -> Result<()> {
+    let dir = parent(path);
+    files::make_dirs(dir).map_err(|error| failed(Action::MakeFolder, dir, &error))?;
+    put_artifact(path, artifact, Replace::All, now)
+}
+
 impl Store {
     /// Refuses a file or folder of the user's choice that is in the store, where it could replace the files of a machine, and would keep `rm`
     /// from removing it.

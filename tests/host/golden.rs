@@ -33,6 +33,8 @@ const WHOLE: [&str; 5] = [
 fn each_case_renders_to_its_golden_tree() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut cases: Vec<PathBuf> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // The documentation of Terraform's provider has no command; a test beside its source compares it.
+    cases.retain(|case| case.join("command").exists());
     cases.sort();
     assert!(cases.len() >= 10);
     let rendered: BTreeMap<PathBuf, Vec<u8>> =

@@ -23,6 +23,7 @@ mod mime;
 mod packer;
 mod pki;
 mod played_host;
+mod provider;
 mod renew;
 #[cfg(target_os = "linux")]
 mod swarm;
