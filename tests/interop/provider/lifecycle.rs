@@ -187,22 +187,21 @@ fn many_machines_are_made_at_once() {
     assert_eq!(state["values"]["root_module"]["resources"].as_array().unwrap().len(), number);
 }
 
-/// The providers that run below a folder.
+/// The processes of the providers that were started in a configuration's folder.
 fn providers(root: &Root) -> Vec<String> {
-    let output = Command::new("pgrep").args(["-f", &root.path().display().to_string()]).output().unwrap();
-    let pids = String::from_utf8(output.stdout).unwrap();
-    let is_provider = |pid: &&str| {
-        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.starts_with("terraform-prov"))
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let is_provider = |process: &PathBuf| {
+        let is_named =
+            fs::read_to_string(process.join("comm")).is_ok_and(|name| name.starts_with("terraform-prov"));
+        is_named && fs::read_link(process.join("cwd")).is_ok_and(|folder| folder == root.path())
     };
-    pids.lines().filter(is_provider).map(str::to_owned).collect()
+    let id = |process: PathBuf| process.file_name().unwrap().to_string_lossy().into_owned();
+    processes.filter(is_provider).map(id).collect()
 }
 
 #[test]
 fn two_runs_at_once_and_a_killed_provider_leave_a_state_that_goes_on() {
     let slow = "resource \"hostseed_machine\" \"slow\" {\n  count = 8\n  name = \"slow-${count.index}\"\n  key = \"rsa4096\"\n  addresses = [\"10.0.0.1\"]\n}\n";
-    if !need("pgrep") {
-        return;
-    }
     let Some(root) = Root::new(NEW, slow) else { return };
     let args = ["apply", "-auto-approve", "-no-color"];
     let first = root.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -214,7 +213,9 @@ fn two_runs_at_once_and_a_killed_provider_leave_a_state_that_goes_on() {
     let second = root.run(&args);
     assert!(!second.status.success());
     // The provider of the first run, which makes the keys.
-    for pid in providers(&root) {
+    let makers = providers(&root);
+    assert!(!makers.is_empty());
+    for pid in makers {
         Command::new("kill").args(["-9", &pid]).status().unwrap();
     }
     let first = first.wait_with_output().unwrap();
