@@ -10,6 +10,7 @@ use super::apply_to_host::{apply, ask, refuse_sent};
 use super::authority::{renew_authority, tell_replaced};
 use super::authority_steps::{answering_hosts, next_step};
 use super::create::about_names;
+use super::host_steps::{NewFiles, put_back};
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
 use crate::diag::{Code, Diagnostic};
@@ -316,29 +317,10 @@ impl Renewal {
             ),
             None => "The new client certificate works with it, because the CA is the same.".to_owned(),
         });
-        lines.extend(self.bring_to_host(store, &["renew", "--apply"]));
-        lines.push(format!(
-            "Until then the old files stay in {}. To put them back:",
-            store.previous_dir(name).display()
-        ));
-        lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
+        lines.extend(NewFiles::Certificates.bring_to_host(store, name));
+        lines.extend(put_back(store, name));
         let until = until(&self.identity.client);
         ui.steps(format_args!("machine `{name}` has new certificates until {until}"), &lines);
-    }
-
-    /// The steps that bring the new certificates to the running host, or to a new VM. `apply` has the words of the command for the former.
-    pub(super) fn bring_to_host(&self, store: &Store, apply: &[&str]) -> [String; 6] {
-        let name = self.plan().name.as_str();
-        let file = format!("{name}.user-data");
-        let command = |words: &[&str]| format!("   {}", store.command(words));
-        [
-            "1. Bring them to the running host:".to_owned(),
-            command(&[apply, &[name]].concat()),
-            "   Or replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
-            command(&["render", name, "--force", "-o", &file]),
-            "2. Wait until Docker answers with the new certificate:".to_owned(),
-            command(&["wait", name]),
-        ]
     }
 
     /// The validity of the host's certificate in the previous files.
