@@ -95,7 +95,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         } else {
             // A host that cannot be reached is found before the store is changed.
             let asked = match request.apply && !request.dry_run {
-                true => ask(store, now, name, request.install_units).map(drop),
+                true => ask(store, now, name, request.install_units),
                 false => Ok(()),
             };
             signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);

@@ -980,7 +980,9 @@ codes! {
     /// Another computer has changed a machine's host
     ///
     /// The host presents a certificate that this store does not have, or accepts clients of a CA that it does not have. So the store is of
-    /// an earlier time: a step from it would bring a CA back that was dropped, or drop one that clients have. Go on where the host was changed last, or import the machine from there.
+    /// an earlier time: new files from it would undo the change from there, bring a CA back that was dropped, or drop one that clients have.
+    /// Go on where the host was changed last, or import the machine from there. A VM that was made again with earlier user-data looks the
+    /// same: replace it with that of the store.
     HostChangedElsewhere = "host-changed-elsewhere",
     /// `update` does not change an option
     ///
