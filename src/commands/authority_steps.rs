@@ -234,9 +234,10 @@ pub(super) fn answering_hosts(
         }
     }
     if answering.is_empty()
-        && let Some((_, error)) = down.pop()
+        && let Some((_, last)) = down.pop()
     {
-        return Err(error);
+        down.iter().for_each(|(_, error)| ui.error(error));
+        return Err(last);
     }
     for (name, error) in down {
         ui.error(&error);
