@@ -219,7 +219,7 @@ pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &
     ];
     let mut again = Vec::new();
     for name in names {
-        for client in store.valid_clients(name, now, &[ClientCa::Earlier])? {
+        for client in store.valid_clients(name, now, &[ClientCa::Other])? {
             again.push(format!("   {}", store.command(["client", name.as_str(), "--cn", client.as_str()])));
         }
     }

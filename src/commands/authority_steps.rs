@@ -194,7 +194,7 @@ fn refuse_switch(
     }
     let mut clients = vec!["all other clients".to_owned()];
     for name in &names {
-        let lost = store.valid_clients(name, now, &[ClientCa::Earlier])?;
+        let lost = store.valid_clients(name, now, &[ClientCa::Previous])?;
         clients.extend(lost.iter().map(|client| format!("`{client}` of `{name}`")));
     }
     let text = format!(

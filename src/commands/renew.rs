@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::apply_to_host::{apply, ask, refuse_sent};
 use super::authority::{renew_authority, tell_replaced};
-use super::authority_steps::{answering_hosts, next_step};
+use super::authority_steps::{answering_hosts, make_again, next_step};
 use super::create::about_names;
 use super::host_steps::{NewFiles, put_back};
 use super::passphrase::Passphrase;
@@ -18,7 +18,7 @@ use crate::names::MachineName;
 use crate::pki::{self, Certificate, Identity, Pair};
 use crate::plan::{HostRole, KeyType, Plan, ValidFor};
 use crate::render;
-use crate::store::{Replaced, Replacement, Store, Stored, identity_files};
+use crate::store::{ClientCa, Replaced, Replacement, Store, Stored, identity_files};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -372,12 +372,21 @@ fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
         }
     }
     names.iter().try_for_each(|name| refuse_sent(store, now, name))?;
-    store.restore_previous(names)?;
+    let mut had_access = Vec::new();
     for name in names {
+        had_access.push(store.valid_clients(name, now, &[ClientCa::Current])?);
+    }
+    store.restore_previous(names)?;
+    for (name, had_access) in names.iter().zip(had_access) {
         ui.note(format_args!(
             "`{name}` has the files again that its host had last, and those of all later changes are deleted"
         ));
         expiry::note(store, ui, now, name);
+        let lost = had_access.iter().filter(|client| store.is_revoked(name, client));
+        let again: Vec<_> = lost.map(|client| make_again(store, name, client).to_string()).collect();
+        if !again.is_empty() {
+            ui.steps("These clients were made with the CA that is taken back; to make them again:", &again);
+        }
     }
     Ok(())
 }

@@ -880,10 +880,10 @@ codes! {
     /// A new one would not make the old one invalid: whoever has its key keeps access until it expires, or until `hostseed
     /// renew --authority` replaces the CA. `--force` replaces the files in the store.
     ClientExists = "client-exists",
-    /// A client's certificate was signed by an earlier CA of its machine
+    /// A client's certificate was signed by another CA than its machine has
     ///
     /// `hostseed renew --authority` replaced the CA, which revokes all client certificates of the old one as soon as the host has the new
-    /// CA. `hostseed client NAME --cn CN` makes a new certificate in its place.
+    /// CA. Or `hostseed renew --undo` took the CA back that signed it. `hostseed client NAME --cn CN` makes a new certificate in its place.
     ClientRevoked = "client-revoked",
     /// A file cannot be imported because it is not what `hostseed export` wrote
     ///
