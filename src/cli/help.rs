@@ -84,6 +84,14 @@ clients. The key of a CA that signs for other machines is in it only with `--ca-
 With `--format` NAME is a fleet: its name, or its file, whose machines `apply` has made. `terraform-json` is a file for the folder of a Terraform \
 configuration, which defines local.hostseed_FLEET for `for_each`; `json` is the same map, and `csv` has a line for each machine.";
 
+pub(super) const CREATE_USAGE: &str = "\
+hostseed create [OPTIONS] <NAME>
+       hostseed create [OPTIONS] --file <SPEC>";
+
+pub(super) const UPDATE_USAGE: &str = "\
+hostseed update [OPTIONS] <NAME>
+       hostseed update [OPTIONS] --file <SPEC>";
+
 pub(super) const IMPORT_USAGE: &str = "\
 hostseed import [OPTIONS] FILE
        hostseed import [OPTIONS] --docker-machine[=DIR] [NAME]...";

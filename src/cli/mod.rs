@@ -80,6 +80,7 @@ pub enum Terraform {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create a machine: certificates, user-data and client files
+    #[command(override_usage = help::CREATE_USAGE)]
     Create(Box<Create>),
     /// Write an example of a fleet file or of a spec file
     Init(Init),
@@ -233,7 +234,7 @@ pub enum Command {
         force: bool,
     },
     /// Change a machine's options: labels, addresses, the version of Docker, and others
-    #[command(after_help = help::UPDATE)]
+    #[command(after_help = help::UPDATE, override_usage = help::UPDATE_USAGE)]
     Update(Box<Update>),
     /// Make new certificates for machines, and the user-data with them
     #[command(after_help = help::RENEW)]

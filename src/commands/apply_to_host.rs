@@ -13,7 +13,9 @@ use time::OffsetDateTime;
 
 use super::diagnosis::Diagnosis;
 use crate::diag::{Code, Diagnostic};
-use crate::docker::{self, Answer, Change, Engine, Failure, Fault, Holder, Outcome, Step, Target, Watch};
+use crate::docker::{
+    self, Change, Engine, Failure, Fault, Holder, Known, Outcome, Step, Target, Unknown, Watch,
+};
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, ClientIdentity};
 use crate::plan::HostRole;
@@ -52,6 +54,7 @@ pub fn apply(
         then: &machine.new,
         set: &machine.set,
         presents: &machine.presents,
+        known: &machine.known,
         units: installs_units.then_some(&units),
     };
     let had_sent = !store.sent(name)?.is_empty();
@@ -64,6 +67,7 @@ pub fn apply(
         // Nothing was sent now.
         Err(
             Failure::Unreachable(_)
+            | Failure::OtherHost(_)
             | Failure::Held(_)
             | Failure::NoUnits
             | Failure::UnitsNotStarted(_)
@@ -93,36 +97,18 @@ pub fn apply(
     }
 }
 
-/// The most CAs that hostseed gives a host: two, during a change. One that trusts more has them from elsewhere, for example from the system.
-const MOST_CAS: usize = 2;
-
-/// The certificates that a host shows, compared with those that the store has for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presented {
-    /// The store has them.
-    Known,
-    /// The store does not have the host's certificate.
-    Another,
-    /// The store does not have a CA whose clients the host accepts.
-    AnotherCa,
-}
-
 /// Asks a host whether it answers, with the files that it has now, and whether it can put new ones in place, unless it gets the units for that.
 ///
 /// # Errors
-/// Fails with the cause if it does not: [`Code::NoApplyUnits`] if it answers, and lacks only the units.
-pub fn ask(
-    store: &Store,
-    now: OffsetDateTime,
-    name: &MachineName,
-    installs_units: bool,
-) -> Result<Presented> {
+/// Fails with the cause if it does not: [`Code::NoApplyUnits`] if it answers, and lacks only the units, and [`Code::HostChangedElsewhere`] if it
+/// shows something that the store does not have.
+pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName, installs_units: bool) -> Result<()> {
     let machine = Machine::load(store, name)?;
     let asked = machine.old.check(now, Instant::now() + ASKING);
     let answer = asked.map_err(|fault| machine.diagnosis(&fault))?;
     let earlier = docker::earlier(&machine.old, &answer, &machine.set.id);
     match earlier.map_err(|failure| machine.failed(&failure))?.has_units || installs_units {
-        true => machine.presented(&answer),
+        true => Ok(machine.known.compare(&answer).map_err(|unknown| machine.other_host(unknown))?),
         false => Err(machine.failed(&Failure::NoUnits)),
     }
 }
@@ -169,15 +155,17 @@ pub fn refuse_sent(store: &Store, now: OffsetDateTime, name: &MachineName) -> Re
     Ok(())
 }
 
-/// Asks a host that may have the new files for the certificate that it presents. None if it does not answer.
+/// Refuses a host that shows something that the store does not have, if it answers: it can have the new files, or those of before.
 ///
 /// # Errors
-/// Fails if the machine cannot be read.
-pub fn presented(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<Option<Presented>> {
+/// Fails if it does, or if the machine cannot be read.
+pub fn refuse_other_host(store: &Store, now: OffsetDateTime, name: &MachineName) -> Result<()> {
     let machine = Machine::load(store, name)?;
     let check = |engine: &Engine| engine.check(now, Instant::now() + ASKING);
-    let answer = check(&machine.old).or_else(|_| check(&machine.new)).ok();
-    answer.map(|answer| machine.presented(&answer)).transpose()
+    match check(&machine.old).or_else(|_| check(&machine.new)) {
+        Ok(answer) => Ok(machine.known.compare(&answer).map_err(|unknown| machine.other_host(unknown))?),
+        Err(_) => Ok(()),
+    }
 }
 
 /// A machine with its connections.
@@ -190,6 +178,8 @@ struct Machine<'a> {
     new: Engine,
     set: HostSet,
     presents: Certificate,
+    /// What the store has for the host, with the previous files.
+    known: Known,
     /// The client certificate that it accepts afterwards.
     accepted: Certificate,
 }
@@ -230,24 +220,42 @@ impl<'a> Machine<'a> {
         let old = Engine::new(&target_now)?;
         let accepted = client.chain.first().context("cert.pem has no certificate")?.clone();
         let new = Engine::new(&target(address, client, plan.host.port))?;
-        Ok(Self { store, name, url: record.url, target: target_now, old, new, set, presents, accepted })
+        let mut known = Known { certificates: vec![presents.clone()], cas: store.known_cas(name)? };
+        if store.has_previous(name) {
+            known.certificates.push(store.previous_certificate(name)?);
+        }
+        Ok(Self {
+            store,
+            name,
+            url: record.url,
+            target: target_now,
+            old,
+            new,
+            set,
+            presents,
+            known,
+            accepted,
+        })
     }
 
-    fn presented(&self, answer: &Answer) -> Result<Presented> {
-        let mut known = vec![self.presents.clone()];
-        if self.store.has_previous(self.name) {
-            known.push(self.store.previous_certificate(self.name)?);
-        }
-        if !known.iter().any(|certificate| answer.presented.contains(certificate)) {
-            return Ok(Presented::Another);
-        }
-        let mut cas = self.store.known_cas(self.name)?;
-        // Two CAs can have the same subject, so each stands for one.
-        let mut is_known = |subject: &Vec<u8>| {
-            cas.iter().position(|ca| ca.subject_der() == *subject).map(|n| cas.swap_remove(n)).is_some()
+    /// The error for a host that shows something that this store does not have: another computer has gone on, and what this store has is of an
+    /// earlier time.
+    fn other_host(&self, unknown: Unknown) -> Diagnostic {
+        let name = self.name;
+        let shows = match unknown {
+            Unknown::Ca => "accepts clients of a CA",
+            Unknown::Certificate => "presents a certificate",
         };
-        let trusts_other = answer.accepts.len() <= MOST_CAS && !answer.accepts.iter().all(&mut is_known);
-        Ok(if trusts_other { Presented::AnotherCa } else { Presented::Known })
+        let text = format!(
+            "the host of `{name}` {shows} that is not in this store: another computer has changed the host, or its VM has earlier user-data (nothing was changed)"
+        );
+        let (name, file) = (name.as_str(), format!("{name}.hostseed"));
+        Diagnostic::error(Code::HostChangedElsewhere, text)
+            .hint("export the machine on that computer and replace it here by that file, or replace the VM with the user-data of this store:")
+            .run(self.store.command(["export", name, "--passphrase", "-o", &file]))
+            .run(self.store.command(["rm", name]))
+            .run(self.store.command(["import", &file]))
+            .run(self.store.command(["render", name]))
     }
 
     /// The error for files that the host did not keep.
@@ -275,6 +283,7 @@ impl<'a> Machine<'a> {
         };
         match failure {
             Failure::Unreachable(fault) => self.diagnosis(fault),
+            Failure::OtherHost(unknown) => self.other_host(*unknown),
             Failure::Held(holder) => Diagnostic::error(Code::HostBusy, format!("`{name}`: {}", held(holder)))
                 .hint("wait until it has ended, then try again:")
                 .run(again()),

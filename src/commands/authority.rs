@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
+use super::host_steps::{NewFiles, put_back};
 use super::passphrase::Passphrase;
 use super::renew::{Renewal, Request, until};
 use super::{as_usage, context};
@@ -218,7 +219,7 @@ pub(super) fn tell_replaced(store: &Store, ui: Ui, now: OffsetDateTime, names: &
     ];
     let mut again = Vec::new();
     for name in names {
-        for client in store.valid_clients(name, now, &[ClientCa::Earlier])? {
+        for client in store.valid_clients(name, now, &[ClientCa::Other])? {
             again.push(format!("   {}", store.command(["client", name.as_str(), "--cn", client.as_str()])));
         }
     }
@@ -242,7 +243,7 @@ fn tell(store: &Store, ui: Ui, renewal: &Renewal) {
     let name = &renewal.plan().name;
     let mut lines =
         vec!["The running host trusts only its old CA, so you have no access to it until step 1.".to_owned()];
-    lines.extend(renewal.bring_to_host(store, &["renew", "--apply"]));
+    lines.extend(NewFiles::Certificates.bring_to_host(store, name));
     let clients = store.minted_clients(name);
     lines.push(match clients.is_empty() {
         true => "With that, the host refuses all client certificates of the old CA.".to_owned(),
@@ -251,11 +252,7 @@ fn tell(store: &Store, ui: Ui, renewal: &Renewal) {
             clients.join(", ")
         ),
     });
-    lines.push(format!(
-        "Until then the old files stay in {}. To put them back:",
-        store.previous_dir(name).display()
-    ));
-    lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
+    lines.extend(put_back(store, name));
     let authority = until(&renewal.identity.authority);
     ui.steps(format_args!("machine `{name}` has a new CA until {authority}, and new certificates"), &lines);
 }

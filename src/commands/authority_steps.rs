@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::apply_to_host::{Presented, ask, presented};
+use super::apply_to_host::{ask, refuse_other_host};
 use super::as_usage;
 use super::authority::{Signed, as_typed, listed, sign, tell_replaced};
 use super::authority_view::{print, question, tell};
@@ -135,9 +135,7 @@ pub(super) fn next_step(
         }
     } else {
         for name in &machines {
-            if let Some(other) = presented(store, now, name)?.filter(|shown| *shown != Presented::Known) {
-                return Err(other_host(store, name, other).into());
-            }
+            refuse_other_host(store, now, name)?;
         }
     }
     outcome.apply(store, now, &answering, request.install_units)?;
@@ -196,7 +194,7 @@ fn refuse_switch(
     }
     let mut clients = vec!["all other clients".to_owned()];
     for name in &names {
-        let lost = store.valid_clients(name, now, &[ClientCa::Earlier])?;
+        let lost = store.valid_clients(name, now, &[ClientCa::Previous])?;
         clients.extend(lost.iter().map(|client| format!("`{client}` of `{name}`")));
     }
     let text = format!(
@@ -230,16 +228,16 @@ pub(super) fn answering_hosts(
     let (mut answering, mut down) = (Vec::new(), Vec::new());
     for name in names {
         match ask(store, now, name, request.install_units) {
-            Ok(Presented::Known) => answering.push(name.clone()),
-            Ok(other) => return Err(other_host(store, name, other).into()),
+            Ok(()) => answering.push(name.clone()),
             Err(error) if is_down(&error) && request.at_once => down.push((name, error)),
             Err(error) => return Err(error),
         }
     }
     if answering.is_empty()
-        && let Some((_, error)) = down.pop()
+        && let Some((_, last)) = down.pop()
     {
-        return Err(error);
+        down.iter().for_each(|(_, error)| ui.error(error));
+        return Err(last);
     }
     for (name, error) in down {
         ui.error(&error);
@@ -253,27 +251,10 @@ pub(super) fn answering_hosts(
     Ok(answering)
 }
 
-/// Returns whether a host did not answer, rather than answer that it cannot put new files in place.
+/// Returns whether a host did not answer, rather than answer that it cannot put new files in place or with something that the store does not have.
 fn is_down(error: &anyhow::Error) -> bool {
-    Diagnostic::of(error).is_some_and(|error| error.code != Code::NoApplyUnits)
-}
-
-/// The error for a host that presents another certificate than this store has, or trusts another CA: another computer has gone on with the
-/// change, and what this store has is of an earlier step.
-fn other_host(store: &Store, name: &MachineName, shown: Presented) -> Diagnostic {
-    let what = match shown {
-        Presented::AnotherCa => "accepts clients of a CA",
-        Presented::Another | Presented::Known => "presents a certificate",
-    };
-    let text = format!(
-        "the host of `{name}` {what} that is not in this store: another computer has changed the host (nothing was changed)"
-    );
-    let file = format!("{name}.hostseed");
-    Diagnostic::error(Code::HostChangedElsewhere, text)
-        .hint("export the machine on that computer, and replace it here by that file:")
-        .run(store.command(["export", name.as_str(), "--passphrase", "-o", &file]))
-        .run(store.command(["rm", name.as_str()]))
-        .run(store.command(["import", &file]))
+    let answered = [Code::NoApplyUnits, Code::HostChangedElsewhere];
+    Diagnostic::of(error).is_some_and(|error| !answered.contains(&error.code))
 }
 
 /// The next step of machines, and those of them that it is for.

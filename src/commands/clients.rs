@@ -27,9 +27,10 @@ struct ClientView {
     #[serde(skip)]
     imported: bool,
     cert_path: String,
-    /// True if the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it.
+    /// True if the certificate is of a CA that the host does not accept: an earlier one, or one that `renew --undo` took back.
     revoked: bool,
-    /// True if the certificate is of the CA that the machine's CA replaces, so that the host refuses it when the change ends.
+    /// True if the certificate is of the CA that the machine's CA replaces, so that the host refuses it when the change ends. Without steps
+    /// that is when the host gets the new CA.
     old_ca: bool,
     /// None if it cannot be read.
     certificate: Option<CertificateView>,
@@ -52,7 +53,7 @@ impl ClientView {
             Ok(certificate) => (Some(certificate), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let (revoked, old_ca) = (ca == ClientCa::Earlier, ca == ClientCa::Old);
+        let (revoked, old_ca) = (ca == ClientCa::Other, [ClientCa::Old, ClientCa::Previous].contains(&ca));
         Self { version: VERSION, name, own, imported: false, cert_path, revoked, old_ca, certificate, error }
     }
 
@@ -63,7 +64,7 @@ impl ClientView {
             (false, false) => self.name,
         };
         let (until, state) = match self.certificate {
-            Some(certificate) if self.revoked => (certificate.not_after, "revoked (old CA)".to_owned()),
+            Some(certificate) if self.revoked => (certificate.not_after, "revoked (another CA)".to_owned()),
             Some(certificate) if self.old_ca => {
                 (certificate.not_after, "of the old CA: make it again".to_owned())
             }
@@ -112,7 +113,7 @@ pub fn schema() -> Value {
             "name": text("The common name of the certificate"),
             "own": { "type": "boolean", "description": "Whether it is the machine's own client, which `create` made" },
             "cert_path": text("The folder with `cert.pem` and `key.pem`"),
-            "revoked": { "type": "boolean", "description": "Whether the certificate is of an earlier CA of the machine, so that a host with the new CA refuses it" },
+            "revoked": { "type": "boolean", "description": "Whether the certificate is of a CA that the host does not accept: an earlier one, or one that `renew --undo` took back" },
             "old_ca": { "type": "boolean", "description": "Whether the certificate is of the CA that the machine's CA replaces, so that the host refuses it when the change of the CA ends" },
             "certificate": { "anyOf": [certificate_schema(), { "type": "null" }], "description": "Null if it cannot be read" },
             "error": text("Why it cannot be read"),

@@ -139,8 +139,8 @@ fn certificates(store: &Store, name: &MachineName) -> Vec<(&'static str, Validit
     files.into_iter().filter_map(read).collect()
 }
 
-/// The certificate of a machine that expires first. Of the clients that `client` made, only those count that have not expired and are of
-/// the machine's CA: a guest's certificate is meant to expire.
+/// The certificate of a machine that expires first. Of the clients that `client` made, only those count that have not expired and that
+/// the host may accept: a guest's certificate is meant to expire.
 pub fn soonest(store: &Store, name: &MachineName, now: OffsetDateTime) -> Option<(String, Validity)> {
     let own = certificates(store, name).into_iter().map(|(which, validity)| (which.to_owned(), validity));
     let further = store.clients(name).unwrap_or_default().into_iter().filter_map(|(client, certificate)| {

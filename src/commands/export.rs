@@ -183,7 +183,7 @@ fn note_left_out(store: &Store, ui: Ui, (machine, client): (&MachineName, &Clien
     let renew = store.command(["client", machine.as_str(), "--cn", client.as_str(), "--force"]);
     match why {
         LeftOut::Revoked => ui.note(format_args!(
-            "the client `{client}` is left out: its certificate is of an earlier CA of `{machine}`"
+            "the client `{client}` is left out: its certificate is of another CA than `{machine}` has here"
         )),
         LeftOut::NoKey => {
             ui.note(format_args!("the client `{client}` is left out: its `key.pem` is not here"))

@@ -28,6 +28,7 @@ mod explain;
 mod export;
 mod export_fleet;
 mod external;
+mod host_steps;
 mod import;
 mod import_docker_machine;
 mod init;

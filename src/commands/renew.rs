@@ -8,8 +8,9 @@ use time::OffsetDateTime;
 
 use super::apply_to_host::{apply, ask, refuse_sent};
 use super::authority::{renew_authority, tell_replaced};
-use super::authority_steps::{answering_hosts, next_step};
+use super::authority_steps::{answering_hosts, make_again, next_step};
 use super::create::about_names;
+use super::host_steps::{NewFiles, put_back};
 use super::passphrase::Passphrase;
 use super::{as_usage, expiry, machine_name};
 use crate::diag::{Code, Diagnostic};
@@ -17,7 +18,7 @@ use crate::names::MachineName;
 use crate::pki::{self, Certificate, Identity, Pair};
 use crate::plan::{HostRole, KeyType, Plan, ValidFor};
 use crate::render;
-use crate::store::{Replaced, Replacement, Store, Stored, identity_files};
+use crate::store::{ClientCa, Replaced, Replacement, Store, Stored, identity_files};
 use crate::ui::Ui;
 
 /// The arguments of the command.
@@ -94,7 +95,7 @@ pub fn renew(store: &Store, ui: Ui, now: OffsetDateTime, request: &Request) -> R
         } else {
             // A host that cannot be reached is found before the store is changed.
             let asked = match request.apply && !request.dry_run {
-                true => ask(store, now, name, request.install_units).map(drop),
+                true => ask(store, now, name, request.install_units),
                 false => Ok(()),
             };
             signed.extend(outcome.of(name, asked.and_then(|()| sign(name)))?);
@@ -316,29 +317,10 @@ impl Renewal {
             ),
             None => "The new client certificate works with it, because the CA is the same.".to_owned(),
         });
-        lines.extend(self.bring_to_host(store, &["renew", "--apply"]));
-        lines.push(format!(
-            "Until then the old files stay in {}. To put them back:",
-            store.previous_dir(name).display()
-        ));
-        lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
+        lines.extend(NewFiles::Certificates.bring_to_host(store, name));
+        lines.extend(put_back(store, name));
         let until = until(&self.identity.client);
         ui.steps(format_args!("machine `{name}` has new certificates until {until}"), &lines);
-    }
-
-    /// The steps that bring the new certificates to the running host, or to a new VM. `apply` has the words of the command for the former.
-    pub(super) fn bring_to_host(&self, store: &Store, apply: &[&str]) -> [String; 6] {
-        let name = self.plan().name.as_str();
-        let file = format!("{name}.user-data");
-        let command = |words: &[&str]| format!("   {}", store.command(words));
-        [
-            "1. Bring them to the running host:".to_owned(),
-            command(&[apply, &[name]].concat()),
-            "   Or replace the VM with new user-data (Terraform sees that it has changed):".to_owned(),
-            command(&["render", name, "--force", "-o", &file]),
-            "2. Wait until Docker answers with the new certificate:".to_owned(),
-            command(&["wait", name]),
-        ]
     }
 
     /// The validity of the host's certificate in the previous files.
@@ -390,12 +372,21 @@ fn undo(store: &Store, ui: Ui, now: OffsetDateTime, names: &[MachineName], reque
         }
     }
     names.iter().try_for_each(|name| refuse_sent(store, now, name))?;
-    store.restore_previous(names)?;
+    let mut had_access = Vec::new();
     for name in names {
+        had_access.push(store.valid_clients(name, now, &[ClientCa::Current])?);
+    }
+    store.restore_previous(names)?;
+    for (name, had_access) in names.iter().zip(had_access) {
         ui.note(format_args!(
             "`{name}` has the files again that its host had last, and those of all later changes are deleted"
         ));
         expiry::note(store, ui, now, name);
+        let lost = had_access.iter().filter(|client| store.is_revoked(name, client));
+        let again: Vec<_> = lost.map(|client| make_again(store, name, client).to_string()).collect();
+        if !again.is_empty() {
+            ui.steps("These clients were made with the CA that is taken back; to make them again:", &again);
+        }
     }
     Ok(())
 }

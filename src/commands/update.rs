@@ -4,6 +4,7 @@ use anyhow::Result;
 use time::OffsetDateTime;
 
 use super::create::absolute;
+use super::host_steps::NewFiles;
 use super::passphrase::Passphrase;
 use super::{as_usage, context, machine_name, note_install_url, note_passwords};
 use crate::diag::{Code, Diagnostic, Report};
@@ -155,8 +156,7 @@ impl Change {
 
     /// Prints the next steps.
     fn tell(&self, store: &Store, ui: Ui) {
-        let name = self.plan().name.as_str();
-        let command = |words: &[&str]| format!("   {}", store.command(words));
+        let name = &self.plan().name;
         let mut lines = Vec::new();
         if self.has_new_certificate {
             lines.push(match self.plan().host_role() {
@@ -172,23 +172,13 @@ impl Change {
         if self.plan().host.port != old_port {
             lines.push(format!("The running host listens on port {old_port} until then; allow the new port in the cloud's firewall."));
         }
-        let file = format!("{name}.user-data");
-        let replace = "eplace the VM with new user-data (Terraform sees that it has changed):";
-        match self.differences.iter().any(|difference| self.needs_vm(difference)) {
-            true => lines.push(format!("1. R{replace}")),
-            false => lines.extend([
-                "1. Bring the change to the running host, which restarts Docker:".to_owned(),
-                command(&["renew", "--apply", name]),
-                format!("   Or r{replace}"),
-            ]),
-        }
-        lines.extend([
-            command(&["render", name, "--force", "-o", &file]),
-            "2. Wait until Docker answers:".to_owned(),
-            command(&["wait", name]),
-        ]);
+        let new_files = match self.differences.iter().any(|difference| self.needs_vm(difference)) {
+            true => NewFiles::OptionsOfNewVm,
+            false => NewFiles::Options,
+        };
+        lines.extend(new_files.bring_to_host(store, name));
         lines.push("To put the files from before back:".to_owned());
-        lines.push(command(&["renew", "--undo", name]));
+        lines.push(format!("   {}", store.command(["renew", "--undo", name.as_str()])));
         ui.steps(format_args!("machine `{name}` is changed; the running host is not"), &lines);
     }
 }

@@ -880,10 +880,10 @@ codes! {
     /// A new one would not make the old one invalid: whoever has its key keeps access until it expires, or until `hostseed
     /// renew --authority` replaces the CA. `--force` replaces the files in the store.
     ClientExists = "client-exists",
-    /// A client's certificate was signed by an earlier CA of its machine
+    /// A client's certificate was signed by another CA than its machine has
     ///
     /// `hostseed renew --authority` replaced the CA, which revokes all client certificates of the old one as soon as the host has the new
-    /// CA. `hostseed client NAME --cn CN` makes a new certificate in its place.
+    /// CA. Or `hostseed renew --undo` took the CA back that signed it. `hostseed client NAME --cn CN` makes a new certificate in its place.
     ClientRevoked = "client-revoked",
     /// A file cannot be imported because it is not what `hostseed export` wrote
     ///
@@ -990,7 +990,9 @@ codes! {
     /// Another computer has changed a machine's host
     ///
     /// The host presents a certificate that this store does not have, or accepts clients of a CA that it does not have. So the store is of
-    /// an earlier time: a step from it would bring a CA back that was dropped, or drop one that clients have. Go on where the host was changed last, or import the machine from there.
+    /// an earlier time: new files from it would undo the change from there, bring a CA back that was dropped, or drop one that clients have.
+    /// Go on where the host was changed last, or import the machine from there. A VM that was made again with earlier user-data looks the
+    /// same: replace it with that of the store.
     HostChangedElsewhere = "host-changed-elsewhere",
     /// `update` does not change an option
     ///

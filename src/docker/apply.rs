@@ -11,7 +11,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::mailbox::{Holder, Mailbox, Unopened};
-use super::{Answer, Engine, Fault, units};
+use super::{Answer, Engine, Fault, Known, Unknown, units};
 use crate::artifact::Artifact;
 use crate::pki::Certificate;
 use crate::render::{HostSet, WITHDRAWN};
@@ -44,6 +44,8 @@ pub struct Change<'a> {
     pub set: &'a HostSet,
     /// The certificate that the host presents afterwards, as its own or in its chain: the server's, or the boot issuer's.
     pub presents: &'a Certificate,
+    /// What the host may show now. Another computer has changed a host that shows something else, and this change would undo that.
+    pub known: &'a Known,
     /// The units that put the files in place, with paths relative to `/etc/systemd/system`, for a host that lacks them. None if the host must
     /// have them: to start them, a container has the rights of root on the host.
     pub units: Option<&'a [Artifact]>,
@@ -92,6 +94,8 @@ pub enum Outcome {
 pub enum Failure {
     /// The host does not answer. Nothing was changed.
     Unreachable(Fault),
+    /// The host shows something that is not known. Nothing was changed.
+    OtherHost(Unknown),
     /// Another client changes the host. Nothing was changed.
     Held(Holder),
     /// The host lacks the units that apply a set. Nothing was changed.
@@ -157,6 +161,7 @@ pub fn apply(change: &Change, watch: &Watch) -> Result<Outcome, Failure> {
             Err(_) => return Err(Failure::Unreachable(fault)),
         },
     };
+    change.known.compare(&answer).map_err(Failure::OtherHost)?;
     let change = &Change { now, ..*change };
     let id = &change.set.id;
     let mailbox = Mailbox::open(change.now, &answer.api, id, deadline)?;

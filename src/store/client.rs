@@ -26,8 +26,10 @@ pub enum ClientCa {
     Current,
     /// The one that the machine's CA replaces: the host accepts it until the change ends.
     Old,
-    /// An earlier one, which the host does not accept.
-    Earlier,
+    /// That of the previous files: the host accepts it until it has the new ones.
+    Previous,
+    /// Another one, which the host does not accept: an earlier CA, or one that `renew --undo` took back.
+    Other,
 }
 
 impl Store {
@@ -119,20 +121,20 @@ impl Store {
         match &ca.old {
             _ if is_of(&ca.current) => ClientCa::Current,
             Some(old) if is_of(old) => ClientCa::Old,
-            _ => ClientCa::Earlier,
+            _ if self.previous_cas(machine).iter().any(is_of) => ClientCa::Previous,
+            _ => ClientCa::Other,
         }
     }
 
-    /// Returns whether a client's certificate was signed by an earlier CA of the machine, so that a host with the new CA refuses it. False
-    /// if it cannot be read.
+    /// Returns whether a client's certificate was signed by a CA that the host of the machine does not accept. False if it cannot be read.
     pub fn is_revoked(&self, machine: &MachineName, client: &ClientName) -> bool {
-        self.client_ca(machine, client) == ClientCa::Earlier
+        self.client_ca(machine, client) == ClientCa::Other
     }
 
     /// Refuses a client that exists, has not expired and is of the machine's CA.
     ///
     /// # Errors
-    /// Fails if the client exists, unless its certificate has expired or is of an earlier CA.
+    /// Fails if the client exists, unless its certificate has expired or is of another CA than the machine's.
     pub fn refuse_valid_client(
         &self,
         machine: &MachineName,
@@ -156,8 +158,8 @@ impl Store {
             .into())
     }
 
-    /// Writes a new client, or replaces an existing one with `replace`, or if its certificate has expired or is of an earlier CA. Calls `deliver` after the
-    /// checks and before it writes anything.
+    /// Writes a new client, or replaces an existing one with `replace`, or if its certificate has expired or is of another CA than the machine's. Calls
+    /// `deliver` after the checks and before it writes anything.
     ///
     /// # Errors
     /// Fails if the machine does not exist or its CA is not `authority` any more, if the client exists, or if `deliver` fails. In all

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::client::{CLIENTS, FILES};
+use super::client::{CLIENTS, ClientCa, FILES};
 use super::exported::{Checked, Damage, client_files, pem};
 use super::{Store, contents, files};
 use crate::artifact::Artifact;
@@ -29,7 +29,7 @@ pub enum CaKey {
 /// Why a client of a machine is not in the exported machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftOut {
-    /// Its certificate is of an earlier CA.
+    /// Its certificate is of another CA than the machine's.
     Revoked,
     /// Its private key is not in the store.
     NoKey,
@@ -98,7 +98,7 @@ impl Store {
         client: &ClientName,
         ca: &CaBundle,
     ) -> Result<Result<Vec<Artifact>, LeftOut>> {
-        if self.is_revoked(name, client) {
+        if self.is_of_other_ca(name, client) {
             return Ok(Err(LeftOut::Revoked));
         }
         let dir = self.client_dir(name, client);
@@ -117,6 +117,11 @@ impl Store {
         })
     }
 
+    /// Returns whether a client's certificate does not go with the machine's `ca.pem`, which is exported beside it.
+    fn is_of_other_ca(&self, name: &MachineName, client: &ClientName) -> bool {
+        matches!(self.client_ca(name, client), ClientCa::Previous | ClientCa::Other)
+    }
+
     /// Reads what a client needs to connect: the machine's own client, or a further one.
     ///
     /// # Errors
@@ -128,10 +133,10 @@ impl Store {
     ) -> Result<(Export, Certificate)> {
         let docker_host = self.connection(name)?.url;
         if let Some(client) = client
-            && self.is_revoked(name, client)
+            && self.is_of_other_ca(name, client)
         {
             let message = format!(
-                "the certificate of `{client}` is of an earlier CA of `{name}`, so a host with the new CA refuses it; nothing was written"
+                "the certificate of `{client}` is of another CA than `{name}` has here, so a host with this CA refuses it; nothing was written"
             );
             return Err(Diagnostic::error(Code::ClientRevoked, message)
                 .hint("make a new certificate for the client:")

@@ -203,6 +203,12 @@ impl Store {
         Ok(known)
     }
 
+    /// The CAs in a machine's previous files. None if it has no previous files, or if they cannot be read.
+    pub(super) fn previous_cas(&self, name: &MachineName) -> Vec<Certificate> {
+        let read = self.has_previous(name).then(|| self.ca_bundle_in(&self.previous_dir(name)));
+        read.and_then(Result::ok).map(|bundle| bundle.anchors()).unwrap_or_default()
+    }
+
     /// Does the same as [`ca_bundle`](Self::ca_bundle) for the folder `dir`.
     pub(super) fn ca_bundle_in(&self, dir: &Path) -> Result<CaBundle> {
         let path = dir.join("ca.pem");

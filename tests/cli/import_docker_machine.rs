@@ -214,6 +214,13 @@ fn the_ca_of_a_store_with_another_one_becomes_the_machines_own() {
     other.machine("mine", "generic", "203.0.113.8", 2376);
     let stderr = home.fails(1, &["import", "--docker-machine=other", "mine"]);
     assert!(is_printed(&stderr, "error[machine-exists] has another machine `mine`"), "{stderr}");
+    // So is one that differs only in case.
+    other.machine("Mine", "generic", "203.0.113.9", 2376);
+    for dry_run in [&[][..], &["--dry-run"]] {
+        let words = [&["import", "--docker-machine=other", "Mine"], dry_run].concat();
+        assert!(home.fails(1, &words).contains("error[machine-exists]"), "{words:?}");
+        assert!(!home.machine("Mine").exists());
+    }
     home.ok(&["rm", "-y", "web1"]);
     assert_eq!(contents(&home.store().join("certs")), shared);
 }

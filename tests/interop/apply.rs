@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::process::Command;
 
 use crate::played_host::{Host, can_run, copy, told, wait_for, wait_until_it_waits};
@@ -141,4 +142,54 @@ fn a_changed_label_is_brought_to_the_host_with_new_certificates() {
     let output = client.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", told(&output));
     assert!(!machine.join("previous").exists());
+}
+
+#[test]
+fn a_copy_of_the_store_does_not_undo_what_another_computer_has_brought_to_the_host() {
+    if !can_run() {
+        return;
+    }
+    let mut host = Host::new();
+    host.waits();
+    let copy_of_store = |host: &Host, name: &str| {
+        let to = host.home.path().join(name);
+        run(Command::new("cp").arg("-a").args([&host.home.store(), &to]));
+        to
+    };
+    let refuses = |host: &Host, store: &Path| {
+        let words = ["--store", store.to_str().unwrap(), "renew", "--apply", "web1"];
+        let refused = host.home.fails(1, &words);
+        assert!(refused.contains("error[host-changed-elsewhere]"), "{refused}");
+        assert!(!host.next("ready").exists(), "files were sent to the host");
+        host.assert_clean();
+    };
+    let in_copy = |host: &Host, store: &Path, words: &[&str]| {
+        host.home.ok(&[&["--store", store.to_str().unwrap(), "--quiet"], words].concat());
+    };
+    let previous = |store: &Path| store.join("machines/web1/previous");
+
+    let without_change = copy_of_store(&host, "without-change");
+    let pending = copy_of_store(&host, "pending");
+    in_copy(&host, &pending, &["renew", "web1"]);
+    let updated = copy_of_store(&host, "updated");
+    in_copy(&host, &updated, &["update", "web1", "--engine-label", "role=db"]);
+    let mut client = host.renew();
+    host.puts_in_place(&mut client);
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let before_ca = copy_of_store(&host, "before-ca");
+
+    refuses(&host, &without_change);
+    assert!(!previous(&without_change).exists(), "a machine was renewed for nothing");
+    for store in [&pending, &updated] {
+        refuses(&host, store);
+        assert!(previous(store).exists() && !previous(store).join("sent").exists(), "{}", store.display());
+        in_copy(&host, store, &["renew", "--undo", "web1"]);
+    }
+
+    // The host's certificate stays, and the host accepts clients of another CA, too.
+    host.does_next_step();
+    refuses(&host, &before_ca);
+    assert!(!previous(&before_ca).exists());
+    assert!(host.answers(&host.machine()));
 }

@@ -166,7 +166,9 @@ impl Store {
                     .run(self.command(["rm", name.as_str()]))
                     .into());
             }
-            _ => {}
+            (false, false) => self.refuse_other_case(name, None)?,
+            // Both folders are there already.
+            (true, _) => {}
         }
         let (record, host, client) = self.checked_files(source, name)?;
         let authority = self.find_authority(source, name, &record, &host.ca.current)?;
