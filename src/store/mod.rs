@@ -29,6 +29,7 @@ mod removal;
 mod rename;
 mod replacement;
 mod sent;
+mod staged;
 mod state;
 mod temporary;
 mod transaction;
