@@ -1,8 +1,6 @@
-//! Makes and changes the machines of a fleet in batches: the keys and certificates of a batch on all processors, while the one before it is
-//! written. Each batch is complete or has no effect, so a run that was interrupted leaves whole machines, and the next one makes the rest.
+//! Makes and changes the machines of a fleet in batches: the keys, certificates and files on all processors. Each batch is complete or has no effect, so a run that was interrupted leaves whole machines, and the next one makes the rest.
 
-use std::sync::mpsc;
-use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rayon::prelude::*;
@@ -14,12 +12,17 @@ use super::{Actions, Certificates, ClientUse, Fleet, Update, replacement};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::{ClientName, MachineName};
 use crate::pki::{self, AskPassphrase, Identity, Pair};
-use crate::plan::{AuthoritySource, Plan};
+use crate::plan::AuthoritySource;
 use crate::render;
 use crate::store::{Creation, NewMachine, Replaced, Replacement, SHARED, Store, client_files};
 
-/// The machines of one transaction. One has about 50 kB.
+/// The machines of one transaction. One that changes has about 50 kB in memory.
 pub const BATCH: usize = 64;
+/// The most new machines of one transaction. They are written as they are made, so memory does not limit them, and each transaction waits for
+/// the disk. An interrupted run loses those of one.
+const MAX_BATCH: usize = 1024;
+/// The next transaction has more new machines, unless one took longer. Those with RSA keys take seconds each.
+const LONG: Duration = Duration::from_millis(400);
 
 /// The changes of a fleet that are to be made.
 pub struct Work<'a> {
@@ -145,22 +148,17 @@ impl<'a> Work<'a> {
     /// # Errors
     /// Fails if a machine cannot be created. The batches before it are in the store then.
     pub fn create(&self, numbers: &[usize], mut advance: impl FnMut(&[MachineName])) -> Result<()> {
-        thread::scope(|scope| {
-            let (issued, batches) = mpsc::sync_channel(1);
-            scope.spawn(move || {
-                for numbers in numbers.chunks(BATCH) {
-                    let machines: Result<Vec<_>> = numbers.par_iter().map(|n| self.issue(*n)).collect();
-                    // The other side has failed if it does not listen.
-                    if issued.send(machines).is_err() {
-                        return;
-                    }
-                }
-            });
-            for machines in batches {
-                advance(&self.put(machines?)?);
+        let (mut rest, mut size) = (numbers, BATCH);
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(size.min(rest.len()));
+            let begin = Instant::now();
+            advance(&self.put(batch.to_vec())?);
+            if begin.elapsed() < LONG && size < MAX_BATCH {
+                size *= 2;
             }
-            Ok(())
-        })
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Makes the keys and certificates of a machine, and renders its seed.
@@ -179,32 +177,34 @@ impl<'a> Work<'a> {
         Ok(NewMachine { plan, identity, seed, fleet: Some(self.fleet.name.clone()) })
     }
 
-    /// Writes new machines. Those that another run of this fleet has made in the meantime stay as they are. Returns the names of the others.
-    fn put(&self, mut machines: Vec<NewMachine>) -> Result<Vec<MachineName>> {
-        loop {
-            match self.store.put_machines(&machines) {
-                Ok(Creation::Created) => {
-                    return Ok(machines.into_iter().map(|machine| machine.plan.name).collect());
-                }
+    /// Makes new machines. Those that another run of this fleet has made in the meantime stay as they are. Returns the names of the others.
+    fn put(&self, mut numbers: Vec<usize>) -> Result<Vec<MachineName>> {
+        while !numbers.is_empty() {
+            let new: Vec<_> =
+                numbers.iter().map(|n| &self.fleet.members[*n]).map(|of| (&of.name, &of.ca)).collect();
+            let is_shared = new.iter().any(|(_, ca)| **ca == AuthoritySource::Shared);
+            let shared = self.authority(&AuthoritySource::Shared).filter(|_| is_shared);
+            match self.store.put_machines(&new, shared, |n| self.issue(numbers[n])) {
+                Ok(Creation::Created) => return Ok(new.into_iter().map(|(name, _)| name.clone()).collect()),
                 Ok(Creation::SharedCaAppeared) => return Err(shared_ca_changed().into()),
                 Err(error) => {
-                    let before = machines.len();
-                    machines.retain(|machine| !self.is_there(&machine.plan));
-                    match machines.len() {
-                        0 => return Ok(Vec::new()),
-                        after if after < before => {}
-                        _ => return Err(error),
+                    let before = numbers.len();
+                    numbers.retain(|n| !self.is_there(*n));
+                    if numbers.len() == before {
+                        return Err(error);
                     }
                 }
             }
         }
+        Ok(Vec::new())
     }
 
-    /// Returns whether the store has a machine of this fleet with this plan.
-    fn is_there(&self, plan: &Plan) -> bool {
-        let is_of_fleet = matches!(self.store.fleet_of(&plan.name), Ok(Some(of)) if of == self.fleet.name);
-        is_of_fleet
-            && render::render_machine_yaml(plan).is_ok_and(|text| self.store.has_content(&plan.name, &text))
+    /// Returns whether the store has this machine of the fleet, as the file says.
+    fn is_there(&self, n: usize) -> bool {
+        let name = &self.fleet.members[n].name;
+        let is_of_fleet = matches!(self.store.fleet_of(name), Ok(Some(of)) if of == self.fleet.name);
+        let text = || self.fleet.plan(n).ok().and_then(|plan| render::render_machine_yaml(&plan).ok());
+        is_of_fleet && text().is_some_and(|text| self.store.has_content(name, &text))
     }
 
     /// Changes machines that exist. `advance` gets the number of machines after each batch.

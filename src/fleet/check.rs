@@ -110,6 +110,7 @@ impl Fleet {
             }
             members.extend(name.map(|name| Member { name, ca }));
         }
+        file.unused_defaults().flat_map(|spec| wrong_alone(&spec)).for_each(|problem| findings.add(problem));
         findings.finish()?;
         let name = name.ok().flatten().expect("a missing name is a problem");
         Ok(Self { name, client, members, file })
@@ -190,6 +191,13 @@ fn check(file: &FleetFile, n: usize, client: ClientUse) -> Checked {
         (plan, Ok(_)) => plan,
     };
     Checked { plan, name }
+}
+
+/// The problems of a spec with one field, except those that other fields would solve.
+fn wrong_alone(spec: &Spec) -> Vec<Diagnostic> {
+    let mut problems = Plan::from_spec(spec).err().map(|report| report.0).unwrap_or_default();
+    problems.retain(|problem| !matches!(problem.code, Code::NoEffect | Code::SharedBootIssuer));
+    problems
 }
 
 /// The part of a machine in the swarm.

@@ -131,7 +131,7 @@ fn state(
         if let Some(other) = existing.get(&name.as_str().to_ascii_lowercase()) {
             return Err(Store::in_other_case(name, other).into());
         }
-        store.refuse_taken(name, &member.ca)?;
+        store.refuse_taken_authority(name, &member.ca)?;
         return Ok(State::Missing);
     }
     store.require(name)?;

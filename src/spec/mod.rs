@@ -132,6 +132,15 @@ impl Spec {
         self.given.extend(inherited);
     }
 
+    /// The spec with this field alone.
+    fn with_only(&self, field: &str) -> Self {
+        let others = self.given.iter().filter(|given| *given != field).cloned().collect();
+        let mut alone = Self { origin: self.origin.clone(), given: others, ..Self::default() };
+        alone.inherit(self);
+        alone.given = vec![field.to_owned()];
+        alone
+    }
+
     /// Changes each value of the fields other than `name` and those in `but`.
     fn change_words(&mut self, but: &[&str], mut change: impl FnMut(&'static str, &mut Word)) {
         for definition in Self::fields().filter(|definition| !but.contains(&definition.name)) {

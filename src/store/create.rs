@@ -9,12 +9,12 @@ use super::contents::FLEET;
 use super::files::{self, Action};
 use super::record::{self, Record};
 use super::replacement::{authority_files, identity_files};
-use super::transaction::Change;
+use super::transaction::{Change, NewFolder};
 use super::{CERTS, MACHINES, Store, as_text};
 use crate::artifact::Artifact;
 use crate::diag::{Code, Diagnostic};
 use crate::names::{Address, FleetName, MachineName};
-use crate::pki::Identity;
+use crate::pki::{Identity, Pair};
 use crate::plan::{AuthoritySource, Plan};
 use crate::render::{Connection, Shell};
 use crate::shell::Command;
@@ -47,56 +47,68 @@ impl Store {
     /// # Errors
     /// Fails if the name is taken or a file cannot be written. In both cases the store is unchanged.
     pub fn put_machine(&self, machine: &NewMachine) -> Result<Creation> {
-        self.put_machines(std::slice::from_ref(machine))
+        let NewMachine { plan, identity, .. } = machine;
+        let shared = (plan.ca == AuthoritySource::Shared).then_some(&identity.authority);
+        self.put_folders(&[(&plan.name, &plan.ca)], shared, |_| self.new_folders(machine))
     }
 
-    /// Writes new machines: all or none.
+    /// Makes and writes new machines with these names and CAs: all or none. `make` makes the machine with this index, on all processors; if a
+    /// name is taken, nothing is made. `shared` is the shared CA, if it signs for one of them.
     ///
     /// # Errors
-    /// Fails as [`put_machine`](Self::put_machine) does.
-    pub fn put_machines(&self, machines: &[NewMachine]) -> Result<Creation> {
+    /// Fails as [`put_machine`](Self::put_machine) does, and if `make` fails.
+    pub fn put_machines(
+        &self,
+        new: &[(&MachineName, &AuthoritySource)],
+        shared: Option<&Pair>,
+        make: impl Fn(usize) -> Result<NewMachine> + Sync,
+    ) -> Result<Creation> {
+        self.put_folders(new, shared, |n| self.new_folders(&make(n)?))
+    }
+
+    fn put_folders(
+        &self,
+        new: &[(&MachineName, &AuthoritySource)],
+        shared: Option<&Pair>,
+        make: impl Fn(usize) -> Result<Vec<NewFolder>> + Sync,
+    ) -> Result<Creation> {
         // Both paths are written into the machine's files.
         as_text(&self.root)?;
-        machines.iter().try_for_each(|machine| as_text(&self.certs_of(&machine.plan)).map(|_| ()))?;
+        new.iter().try_for_each(|(name, ca)| as_text(&self.ca_dir(name, (*ca).clone())).map(|_| ()))?;
         let mut transaction = self.begin()?;
-        let certs = Path::new(CERTS);
-        let (mut needs_certs, mut shared) = (false, None);
-        let mut own = Vec::new();
-        let mut folders = Vec::new();
-        for machine in machines {
-            let NewMachine { plan, identity, .. } = machine;
-            self.refuse_taken(&plan.name, &plan.ca)?;
-            folders.push((Path::new(MACHINES).join(plan.name.as_str()), self.new_files(machine)?));
-            match &plan.ca {
-                AuthoritySource::Own => {
-                    own.push((certs.join(plan.name.as_str()), authority_files(&identity.authority)));
-                }
-                AuthoritySource::Shared if shared.is_none() => {
-                    if self.is_other(&identity.authority)? {
-                        return Ok(Creation::SharedCaAppeared);
-                    }
-                    shared = Some(authority_files(&identity.authority));
-                }
-                AuthoritySource::Shared => {}
-                AuthoritySource::Dir(dir) => {
-                    if let Some(ca_users) = &mut transaction.ca_users {
-                        ca_users.insert(dir, &plan.name);
-                    }
-                }
+        for (name, ca) in new {
+            self.refuse_taken(name, ca)?;
+            if let (AuthoritySource::Dir(dir), Some(ca_users)) = (ca, &mut transaction.ca_users) {
+                ca_users.insert(dir, name);
             }
-            needs_certs |= !matches!(plan.ca, AuthoritySource::Dir(_));
         }
-        for folder in [Some(self.machines()), needs_certs.then(|| self.certs())].into_iter().flatten() {
+        if let Some(authority) = shared
+            && self.is_other(authority)?
+        {
+            return Ok(Creation::SharedCaAppeared);
+        }
+        let needs_certs = new.iter().any(|(_, ca)| !matches!(ca, AuthoritySource::Dir(_)));
+        let parents = if needs_certs { &[MACHINES, CERTS][..] } else { &[MACHINES] };
+        for folder in parents.iter().map(|folder| self.root.join(folder)) {
             files::make_dirs(&folder).map_err(|error| files::failed(Action::MakeFolder, &folder, &error))?;
         }
+        let shared: Vec<_> = shared.into_iter().flat_map(authority_files).collect();
         let missing = |file: &&Artifact| self.certs().join(&file.path).symlink_metadata().is_err();
-        let shared = shared.iter().flatten().filter(missing);
-        let changes: Vec<_> = (own.iter().map(|(path, files)| Change::NewFolder(path.clone(), &files[..])))
-            .chain(shared.map(|file| Change::NewFile(certs.join(&file.path), file)))
-            .chain(folders.iter().map(|(path, files)| Change::NewFolder(path.clone(), &files[..])))
+        let changes: Vec<_> = (shared.iter().filter(missing))
+            .map(|file| Change::NewFile(Path::new(CERTS).join(&file.path), file))
             .collect();
-        transaction.commit(&changes)?;
+        transaction.commit_with(&changes, parents, new.len(), make)?;
         Ok(Creation::Created)
+    }
+
+    /// The folders of a new machine: that of its own CA, and its own.
+    fn new_folders(&self, machine: &NewMachine) -> Result<Vec<NewFolder>> {
+        let NewMachine { plan, identity, .. } = machine;
+        let authority = (plan.ca == AuthoritySource::Own).then(|| {
+            (Path::new(CERTS).join(plan.name.as_str()), authority_files(&identity.authority).into())
+        });
+        let own = (Path::new(MACHINES).join(plan.name.as_str()), self.new_files(machine)?);
+        Ok(authority.into_iter().chain([own]).collect())
     }
 
     /// The files of a new machine's folder.
@@ -170,7 +182,7 @@ impl Store {
     }
 
     /// Refuses a new machine whose own CA needs a folder that exists already.
-    pub(super) fn refuse_taken_authority(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
+    pub fn refuse_taken_authority(&self, name: &MachineName, ca: &AuthoritySource) -> Result<()> {
         let dir = self.authority_dir(name);
         if *ca != AuthoritySource::Own || dir.symlink_metadata().is_err() {
             return Ok(());

@@ -30,6 +30,7 @@ mod removal;
 mod rename;
 mod replacement;
 mod sent;
+mod staged;
 mod state;
 mod temporary;
 mod transaction;

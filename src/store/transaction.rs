@@ -16,14 +16,17 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anyhow::Result;
+use rayon::prelude::*;
 
 use super::Store;
 use super::file_system::FileSystem;
 use super::files::{self, Action, cannot, failed};
-use super::journal::{self, JOURNAL, Journal, Kind, Rename, Scope, inode};
+use super::journal::{self, JOURNAL, Journal, Kind, Rename, Scope};
 use super::lock;
+use super::staged::{MAX_UNSYNCED, Staged, folder_of_temporary};
 use super::state::{self, CaUsers};
 use super::temporary;
 use super::trust::Trust;
@@ -48,21 +51,16 @@ pub struct Transaction<'a> {
     /// read from all machines.
     pub ca_users: Option<CaUsers>,
     is_journaled: bool,
-    renames: Vec<Rename>,
-    delete: Vec<PathBuf>,
-    /// All temporary names in use.
-    temporary: Vec<PathBuf>,
-    /// Files that are written and not synced yet, with their names in errors.
-    unsynced: Vec<(PathBuf, File)>,
+    staged: Staged<'a>,
     /// The file system, if it is synced as a whole after the last file.
     file_system: Option<FileSystem>,
-    /// Temporary folders whose names are not synced yet.
-    unsynced_folders: BTreeSet<PathBuf>,
 }
 
-/// Maximum number of files that are open until they are synced. Most systems allow 256 open files or more. A change with more files syncs
-/// the whole file system once, which takes less time than a thousand files one by one.
-const MAX_UNSYNCED: usize = 64;
+/// Files of a new machine, about.
+const FILES_OF_PART: usize = 12;
+
+/// The path of a folder, which must not exist, and its files, as in [`Change::NewFolder`].
+pub type NewFolder = (PathBuf, Vec<Artifact>);
 
 /// A part of a change. Paths are relative to the transaction's folder.
 pub enum Change<'a> {
@@ -136,6 +134,7 @@ impl<'a> Transaction<'a> {
 
     fn new(base: PathBuf, shown: &'a Path, scope: Scope) -> Self {
         Self {
+            staged: Staged::new(base.clone(), shown),
             base,
             shown,
             scope,
@@ -144,12 +143,7 @@ impl<'a> Transaction<'a> {
             back: None,
             ca_users: None,
             is_journaled: false,
-            renames: Vec::new(),
-            delete: Vec::new(),
-            temporary: Vec::new(),
-            unsynced: Vec::new(),
             file_system: None,
-            unsynced_folders: BTreeSet::new(),
         }
     }
 
@@ -172,8 +166,8 @@ impl<'a> Transaction<'a> {
     fn recover(&mut self, trust: Trust) -> Result<()> {
         let Some(journal) = journal::load(&self.base, self.shown, trust, self.scope)? else { return Ok(()) };
         let mut interrupted = Self::new(self.base.clone(), self.shown, self.scope);
-        interrupted.temporary = journal.temporary();
-        (interrupted.renames, interrupted.delete) = (journal.renames, journal.delete);
+        interrupted.staged.temporary = journal.temporary();
+        (interrupted.staged.renames, interrupted.staged.delete) = (journal.renames, journal.delete);
         interrupted.is_journaled = true;
         match interrupted.finish()? {
             End::Made => Ok(()),
@@ -190,12 +184,33 @@ impl<'a> Transaction<'a> {
     /// # Errors
     /// If the change fails, everything is as before and no temporary file is left. If that is not possible, the error lists
     /// each file that can contain a private key, or says that the next command finishes the change.
-    pub fn commit(mut self, changes: &[Change]) -> Result<()> {
+    pub fn commit(self, changes: &[Change]) -> Result<()> {
+        self.commit_with(changes, &[], 0, |_| Ok(Vec::new()))
+    }
+
+    /// Makes the changes, and `count` parts of new folders in the folders `parents`: all or none. `make` returns the new folders of a part, with
+    /// their files. It is called on all processors, and what it returns is written at once, so that few of the files are in memory.
+    ///
+    /// # Errors
+    /// Fails as [`commit`](Self::commit) does, and if `make` fails.
+    pub fn commit_with(
+        mut self,
+        changes: &[Change],
+        parents: &[&str],
+        count: usize,
+        make: impl Fn(usize) -> Result<Vec<NewFolder>> + Sync,
+    ) -> Result<()> {
         if let (Scope::Store, Some(lock)) = (self.scope, &self.lock) {
             let path = self.shown.join(lock::STORE);
             lock.set_len(0).map_err(|error| failed(Action::Write, &path, &error))?;
         }
-        if let Err(error) = self.prepare(changes) {
+        self.file_system = self.file_system_of(changes, parents, count);
+        if self.file_system.is_some() {
+            self.staged.max_unsynced = None;
+        }
+        let prepared = changes.iter().try_for_each(|change| self.staged.put(change));
+        let prepared = prepared.and_then(|()| self.write_parts(count, make)).and_then(|()| self.prepare());
+        if let Err(error) = prepared {
             return Err(self.discard(error));
         }
         if let End::Undone(error) = self.finish()? {
@@ -207,28 +222,51 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Writes the new files under temporary names, and then the journal, if the change needs one.
-    fn prepare(&mut self, changes: &[Change]) -> Result<()> {
-        self.file_system = self.file_system_of(changes);
-        for change in changes {
-            match change {
-                Change::NewFolder(target, artifacts) => self.put_dir(target, artifacts)?,
-                Change::NewFile(target, artifact) => self.put(target, artifact, Kind::New)?,
-                Change::File(target, artifact) => self.put(target, artifact, Kind::Replace)?,
-                Change::Move(from, to) => self.rename(from.clone(), to.clone(), Kind::Move)?,
-                Change::Remove(target) => self.remove(target)?,
-            }
+    /// Writes the parts of a change under temporary names. After an error, begins no further part.
+    fn write_parts(
+        &mut self,
+        count: usize,
+        make: impl Fn(usize) -> Result<Vec<NewFolder>> + Sync,
+    ) -> Result<()> {
+        let (base, shown) = (&self.base, self.shown);
+        // The parts share the number of files that can be open.
+        let max_unsynced = self.staged.max_unsynced.map(|max| if count > 1 { 1 } else { max });
+        let is_failed = AtomicBool::new(false);
+        let write = |n: usize| {
+            let mut part = Staged::new(base.clone(), shown);
+            part.max_unsynced = max_unsynced;
+            let mut write = || {
+                for (target, files) in make(n)? {
+                    part.put(&Change::NewFolder(target, &files))?;
+                }
+                part.sync()
+            };
+            let result = if is_failed.load(Relaxed) { Ok(()) } else { write() };
+            is_failed.fetch_or(result.is_err(), Relaxed);
+            (part, result)
+        };
+        let parts: Vec<_> = match count {
+            // Threads take longer to begin than one machine.
+            0 | 1 => (0..count).map(write).collect(),
+            _ => (0..count).into_par_iter().with_max_len(1).map(write).collect(),
+        };
+        let mut result = Ok(());
+        for (part, of_part) in parts {
+            self.staged.add(part);
+            result = result.and(of_part);
         }
+        result
+    }
+
+    /// Makes the new files durable, and then writes the journal, if the change needs one.
+    fn prepare(&mut self) -> Result<()> {
         match &self.file_system {
             Some(file_system) => {
                 file_system.sync().map_err(|error| failed(Action::Write, self.shown, &error))?;
             }
-            None => {
-                self.sync_files()?;
-                self.unsynced_folders.iter().for_each(|folder| files::sync_dir(folder));
-            }
+            None => self.staged.sync()?,
         }
-        let is_one_rename = matches!(&self.renames[..], [rename] if rename.kind != Kind::Remove);
+        let is_one_rename = matches!(&self.staged.renames[..], [rename] if rename.kind != Kind::Remove);
         if !is_one_rename {
             self.write_journal()?;
             self.is_journaled = true;
@@ -237,8 +275,9 @@ impl<'a> Transaction<'a> {
     }
 
     /// The file system of a change with so many files that it is synced as a whole.
-    fn file_system_of(&self, changes: &[Change]) -> Option<FileSystem> {
-        let (mut count, mut folders) = (0, BTreeSet::new());
+    fn file_system_of(&self, changes: &[Change], parents: &[&str], parts: usize) -> Option<FileSystem> {
+        let mut folders: BTreeSet<_> = parents.iter().map(PathBuf::from).collect();
+        let mut count = parts * FILES_OF_PART;
         for change in changes {
             let (target, files) = match change {
                 Change::NewFolder(target, files) => (target, files.len()),
@@ -254,84 +293,10 @@ impl<'a> Transaction<'a> {
             .flatten()
     }
 
-    fn put_dir(&mut self, target: &Path, artifacts: &[Artifact]) -> Result<()> {
-        let shown = self.shown.join(target);
-        let (from, path) = self.temporary_beside(target)?;
-        files::make_new_dir(&path)
-            .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
-        self.unsynced_folders.insert(path.clone());
-        for artifact in artifacts {
-            let file = path.join(&artifact.path);
-            let folder = files::parent(&file);
-            let made = match self.unsynced_folders.insert(folder.to_owned()) {
-                true => files::make_dirs(folder),
-                false => Ok(()),
-            };
-            let name = shown.join(&artifact.path);
-            made.map_err(|error| failed(Action::Write, &name, &error))?;
-            self.write(&file, artifact, name)?;
-        }
-        self.rename(from, target.to_owned(), Kind::New)
-    }
-
-    fn put(&mut self, target: &Path, artifact: &Artifact, kind: Kind) -> Result<()> {
-        let (from, path) = self.temporary_beside(target)?;
-        self.write(&path, artifact, self.shown.join(target))?;
-        self.rename(from, target.to_owned(), kind)
-    }
-
-    /// Creates a file, which [`prepare`](Self::prepare) syncs. `shown` is its name in errors.
-    fn write(&mut self, path: &Path, artifact: &Artifact, shown: PathBuf) -> Result<()> {
-        let file = files::write_unsynced(path, artifact);
-        let file = file.map_err(|error| failed(Action::Write, &shown, &error))?;
-        if self.file_system.is_some() {
-            return Ok(());
-        }
-        files::start_sync(&file);
-        self.unsynced.push((shown, file));
-        if self.unsynced.len() >= MAX_UNSYNCED { self.sync_files() } else { Ok(()) }
-    }
-
-    /// Syncs the written files to the disk and closes them.
-    fn sync_files(&mut self) -> Result<()> {
-        self.unsynced.drain(..).try_for_each(|(shown, file)| {
-            file.sync_all().map_err(|error| failed(Action::Write, &shown, &error))
-        })
-    }
-
-    fn remove(&mut self, target: &Path) -> Result<()> {
-        let (within, path) = self.temporary_beside(target)?;
-        let shown = self.shown.join(target);
-        files::make_new_dir(&path)
-            .map_err(|error| failed(Action::MakeFolderIn, files::parent(&shown), &error))?;
-        let to = within.join(target.file_name().unwrap_or_default());
-        self.rename(target.to_owned(), to, Kind::Remove)?;
-        self.delete.push(within);
-        Ok(())
-    }
-
-    fn rename(&mut self, from: PathBuf, to: PathBuf, kind: Kind) -> Result<()> {
-        let what = (self.base.join(&from).symlink_metadata())
-            .map(|metadata| inode(&metadata))
-            .map_err(|error| failed(Action::Read, &self.shown.join(&from), &error))?;
-        self.renames.push(Rename { what, from, to, kind, before: None });
-        Ok(())
-    }
-
-    /// Makes a temporary name near `target`, and returns it with its path.
-    fn temporary_beside(&mut self, target: &Path) -> Result<(PathBuf, PathBuf)> {
-        let name =
-            temporary::new_name().map_err(|error| failed(Action::Write, &self.shown.join(target), &error))?;
-        let name = folder_of_temporary(target).join(name);
-        self.temporary.push(name.clone());
-        let path = self.base.join(&name);
-        Ok((name, path))
-    }
-
     /// Commits the change by writing the journal.
     fn write_journal(&mut self) -> Result<()> {
-        for n in 0..self.renames.len() {
-            if self.renames[n].kind == Kind::Replace {
+        for n in 0..self.staged.renames.len() {
+            if self.staged.renames[n].kind == Kind::Replace {
                 self.keep_replaced_file(n)?;
             }
         }
@@ -343,9 +308,9 @@ impl<'a> Transaction<'a> {
         }
         let shown = self.shown.join(JOURNAL);
         let folder = fs::metadata(&self.base).map_err(|error| failed(Action::Read, self.shown, &error))?;
-        let journal = Journal::new(&folder, self.renames.clone(), self.delete.clone());
+        let journal = Journal::new(&folder, self.staged.renames.clone(), self.staged.delete.clone());
         let journal = journal.file(self.scope).map_err(|error| failed(Action::Write, &shown, &error))?;
-        let (_, path) = self.temporary_beside(Path::new(JOURNAL))?;
+        let (_, path) = self.staged.temporary_beside(Path::new(JOURNAL))?;
         files::write_new(&path, &journal)
             .and_then(|()| fs::rename(&path, self.base.join(JOURNAL)))
             .map_err(|error| failed(Action::Write, &shown, &error))?;
@@ -355,14 +320,14 @@ impl<'a> Transaction<'a> {
 
     /// Gives the file that will be replaced a second name, so that it can be restored.
     fn keep_replaced_file(&mut self, n: usize) -> Result<()> {
-        let target = self.renames[n].to.clone();
+        let target = self.staged.renames[n].to.clone();
         let there = self.base.join(&target);
         let read = |error| failed(Action::Read, &self.shown.join(&target), &error);
         let metadata = match there.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             metadata => metadata.map_err(read)?,
         };
-        let (name, path) = self.temporary_beside(&target)?;
+        let (name, path) = self.staged.temporary_beside(&target)?;
         // Some file systems do not support hard links.
         if fs::hard_link(&there, &path).is_err() {
             let mut copy = Artifact::private(
@@ -377,8 +342,8 @@ impl<'a> Transaction<'a> {
             files::write_new(&path, &copy)
                 .map_err(|error| failed(Action::Write, &self.shown.join(&target), &error))?;
         }
-        self.renames[n].before = Some(name.clone());
-        self.delete.push(name);
+        self.staged.renames[n].before = Some(name.clone());
+        self.staged.delete.push(name);
         Ok(())
     }
 
@@ -391,13 +356,13 @@ impl<'a> Transaction<'a> {
     }
 
     fn folders_of<'b>(&'b self, names: impl Fn(&'b Rename) -> Vec<&'b PathBuf>) -> BTreeSet<PathBuf> {
-        let names = self.renames.iter().flat_map(names);
+        let names = self.staged.renames.iter().flat_map(names);
         names.map(|name| files::parent(&self.base.join(name)).to_owned()).collect()
     }
 
     /// Makes the renames and deletions of the change. If a rename fails, undoes the change.
     fn finish(&self) -> Result<End> {
-        for rename in &self.renames {
+        for rename in &self.staged.renames {
             if let Err(error) = rename.make(&self.base) {
                 let (action, name) = match rename.kind {
                     Kind::Remove => (Action::Remove, &rename.from),
@@ -426,14 +391,14 @@ impl<'a> Transaction<'a> {
     /// Deletes the files that the journal lists. If one cannot be deleted, still deletes the others.
     fn delete_replaced(&self) -> Result<()> {
         let mut failed = None;
-        for name in &self.delete {
+        for name in &self.staged.delete {
             if let Err(error) = files::delete(&self.base.join(name)) {
                 failed = failed.or(Some(cannot(Action::Delete, &self.shown.join(name), &error)));
             }
         }
         let Some(cannot) = failed else { return Ok(()) };
         let mut message = format!("the change is made, but hostseed {cannot}");
-        let left: Vec<_> = self.delete.iter().flat_map(|name| self.private_files(name)).collect();
+        let left: Vec<_> = self.staged.delete.iter().flat_map(|name| self.private_files(name)).collect();
         if !left.is_empty() {
             message += &format!("; {}", temporary::still_there(&left));
         }
@@ -443,7 +408,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn undo(&self) -> Result<()> {
-        for rename in self.renames.iter().rev() {
+        for rename in self.staged.renames.iter().rev() {
             rename
                 .undo(&self.base)
                 .map_err(|error| write_failed(cannot(Action::Undo, &self.shown.join(&rename.to), &error)))?;
@@ -468,7 +433,7 @@ impl<'a> Transaction<'a> {
 
     /// Deletes the temporary files. Returns the files that can contain private keys and could not be deleted.
     fn delete_temporary(&self) -> Vec<PathBuf> {
-        let left = self.temporary.iter().filter(|name| files::delete(&self.base.join(name)).is_err());
+        let left = self.staged.temporary.iter().filter(|name| files::delete(&self.base.join(name)).is_err());
         left.flat_map(|name| self.private_files(name)).collect()
     }
 
@@ -491,13 +456,6 @@ impl Drop for Transaction<'_> {
             let _ = rustix::process::fchdir(back);
         }
     }
-}
-
-/// The folder of the temporary name of a file or folder, relative to the transaction's folder. Temporary names are at most one level deep,
-/// because [`temporary::sweep`] looks only in the store's folder and its direct subfolders.
-fn folder_of_temporary(target: &Path) -> PathBuf {
-    let folder = target.parent().and_then(|folder| folder.components().next());
-    folder.map_or_else(PathBuf::new, |folder| PathBuf::from(folder.as_os_str()))
 }
 
 /// An error that does not say whether something was changed.

@@ -67,6 +67,7 @@ pub fn yaml_ascii(text: &str) -> String {
 /// Writes a JSON string (RFC 8259 §7), in which the characters above U+001F stay for which `is_plain` is true.
 fn double_quoted(text: &str, is_plain: impl Fn(char) -> bool) -> String {
     const ESCAPED: &str = "writing to a string does not fail";
+    const BLOCK: usize = 32;
     let stays = |c: char| c >= ' ' && !matches!(c, '"' | '\\') && is_plain(c);
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -74,7 +75,10 @@ fn double_quoted(text: &str, is_plain: impl Fn(char) -> bool) -> String {
     loop {
         // Most of user-data is one long base64 text, which is copied as a whole.
         let is_usual = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
-        let usual = rest.bytes().position(|b| !is_usual(&b)).unwrap_or(rest.len());
+        // All bytes of a block are looked at, which a processor does for many at once.
+        let are_usual = |block: &&[u8]| block.iter().fold(true, |all, b| all & is_usual(b));
+        let usual = rest.as_bytes().chunks_exact(BLOCK).take_while(are_usual).count() * BLOCK;
+        let usual = usual + rest[usual..].bytes().position(|b| !is_usual(&b)).unwrap_or(rest.len() - usual);
         let Some(at) = rest[usual..].find(|c| !stays(c)).map(|at| usual + at) else { break };
         let (plain, special) = rest.split_at(at);
         quoted.push_str(plain);

@@ -37,6 +37,8 @@ pub struct Form {
     pub template: &'static str,
     /// True if the manifest names the encoding of all files. Otherwise each file has its own.
     pub names_encoding: bool,
+    /// True if the template has the files line by line.
+    pub has_lines: bool,
 }
 
 impl Contents {
@@ -63,11 +65,11 @@ impl Contents {
         // Compressing PEM saves nothing, and whoever reads the user-data can pass it to openssl.
         let pem_encoding = if form.names_encoding { encoding } else { PayloadEncoding::Plain };
         let staged = |file: &Artifact, encoding| {
-            carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path), 0o600)
+            carry(&Payload::new(&file.bytes, encoding), &paths::staged(&file.path), 0o600, form.has_lines)
         };
-        let mut files = vec![carry(&setup, SETUP, 0o755)];
+        let mut files = vec![carry(&setup, SETUP, 0o755, form.has_lines)];
         files.extend(texts.into_iter().map(|file| staged(file, encoding)));
-        files.push(carry(&settings, SETTINGS, 0o600));
+        files.push(carry(&settings, SETTINGS, 0o600, form.has_lines));
         files.extend(pem.into_iter().map(|file| staged(file, pem_encoding)));
         // The manifest has one entry for `setup`: its SHA-256 covers the files inside the script. User-data has little room, so other files
         // are not listed twice: the settings list the payloads, and the commands that check `setup` also check the settings.
@@ -98,8 +100,8 @@ impl Contents {
     }
 }
 
-/// A file for the template, which puts it at `path`.
-fn carry(payload: &Payload, path: &str, mode: u32) -> Value {
+/// A file for the template, which puts it at `path`: its lines, or its text as a whole.
+fn carry(payload: &Payload, path: &str, mode: u32, has_lines: bool) -> Value {
     let end = match payload.encoding {
         PayloadEncoding::GzipBase64 => "END".to_owned(),
         // No file contains a line with its own name, so this line cannot occur in the file.
@@ -111,8 +113,8 @@ fn carry(payload: &Payload, path: &str, mode: u32) -> Value {
         packed => payload.encoding == PayloadEncoding::GzipBase64,
         end,
         sha256 => payload.sha256.as_str(),
-        text => payload.text.expose(),
-        lines => payload.lines(),
+        text => if has_lines { "" } else { payload.text.expose() },
+        lines => if has_lines { payload.lines() } else { Vec::new() },
     }
 }
 

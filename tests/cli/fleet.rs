@@ -1,6 +1,6 @@
 //! `apply`: idempotence, what belongs to a fleet, and stores that change meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -318,6 +318,32 @@ fn machines_with_the_shared_ca_have_one_client() {
 }
 
 #[test]
+fn fleets_with_the_shared_client_share_it_in_a_new_store() {
+    let home = Home::new();
+    let names = ["a1", "a2", "b1", "b2", "c1", "c2"];
+    for fleet in ["a", "b", "c"] {
+        write(
+            &home,
+            &format!(
+                "fleet: {fleet}\nclient: shared\nmachines: [{{name: '{fleet}{{{{ index }}}}', count: 2, addresses: 10.0.0.0/24}}]\n"
+            ),
+        );
+        assert_eq!(counts(&apply(&home, &[])), [2, 0, 0, 0], "{fleet}");
+        assert_eq!(counts(&apply(&home, &[])), [0, 0, 2, 0], "{fleet}");
+    }
+    assert_eq!(home.ok(&["ls", "-q"]).lines().collect::<Vec<_>>(), names);
+    for file in ["ca.pem", "cert.pem", "key.pem"] {
+        let shared = fs::read(home.store().join("certs").join(file)).unwrap();
+        for name in names {
+            assert_eq!(fs::read(home.machine(name).join(file)).unwrap(), shared, "{name} {file}");
+        }
+    }
+    let hosts: BTreeSet<_> =
+        names.iter().map(|name| fs::read(home.machine(name).join("server-key.pem")).unwrap()).collect();
+    assert_eq!(hosts.len(), names.len());
+}
+
+#[test]
 fn a_machine_gets_the_client_that_the_file_says() {
     let fleet = "fleet: pool\ndefaults: {ca: shared}\nmachines:\n- {name: 'p{{ index }}', count: 3, addresses: 10.0.0.0/24}\n";
     let shared = fleet.replace("defaults", "client: shared\ndefaults");
@@ -591,6 +617,38 @@ fn slips_in_a_fleet_file_and_around_it_have_a_hint() {
     assert!(stderr.contains("export fleet.yaml --format terraform-json"), "{stderr}");
     let stderr = home.fails(2, &["init", "fleet.yaml"]);
     assert!(stderr.contains("`--out FILE`"), "{stderr}");
+}
+
+#[test]
+fn a_wrong_default_is_an_error_also_if_no_machine_uses_it() {
+    let home = Home::new();
+    let apply = ["apply", "fleet.yaml", "--dry-run"];
+    let machines = "machines: {a: {port: 2377, key: p256, engine-label: [], address: 10.0.0.1}}";
+    for (default, code) in [
+        ("port: '0'", "invalid-port"),
+        ("key: p255", "invalid-choice"),
+        ("engine-label: [==]", "invalid-label"),
+        ("port: '{{ nothing }}'", "fleet-template"),
+    ] {
+        write(&home, &format!("fleet: ci\ndefaults:\n  {default}\n{machines}\n"));
+        let stderr = home.fails(2, &apply);
+        assert!(stderr.contains(&format!("error[{code}] fleet.yaml:3:")), "{stderr}");
+        assert_eq!(stderr.matches("error[").count(), 1, "{stderr}");
+    }
+    // These need other fields, which a machine would have.
+    for default in ["no-proxy: [example.com]", "ca: shared", "public-address-url: https://a.example"] {
+        let field = default.split(':').next().unwrap();
+        let own = match field {
+            "no-proxy" => "proxy: 'http://proxy.example', no-proxy: [b.example]",
+            "ca" => "ca: own",
+            _ => "boot-issuer: true, public-address-url: 'https://b.example'",
+        };
+        write(
+            &home,
+            &format!("fleet: ci\ndefaults: {{{default}}}\nmachines: {{a: {{address: 10.0.0.1, {own}}}}}\n"),
+        );
+        home.ok(&apply);
+    }
 }
 
 #[test]

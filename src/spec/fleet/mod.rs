@@ -37,6 +37,8 @@ pub struct FleetFile {
     entries: Vec<Entry>,
     /// For each entry the number of machines up to its last one.
     ends: Vec<usize>,
+    /// The defaults that each machine replaces, each in a spec of its own.
+    unused: Vec<Spec>,
     /// For messages: a spec without values that knows the file.
     file: Spec,
     /// Problems with the structure. The other fields are filled in all the same, so that all problems can be reported at once.
@@ -106,7 +108,7 @@ impl FleetFile {
         let (entry, index) = self.entry(n);
         let (mut problems, mut swarm) = (Vec::new(), self.entries[entry].swarm.clone());
         let Some(words) = &mut swarm else { return (None, problems) };
-        let mut values = self.values(entry, index);
+        let mut values = self.values(index, self.entries[entry].count);
         values.insert("name", minijinja::Value::from(name));
         words.change_words(|field, word| match template::render(&word.text, &values) {
             Ok(text) => {
@@ -127,12 +129,12 @@ impl FleetFile {
     }
 
     /// The values that templates can use, besides the name.
-    fn values(&self, entry: usize, index: usize) -> HashMap<&'static str, minijinja::Value> {
+    fn values(&self, index: usize, count: usize) -> HashMap<&'static str, minijinja::Value> {
         let fleet = self.name.as_ref().map(|word| word.text.as_str()).unwrap_or_default();
         HashMap::from([
             ("fleet", minijinja::Value::from(fleet)),
             ("index", minijinja::Value::from(index + 1)),
-            ("count", minijinja::Value::from(self.entries[entry].count)),
+            ("count", minijinja::Value::from(count)),
         ])
     }
 
@@ -148,9 +150,23 @@ impl FleetFile {
     }
 
     fn spec(&self, entry: usize, index: usize) -> Spec {
-        let Entry { spec, addresses, .. } = &self.entries[entry];
-        let mut spec = spec.clone();
-        let mut values = self.values(entry, index);
+        let Entry { spec, addresses, count, .. } = &self.entries[entry];
+        self.rendered(spec.clone(), addresses.as_ref(), index, *count)
+    }
+
+    /// The defaults that no machine has, because each has a value of its own for them: each in a spec of its own, as a machine `any` would have
+    /// it.
+    pub fn unused_defaults(&self) -> impl Iterator<Item = Spec> {
+        self.unused.iter().map(|spec| {
+            let mut spec = spec.clone();
+            spec.set("name", ["any".to_owned()]);
+            self.rendered(spec, None, 0, 1)
+        })
+    }
+
+    /// Renders the templates of the machine `index` of `count`.
+    fn rendered(&self, mut spec: Spec, addresses: Option<&Addresses>, index: usize, count: usize) -> Spec {
+        let mut values = self.values(index, count);
         let mut problems = Vec::new();
         if let Some(word) = &mut spec.name {
             match template::render(&word.text, &values) {
@@ -243,7 +259,9 @@ impl Reader<'_> {
             }
         }
         if let Some(machines) = machines {
-            fleet.entries = self.read_machines(machines, &defaults, swarm.as_ref());
+            let mut unused = defaults.given.clone();
+            fleet.entries = self.read_machines(machines, (&defaults, swarm.as_ref()), &mut unused);
+            fleet.unused = unused.iter().map(|field| defaults.with_only(field)).collect();
             fleet.ends = fleet
                 .entries
                 .iter()
@@ -299,7 +317,13 @@ impl Reader<'_> {
         self.problems.append(&mut spec.problems);
     }
 
-    fn read_machines(&mut self, machines: Node, defaults: &Spec, swarm: Option<&SwarmWords>) -> Vec<Entry> {
+    /// Reads the machines, and leaves in `unused` the fields that each of them has without the defaults.
+    fn read_machines(
+        &mut self,
+        machines: Node,
+        defaults: (&Spec, Option<&SwarmWords>),
+        unused: &mut Vec<String>,
+    ) -> Vec<Entry> {
         let mut entries = Vec::new();
         let mut left = MAX_MACHINES;
         match machines.value {
@@ -307,13 +331,13 @@ impl Reader<'_> {
                 for (key, value) in machines {
                     // A name that is no text is a problem.
                     if let Some(name) = self.word("machines", key) {
-                        entries.extend(self.read_machine(Some(name), value, (defaults, swarm), &mut left));
+                        entries.extend(self.read_machine(Some(name), value, defaults, unused, &mut left));
                     }
                 }
             }
             Value::List(machines) => {
                 for value in machines {
-                    entries.extend(self.read_machine(None, value, (defaults, swarm), &mut left));
+                    entries.extend(self.read_machine(None, value, defaults, unused, &mut left));
                 }
             }
             ref other => {
@@ -330,6 +354,7 @@ impl Reader<'_> {
         key: Option<Word>,
         value: Node,
         (defaults, default_swarm): (&Spec, Option<&SwarmWords>),
+        unused: &mut Vec<String>,
         left: &mut usize,
     ) -> Option<Entry> {
         let is_in_map = key.is_some();
@@ -420,6 +445,7 @@ impl Reader<'_> {
             spec.given.push("address".to_owned());
             addresses
         });
+        unused.retain(|field| number == 0 || spec.given.contains(field));
         spec.inherit(defaults);
         match (&mut swarm, default_swarm) {
             (Some(own), Some(defaults)) => own.inherit(defaults),

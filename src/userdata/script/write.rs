@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::userdata::contents::{Contents, Form};
 use crate::userdata::payload::PayloadEncoding;
 
-const FORM: Form = Form { template: "seed/script", names_encoding: true };
+const FORM: Form = Form { template: "seed/script", names_encoding: true, has_lines: true };
 
 /// Writes the script with `contents`.
 pub fn write(contents: &Contents, encoding: PayloadEncoding) -> Result<String> {
