@@ -166,8 +166,11 @@ pub fn facts() -> Vec<Attribute> {
     facts.extend(user_data::outputs());
     facts.extend([
         pem(CA_PEM, "Certificate of the CA"),
-        pem(CA_KEY_PEM, "Private key of the machine's own CA. Null with `ca`. It signs further clients")
-            .sensitive(),
+        Attribute::computed(
+            CA_KEY_PEM,
+            "Private key of the machine's own CA, in PEM, which signs further clients. Null with `ca`.",
+        )
+        .sensitive(),
         pem(HOST[0], "Certificate of the host, or of its boot issuer"),
         pem(HOST[1], "Private key of that certificate").sensitive(),
         pem(CLIENT[0], "Certificate of the client"),

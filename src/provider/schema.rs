@@ -151,8 +151,16 @@ pub fn option(definition: &Definition) -> Attribute {
         Kind::Pairs if definition.name == "engine-opt" => Type::Texts,
         Kind::Pairs => Type::TextMap,
     };
-    Attribute::optional(definition.attribute, kind, sentence(&options::help(definition.name)))
+    let description = match definition.name {
+        // A file on the computer that runs Terraform is for Terraform's function `file`.
+        "daemon-json" => DAEMON_JSON.to_owned(),
+        name => sentence(&options::help(name)),
+    };
+    Attribute::optional(definition.attribute, kind, description)
 }
+
+/// The description of `daemon_json`, which is no name of a file here.
+const DAEMON_JSON: &str = "Options for /etc/docker/daemon.json as JSON, for example `jsonencode({ \"log-driver\" = \"local\" })`. If the image has that file, these keys replace its keys and the others stay.";
 
 /// The help of an option as a sentence, without the remark that a flag can be repeated.
 fn sentence(help: &str) -> String {

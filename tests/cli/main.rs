@@ -24,4 +24,5 @@ mod passwords;
 mod readme;
 mod rename;
 mod terminal;
+mod terraform;
 mod transcripts;
