@@ -195,6 +195,10 @@ fn check(file: &FleetFile, n: usize, client: ClientUse) -> Checked {
 
 /// The problems of a spec with one field, except those that other fields would solve.
 fn wrong_alone(spec: &Spec) -> Vec<Diagnostic> {
+    if !spec.problems.is_empty() {
+        // A template that fails is not a value.
+        return spec.problems.clone();
+    }
     let mut problems = Plan::from_spec(spec).err().map(|report| report.0).unwrap_or_default();
     problems.retain(|problem| !matches!(problem.code, Code::NoEffect | Code::SharedBootIssuer));
     problems

@@ -154,16 +154,9 @@ pub fn without_following(options: &mut OpenOptions) -> &mut OpenOptions {
 
 /// Options that create a file with mode 0600, so that other users can never read a private key in it.
 pub fn private_options() -> OpenOptions {
-    options_of(0o600)
-}
-
-/// Options that create a file with the permissions of `mode`, without those that the umask takes away.
-fn options_of(mode: u32) -> OpenOptions {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has modes"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode & 0o777);
-    let _ = mode;
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
 }
 
@@ -198,7 +191,7 @@ pub fn write_new(path: &Path, file: &Artifact) -> io::Result<()> {
 /// Creates a file with its mode. It is there for certain only after the caller has synced it. Fails if the file exists.
 pub fn write_unsynced(path: &Path, file: &Artifact) -> io::Result<File> {
     // `create_new` does not follow a symbolic link that another user has planted.
-    let mut new = options_of(file.mode).create_new(true).write(true).open(path)?;
+    let mut new = private_options().create_new(true).write(true).open(path)?;
     new.write_all(&file.bytes)?;
     set_mode(&new, file.mode)?;
     Ok(new)
@@ -213,15 +206,11 @@ pub fn start_sync(file: &File) {
     let _ = file;
 }
 
-/// Gives a new file without a private key the mode `mode`, if the umask has taken a part of it away. A change of a mode takes longer than
-/// the look at it.
+/// Gives a file without a private key the wider mode `mode`.
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if mode != 0o600 && file.metadata()?.permissions().mode() & 0o7777 != mode {
-            return file.set_permissions(PermissionsExt::from_mode(mode));
-        }
+    if mode != 0o600 {
+        return file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     }
     let _ = (file, mode);
     Ok(())

@@ -632,7 +632,7 @@ fn a_wrong_default_is_an_error_also_if_no_machine_uses_it() {
     ] {
         write(&home, &format!("fleet: ci\ndefaults:\n  {default}\n{machines}\n"));
         let stderr = home.fails(2, &apply);
-        assert!(stderr.contains(&format!("error[{code}] fleet.yaml:3:")), "{stderr}");
+        assert!(stderr.contains(&format!("error[{code}]")) && stderr.contains("fleet.yaml:3:"), "{stderr}");
         assert_eq!(stderr.matches("error[").count(), 1, "{stderr}");
     }
     // These need other fields, which a machine would have.
