@@ -29,12 +29,19 @@ fn the_provider_is_put_where_terraform_and_opentofu_look_for_it() {
         let output = install(&home, "mirror");
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{said}");
-        assert!(said.contains("filesystem_mirror") && said.contains("source  = \"hostseed/hostseed\""), "{said}");
+        assert!(
+            said.contains("filesystem_mirror") && said.contains("source  = \"hostseed/hostseed\""),
+            "{said}"
+        );
         let files = files_below(&home.path().join("mirror"));
         let version = env!("CARGO_PKG_VERSION");
         assert_eq!(files.len(), 2, "{files:?}");
         for (file, registry) in files.iter().zip(["registry.opentofu.org", "registry.terraform.io"]) {
-            assert!(file.starts_with(format!("{registry}/hostseed/hostseed/{version}")), "{}", file.display());
+            assert!(
+                file.starts_with(format!("{registry}/hostseed/hostseed/{version}")),
+                "{}",
+                file.display()
+            );
             let path = home.path().join("mirror").join(file);
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             #[cfg(unix)]
