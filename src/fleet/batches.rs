@@ -1,4 +1,5 @@
-//! Makes and changes the machines of a fleet in batches: the keys, certificates and files on all processors. Each batch is complete or has no effect, so a run that was interrupted leaves whole machines, and the next one makes the rest.
+//! Makes and changes the machines of a fleet in batches: the keys, certificates and files on all processors. Each batch is complete or has no
+//! effect, so a run that was interrupted leaves whole machines, and the next one makes the rest.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,10 @@ pub const BATCH: usize = 64;
 /// The most new machines of one transaction. They are written as they are made, so memory does not limit them, and each transaction waits for
 /// the disk. An interrupted run loses those of one.
 const MAX_BATCH: usize = 1024;
-/// The next transaction has more new machines, unless one took longer. Those with RSA keys take seconds each.
+/// The next transaction has more new machines, unless one took longer.
 const LONG: Duration = Duration::from_millis(400);
+/// The machines of the first transaction if their keys are RSA, which take seconds each. Other commands wait for the store meanwhile.
+const RSA_BATCH: usize = 4;
 
 /// The changes of a fleet that are to be made.
 pub struct Work<'a> {
@@ -148,7 +151,9 @@ impl<'a> Work<'a> {
     /// # Errors
     /// Fails if a machine cannot be created. The batches before it are in the store then.
     pub fn create(&self, numbers: &[usize], mut advance: impl FnMut(&[MachineName])) -> Result<()> {
-        let (mut rest, mut size) = (numbers, BATCH);
+        let is_rsa = |n: &usize| self.fleet.plan(*n).is_ok_and(|plan| plan.key.is_rsa());
+        let (mut rest, mut size) =
+            (numbers, if numbers.first().is_some_and(is_rsa) { RSA_BATCH } else { BATCH });
         while !rest.is_empty() {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             let begin = Instant::now();
