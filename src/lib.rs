@@ -8,6 +8,7 @@
 pub mod artifact;
 pub mod cli;
 pub mod clipboard;
+pub mod clock;
 pub mod clouds;
 pub mod commands;
 pub mod delivery;

@@ -5,28 +5,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use time::{Date, Month, OffsetDateTime};
+use time::OffsetDateTime;
 
 use hostseed::cli::{self, Cli, Command, SwarmRequest, Terraform};
-use hostseed::diag::{Code, Diagnostic, Report};
+use hostseed::diag::{Code, Report};
 use hostseed::shell;
 use hostseed::spec::Spec;
 use hostseed::store::{self, Store, Trust};
 use hostseed::ui::Ui;
 use hostseed::verify;
-use hostseed::{clipboard, commands};
-
-/// The release date of this version, in UTC. A clock with an earlier date is wrong, and certificates made by it would
-/// have wrong dates. Update this together with the version in Cargo.toml.
-const RELEASED: Date = match Date::from_calendar_date(2026, Month::November, 1) {
-    Ok(date) => date,
-    Err(_) => panic!("no such day"),
-};
+use hostseed::{clipboard, clock, commands, secret};
 
 fn main() -> ExitCode {
     shell::set_program(std::env::args_os().next().as_deref());
     if clipboard::is_keeper() {
-        let kept = forbid_core_dumps().and_then(|()| clipboard::keep());
+        let kept = secret::forbid_core_dumps().and_then(|()| clipboard::keep());
         return if kept.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let cli = match Cli::read() {
@@ -46,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
-    forbid_core_dumps()?;
+    secret::forbid_core_dumps()?;
     let now = OffsetDateTime::now_utc();
     let trust = if cli.allow_insecure_store { Trust::Anything } else { Trust::Checked };
     let opened = OnceCell::new();
@@ -61,7 +54,7 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             | Command::Update(_)
             | Command::Verify { .. }
     ) {
-        refuse_wrong_clock(now)?;
+        clock::refuse_wrong(now)?;
     }
     let mut status = ExitCode::SUCCESS;
     let done = match cli.command {
@@ -181,41 +174,6 @@ fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     done.map(|()| status)
 }
 
-/// Disables core dumps, because they would contain private keys. Programs that collect core dumps, such as
-/// systemd-coredump and apport, are told this limit by the system and obey it (core(5)).
-fn forbid_core_dumps() -> Result<()> {
-    #[cfg(unix)]
-    {
-        use anyhow::Context;
-        use rustix::process::{Resource, Rlimit, setrlimit};
-        let none = Rlimit { current: Some(0), maximum: Some(0) };
-        setrlimit(Resource::Core, none).context("cannot turn off core dumps")?;
-    }
-    Ok(())
-}
-
-/// Checks the clock for commands that make or verify certificates.
-///
-/// # Errors
-/// Fails if the clock shows a date before this version's release. Such a clock was never set, for example on a board
-/// without a battery or in a new VM.
-fn refuse_wrong_clock(now: OffsetDateTime) -> Result<()> {
-    if now.date() >= RELEASED {
-        return Ok(());
-    }
-    Err(Diagnostic::error(
-        Code::ClockTooEarly,
-        format!(
-            "this computer's clock shows {}, but hostseed {} was released on {RELEASED}; nothing was done",
-            now.date(),
-            env!("CARGO_PKG_VERSION")
-        ),
-    )
-    .hint("set the clock, for example:")
-    .run(shell::Command::of("sudo", ["timedatectl", "set-ntp", "true"]))
-    .into())
-}
-
 /// Opens the store that was given, or Docker Machine's default store.
 fn open_store(given: Option<PathBuf>, trust: Trust) -> Result<Store> {
     let named = given.is_some() && given != store::path_in_environment();
@@ -227,30 +185,4 @@ fn open_store(given: Option<PathBuf>, trust: Trust) -> Result<Store> {
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(file: &str) -> String {
-        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
-    }
-
-    #[test]
-    fn the_release_date_is_not_in_the_future() {
-        assert!(RELEASED <= OffsetDateTime::now_utc().date());
-    }
-
-    #[test]
-    fn the_release_date_matches_the_changelog() {
-        let heading = format!("## [{}] - ", env!("CARGO_PKG_VERSION"));
-        let date =
-            text("CHANGELOG.md").lines().find_map(|line| line.strip_prefix(&heading).map(str::to_owned));
-        // An unreleased version has no heading with a date.
-        if let Some(date) = date {
-            assert_eq!(date, RELEASED.to_string());
-        }
-        assert!(text("CONTRIBUTING.md").contains("`RELEASED` in `src/main.rs`"));
-    }
 }

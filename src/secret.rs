@@ -1,5 +1,5 @@
 //! Private keys in memory, which are never shown in debug output and are erased when dropped, and passwords in URLs, which are hidden in
-//! what is printed. No other module erases memory.
+//! what is printed. No other module erases memory or decides who else can read it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -133,6 +133,22 @@ fn user(word: &str, end: usize) -> Option<usize> {
     // An image by its digest, and an address of mail.
     let is_other = word[end..].starts_with("@sha") || user.eq_ignore_ascii_case("mailto");
     (is_user && colon + 1 < end && !is_other).then_some(begin)
+}
+
+/// Disables core dumps, because they would contain private keys. Programs that collect core dumps, such as
+/// systemd-coredump and apport, are told this limit by the system and obey it (core(5)).
+///
+/// # Errors
+/// Fails if the system refuses.
+pub fn forbid_core_dumps() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use anyhow::Context;
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        setrlimit(Resource::Core, none).context("cannot turn off core dumps")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use hostseed::ui::Ui;
+use hostseed::{provider, secret};
+
 fn main() -> ExitCode {
-    match hostseed::provider::serve() {
+    match secret::forbid_core_dumps().and_then(|()| provider::serve()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            hostseed::ui::Ui { quiet: false }.error(&error);
+            Ui { quiet: false }.error(&error);
             ExitCode::FAILURE
         }
     }

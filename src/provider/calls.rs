@@ -8,6 +8,7 @@ use super::resource::Resource;
 use super::schema::Schema;
 use super::value::{Object, Value};
 use super::{ca, client, functions, machine, stored};
+use crate::clock;
 use crate::diag::{self, Report};
 use crate::options;
 
@@ -121,7 +122,7 @@ pub fn plan(request: PlanRequest) -> PlanResponse {
         let resource = resource(&request.type_name)?;
         let prior = object(request.prior_state.as_ref())?;
         let Some(proposed) = object(request.proposed_new_state.as_ref())? else { return Ok(None) };
-        resource.plan(prior.as_ref(), proposed, now()).map(Some)
+        resource.plan(prior.as_ref(), proposed, now()?).map(Some)
     };
     let private = request.prior_private.clone();
     match planned() {
@@ -146,7 +147,7 @@ pub fn apply(request: ApplyRequest) -> ApplyResponse {
         let resource = resource(&request.type_name)?;
         let prior = object(request.prior_state.as_ref())?;
         let Some(planned) = object(request.planned_state.as_ref())? else { return Ok(None) };
-        resource.apply(prior.as_ref(), planned, now()).map(Some)
+        resource.apply(prior.as_ref(), planned, now()?).map(Some)
     };
     let private = request.planned_private.clone();
     match applied() {
@@ -163,7 +164,7 @@ pub fn apply(request: ApplyRequest) -> ApplyResponse {
 }
 
 pub fn import(request: ImportRequest) -> ImportResponse {
-    let state = resource(&request.type_name).and_then(|resource| resource.import(&request.id, now()));
+    let state = resource(&request.type_name).and_then(|resource| resource.import(&request.id, now()?));
     match state {
         Ok(state) => {
             let state = Some(Value::from(state).write());
@@ -175,7 +176,7 @@ pub fn import(request: ImportRequest) -> ImportResponse {
 }
 
 pub fn open_ephemeral(request: ConfigRequest) -> OpenEphemeralResponse {
-    let result = || client::issued(object(request.config.as_ref())?.unwrap_or_default(), now());
+    let result = || client::issued(object(request.config.as_ref())?.unwrap_or_default(), now()?);
     match result() {
         Ok(result) => {
             let result = client::ephemeral_schema().fitted(&result);
@@ -187,8 +188,9 @@ pub fn open_ephemeral(request: ConfigRequest) -> OpenEphemeralResponse {
 
 pub fn call_function(request: CallFunctionRequest) -> CallFunctionResponse {
     let arguments = request.arguments.iter().map(|argument| Value::read(Some(argument)));
-    let result = match arguments.collect::<Result<Vec<_>>>() {
-        Ok(arguments) => functions::call(&request.name, &arguments, now()),
+    let read = arguments.collect::<Result<Vec<_>>>().and_then(|arguments| Ok((arguments, now()?)));
+    let result = match read {
+        Ok((arguments, now)) => functions::call(&request.name, &arguments, now),
         Err(error) => Err(FunctionError { text: format!("{error:#}"), function_argument: None }),
     };
     match result {
@@ -197,8 +199,10 @@ pub fn call_function(request: CallFunctionRequest) -> CallFunctionResponse {
     }
 }
 
-fn now() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
+/// The time, from a clock that has been set.
+fn now() -> Result<OffsetDateTime> {
+    let now = OffsetDateTime::now_utc();
+    clock::refuse_wrong(now).map(|()| now)
 }
 
 fn resource(type_name: &str) -> Result<&'static dyn Resource> {
