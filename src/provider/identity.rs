@@ -137,11 +137,14 @@ pub fn check_early_renewal(config: &Object) -> Result<(), Diagnostic> {
 pub fn key_type(config: &Object) -> Result<KeyType, Diagnostic> {
     let Some(text) = config.text("key") else { return Ok(KeyType::P256) };
     let found = KeyType::ALL.iter().find(|(name, _)| *name == text).map(|(_, key)| *key);
-    found.ok_or_else(|| {
-        let names: Vec<_> = KeyType::ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
-        let text = format!("`key` must be one of {}, got `{}`", names.join(", "), text.escape_debug());
-        Diagnostic::error(Code::InvalidChoice, text).of_field("key")
-    })
+    found.ok_or_else(|| not_one_of("key", &KeyType::ALL.map(|(name, _)| name), text))
+}
+
+/// The error for an attribute that must have one of the values `names`.
+pub fn not_one_of(attribute: &str, names: &[&str], value: &str) -> Diagnostic {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let text = format!("`{attribute}` must be one of {}, got `{}`", names.join(", "), value.escape_debug());
+    Diagnostic::error(Code::InvalidChoice, text).of_field(attribute)
 }
 
 /// An error as a problem with an attribute.

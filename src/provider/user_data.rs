@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 
+use super::identity::not_one_of;
 use super::schema::{Attribute, Type};
 use super::value::Object;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
-use crate::diag::{Code, Diagnostic, Report};
+use crate::diag::Report;
 use crate::pki::HostIdentity;
 use crate::plan::Plan;
 use crate::render::{Form, Format, Packing};
@@ -88,15 +89,14 @@ impl Seed {
         let cloud = config.text(CLOUD).and_then(|name| {
             let cloud = Cloud::named(name);
             if cloud.is_none() {
-                let names: Vec<_> = Cloud::ALL.iter().map(|cloud| cloud.name).collect();
-                problems.push(unknown(CLOUD, name, &names));
+                problems.push(not_one_of(CLOUD, &Cloud::ALL.map(|cloud| cloud.name), name));
             }
             cloud
         });
         let format = config.text(FORMAT).and_then(|name| {
             let format = FORMATS.into_iter().find(|format| format.name() == name);
             if format.is_none() {
-                problems.push(unknown(FORMAT, name, &FORMATS.map(Format::name)));
+                problems.push(not_one_of(FORMAT, &FORMATS.map(Format::name), name));
             }
             format
         });
@@ -161,12 +161,6 @@ impl Seed {
         let plain = render(false);
         if plain.is_ok() || !can_compress { plain } else { render(true) }
     }
-}
-
-fn unknown(field: &str, name: &str, names: &[&str]) -> Diagnostic {
-    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    let text = format!("`{field}` must be one of {}, got `{}`", names.join(", "), name.escape_debug());
-    Diagnostic::error(Code::InvalidChoice, text).of_field(field)
 }
 
 impl Texts {
