@@ -178,7 +178,7 @@ struct Machine<'a> {
     new: Engine,
     set: HostSet,
     presents: Certificate,
-    /// What the store has for the host, with the previous files.
+    /// The certificates that the store has for the host, with those of the previous files.
     known: Known,
     /// The client certificate that it accepts afterwards.
     accepted: Certificate,

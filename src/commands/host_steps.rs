@@ -3,7 +3,7 @@
 use crate::names::MachineName;
 use crate::store::Store;
 
-/// How the new files of a machine get to its host.
+/// The kind of new files that a machine's host needs, by which they get to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NewFiles {
     /// New certificates, for the running host or for a new VM.

@@ -44,7 +44,7 @@ pub struct Change<'a> {
     pub set: &'a HostSet,
     /// The certificate that the host presents afterwards, as its own or in its chain: the server's, or the boot issuer's.
     pub presents: &'a Certificate,
-    /// What the host may show now. Another computer has changed a host that shows something else, and this change would undo that.
+    /// Everything that the host may show now. Another computer has changed a host that shows something else, and this change would undo that.
     pub known: &'a Known,
     /// The units that put the files in place, with paths relative to `/etc/systemd/system`, for a host that lacks them. None if the host must
     /// have them: to start them, a container has the rights of root on the host.

@@ -6,7 +6,7 @@ use crate::pki::Certificate;
 /// The most CAs that hostseed gives a host: two, during a change. One that trusts more has them from elsewhere, for example from the system.
 const MOST_CAS: usize = 2;
 
-/// What a store has for a host, before a change and after it.
+/// The certificates of a host that a store has, before a change and after it.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// The certificates of the host: the server's or the boot issuer's.
@@ -15,7 +15,7 @@ pub struct Known {
     pub cas: Vec<Certificate>,
 }
 
-/// What a host shows that a store does not have.
+/// Something that a host shows and a store does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
     /// The host's certificate.

@@ -82,7 +82,7 @@ impl Resource for Machine {
         collect(user_data::Seed::of(config).map(|_| ()).map_err(Into::into));
         collect(identity::check_early_renewal(config).map_err(Into::into));
         if is_unknown(config) {
-            // What is not known yet can be what the others need.
+            // The others may need a value that is not known yet.
             problems.retain(|problem| problem.code != Code::NoEffect);
         }
         Ok(Report::check(problems)?)

@@ -139,7 +139,7 @@ impl Root {
         resources.iter().find(|resource| resource["address"] == address).unwrap()["values"].clone()
     }
 
-    /// What is wrong with the configuration: for each problem the summary, the line, and the whole text.
+    /// The problems of the configuration: for each the summary, the line, and the whole text.
     fn problems(&self, args: &[&str]) -> Vec<(String, Option<u64>, Value)> {
         let output = self.run(args);
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
