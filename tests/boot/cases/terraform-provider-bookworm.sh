@@ -6,7 +6,7 @@
 
 provider=${HOSTSEED_PROVIDER:-$target/release/terraform-provider-hostseed}
 [[ -x $provider ]] || die "no provider: \`cargo build --release --features terraform\`, or say HOSTSEED_PROVIDER=…"
-terraform=terraform-1.15
+terraform='terraform-1.15'
 command -v "$terraform" >/dev/null || die "\`$terraform\` is missing: run tests/interop/terraform/install"
 
 lay_network
