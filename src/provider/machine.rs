@@ -123,7 +123,9 @@ impl Resource for Machine {
                 }
                 _ => None,
             };
-            let state = asked.state(proposed, &keys)?;
+            // Another version of hostseed may render other user-data. By itself it must not make Terraform replace VMs.
+            let is_changed = self.schema().inputs().any(|name| proposed.differs(prior, name));
+            let state = if is_changed { asked.state(proposed, &keys)? } else { proposed };
             return Ok(Planned { warnings: warning.into_iter().collect(), ..Planned::update(state) });
         }
         let mut state = fresh.unknown(proposed);

@@ -133,6 +133,11 @@ impl Schema {
         self.attributes.iter().filter(|attribute| attribute.role == Role::Computed).map(|one| one.name)
     }
 
+    /// The names of the attributes that the configuration sets.
+    pub fn inputs(&self) -> impl Iterator<Item = &'static str> {
+        self.attributes.iter().filter(|attribute| attribute.role != Role::Computed).map(|one| one.name)
+    }
+
     /// An object with exactly these attributes: of `object` those that it has, and null for the others. A state of another version of
     /// hostseed can have more or fewer.
     pub fn fitted(&self, object: &Object) -> Object {

@@ -77,6 +77,39 @@ fn a_machine_keeps_its_identity_when_its_options_change() {
 }
 
 #[test]
+fn another_version_of_hostseed_keeps_the_user_data_until_an_option_changes() {
+    let Some(root) = Root::new(NEW, WEB1) else { return };
+    root.apply();
+    let made = root.state("hostseed_machine.web1");
+    // As if an earlier version had rendered it.
+    let path = root.path().join("terraform.tfstate");
+    let state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut earlier = state.clone();
+    earlier["resources"][0]["instances"][0]["attributes"]["user_data"] = "#cloud-config\n".into();
+    fs::write(&path, earlier.to_string()).unwrap();
+    assert_eq!(root.plan(), 0);
+    root.write(&web1("engine_labels = { role = \"web\" }"));
+    root.apply();
+    let after = root.state("hostseed_machine.web1");
+    assert!(text(&after, "user_data").len() > 1000);
+    assert_eq!(made["host_key_pem"], after["host_key_pem"]);
+}
+
+#[test]
+fn a_machine_whose_ca_is_taken_away_gets_its_own() {
+    let team = "resource \"hostseed_ca\" \"team\" {\n  name = \"team\"\n}\n";
+    let Some(root) = Root::new(NEW, &format!("{team}{}", web1("ca = hostseed_ca.team"))) else { return };
+    root.apply();
+    let before = root.state("hostseed_machine.web1");
+    root.write(&format!("{team}{WEB1}"));
+    root.apply();
+    assert_eq!(root.plan(), 0);
+    let after = root.state("hostseed_machine.web1");
+    assert_ne!(before["ca_pem"], after["ca_pem"]);
+    assert!(text(&after, "ca_key_pem").contains("PRIVATE KEY"));
+}
+
+#[test]
 fn a_machine_without_an_address_gets_a_boot_issuer_and_another_ca_where_its_own_cannot_sign_one() {
     let Some(root) = Root::new(NEW, WEB1) else { return };
     root.apply();
