@@ -463,12 +463,8 @@ fn a_large_fleet_says_how_far_it_is() {
     let home = home(&FLEET.replace("count: 4", "count: 150"));
     let output = home.run(&["apply", "fleet.yaml"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        stderr.contains(
-            "note: creating machines: 64 of 151 (40 %)\nnote: creating machines: 128 of 151 (80 %)\n"
-        ),
-        "{stderr}"
-    );
+    // How many machines the next batch has depends on the time that the first one took.
+    assert!(stderr.contains("note: creating machines: 64 of 151 (40 %)\n"), "{stderr}");
 }
 
 #[test]

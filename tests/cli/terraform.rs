@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use crate::support::{Home, files_below, is_printed};
+use crate::support::{Home, copy_program, files_below, is_printed};
 
 /// Runs a copy of hostseed, beside which a test can put a provider.
 fn install(home: &Home, dir: &str) -> std::process::Output {
     let hostseed = home.path().join("bin/hostseed");
     fs::create_dir_all(hostseed.parent().unwrap()).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_hostseed"), &hostseed).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_hostseed"), &hostseed);
     Command::new(hostseed).args(["terraform", "install", dir]).current_dir(home.path()).output().unwrap()
 }
 

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::support::extent::is_full;
-use crate::support::{Home, need, skip};
+use crate::support::{Home, copy_program, need, skip};
 
 /// A Terraform that supports plugin protocol 6, and the first that does.
 const OLDEST: &str = "terraform-1.0";
@@ -39,8 +39,8 @@ fn mirror() -> Option<&'static Path> {
         let home = Home::new();
         // The command copies the provider from its own folder.
         let hostseed = home.path().join("hostseed");
-        fs::copy(env!("CARGO_BIN_EXE_hostseed"), &hostseed).unwrap();
-        fs::copy(program, home.path().join("terraform-provider-hostseed")).unwrap();
+        copy_program(env!("CARGO_BIN_EXE_hostseed"), &hostseed);
+        copy_program(program, &home.path().join("terraform-provider-hostseed"));
         let mirror = Path::new(env!("CARGO_TARGET_TMPDIR")).join("provider");
         let output = Command::new(hostseed).args(["terraform", "install"]).arg(&mirror).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -90,6 +90,13 @@ impl Home {
     }
 }
 
+/// Copies a program that a test runs. Another process writes the copy: a process that another thread starts meanwhile would inherit the open
+/// file from this one, and a program that is open for writing cannot be run (execve(2), ETXTBSY).
+pub fn copy_program(from: impl AsRef<Path>, to: &Path) {
+    let status = Command::new("cp").arg(from.as_ref()).arg(to).status().unwrap();
+    assert!(status.success(), "{}", to.display());
+}
+
 /// Whether a printed text contains a diagnostic with this severity, code and message: `error[CODE] WORDS` or
 /// `warning[CODE] WORDS`. Without words, only the severity and code are compared.
 pub fn is_printed(text: &str, expected: &str) -> bool {
