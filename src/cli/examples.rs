@@ -143,6 +143,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "hostseed completions fish > ~/.config/fish/completions/hostseed.fish",
         ],
     ),
+    ("terraform", &["hostseed terraform install", "hostseed terraform install ./providers"]),
     ("man", &["hostseed man | man -l -", "hostseed man ~/.local/share/man/man1"]),
     (
         "schema",
