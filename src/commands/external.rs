@@ -129,11 +129,8 @@ fn take_choice(
     if known.contains(&text.as_str()) {
         return Some(text);
     }
-    let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-    complaints.push(Diagnostic::error(
-        Code::InvalidChoice,
-        format!("`{key}` must be one of {}, got `{}`", known.join(", "), text.escape_debug()),
-    ));
+    let complaint = Diagnostic::none_of(known.iter().copied(), &text);
+    complaints.push(complaint.about(format_args!("`{key}`")));
     None
 }
 

@@ -55,6 +55,13 @@ impl Diagnostic {
         Self { code, severity: Severity::Error, place, field, message, hint, commands: Vec::new() }
     }
 
+    /// The error for a value that is none of `names`.
+    pub fn none_of<'a>(names: impl IntoIterator<Item = &'a str>, value: &str) -> Self {
+        let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("must be one of {}, got `{}`", names.join(", "), value.escape_debug());
+        Self::error(Code::InvalidChoice, message)
+    }
+
     /// The diagnostic of an error. Its message has the error's context, in which the place is.
     pub fn of(error: &anyhow::Error) -> Option<Self> {
         let problem = error.chain().find_map(|cause| cause.downcast_ref::<Self>())?.clone();

@@ -37,10 +37,8 @@ impl ClientUse {
     }
 
     fn parse(text: &str) -> Result<Self, Diagnostic> {
-        Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, found)| found).ok_or_else(|| {
-            let text = format!("must be one of `each`, `shared`, got `{}`", text.escape_debug());
-            Diagnostic::error(Code::InvalidChoice, text)
-        })
+        let found = Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, found)| found);
+        found.ok_or_else(|| Diagnostic::none_of(Self::names(), text))
     }
 }
 

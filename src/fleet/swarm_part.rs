@@ -61,9 +61,7 @@ impl SwarmPart {
             "worker" => Some(SwarmRole::Worker),
             NO_PART => None,
             other => {
-                let text =
-                    format!("must be one of `manager`, `worker`, `none`, got `{}`", other.escape_debug());
-                let problem = Diagnostic::error(Code::InvalidChoice, text);
+                let problem = Diagnostic::none_of(Self::ROLES, other);
                 problems.push(file.about("swarm.role", words.role.as_ref(), problem));
                 None
             }

@@ -76,14 +76,7 @@ impl<'a> Check<'a> {
     pub fn choice<T: Copy>(&mut self, field: &str, word: &Option<Word>, all: &[(&str, T)], default: T) -> T {
         let read = |text: &str| match all.iter().find(|(name, _)| *name == text) {
             Some((_, value)) => Ok(*value),
-            None => {
-                let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
-                let one_of = names.join(", ");
-                Err(Diagnostic::error(
-                    Code::InvalidChoice,
-                    format!("must be one of {one_of}, got `{}`", text.escape_debug()),
-                ))
-            }
+            None => Err(Diagnostic::none_of(all.iter().map(|(name, _)| *name), text)),
         };
         self.one(field, word, read).unwrap_or(default)
     }

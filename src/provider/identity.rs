@@ -142,9 +142,7 @@ pub fn key_type(config: &Object) -> Result<KeyType, Diagnostic> {
 
 /// The error for an attribute that must have one of the values `names`.
 pub fn not_one_of(attribute: &str, names: &[&str], value: &str) -> Diagnostic {
-    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    let text = format!("`{attribute}` must be one of {}, got `{}`", names.join(", "), value.escape_debug());
-    Diagnostic::error(Code::InvalidChoice, text).of_field(attribute)
+    Diagnostic::none_of(names.iter().copied(), value).about(format_args!("`{attribute}`")).of_field(attribute)
 }
 
 /// An error as a problem with an attribute.
