@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::diagnosis::Diagnosis;
 use crate::diag::{Code, Diagnostic};
 use crate::docker::{
-    self, Change, Engine, Failure, Fault, Holder, Known, Outcome, Step, Target, Unknown, Watch,
+    self, Answer, Change, Engine, Failure, Fault, Holder, Known, Outcome, Step, Target, Unknown, Watch,
 };
 use crate::names::{Address, MachineName};
 use crate::pki::{Certificate, ClientIdentity};
@@ -108,7 +108,7 @@ pub fn ask(store: &Store, now: OffsetDateTime, name: &MachineName, installs_unit
     let answer = asked.map_err(|fault| machine.diagnosis(&fault))?;
     let earlier = docker::earlier(&machine.old, &answer, &machine.set.id);
     match earlier.map_err(|failure| machine.failed(&failure))?.has_units || installs_units {
-        true => Ok(machine.known.compare(&answer).map_err(|unknown| machine.other_host(unknown))?),
+        true => machine.refuse_other_host(&answer),
         false => Err(machine.failed(&Failure::NoUnits)),
     }
 }
@@ -163,7 +163,7 @@ pub fn refuse_other_host(store: &Store, now: OffsetDateTime, name: &MachineName)
     let machine = Machine::load(store, name)?;
     let check = |engine: &Engine| engine.check(now, Instant::now() + ASKING);
     match check(&machine.old).or_else(|_| check(&machine.new)) {
-        Ok(answer) => Ok(machine.known.compare(&answer).map_err(|unknown| machine.other_host(unknown))?),
+        Ok(answer) => machine.refuse_other_host(&answer),
         Err(_) => Ok(()),
     }
 }
@@ -236,6 +236,11 @@ impl<'a> Machine<'a> {
             known,
             accepted,
         })
+    }
+
+    /// Refuses a host that shows something that this store does not have.
+    fn refuse_other_host(&self, answer: &Answer) -> Result<()> {
+        Ok(self.known.compare(answer).map_err(|unknown| self.other_host(unknown))?)
     }
 
     /// The error for a host that shows something that this store does not have: another computer has gone on, and what this store has is of an

@@ -376,7 +376,7 @@ fn signed(
             let authority = store.signing_authority(name, now, &|key| passphrase.of(key))?;
             let new = pki::issue_host(&plan, &authority, now)?;
             files.extend(host_files(plan.host_role(), &new));
-            host = HostIdentity { ca: host.ca, chain: vec![new.certificate], key: new.key };
+            host = HostIdentity::new(host.ca, new);
         }
         if step == Step::DropOld || request.at_once {
             host.ca.old = None;

@@ -76,7 +76,7 @@ pub fn replacement(
             let authority = needed()?;
             let host = pki::issue_host(&plan, &authority, now)?;
             files.extend(host_files(plan.host_role(), &host));
-            HostIdentity { ca: authority.certificate.into(), chain: vec![host.certificate], key: host.key }
+            HostIdentity::new(authority.certificate, host)
         }
         Certificates::All => {
             let identity = pki::issue_identity(&plan, needed()?, now)?;

@@ -47,11 +47,7 @@ pub struct Identity {
 impl Identity {
     /// The certificates and the key that are sent to the host.
     pub fn for_host(&self) -> HostIdentity {
-        HostIdentity {
-            ca: self.authority.certificate.clone().into(),
-            chain: vec![self.host.certificate.clone()],
-            key: self.host.key.clone(),
-        }
+        HostIdentity::new(self.authority.certificate.clone(), self.host.clone())
     }
 }
 
@@ -79,6 +75,11 @@ pub struct ClientIdentity {
 }
 
 impl HostIdentity {
+    /// The identity of a host with one certificate, signed by a CA itself.
+    pub fn new(ca: impl Into<CaBundle>, host: Pair) -> Self {
+        Self { ca: ca.into(), chain: vec![host.certificate], key: host.key }
+    }
+
     /// [`chain`](Self::chain) in PEM.
     pub fn chain_pem(&self) -> String {
         self.chain.iter().map(Certificate::pem).collect()

@@ -354,11 +354,7 @@ impl Keys {
     }
 
     fn for_host(&self) -> HostIdentity {
-        HostIdentity {
-            ca: self.authority.clone().into(),
-            chain: vec![self.host.certificate.clone()],
-            key: self.host.key.clone(),
-        }
+        HostIdentity::new(self.authority.clone(), self.host.clone())
     }
 
     fn first_to_expire(&self) -> &Certificate {
