@@ -11,4 +11,4 @@ pub use advice::SizeHints;
 pub use choice::{Choice, require};
 pub use steps::steps;
 pub use texts::Texts;
-pub use user_data::{delivery, render_for, rendered};
+pub use user_data::{check, delivery, render_for, rendered};

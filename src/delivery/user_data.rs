@@ -55,6 +55,20 @@ pub fn render_for(
     hints: &SizeHints,
 ) -> Result<Artifact> {
     let seed = rendered(plan, host, form, delivery.gzip)?;
+    check(&seed, cloud, delivery, (plan, host), form, base64, hints)?;
+    Ok(seed)
+}
+
+/// Checks user-data that is rendered already, as [`render_for`] does.
+pub fn check(
+    seed: &Artifact,
+    cloud: &'static Cloud,
+    delivery: &'static Delivery,
+    (plan, host): (&Plan, &HostIdentity),
+    form: &Form,
+    base64: bool,
+    hints: &SizeHints,
+) -> Result<()> {
     if !open::has_beginning(&seed.bytes) {
         return Err(Diagnostic::error(
             Code::UserDataBeginning,
@@ -64,7 +78,7 @@ pub fn render_for(
     }
     let raw = seed.bytes.len();
     if cloud.fits(raw, base64) {
-        return Ok(seed);
+        return Ok(());
     }
     let charged = cloud.charged(raw, base64);
     let in_base64 = if charged == raw { "" } else { " in base64" };

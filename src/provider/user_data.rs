@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::identity::not_one_of;
 use super::schema::{Attribute, Type};
 use super::value::Object;
+use crate::artifact::Artifact;
 use crate::clouds::{Cloud, Delivery};
 use crate::delivery::{self, SizeHints};
 use crate::diag::Report;
@@ -114,52 +115,53 @@ impl Seed {
             Format::Ignition => Form::Ignition(Vec::new()),
             _ => Form::CloudConfig,
         };
-        let plain = delivery::rendered(plan, host, &form, false)?.bytes;
-        let text = String::from_utf8(plain.to_vec())?;
-        let gzip = match self.format {
+        let plain = delivery::rendered(plan, host, &form, false)?;
+        let packed = match self.format {
             Format::Ignition => None,
-            _ => Some(base64(&delivery::rendered(plan, host, &form, true)?.bytes)),
+            _ => Some(delivery::rendered(plan, host, &form, true)?),
         };
-        let base64 = base64(&plain);
+        let text = String::from_utf8(plain.bytes.to_vec())?;
+        let gzip = packed.as_ref().map(|seed| base64(&seed.bytes));
+        let base64 = base64(&plain.bytes);
         let for_cloud = match self.cloud {
             None => None,
             Some(cloud) => {
-                let delivery = self.delivery(cloud, plan, host, &form)?;
-                Some(match (delivery.gzip, delivery.base64) {
-                    (true, _) => gzip.clone().unwrap_or_default(),
-                    (false, true) => base64.clone(),
-                    (false, false) => text.clone(),
-                })
+                let delivery = self.delivery(cloud, (plan, host), &form, (&plain, packed.as_ref()))?;
+                match (delivery.gzip, delivery.base64) {
+                    (true, _) => gzip.clone(),
+                    (false, true) => Some(base64.clone()),
+                    (false, false) => Some(text.clone()),
+                }
             }
         };
         Ok(Texts { text, base64, gzip, for_cloud })
     }
 
-    /// The simplest delivery in which the user-data fits a cloud.
+    /// The simplest delivery in which the user-data, plain or compressed, fits a cloud.
     ///
     /// # Errors
     /// Fails if it fits in none.
     fn delivery(
         &self,
         cloud: &'static Cloud,
-        plan: &Plan,
-        host: &HostIdentity,
+        machine: (&Plan, &HostIdentity),
         form: &Form,
+        (plain, packed): (&Artifact, Option<&Artifact>),
     ) -> Result<&'static Delivery> {
-        let hints = || SizeHints {
+        let hints = SizeHints {
             gzip: None,
             small_key: "`key = \"p256\"`".into(),
             address: None,
             image: "`docker = \"none\"`".into(),
         };
-        let render = |gzip| {
-            let delivery = delivery::delivery(cloud, self.format, Packing { gzip, base64: false })?;
-            delivery::render_for(cloud, delivery, (plan, host), form, delivery.base64, &hints())?;
-            anyhow::Ok(delivery)
+        let simplest = (delivery::delivery(cloud, self.format, Packing::default())?, plain);
+        let fits = |(delivery, seed): (&Delivery, &Artifact)| cloud.fits(seed.bytes.len(), delivery.base64);
+        let (delivery, seed) = match packed.and_then(|seed| Some((cloud.delivery(true)?, seed))) {
+            Some(smallest) if !fits(simplest) => smallest,
+            _ => simplest,
         };
-        let can_compress = self.format != Format::Ignition && cloud.delivery(true).is_some();
-        let plain = render(false);
-        if plain.is_ok() || !can_compress { plain } else { render(true) }
+        delivery::check(seed, cloud, delivery, machine, form, delivery.base64, &hints)?;
+        Ok(delivery)
     }
 }
 
