@@ -1,53 +1,33 @@
 //! `hostseed_ca`: a CA that signs the certificates of several machines and clients.
 
+use std::sync::LazyLock;
+
 use anyhow::{Context, Result};
 use time::OffsetDateTime;
 
-use super::identity::{self, CA_KEY_PEM, CA_PEM, EXPIRES};
+use super::identity::{self, CA_KEY_PEM, CA_PEM, EXPIRES, NAME, parse_name};
 use super::resource::{Planned, Resource};
 use super::schema::{Attribute, Schema, Type};
 use super::value::Object;
 use crate::diag::{Code, Diagnostic, Report};
-use crate::names::MachineName;
 use crate::options;
 use crate::pki::{self, Pair};
-use crate::plan::AuthoritySource;
+use crate::plan::{AuthoritySource, KeyType};
 use crate::store::{Store, Trust};
 
 pub struct Ca;
 
 const FINGERPRINT: &str = "fingerprint";
 const KEY: &str = "key";
-const NAME: &str = "name";
 
 impl Resource for Ca {
     fn type_name(&self) -> &'static str {
         "hostseed_ca"
     }
 
-    fn schema(&self) -> Schema {
-        Schema {
-            description: "A CA for several machines and clients, valid for ten years. Each client that it signs has access to each of its machines. The private key is in Terraform's state.",
-            attributes: vec![
-                Attribute::required(
-                    NAME,
-                    Type::Text,
-                    "Name in the subject of the certificate. Another name makes another CA.",
-                ),
-                Attribute::optional(
-                    KEY,
-                    Type::Text,
-                    format!("{}. Another type makes another CA.", options::help(KEY)),
-                ),
-                Attribute::computed(CA_PEM, "Certificate of the CA, in PEM."),
-                Attribute::computed(CA_KEY_PEM, "Private key of the CA, in PEM.").sensitive(),
-                Attribute::computed(
-                    FINGERPRINT,
-                    "SHA-256 of the certificate, as `openssl x509 -fingerprint` prints it.",
-                ),
-                identity::expires_attribute(),
-            ],
-        }
+    fn schema(&self) -> &'static Schema {
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
+        &SCHEMA
     }
 
     fn validate(&self, config: &Object) -> Result<()> {
@@ -59,12 +39,11 @@ impl Resource for Ca {
     }
 
     fn plan(&self, prior: Option<&Object>, proposed: Object, now: OffsetDateTime) -> Result<Planned> {
-        let computed: Vec<_> = self.schema().computed().collect();
+        let computed = self.schema().computed();
         let Some(prior) = prior else { return Ok(Planned::update(proposed.with_unknown(computed))) };
         let replaces: Vec<_> = [NAME, KEY].into_iter().filter(|name| proposed.differs(prior, name)).collect();
         if !replaces.is_empty() {
-            let state = proposed.with_unknown(computed);
-            return Ok(Planned { replaces, ..Planned::update(state) });
+            return Ok(Planned::replacement(proposed.with_unknown(computed), replaces));
         }
         let ca = identity::pair(prior, CA_PEM, CA_KEY_PEM)?;
         let validity = ca.certificate.validity();
@@ -74,7 +53,7 @@ impl Resource for Ca {
             let hint = "make another one with `terraform apply -replace`: all machines and clients of it get new certificates";
             Diagnostic::warning(Code::CertificateTime, text).hint(hint)
         });
-        Ok(Planned { warnings: warning.into_iter().collect(), ..Planned::update(proposed) })
+        Ok(Planned::update(proposed).warning(warning))
     }
 
     fn apply(&self, prior: Option<&Object>, planned: Object, now: OffsetDateTime) -> Result<Object> {
@@ -94,15 +73,35 @@ impl Resource for Ca {
         let ca = ca.context("there is no CA")?;
         let mut imported = self.schema().fitted(&Object::default());
         imported.set(NAME, ca.certificate.common_name());
-        let key = ca.certificate.key_type().filter(|key| *key != crate::plan::KeyType::P256);
+        let key = ca.certificate.key_type().filter(|key| *key != KeyType::P256);
         imported.set(KEY, key.map(|key| key.name()));
         state(imported, &ca)
     }
 }
 
-/// A CA's name is a machine's: the common name of a certificate.
-fn parse_name(text: &str) -> Result<MachineName, Diagnostic> {
-    MachineName::parse(text).map_err(|problem| problem.about("`name`").of_field(NAME))
+fn schema() -> Schema {
+    Schema {
+        description: "A CA for several machines and clients, valid for ten years. Each client that it signs has access to each of its machines. The private key is in Terraform's state.",
+        attributes: vec![
+            Attribute::required(
+                NAME,
+                Type::Text,
+                "Name in the subject of the certificate. Another name makes another CA.",
+            ),
+            Attribute::optional(
+                KEY,
+                Type::Text,
+                format!("{}. Another type makes another CA.", options::help(KEY)),
+            ),
+            Attribute::computed(CA_PEM, "Certificate of the CA, in PEM."),
+            Attribute::computed(CA_KEY_PEM, "Private key of the CA, in PEM.").sensitive(),
+            Attribute::computed(
+                FINGERPRINT,
+                "SHA-256 of the certificate, as `openssl x509 -fingerprint` prints it.",
+            ),
+            identity::expires_attribute(),
+        ],
+    }
 }
 
 fn state(mut state: Object, ca: &Pair) -> Result<Object> {

@@ -18,7 +18,7 @@ pub const RESOURCES: [&dyn Resource; 3] = [&machine::Machine, &ca::Ca, &client::
 /// The description of the provider itself, which has no configuration.
 pub const DESCRIPTION: &str = "Makes remote Docker hosts without SSH: the TLS certificates, and the user-data with which a new VM installs Docker. It needs no other program and no network.";
 
-fn provider_schema() -> super::schema::Schema {
+fn provider_schema() -> Schema {
     Schema { description: DESCRIPTION, attributes: Vec::new() }
 }
 
@@ -90,7 +90,7 @@ pub fn upgrade_state(request: UpgradeStateRequest) -> StateResponse {
         let state = Value::from_json(&json)?.into_object()?.unwrap_or_default();
         anyhow::Ok(resource(&request.type_name)?.schema().fitted(&state))
     };
-    state_response(state().map(Some))
+    state_response(state())
 }
 
 /// Returns the state as it is: there is nothing else to compare it with.
@@ -107,10 +107,10 @@ pub fn read_data_source(request: ConfigRequest) -> StateResponse {
         let config = object(request.config.as_ref())?.unwrap_or_default();
         stored::read(config).map(|state| stored::schema().fitted(&state))
     };
-    state_response(state().map(Some))
+    state_response(state())
 }
 
-fn state_response(state: Result<Option<Object>>) -> StateResponse {
+fn state_response(state: Result<Object>) -> StateResponse {
     match state {
         Ok(state) => StateResponse { state: Some(Value::from(state).write()), diagnostics: Vec::new() },
         Err(error) => StateResponse { state: None, diagnostics: diagnostics(&error) },

@@ -1,5 +1,7 @@
 //! `hostseed_client`: a client certificate of a CA, as a resource whose key is in the state, and as an ephemeral resource whose key is not.
 
+use std::sync::LazyLock;
+
 use anyhow::{Result, bail};
 use time::OffsetDateTime;
 
@@ -29,13 +31,9 @@ impl Resource for Client {
         TYPE_NAME
     }
 
-    fn schema(&self) -> Schema {
-        let mut attributes = attributes();
-        attributes.push(identity::early_renewal_attribute());
-        Schema {
-            description: "A client certificate with which a person or a program connects to the machines of a CA. Its private key is in Terraform's state; the ephemeral resource of the same name keeps it out.",
-            attributes,
-        }
+    fn schema(&self) -> &'static Schema {
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
+        &SCHEMA
     }
 
     fn validate(&self, config: &Object) -> Result<()> {
@@ -43,7 +41,7 @@ impl Resource for Client {
     }
 
     fn plan(&self, prior: Option<&Object>, proposed: Object, now: OffsetDateTime) -> Result<Planned> {
-        let computed: Vec<_> = self.schema().computed().collect();
+        let computed = self.schema().computed();
         if !proposed.is_unknown(CA) {
             identity::given_ca(&proposed, now)?;
         }
@@ -64,7 +62,7 @@ impl Resource for Client {
             }
             _ => None,
         };
-        Ok(Planned { warnings: warning.into_iter().collect(), ..Planned::update(proposed) })
+        Ok(Planned::update(proposed).warning(warning))
     }
 
     fn apply(&self, _: Option<&Object>, planned: Object, now: OffsetDateTime) -> Result<Object> {
@@ -74,6 +72,15 @@ impl Resource for Client {
     fn import(&self, _: &str, _: OffsetDateTime) -> Result<Object> {
         let text = "a client cannot be imported: another certificate of the same CA serves as well";
         Err(Diagnostic::error(Code::NotUpdatable, text).hint("create it with `terraform apply`").into())
+    }
+}
+
+fn schema() -> Schema {
+    let mut attributes = attributes();
+    attributes.push(identity::early_renewal_attribute());
+    Schema {
+        description: "A client certificate with which a person or a program connects to the machines of a CA. Its private key is in Terraform's state; the ephemeral resource of the same name keeps it out.",
+        attributes,
     }
 }
 
@@ -139,10 +146,10 @@ fn attributes() -> Vec<Attribute> {
 }
 
 fn parse_cn(text: &str) -> Result<ClientName, Diagnostic> {
-    ClientName::parse(text).map_err(|problem| problem.about("`cn`").of_field(CN))
+    identity::parsed(CN, text, ClientName::parse)
 }
 
 fn valid_for(config: &Object) -> Result<ValidFor, Diagnostic> {
     let Some(text) = config.text(VALID_FOR) else { return Ok(ValidFor::default()) };
-    ValidFor::parse(text).map_err(|problem| problem.about("`valid_for`").of_field(VALID_FOR))
+    identity::parsed(VALID_FOR, text, ValidFor::parse)
 }

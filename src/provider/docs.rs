@@ -13,7 +13,7 @@ pub fn pages() -> Vec<(String, String)> {
     let mut pages = vec![("index.md".to_owned(), index())];
     for resource in RESOURCES {
         let name = resource.type_name();
-        let mut page = of_schema(name, "Resource", &resource.schema(), example("resources", name));
+        let mut page = of_schema(name, "Resource", resource.schema(), example("resources", name));
         if let Some(import) = import(name) {
             write!(page, "\n## Import\n\n{import}").expect("writing to a string does not fail");
         }

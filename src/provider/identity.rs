@@ -9,10 +9,12 @@ use time::{Duration, OffsetDateTime};
 use super::schema::{Attribute, Type};
 use super::value::{Object, Value};
 use crate::diag::{Code, Diagnostic};
+use crate::names::MachineName;
 use crate::pki::{self, Certificate, Pair};
 use crate::plan::{KeyType, ValidFor};
 use crate::secret::Secret;
 
+pub const NAME: &str = "name";
 /// The CA that signs, and its key: an input, and attributes of everything that can be one.
 pub const CA: &str = "ca";
 pub const CA_PEM: &str = "ca_pem";
@@ -138,6 +140,20 @@ pub fn key_type(config: &Object) -> Result<KeyType, Diagnostic> {
     let Some(text) = config.text("key") else { return Ok(KeyType::P256) };
     let found = KeyType::ALL.iter().find(|(name, _)| *name == text).map(|(_, key)| *key);
     found.ok_or_else(|| not_one_of("key", &KeyType::ALL.map(|(name, _)| name), text))
+}
+
+/// Parses the text of an attribute.
+pub fn parsed<T>(
+    attribute: &str,
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
+    parse(text).map_err(|problem| problem.about(format_args!("`{attribute}`")).of_field(attribute))
+}
+
+/// The name in an attribute: of a machine, or of a CA, which is the common name of a certificate as a machine's is.
+pub fn parse_name(text: &str) -> Result<MachineName, Diagnostic> {
+    parsed(NAME, text, MachineName::parse)
 }
 
 /// The error for an attribute that must have one of the values `names`.

@@ -1,9 +1,11 @@
 //! `hostseed_machine`: a machine whose identity is in Terraform's state.
 
+use std::sync::LazyLock;
+
 use anyhow::Result;
 use time::OffsetDateTime;
 
-use super::identity::{self, CA, CA_KEY_PEM, CA_PEM, EARLY_RENEWAL, EXPIRES};
+use super::identity::{self, CA, CA_KEY_PEM, CA_PEM, EARLY_RENEWAL, EXPIRES, NAME, VALID_FOR};
 use super::resource::{Planned, Resource};
 use super::schema::{Attribute, Schema, Type, option, words};
 use super::stored;
@@ -14,6 +16,7 @@ use crate::fleet::Certificates;
 use crate::options;
 use crate::pki::{self, Certificate, HostIdentity, Identity, Pair};
 use crate::plan::Plan;
+use crate::secret::Secret;
 use crate::spec::Spec;
 use crate::store;
 
@@ -23,6 +26,7 @@ pub struct Machine;
 pub const TYPE_NAME: &str = "hostseed_machine";
 
 pub const DOCKER_HOST: &str = "docker_host";
+const KEY: &str = "key";
 const HOST: [&str; 2] = ["host_cert_pem", "host_key_pem"];
 const CLIENT: [&str; 2] = ["client_cert_pem", "client_key_pem"];
 const FINGERPRINTS: [&str; 3] = ["fingerprint_authority", "fingerprint_host", "fingerprint_client"];
@@ -42,8 +46,8 @@ struct Asked {
 /// The certificates and keys of a machine.
 pub struct Keys {
     pub authority: Certificate,
-    /// The CA with its key; none if the key is not at hand.
-    pub authority_key: Option<Pair>,
+    /// None if the key is not at hand.
+    pub authority_key: Option<Secret>,
     pub host: Pair,
     pub client: Pair,
 }
@@ -53,34 +57,16 @@ impl Resource for Machine {
         TYPE_NAME
     }
 
-    fn schema(&self) -> Schema {
-        let mut attributes = vec![Attribute::required(
-            "name",
-            Type::Text,
-            "Name of the machine, which is in its certificates. Another name makes another machine, with another identity.",
-        )];
-        attributes.extend(options().map(option));
-        attributes.push(identity::ca_attribute(
-            "CA that signs the certificates: a `hostseed_ca` or another `hostseed_machine`. Without it the machine gets a CA of its own.",
-        ));
-        attributes.extend(user_data::inputs());
-        attributes.push(identity::early_renewal_attribute());
-        attributes.extend(facts());
-        Schema {
-            description: "A remote Docker host: the TLS certificates and keys, and the user-data with which a new VM installs Docker. Everything is in Terraform's state, which contains the private keys. Changed options give new user-data, with which Terraform replaces the VM. The CA and the client's certificate stay.",
-            attributes,
-        }
+    fn schema(&self) -> &'static Schema {
+        static SCHEMA: LazyLock<Schema> = LazyLock::new(schema);
+        &SCHEMA
     }
 
     fn validate(&self, config: &Object) -> Result<()> {
         let mut problems = Vec::new();
-        let mut collect = |result: Result<()>| match result {
-            Ok(()) => {}
-            Err(error) => problems.extend(problems_of(error)),
-        };
-        collect(plan_of(&known_spec(config), true).map(|_| ()));
-        collect(user_data::Seed::of(config).map(|_| ()).map_err(Into::into));
-        collect(identity::check_early_renewal(config).map_err(Into::into));
+        problems.extend(plan_of(&known_spec(config), true).err().into_iter().flat_map(|report| report.0));
+        problems.extend(Seed::of(config).err().into_iter().flat_map(|report| report.0));
+        problems.extend(identity::check_early_renewal(config).err());
         if is_unknown(config) {
             // The others may need a value that is not known yet.
             problems.retain(|problem| problem.code != Code::NoEffect);
@@ -89,7 +75,7 @@ impl Resource for Machine {
     }
 
     fn plan(&self, prior: Option<&Object>, proposed: Object, now: OffsetDateTime) -> Result<Planned> {
-        let computed: Vec<_> = self.schema().computed().collect();
+        let computed = self.schema().computed();
         let asked = match is_unknown(&proposed) {
             true => None,
             false => Some(Asked::read(&proposed, prior.is_none(), now)?),
@@ -105,14 +91,12 @@ impl Resource for Machine {
             }
             return Ok(Planned::update(state));
         };
-        if proposed.differs(prior, "name") {
-            let state = proposed.with_unknown(computed);
-            return Ok(Planned { replaces: vec!["name"], ..Planned::update(state) });
+        if proposed.differs(prior, NAME) {
+            return Ok(Planned::replacement(proposed.with_unknown(computed), vec![NAME]));
         }
         let Some(asked) = asked else { return Ok(Planned::update(later(proposed, prior))) };
         if let Some(attribute) = asked.needs_another_ca(prior, &proposed, now) {
-            let state = proposed.with_unknown(computed);
-            return Ok(Planned { replaces: vec![attribute], ..Planned::update(state) });
+            return Ok(Planned::replacement(proposed.with_unknown(computed), vec![attribute]));
         }
         let fresh = Fresh::of_change(&asked, prior, &proposed, now)?;
         if fresh == Fresh::default() {
@@ -126,7 +110,7 @@ impl Resource for Machine {
             // Another version of hostseed may render other user-data. By itself it must not make Terraform replace VMs.
             let is_changed = self.schema().inputs().any(|name| proposed.differs(prior, name));
             let state = if is_changed { asked.state(proposed, &keys)? } else { proposed };
-            return Ok(Planned { warnings: warning.into_iter().collect(), ..Planned::update(state) });
+            return Ok(Planned::update(state).warning(warning));
         }
         let mut state = fresh.unknown(proposed);
         state.set(DOCKER_HOST, docker_host(&asked.plan));
@@ -139,14 +123,33 @@ impl Resource for Machine {
             None => asked.issue(now)?,
             Some(prior) => {
                 let fresh = Fresh::of_change(&asked, prior, &planned, now)?.within(&planned);
-                asked.renewed(Keys::read(prior)?, &fresh, now)?
+                asked.renewed(prior, &fresh, now)?
             }
         };
         asked.state(planned, &keys)
     }
 
     fn import(&self, id: &str, now: OffsetDateTime) -> Result<Object> {
-        stored::imported(id, &self.schema(), now)
+        stored::imported(id, self.schema(), now)
+    }
+}
+
+fn schema() -> Schema {
+    let mut attributes = vec![Attribute::required(
+        NAME,
+        Type::Text,
+        "Name of the machine, which is in its certificates. Another name makes another machine, with another identity.",
+    )];
+    attributes.extend(options().map(option));
+    attributes.push(identity::ca_attribute(
+            "CA that signs the certificates: a `hostseed_ca` or another `hostseed_machine`. Without it the machine gets a CA of its own.",
+        ));
+    attributes.extend(user_data::inputs());
+    attributes.push(identity::early_renewal_attribute());
+    attributes.extend(facts());
+    Schema {
+        description: "A remote Docker host: the TLS certificates and keys, and the user-data with which a new VM installs Docker. Everything is in Terraform's state, which contains the private keys. Changed options give new user-data, with which Terraform replaces the VM. The CA and the client's certificate stay.",
+        attributes,
     }
 }
 
@@ -187,34 +190,31 @@ pub fn facts() -> Vec<Attribute> {
 
 /// Returns whether something is known only later that decides about the machine.
 fn is_unknown(config: &Object) -> bool {
-    config.is_unknown("name")
+    is_plan_unknown(config)
         || config.is_unknown(CA)
-        || options().any(|option| config.is_unknown(option.attribute))
-        || user_data::inputs().iter().any(|input| config.is_unknown(input.name))
+        || user_data::INPUTS.iter().any(|input| config.is_unknown(input))
+}
+
+/// Returns whether something is known only later that is in the plan.
+fn is_plan_unknown(config: &Object) -> bool {
+    config.is_unknown(NAME) || options().any(|option| config.is_unknown(option.attribute))
 }
 
 /// The spec of what is known.
 fn known_spec(config: &Object) -> Spec {
-    let name = config.text("name").map(|name| ("name", vec![name.to_owned()]));
+    let name = config.text(NAME).map(|name| (NAME, vec![name.to_owned()]));
     let known = options().filter(|option| !config.is_unknown(option.attribute));
     let fields = known.filter_map(|option| Some((option.name, words(config.get(option.attribute))?)));
     let mut spec = Spec::of_resource(name.into_iter().chain(fields));
-    if config.is_unknown("name") {
+    if config.is_unknown(NAME) {
         // Any name that is valid.
-        spec.set("name", ["machine".to_owned()]);
+        spec.set(NAME, ["machine".to_owned()]);
     }
     spec
 }
 
-fn plan_of(spec: &Spec, is_new: bool) -> Result<Plan> {
-    Ok(if is_new { Plan::from_spec(spec)? } else { Plan::of_existing(spec)? })
-}
-
-fn problems_of(error: anyhow::Error) -> Vec<Diagnostic> {
-    match error.downcast::<Report>() {
-        Ok(report) => report.0,
-        Err(error) => Diagnostic::of(&error).into_iter().collect(),
-    }
+fn plan_of(spec: &Spec, is_new: bool) -> Result<Plan, Report> {
+    if is_new { Plan::from_spec(spec) } else { Plan::of_existing(spec) }
 }
 
 fn docker_host(plan: &Plan) -> String {
@@ -223,25 +223,15 @@ fn docker_host(plan: &Plan) -> String {
 
 /// `DOCKER_HOST`, if the name and the options are known.
 fn known_docker_host(config: &Object) -> Option<String> {
-    let is_known = !config.is_unknown("name") && !options().any(|option| config.is_unknown(option.attribute));
-    is_known.then(|| plan_of(&known_spec(config), true).ok()).flatten().map(|plan| docker_host(&plan))
+    let plan = || plan_of(&known_spec(config), true).ok();
+    if is_plan_unknown(config) { None } else { plan().map(|plan| docker_host(&plan)) }
 }
 
 /// The planned state of an update of which a part is known only later: what cannot be affected stays.
 fn later(proposed: Object, prior: &Object) -> Object {
-    let with_new_ca = proposed.differs(prior, CA);
-    let with_new_client =
-        with_new_ca || ["key", "valid_for"].iter().any(|name| proposed.differs(prior, name));
-    let mut unknown = vec![DOCKER_HOST, EXPIRES];
-    unknown.extend(OF_HOST);
-    unknown.extend(user_data::OUTPUTS);
-    if with_new_client {
-        unknown.extend(OF_CLIENT);
-    }
-    if with_new_ca {
-        unknown.extend([CA_PEM, CA_KEY_PEM, FINGERPRINTS[0]]);
-    }
-    proposed.with_unknown(unknown)
+    let ca = proposed.differs(prior, CA);
+    let client = ca || [KEY, VALID_FOR].iter().any(|name| proposed.differs(prior, name));
+    Fresh { ca, host: true, client }.unknown(proposed).with_unknown([DOCKER_HOST])
 }
 
 impl Asked {
@@ -259,12 +249,7 @@ impl Asked {
             Some(ca) => pki::issue_identity(&self.plan, ca.clone(), now)?,
             None => pki::issue_own_identity(&self.plan, now)?,
         };
-        Ok(self.keys(identity))
-    }
-
-    fn keys(&self, identity: Identity) -> Keys {
-        let Identity { authority, host, client } = identity;
-        Keys { authority: authority.certificate.clone(), authority_key: Some(authority), host, client }
+        Ok(Keys::of(identity))
     }
 
     /// Checks the size of a new machine's user-data before anything is created: that of other keys has nearly the same size.
@@ -295,27 +280,22 @@ impl Asked {
     }
 
     /// The keys and certificates after an update. The machine keeps what is not to be made.
-    fn renewed(&self, before: Keys, fresh: &Fresh, now: OffsetDateTime) -> Result<Keys> {
+    fn renewed(&self, prior: &Object, fresh: &Fresh, now: OffsetDateTime) -> Result<Keys> {
+        let before = Keys::read(prior)?;
         if !fresh.host && !fresh.client {
             return Ok(before);
         }
-        let authority = match (&self.ca, before.authority_key.clone(), fresh.ca) {
-            (Some(ca), ..) => ca.clone(),
+        let authority = match &self.ca {
+            Some(ca) => ca.clone(),
             // The machine had a CA that was given, and gets one of its own.
-            (None, _, true) => pki::issue_own_authority(&self.plan, now)?,
-            (None, Some(own), false) => {
-                // Checks that the CA has not expired.
-                let mut attributes = Object::default();
-                identity::set_pair(&mut attributes, CA_PEM, CA_KEY_PEM, &own);
-                identity::signer(&attributes, now)?
-            }
-            (None, None, false) => identity::signer(&Object::default(), now)?,
+            None if fresh.ca => pki::issue_own_authority(&self.plan, now)?,
+            None => identity::signer(prior, now)?,
         };
         if !fresh.client {
             let host = pki::issue_host(&self.plan, &authority, now)?;
             return Ok(Keys { host, ..before });
         }
-        let made = self.keys(pki::issue_identity(&self.plan, authority, now)?);
+        let made = Keys::of(pki::issue_identity(&self.plan, authority, now)?);
         Ok(if fresh.host { made } else { Keys { host: before.host, ..made } })
     }
 
@@ -325,7 +305,7 @@ impl Asked {
         self.seed.texts(&self.plan, &keys.for_host())?.set(&mut state);
         state.set(CA_PEM, keys.authority.pem());
         let own = keys.authority_key.as_ref().filter(|_| self.ca.is_none());
-        state.set(CA_KEY_PEM, own.map(|own| own.key.expose()));
+        state.set(CA_KEY_PEM, own.map(Secret::expose));
         identity::set_pair(&mut state, HOST[0], HOST[1], &keys.host);
         identity::set_pair(&mut state, CLIENT[0], CLIENT[1], &keys.client);
         for (name, certificate) in
@@ -339,12 +319,14 @@ impl Asked {
 }
 
 impl Keys {
+    fn of(identity: Identity) -> Self {
+        let Identity { authority, host, client } = identity;
+        Self { authority: authority.certificate, authority_key: Some(authority.key), host, client }
+    }
+
     fn read(state: &Object) -> Result<Self> {
         let authority = Certificate::from_pem(state.text(CA_PEM).unwrap_or_default())?;
-        let authority_key = match state.get(CA_KEY_PEM) {
-            Value::Text(_) => Some(identity::pair(state, CA_PEM, CA_KEY_PEM)?),
-            _ => None,
-        };
+        let authority_key = state.text(CA_KEY_PEM).map(|key| Secret::new(key.to_owned()));
         Ok(Self {
             authority,
             authority_key,

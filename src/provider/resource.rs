@@ -15,7 +15,7 @@ pub trait Resource: Sync {
     /// The name in a configuration, such as `hostseed_machine`.
     fn type_name(&self) -> &'static str;
 
-    fn schema(&self) -> Schema;
+    fn schema(&self) -> &'static Schema;
 
     /// Checks a configuration, of which a part may be known only later.
     fn validate(&self, config: &Object) -> Result<()>;
@@ -40,9 +40,20 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// A change in place.
+    /// A change in place, or a new resource.
     pub fn update(state: Object) -> Self {
         Self { state, replaces: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Another resource in place of this one, because these attributes change.
+    pub fn replacement(state: Object, replaces: Vec<&'static str>) -> Self {
+        Self { replaces, ..Self::update(state) }
+    }
+
+    /// Adds a warning, if there is one.
+    pub fn warning(mut self, warning: Option<Diagnostic>) -> Self {
+        self.warnings.extend(warning);
+        self
     }
 }
 

@@ -146,22 +146,26 @@ impl Schema {
     }
 }
 
-/// The attribute of an option of `create`.
-pub fn option(definition: &Definition) -> Attribute {
-    let kind = match definition.kind {
+/// The type of the attribute of an option of `create`.
+pub fn type_of(definition: &Definition) -> Type {
+    match definition.kind {
         Kind::One | Kind::Object => Type::Text,
         Kind::Switch => Type::Bool,
         Kind::Many => Type::Texts,
         // An option of dockerd can be given several times, or without a value.
         Kind::Pairs if definition.name == "engine-opt" => Type::Texts,
         Kind::Pairs => Type::TextMap,
-    };
+    }
+}
+
+/// The attribute of an option of `create`.
+pub fn option(definition: &Definition) -> Attribute {
     let description = match definition.name {
         // A file on the computer that runs Terraform is for Terraform's function `file`.
         "daemon-json" => DAEMON_JSON.to_owned(),
         name => sentence(&options::help(name)),
     };
-    Attribute::optional(definition.attribute, kind, description)
+    Attribute::optional(definition.attribute, type_of(definition), description)
 }
 
 /// The description of `daemon_json`, which is no name of a file here.

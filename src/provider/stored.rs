@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use time::OffsetDateTime;
 
+use super::identity::{NAME, parse_name};
 use super::machine::{self, Keys};
-use super::schema::{Attribute, Schema, Type};
+use super::schema::{Attribute, Schema, Type, type_of};
 use super::user_data;
 use super::value::{Object, Value};
 use crate::diag::{Code, Diagnostic, Report};
 use crate::names::MachineName;
-use crate::options::{Definition, Kind};
+use crate::options::Definition;
 use crate::pki::{Certificate, Pair};
 use crate::plan::{Field, Plan};
 use crate::spec::Spec;
 use crate::store::{self, Store, Trust};
 
-const NAME: &str = "name";
 const STORE: &str = "store";
 const CERT_PATH: &str = "cert_path";
 
@@ -98,10 +98,6 @@ pub fn imported(id: &str, schema: &Schema, now: OffsetDateTime) -> Result<Object
     machine::state_of_stored(state, plan, &keys)
 }
 
-fn parse_name(text: &str) -> Result<MachineName, Diagnostic> {
-    MachineName::parse(text).map_err(|problem| problem.about("`name`").of_field(NAME))
-}
-
 /// The options of a plan that are not the defaults, as attributes.
 fn options_of(plan: &Plan) -> Result<Vec<(&'static str, Value)>> {
     let mut usual = Spec::default();
@@ -122,19 +118,18 @@ fn options_of(plan: &Plan) -> Result<Vec<(&'static str, Value)>> {
 
 /// The value of an option as an attribute.
 fn value(definition: &Definition, values: &[String]) -> Value {
-    let texts = || values.iter().map(|value| Value::from(value.as_str()));
-    match definition.kind {
-        Kind::One | Kind::Object => texts().next().into(),
-        Kind::Switch => Value::Bool(values == ["true"]),
-        Kind::Many => Value::List(texts().collect()),
-        Kind::Pairs if definition.name == "engine-opt" => Value::List(texts().collect()),
-        Kind::Pairs => {
+    let mut texts = values.iter().map(|value| Value::from(value.as_str()));
+    match type_of(definition) {
+        Type::Bool => Value::Bool(values == ["true"]),
+        Type::Texts => Value::List(texts.collect()),
+        Type::TextMap => {
             let mut pairs = Object::default();
             for (key, value) in values.iter().filter_map(|value| value.split_once('=')) {
                 pairs.set(key, value);
             }
             pairs.into()
         }
+        _ => texts.next().into(),
     }
 }
 
@@ -152,7 +147,7 @@ fn keys(store: &Store, plan: &Plan, signer: Option<Pair>) -> Result<Keys> {
     };
     Ok(Keys {
         authority: host.ca.current,
-        authority_key: signer,
+        authority_key: signer.map(|signer| signer.key),
         host: pair(host.chain, host.key)?,
         client: pair(client.chain, client.key)?,
     })

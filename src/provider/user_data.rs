@@ -17,6 +17,9 @@ use crate::userdata::encoding::base64;
 const CLOUD: &str = "cloud";
 const FORMAT: &str = "format";
 
+/// The names of [`inputs`].
+pub const INPUTS: [&str; 2] = [CLOUD, FORMAT];
+
 /// The user-data as text, in base64, and compressed in base64.
 const TEXT: &str = "user_data";
 const BASE64: &str = "user_data_base64";
